@@ -1,0 +1,1 @@
+"""Reads MLflow and nothing else: result matrices, statistics, reports."""

@@ -1,0 +1,1 @@
+"""Studies, their expansion into trials, and what schedules and records them."""

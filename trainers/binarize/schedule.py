@@ -1,0 +1,66 @@
+"""Which layers compute with binary weights in which epoch."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from trainers.errors import Fault, SpecError
+
+Layer = TypeVar("Layer", bound=Hashable)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerSchedule(Generic[Layer]):
+    """Layer by layer: one more turns binary every `epochs_per_layer` epochs, the first at once.
+
+    Args:
+        order: Layer names (or numbers), in the order in which they turn binary; empty: the
+            network stays in full precision.
+        epochs_per_layer: Epochs between two layers; 0: all of `order` from the first epoch.
+
+    Raises:
+        SpecError: If a layer comes twice, or the number of epochs is negative.
+
+    Source: arXiv:2111.07046, sec. 3.
+    """
+
+    order: tuple[Layer, ...] = ()
+    epochs_per_layer: int = 0
+
+    def __post_init__(self) -> None:
+        """Checks what can be checked without a model."""
+        object.__setattr__(self, "order", tuple(self.order))
+        twice = sorted({str(layer) for layer in self.order if self.order.count(layer) > 1})
+        if twice:
+            raise SpecError(Fault("order", f"{', '.join(twice)} stand there more than once"))
+        if self.epochs_per_layer < 0:
+            raise SpecError(
+                Fault("epochs_per_layer", f"must be 0 or more, got {self.epochs_per_layer}")
+            )
+
+    def binarized_at(self, epoch: int) -> frozenset[Layer]:
+        """The layers that are binary in that epoch, counted from 0."""
+        return frozenset(self.order[: self.num_binary_at(epoch)])
+
+    def num_binary_at(self, epoch: int) -> int:
+        """How many layers of `order` are binary in that epoch, counted from 0."""
+        if self.epochs_per_layer == 0:
+            return len(self.order)
+        return min(len(self.order), epoch // self.epochs_per_layer + 1)
+
+    def final_from(self, *, epochs: int) -> int:
+        """The first epoch in which the same layers are binary as in the last of `epochs`."""
+        return max(0, self.num_binary_at(epochs - 1) - 1) * self.epochs_per_layer
+
+    def check(self, *, epochs: int) -> None:
+        """Refuses an order whose last layers would never turn binary.
+
+        Raises:
+            SpecError: Naming them, and the epochs it would take.
+        """
+        missing = self.order[self.num_binary_at(epochs - 1) :]
+        if missing:
+            need = (len(self.order) - 1) * self.epochs_per_layer + 1
+            names = ", ".join(str(layer) for layer in missing)
+            what = f"{names} never turn binary in {epochs} epochs"
+            raise SpecError(Fault("order", what, f"set epochs to {need} or more"))

@@ -1,0 +1,28 @@
+"""The weight binarizers by name."""
+
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+from trainers.binarize.weights.base import WeightBinarizer
+from trainers.binarize.weights.sign import SignBinarizer
+from trainers.errors import choose
+
+WEIGHT_BINARIZERS: Mapping[str, Callable[..., WeightBinarizer]] = {"sign": SignBinarizer}
+
+
+def make_weight_binarizer(name: str, latent: Tensor, **options: object) -> WeightBinarizer:
+    """A binarizer for one layer, switched on.
+
+    Args:
+        name: A key of `WEIGHT_BINARIZERS`.
+        latent: The layer's latent weight, (out, in) or (out, in, kh, kw).
+        options: Keyword arguments of that binarizer.
+
+    Raises:
+        UnknownNameError: If there is no such binarizer.
+    """
+    return choose("weight binarizer", WEIGHT_BINARIZERS, name)(latent, **options)
+
+
+__all__ = ["WEIGHT_BINARIZERS", "SignBinarizer", "WeightBinarizer", "make_weight_binarizer"]

@@ -1,0 +1,36 @@
+"""The plain sign: BinaryConnect's deterministic rule, and that of iterative training."""
+
+from torch import Tensor
+
+from trainers.binarize.ste import sign_ste
+from trainers.binarize.weights.base import WeightBinarizer
+from trainers.errors import SpecError
+
+
+class SignBinarizer(WeightBinarizer):
+    """Sign of the latent weight, without a scale.
+
+    Forward:   b = sign(w), with sign(0) = +1
+    Backward:  db/dw = 1 everywhere
+
+    Args:
+        latent: Latent weight of any shape; not used.
+        clip: The latent weight is clamped to [-clip, clip] after each optimizer step
+            (BinaryConnect: 1); None leaves it free (iterative training).
+
+    Raises:
+        SpecError: If clip is not positive.
+
+    Source: Courbariaux et al. 2015, arXiv:1511.00363, eq. 1 and sec. 2.4; arXiv:2111.07046.
+    Where we differ: iterative training's published code lets zeros stay 0; a stored bit cannot.
+    """
+
+    def __init__(self, latent: Tensor, *, clip: float | None = None) -> None:
+        super().__init__()
+        if clip is not None and not clip > 0:
+            raise SpecError(f"clip must be positive, got {clip}")
+        self.latent_bound = clip
+
+    def binarize(self, latent: Tensor) -> Tensor:
+        """+1 where the latent weight is not negative, else -1."""
+        return sign_ste(latent)

@@ -1,0 +1,164 @@
+"""A table entry chosen by name, and its options bound to the constructor's signature.
+
+Options are the keyword-only parameters of a constructor; positional ones (the parameters an
+optimizer updates, the latent weight of a binarizer) are supplied by the engine. So a constructor's
+signature is the whole schema of its part of a spec, and nothing is written down twice.
+"""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
+
+Value = bool | int | float | str | None | tuple["Value", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A name in one of the tables, with the keyword arguments of its constructor."""
+
+    name: str
+    options: Mapping[str, Value] = field(default_factory=dict)
+
+    def to_mapping(self) -> dict[str, object]:
+        """Name and options side by side, as a study file writes them."""
+        return {"name": self.name, **{key: plain(value) for key, value in self.options.items()}}
+
+
+def plain(value: Value) -> object:
+    """The value with tuples turned into lists, as YAML and JSON have them."""
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def options_of(entry: Callable[..., object]) -> dict[str, inspect.Parameter]:
+    """The keyword-only parameters of a constructor, annotations resolved to types."""
+    target = entry.__init__ if inspect.isclass(entry) else entry
+    hints = typing.get_type_hints(target)
+    return {
+        name: parameter.replace(annotation=hints.get(name, Any))
+        for name, parameter in inspect.signature(entry).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def bind(
+    kind: str, table: Mapping[str, Callable[..., object]], mapping: object, *, extra: str = ""
+) -> Component:
+    """Checks a mapping `{name: ..., option: ...}` against a table.
+
+    Options equal to their default are left out of the result, so that writing a default down
+    does not make another trial of it.
+
+    Args:
+        kind: What the table holds, for messages ("model").
+        table: Constructors by name.
+        mapping: What the user wrote; a bare text is taken as the name.
+        extra: Said after an unknown option, for keys that live elsewhere.
+
+    Raises:
+        SpecError: With every fault; paths are relative to the mapping.
+    """
+    if isinstance(mapping, str):
+        mapping = {"name": mapping}
+    if not isinstance(mapping, Mapping):
+        raise SpecError(Fault("", f"expected a {kind} as {{name: ...}}, got {show(mapping)}"))
+    if "name" not in mapping:
+        raise SpecError(Fault("name", f"is missing: which {kind}?", f"known: {_names(table)}"))
+    name = mapping["name"]
+    if not isinstance(name, str) or name not in table:
+        raise SpecError(*UnknownNameError(kind, name, table).under("name"))
+    accepted = options_of(table[name])
+    faults: list[Fault] = []
+    options: dict[str, Value] = {}
+    for key, value in mapping.items():
+        if key == "name":
+            continue
+        if key not in accepted:
+            what = f"unknown option of {kind} '{name}'{did_you_mean(key, accepted)}"
+            faults.append(Fault(str(key), what, f"known: {_names(accepted) or 'none'}{extra}"))
+            continue
+        try:
+            bound = convert(value, accepted[key].annotation)
+        except SpecError as error:
+            faults.extend(error.under(str(key)))
+            continue
+        if bound != accepted[key].default:
+            options[key] = bound
+    for key, parameter in accepted.items():
+        if parameter.default is inspect.Parameter.empty and key not in mapping:
+            faults.append(Fault(key, f"is missing: {kind} '{name}' needs it"))
+    if faults:
+        raise SpecError(*faults)
+    return Component(name, dict(sorted(options.items())))
+
+
+def convert(value: object, wanted: Any) -> Value:
+    """The value as the annotated type: lists become tuples, whole numbers become floats.
+
+    Raises:
+        SpecError: If the value is of another type; the path is the place inside a list.
+    """
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin in (typing.Union, types.UnionType):
+        return _convert_union(value, arguments)
+    if origin is typing.Literal:
+        if value in arguments:
+            return typing.cast(Value, value)
+        near = did_you_mean(value, [str(item) for item in arguments])
+        known = ", ".join(str(item) for item in arguments)
+        raise SpecError(Fault("", f"unknown value {show(value)}{near}", f"known: {known}"))
+    if origin in (tuple, Sequence):
+        return _convert_sequence(value, arguments)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    exact = wanted in (bool, int, float, str) and type(value) is wanted
+    if exact or (wanted is type(None) and value is None) or wanted is Any:
+        return typing.cast(Value, value)
+    names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
+    raise SpecError(Fault("", f"expected {names.get(wanted, wanted)}, got {show(value)}"))
+
+
+def _convert_union(value: object, arguments: tuple[Any, ...]) -> Value:
+    faults: list[str] = []
+    for argument in arguments:
+        try:
+            return convert(value, argument)
+        except SpecError as error:
+            if argument is not type(None):
+                faults.append(error.faults[0].what)
+    raise SpecError(Fault("", faults[0] + (" (or nothing)" if type(None) in arguments else "")))
+
+
+def _convert_sequence(value: object, arguments: tuple[Any, ...]) -> Value:
+    if not isinstance(value, list | tuple):
+        raise SpecError(Fault("", f"expected a list, got {show(value)}"))
+    open_ended = len(arguments) == 1 or arguments[-1] is Ellipsis
+    if not open_ended and len(value) != len(arguments):
+        raise SpecError(Fault("", f"expected {len(arguments)} values, got {len(value)}"))
+    items: list[Value] = []
+    faults: list[Fault] = []
+    for index, item in enumerate(value):
+        try:
+            items.append(convert(item, arguments[0] if open_ended else arguments[index]))
+        except SpecError as error:
+            faults.extend(error.under(str(index)))
+    if faults:
+        raise SpecError(*faults)
+    return tuple(items)
+
+
+def show(value: object) -> str:
+    """What the user wrote, with its type, short enough for one line."""
+    if value is None:
+        return "nothing"
+    kinds: dict[type, str] = {str: "the text", dict: "the mapping", list: "the list"}
+    text = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
+    return f"{kinds.get(type(value), '')} {text}".strip()
+
+
+def _names(table: Mapping[str, object]) -> str:
+    return ", ".join(sorted(table))

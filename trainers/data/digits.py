@@ -1,0 +1,49 @@
+"""Handwritten digits that come inside scikit-learn: 1,797 grey images of 8x8, no download."""
+
+from pathlib import Path
+
+import torch
+
+from trainers.data.splits import Source, Split, Splits, normalised
+from trainers.errors import MissingDataError
+
+NUM_IMAGES = 1797
+EVERY = 5
+"""Of five images in a row the first is for the test, the second validates, three train."""
+
+
+def load_digits(data_dir: Path) -> Splits:
+    """The digits, normalised to mean 0 and standard deviation 1 over all pixels.
+
+    Args:
+        data_dir: Not used; every source takes the data folder.
+
+    Raises:
+        MissingDataError: If scikit-learn is not installed.
+
+    Source: scikit-learn's `load_digits`, the test part of the UCI optical digits (1998).
+    """
+    try:
+        from sklearn import datasets
+    except ImportError as error:
+        what = "the data set 'digits' lies inside scikit-learn, which is not installed"
+        raise MissingDataError(f"{what}; pip install scikit-learn") from error
+    pixels, classes = datasets.load_digits(return_X_y=True)
+    images = normalised(
+        torch.from_numpy(pixels).reshape(-1, 8, 8), mean=0.3053, std=0.3760, top=16
+    )
+    labels = torch.from_numpy(classes).to(torch.int64)
+    place = torch.arange(len(labels)) % EVERY
+
+    def part(chosen: torch.Tensor) -> Split:
+        return Split(images=images[chosen], labels=labels[chosen])
+
+    return Splits(train=part(place > 1), validation=part(place == 1), test=part(place == 0))
+
+
+DIGITS_SOURCE = Source(
+    load=load_digits,
+    shape=(1, 8, 8),
+    num_classes=10,
+    num_train=NUM_IMAGES - len(range(0, NUM_IMAGES, EVERY)),
+)

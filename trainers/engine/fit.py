@@ -1,0 +1,142 @@
+"""The training loop. It sees objects only: no spec, no table, no file."""
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from trainers.binarize.attach import set_binary, weight_layers
+from trainers.binarize.schedule import LayerSchedule
+from trainers.data.batches import shuffled_batches
+from trainers.data.splits import Splits
+from trainers.engine.callbacks import Callback
+from trainers.engine.evaluate import evaluate
+from trainers.engine.latent import bounded, latent_statistics, non_negative
+from trainers.engine.result import EpochMetrics, Scores
+from trainers.engine.seeding import generator
+from trainers.errors import BadLossError
+from trainers.losses import Loss
+from trainers.optim import LrSchedule, set_lr
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """All that one trial trains with, on one device.
+
+    Args:
+        model: With its binarizers attached.
+        optimizer: Over all parameters of the model.
+        loss: Mean training loss of a batch.
+        splits: Data on the model's device.
+        schedule: Which layers are binary when.
+        lr: Learning rate by epoch.
+        epochs: How many, in all.
+        batch_size: Training images a batch.
+        eval_batch_size: Images at a time when measuring.
+        seed: Where the order of the training images begins.
+        autocast: Entered around each forward pass.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    loss: Loss
+    splits: Splits
+    schedule: LayerSchedule[str]
+    lr: LrSchedule
+    epochs: int
+    batch_size: int
+    eval_batch_size: int
+    seed: int
+    autocast: AbstractContextManager[object]
+
+
+def fit(
+    task: Task, *, history: Sequence[EpochMetrics] = (), callbacks: Sequence[Callback] = ()
+) -> tuple[EpochMetrics, ...]:
+    """Trains up to the task's last epoch and returns the metrics of every epoch.
+
+    Args:
+        task: What to train; its model and optimizer change in place.
+        history: Epochs trained already, whose state model and optimizer are in.
+        callbacks: Told of each epoch; first of those in `history`.
+
+    Raises:
+        BadLossError: If the mean training loss of an epoch is no finite number.
+    """
+    epochs = list(history)
+    for metrics in epochs:
+        for callback in callbacks:
+            callback.on_epoch_end(metrics)
+    for epoch in range(len(epochs), task.epochs):
+        metrics = _one_epoch(task, epoch)
+        epochs.append(metrics)
+        for callback in callbacks:
+            callback.on_epoch_end(metrics)
+    # What stands in the model after the run is what the last epoch was measured with.
+    set_binary(task.model, task.schedule.binarized_at(task.epochs - 1))
+    return tuple(epochs)
+
+
+def _one_epoch(task: Task, epoch: int) -> EpochMetrics:
+    started = time.perf_counter()
+    lr, binary = task.lr(epoch), task.schedule.binarized_at(epoch)
+    set_lr(task.optimizer, lr)
+    set_binary(task.model, binary)
+    before = non_negative(task.model)
+    train = train_one_epoch(task, epoch)
+    validation, test = (
+        evaluate(
+            task.model,
+            split,
+            loss=task.loss,
+            batch_size=task.eval_batch_size,
+            autocast=task.autocast,
+        )
+        for split in (task.splits.validation, task.splits.test)
+    )
+    return EpochMetrics(
+        epoch=epoch,
+        lr=lr,
+        binary=tuple(name for name in weight_layers(task.model) if name in binary),
+        train=train,
+        validation=validation,
+        test=test,
+        latent=latent_statistics(task.model, before),
+        wall_s=time.perf_counter() - started,
+        time_ms=time.time_ns() // 1_000_000,
+    )
+
+
+def train_one_epoch(task: Task, epoch: int) -> Scores:
+    """One pass over the training images; returns their scores as they were seen.
+
+    Raises:
+        BadLossError: If their mean loss is no finite number.
+    """
+    model, optimizer, train = task.model, task.optimizer, task.splits.train
+    bounds = bounded(model)
+    model.train()
+    total = torch.zeros((), device=train.labels.device, dtype=torch.float64)
+    correct = torch.zeros((), device=train.labels.device, dtype=torch.int64)
+    order = generator(task.seed, "order", epoch)
+    for batch in shuffled_batches(train, size=task.batch_size, generator=order):
+        with task.autocast:
+            logits = model(batch.images)
+            loss = task.loss(logits, batch.labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        with torch.no_grad():
+            for latent, bound in bounds:
+                latent.clamp_(-bound, bound)
+            total += loss * len(batch)
+            correct += (logits.argmax(1) == batch.labels).sum()
+    # The only wait for the device in an epoch, apart from the two evaluations.
+    mean = total.item() / len(train)
+    if not math.isfinite(mean):
+        raise BadLossError(f"the training loss of epoch {epoch} is {mean}; a lower lr may help")
+    return Scores(loss=mean, accuracy=correct.item() / len(train))

@@ -1,0 +1,59 @@
+"""Statistics of latent weights, the bounds some binarizers set them, and a digest of a model."""
+
+import hashlib
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from trainers.binarize.attach import binarizers, latent_weights
+from trainers.engine.result import LatentStatistics
+
+NEAR_ZERO = 0.05
+"""Fraction of a layer's mean magnitude below which a weight counts as near zero."""
+
+
+@torch.no_grad()
+def non_negative(model: nn.Module) -> dict[str, Tensor]:
+    """Where each layer's latent weight is not negative: what its sign will be, by layer."""
+    return {name: weight >= 0 for name, weight in latent_weights(model).items()}
+
+
+@torch.no_grad()
+def latent_statistics(
+    model: nn.Module, before: Mapping[str, Tensor]
+) -> dict[str, LatentStatistics]:
+    """Statistics of every layer, by name.
+
+    Args:
+        model: The model after the epoch.
+        before: `non_negative(model)` as it was before the epoch.
+    """
+    result: dict[str, LatentStatistics] = {}
+    for name, weight in latent_weights(model).items():
+        magnitude = weight.abs()
+        flipped = ((weight >= 0) != before[name]).sum()
+        near = (magnitude < NEAR_ZERO * magnitude.mean()).sum()
+        result[name] = LatentStatistics(
+            signs_flipped=flipped.item() / weight.numel(), near_zero=near.item() / weight.numel()
+        )
+    return result
+
+
+def bounded(model: nn.Module) -> list[tuple[nn.Parameter, float]]:
+    """Latent weights that are clamped after each step, with their bound."""
+    latent = latent_weights(model)
+    return [
+        (latent[name], binarizer.latent_bound)
+        for name, binarizer in binarizers(model)
+        if binarizer.latent_bound is not None
+    ]
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """SHA-256 over names and bytes of the state dict; equal digests mean bit-identical models."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

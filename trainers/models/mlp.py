@@ -1,0 +1,44 @@
+"""Multi-layer perceptrons with batch normalisation, the networks "300" and "784" among them."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from trainers.errors import SpecError
+
+
+class Mlp(nn.Module):
+    """Linear layers, each followed by batch normalisation; ReLU between them; returns logits.
+
+    Layers are named fc1, fc2, ...; their normalisations bn1, bn2, ... The last layer is
+    normalised too, as in the published networks. Input of any shape is flattened.
+
+    Args:
+        widths: Inputs, hidden units of each layer, classes; three numbers or more for a hidden
+            layer. The published networks: 784, 300, 100, 10 and 784, 784, 784, 10 (which the
+            original's README calls "784-100-10").
+
+    Raises:
+        SpecError: If there are fewer than two widths or one is not positive.
+
+    Source: arXiv:2111.07046, sec. 4.1.
+    """
+
+    def __init__(self, *, widths: Sequence[int]) -> None:
+        super().__init__()
+        if len(widths) < 2 or min(widths) < 1:
+            raise SpecError(f"widths must be two positive numbers or more, got {list(widths)}")
+        self.depth = len(widths) - 1
+        for number, (num_in, num_out) in enumerate(pairwise(widths), start=1):
+            self.add_module(f"fc{number}", nn.Linear(num_in, num_out))
+            self.add_module(f"bn{number}", nn.BatchNorm1d(num_out))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits, (batch, classes), of images of shape (batch, ...)."""
+        x = images.flatten(1)
+        for number in range(1, self.depth + 1):
+            x = self.get_submodule(f"bn{number}")(self.get_submodule(f"fc{number}")(x))
+            if number < self.depth:
+                x = x.relu()
+        return x

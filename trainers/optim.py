@@ -1,0 +1,83 @@
+"""Optimizers and learning-rate schedules by name."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainers.errors import Fault, SpecError
+
+LrSchedule = Callable[[int], float]
+"""Learning rate of an epoch, counted from 0."""
+
+
+def adam(
+    params: Iterable[nn.Parameter],
+    *,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> torch.optim.Optimizer:
+    """Adam in its fused form. Source: Kingma & Ba 2015, arXiv:1412.6980."""
+    return torch.optim.Adam(
+        params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True
+    )
+
+
+def sgd(
+    params: Iterable[nn.Parameter],
+    *,
+    lr: float,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+    nesterov: bool = False,
+) -> torch.optim.Optimizer:
+    """Stochastic gradient descent with momentum, in its fused form."""
+    return torch.optim.SGD(
+        params,
+        lr=lr,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        nesterov=nesterov,
+        fused=True,
+    )
+
+
+def constant(lr: float) -> LrSchedule:
+    """The same rate in every epoch."""
+    return lambda epoch: lr
+
+
+def multistep(lr: float, *, milestones: Sequence[int], gamma: float = 0.1) -> LrSchedule:
+    """The rate times `gamma` for every milestone reached.
+
+    Args:
+        lr: Rate of the first epoch.
+        milestones: Epochs, counted from 0, from which on the rate is multiplied once more.
+        gamma: Factor.
+
+    Raises:
+        SpecError: If the milestones are not positive and increasing.
+    """
+    if list(milestones) != sorted(set(milestones)) or min(milestones, default=1) < 1:
+        what = f"must be positive and increasing, got {list(milestones)}"
+        raise SpecError(Fault("milestones", what))
+    return lambda epoch: lr * gamma ** sum(milestone <= epoch for milestone in milestones)
+
+
+OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {"adam": adam, "sgd": sgd}
+LR_SCHEDULES: Mapping[str, Callable[..., LrSchedule]] = {
+    "constant": constant,
+    "multistep": multistep,
+}
+EPOCH_OPTIONS = frozenset({"milestones"})
+"""Options of the tables above that count epochs, and shrink when a study's epochs are scaled."""
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Sets the rate of every parameter group."""
+    group: dict[str, Any]
+    for group in optimizer.param_groups:
+        group["lr"] = lr

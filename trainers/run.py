@@ -1,0 +1,155 @@
+"""One trial from start to end, in this process."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from trainers.build import build_task
+from trainers.engine.callbacks import Callback
+from trainers.engine.checkpoint import CheckpointPolicy, Checkpoints
+from trainers.engine.fit import Task, fit
+from trainers.engine.latent import weights_sha256
+from trainers.engine.result import EpochMetrics, TrainResult, selected
+from trainers.errors import SpecError
+from trainers.spec import TrainSpec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOptions:
+    """Where and how a trial runs: nothing here may change what it ends with.
+
+    Args:
+        device: "auto" (CUDA when there is one), "cpu", "cuda", "cuda:1", ...
+        num_threads: torch's threads; None leaves them as they are.
+        data_dir: Where data sets lie or are downloaded to; None: BNN_DATA_DIR, else ./data.
+        checkpoint_dir: The trial's own folder, in which an interrupted run of the same trial
+            left its state; None: no checkpoints.
+        checkpoints: Which are kept.
+        deterministic: Refuse CUDA operations whose result depends on the order of their threads.
+    """
+
+    device: str = "auto"
+    num_threads: int | None = None
+    data_dir: Path | None = None
+    checkpoint_dir: Path | None = None
+    checkpoints: CheckpointPolicy = field(default_factory=CheckpointPolicy)
+    deterministic: bool = False
+
+
+def run(
+    spec: TrainSpec, callbacks: Sequence[Callback] = (), *, options: RunOptions | None = None
+) -> TrainResult:
+    """Trains a trial, from its last checkpoint if there is one, to its end.
+
+    The result depends on the spec alone: not on what this process did before, nor on an
+    interruption. On a CPU its weights are the same bits for the same number of threads.
+
+    Args:
+        spec: The trial.
+        callbacks: Told of every epoch, of those trained before an interruption first.
+        options: Where and how to run.
+
+    Raises:
+        MissingDataError: If the data set is neither on this machine nor to be downloaded.
+        BadLossError: If the training loss is no finite number any more.
+        SpecError: If the device does not exist here.
+    """
+    options = options or RunOptions()
+    device = _device(options.device)
+    with _process_settings(spec, options):
+        task = build_task(spec, data_dir=_data_dir(options), device=device)
+        history: tuple[EpochMetrics, ...] = ()
+        listeners = list(callbacks)
+        if options.checkpoint_dir is not None:
+            keeper = _Keeper(task, _checkpoints(spec, options, options.checkpoint_dir))
+            history = keeper.restore()
+            listeners.append(keeper)
+        epochs = fit(task, history=history, callbacks=listeners)
+        return TrainResult(
+            epochs=epochs,
+            final_from=spec.layers.final_from(epochs=spec.epochs),
+            weights_sha256=weights_sha256(task.model),
+            model=task.model,
+        )
+
+
+class _Keeper:
+    """Saves the state after each epoch, and puts it back."""
+
+    def __init__(self, task: Task, checkpoints: Checkpoints) -> None:
+        self.task = task
+        self.checkpoints = checkpoints
+        self.history: list[EpochMetrics] = []
+        self.num_restored = 0
+
+    def restore(self) -> tuple[EpochMetrics, ...]:
+        checkpoint = self.checkpoints.load()
+        if checkpoint is None:
+            return ()
+        self.task.model.load_state_dict(checkpoint.model)
+        self.task.optimizer.load_state_dict(dict(checkpoint.optimizer))
+        self.num_restored = len(checkpoint.history)
+        return checkpoint.history
+
+    def on_epoch_end(self, metrics: EpochMetrics) -> None:
+        self.history.append(metrics)
+        if len(self.history) <= self.num_restored:
+            return
+        final_from = self.task.schedule.final_from(epochs=self.task.epochs)
+        is_final = metrics.epoch >= final_from
+        self.checkpoints.save(
+            model=self.task.model,
+            optimizer=self.task.optimizer,
+            history=self.history,
+            best=is_final and selected(self.history, final_from=final_from) is metrics,
+            last=metrics.epoch == self.task.epochs - 1,
+        )
+
+
+def _checkpoints(spec: TrainSpec, options: RunOptions, folder: Path) -> Checkpoints:
+    identity = json.dumps(spec.canonical().to_mapping(), sort_keys=True)
+    return Checkpoints(folder, policy=options.checkpoints, identity=identity)
+
+
+def _data_dir(options: RunOptions) -> Path:
+    return options.data_dir or Path(os.environ.get("BNN_DATA_DIR") or "data")
+
+
+def _device(name: str) -> torch.device:
+    has_cuda = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda" if has_cuda else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise SpecError(f"there is no device '{name}'; known: auto, cpu, cuda, cuda:N") from error
+    if device.type == "cuda" and not has_cuda:
+        raise SpecError(f"device '{name}' was asked for, but torch finds no CUDA GPU here")
+    return device
+
+
+@contextmanager
+def _process_settings(spec: TrainSpec, options: RunOptions) -> Iterator[None]:
+    """Sets what torch keeps for the whole process, and puts it back afterwards."""
+    threads = torch.get_num_threads()
+    tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    wants_tf32 = spec.precision == "tf32"
+    if options.num_threads is not None:
+        torch.set_num_threads(options.num_threads)
+    if options.deterministic:
+        # cuBLAS reads this when its first handle is made.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(options.deterministic)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = wants_tf32
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32

@@ -1,0 +1,364 @@
+"""A trial written down: frozen, checked when made, equal to what a study file says."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import nn
+
+from trainers.binarize.attach import weight_layers
+from trainers.binarize.schedule import LayerSchedule
+from trainers.binarize.weights import WEIGHT_BINARIZERS
+from trainers.binding import Component, Value, bind, convert, plain, show
+from trainers.data import SOURCES
+from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
+from trainers.losses import LOSSES
+from trainers.models import MODELS
+from trainers.optim import EPOCH_OPTIONS, LR_SCHEDULES, OPTIMIZERS
+
+T = TypeVar("T")
+Precision = Literal["float32", "bfloat16", "tf32", "float64"]
+
+KEYS = (
+    "model",
+    "data",
+    "optimizer",
+    "lr_schedule",
+    "loss",
+    "weights",
+    "layers",
+    "epochs",
+    "seed",
+    "precision",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataSpec:
+    """A data set and how it is cut into batches.
+
+    Args:
+        source: Name and options of the data set.
+        batch_size: Training images a batch.
+        eval_batch_size: Images at a time when measuring.
+    """
+
+    source: Component
+    batch_size: int = 100
+    eval_batch_size: int = 1000
+
+    def to_mapping(self) -> dict[str, object]:
+        """As a study file writes it."""
+        sizes = {"batch_size": self.batch_size, "eval_batch_size": self.eval_batch_size}
+        return {**self.source.to_mapping(), **sizes}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainSpec:
+    """One trial: everything its result depends on, and nothing else.
+
+    Make one with `TrainSpec.from_mapping`; change one with `dataclasses.replace`. Either way it is
+    checked whole: names, options, whether the model takes the data's images, whether the layers
+    exist and turn binary in time.
+
+    Args:
+        model: A network (`trainers.MODELS`).
+        data: A data set and its batches.
+        optimizer: An optimizer (`OPTIMIZERS`), with `lr` among its options.
+        lr_schedule: How the rate changes by epoch (`LR_SCHEDULES`).
+        loss: The training loss (`LOSSES`).
+        weights: The weight binarizer of the layers in `layers` (`WEIGHT_BINARIZERS`).
+        layers: Which layers are binary when, by name.
+        epochs: How many; 1 or more.
+        seed: Where all of the trial's randomness begins.
+        precision: float32; bfloat16 (autocast); tf32 (CUDA matrix products); float64.
+
+    Raises:
+        SpecError: With every fault found.
+    """
+
+    model: Component
+    data: DataSpec
+    optimizer: Component
+    lr_schedule: Component = field(default_factory=lambda: Component("constant"))
+    loss: Component = field(default_factory=lambda: Component("cross_entropy"))
+    weights: Component = field(default_factory=lambda: Component("sign"))
+    layers: LayerSchedule[str] = field(default_factory=LayerSchedule[str])
+    epochs: int
+    seed: int = 316
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        """Checks how the parts fit together."""
+        faults = _faults_between({name: getattr(self, name) for name in KEYS})
+        if faults:
+            raise SpecError(*faults)
+
+    @classmethod
+    def from_mapping(cls, mapping: object) -> "TrainSpec":
+        """A spec from plain values, as YAML gives them; layers may be given by number, from 1.
+
+        Raises:
+            SpecError: With every fault, each with its key path.
+        """
+        if not isinstance(mapping, Mapping):
+            raise SpecError(f"expected a trial as a mapping, got {show(mapping)}")
+        parts, faults = _parts(mapping)
+        between = _faults_between(parts)
+        if faults or between:
+            raise SpecError(*faults, *between)
+        return cls(**parts)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain values from which `from_mapping` makes an equal spec; no default is left out."""
+        parts = {name: getattr(self, name).to_mapping() for name in _COMPONENTS}
+        order = {
+            "order": list(self.layers.order),
+            "epochs_per_layer": self.layers.epochs_per_layer,
+        }
+        tail = {"epochs": self.epochs, "seed": self.seed, "precision": self.precision}
+        return {**parts, "data": self.data.to_mapping(), "layers": order, **tail}
+
+    def canonical(self) -> "TrainSpec":
+        """The spec that stands for all specs which train the same.
+
+        Where all layers turn binary at once their order has no meaning; where none does, neither
+        the binarizer nor the epochs per layer have.
+        """
+        parts: dict[str, Any] = {name: getattr(self, name) for name in KEYS}
+        if not self.layers.order:
+            parts |= {"weights": Component("sign"), "layers": LayerSchedule[str]()}
+        elif self.layers.num_binary_at(0) == len(self.layers.order):
+            forward = weight_layers(model_on_meta(self.model))
+            order = tuple(sorted(self.layers.order, key=forward.index))
+            parts["layers"] = LayerSchedule(order=order)
+        return TrainSpec(**parts)
+
+    def scaled(self, factor: Callable[[int], int], *, least_epochs: int = 1) -> "TrainSpec":
+        """The same trial with every number of epochs put through `factor`.
+
+        Args:
+            factor: Maps a number of epochs to the scaled one, 1 or more.
+            least_epochs: The trial keeps at least this many.
+        """
+        parts: dict[str, Any] = {name: getattr(self, name) for name in KEYS}
+        per_layer = self.layers.epochs_per_layer
+        parts["layers"] = LayerSchedule(
+            order=self.layers.order, epochs_per_layer=factor(per_layer) if per_layer else 0
+        )
+        parts["epochs"] = max(factor(self.epochs), least_epochs)
+        options = {
+            key: _scaled_option(value, factor) if key in EPOCH_OPTIONS else value
+            for key, value in self.lr_schedule.options.items()
+        }
+        parts["lr_schedule"] = Component(self.lr_schedule.name, options)
+        return TrainSpec(**parts)
+
+
+def model_on_meta(model: Component) -> nn.Module:
+    """The model without memory for its weights: shapes and names only.
+
+    Raises:
+        SpecError: If the model refuses its options.
+    """
+    with torch.device("meta"):
+        return MODELS[model.name](**model.options)
+
+
+def _scaled_option(value: Value, factor: Callable[[int], int]) -> Value:
+    if isinstance(value, tuple):
+        # Two milestones that fall together count as one.
+        return tuple(sorted({factor(item) for item in value if isinstance(item, int)}))
+    return factor(value) if isinstance(value, int) else value
+
+
+_COMPONENTS: Mapping[str, tuple[str, Mapping[str, Callable[..., object]]]] = {
+    "model": ("model", MODELS),
+    "optimizer": ("optimizer", OPTIMIZERS),
+    "lr_schedule": ("lr schedule", LR_SCHEDULES),
+    "loss": ("loss", LOSSES),
+    "weights": ("weight binarizer", WEIGHT_BINARIZERS),
+}
+_NUMBERS: Mapping[str, Any] = {"epochs": int, "seed": int, "precision": Precision}
+_REQUIRED = ("model", "data", "optimizer", "epochs")
+
+
+def _parts(mapping: Mapping[Any, object]) -> tuple[dict[str, Any], list[Fault]]:
+    """The parts of a spec that could be read, and the faults of the others."""
+    parts: dict[str, Any] = {}
+    faults: list[Fault] = []
+
+    def read(name: str, reader: Callable[[object], T]) -> None:
+        try:
+            parts[name] = reader(mapping[name])
+        except SpecError as error:
+            faults.extend(error.under(name))
+
+    for key in mapping:
+        if key not in KEYS:
+            hint = f"known: {', '.join(KEYS)}"
+            faults.append(Fault(str(key), f"unknown key{did_you_mean(key, KEYS)}", hint))
+    for name in KEYS:
+        if name not in mapping:
+            if name in _REQUIRED:
+                faults.append(Fault(name, "is missing"))
+        elif name in _COMPONENTS:
+            read(name, partial(bind, *_COMPONENTS[name]))
+        elif name in _NUMBERS:
+            read(name, partial(convert, wanted=_NUMBERS[name]))
+        elif name == "data":
+            read(name, _read_data)
+        else:
+            read(name, partial(_read_layers, forward=_forward_layers(parts.get("model"))))
+    return parts, faults
+
+
+def _forward_layers(model: Component | None) -> tuple[str, ...]:
+    """The model's layers; none when it is not known or cannot be made."""
+    try:
+        return weight_layers(model_on_meta(model)) if model else ()
+    except SpecError:
+        return ()
+
+
+def _read_data(value: object) -> DataSpec:
+    sizes: dict[str, Any] = {}
+    faults: list[Fault] = []
+    if isinstance(value, Mapping):
+        for key in ("batch_size", "eval_batch_size"):
+            if key in value:
+                try:
+                    sizes[key] = convert(value[key], int)
+                except SpecError as error:
+                    faults.extend(error.under(key))
+        value = {key: item for key, item in value.items() if key not in sizes}
+        value = {key: item for key, item in value.items() if not key.endswith("batch_size")}
+    loaders = {name: source.load for name, source in SOURCES.items()}
+    try:
+        source = bind("data set", loaders, value, extra=", batch_size, eval_batch_size")
+    except SpecError as error:
+        raise SpecError(*faults, *error.faults) from error
+    if faults:
+        raise SpecError(*faults)
+    return DataSpec(source=source, **sizes)
+
+
+def _read_layers(value: object, forward: tuple[str, ...]) -> LayerSchedule[str]:
+    if not isinstance(value, Mapping):
+        raise SpecError(f"expected {{order: [...], epochs_per_layer: ...}}, got {show(value)}")
+    known = ("order", "epochs_per_layer")
+    faults = [
+        Fault(str(key), f"unknown key{did_you_mean(key, known)}", f"known: {', '.join(known)}")
+        for key in value
+        if key not in known
+    ]
+    given: dict[str, Any] = {"order": (), "epochs_per_layer": 0}
+    for key, wanted in (("order", tuple[int | str, ...]), ("epochs_per_layer", int)):
+        try:
+            given[key] = convert(value.get(key, given[key]), wanted)
+        except SpecError as error:
+            faults.extend(error.under(key))
+    order: list[str] = []
+    for index, layer in enumerate(given["order"]):
+        if isinstance(layer, str) or not forward:
+            order.append(str(layer))
+        elif 1 <= layer <= len(forward):
+            order.append(forward[layer - 1])
+        else:
+            what = f"there is no layer {layer}"
+            faults.append(Fault(f"order.{index}", what, f"the model has 1 to {len(forward)}"))
+    if faults:
+        raise SpecError(*faults)
+    return LayerSchedule(order=tuple(order), epochs_per_layer=given["epochs_per_layer"])
+
+
+def _faults_between(parts: Mapping[str, Any]) -> list[Fault]:
+    """Faults of parts that are well formed each; parts that are not given are passed over."""
+    faults: list[Fault] = []
+    for name, low in (("epochs", 1), ("seed", 0)):
+        if name in parts and parts[name] < low:
+            faults.append(Fault(name, f"must be {low} or more, got {parts[name]}"))
+    if "data" in parts:
+        faults += [fault.under("data") for fault in _data_faults(parts["data"])]
+    for name in ("optimizer", "lr_schedule", "loss", "weights"):
+        if name in parts:
+            faults += [fault.under(name) for fault in _trial_faults(name, parts)]
+    if "model" in parts:
+        faults += _model_faults(parts["model"], parts.get("data"), parts.get("layers"))
+    if "layers" in parts and parts.get("epochs", 0) >= 1:
+        try:
+            parts["layers"].check(epochs=parts["epochs"])
+        except SpecError as error:
+            faults += error.under("layers")
+    return faults
+
+
+def _data_faults(data: DataSpec) -> list[Fault]:
+    faults: list[Fault] = []
+    for name in ("batch_size", "eval_batch_size"):
+        size = getattr(data, name)
+        if size < 1:
+            faults.append(Fault(name, f"must be 1 or more, got {size}"))
+    validation = data.source.options.get("validation")
+    most = SOURCES[data.source.name].num_train - 1
+    if isinstance(validation, int) and not 1 <= validation <= most:
+        faults.append(Fault("validation", f"must be between 1 and {most}, got {validation}"))
+    return faults
+
+
+def _trial_faults(name: str, parts: Mapping[str, Any]) -> list[Fault]:
+    """What a constructor itself says about its options: it is called once, on next to nothing."""
+    component: Component = parts[name]
+    table = _COMPONENTS[name][1]
+    arguments: Mapping[str, tuple[object, ...]] = {
+        "optimizer": ([nn.Parameter(torch.zeros(1))],),
+        "lr_schedule": (1.0,),
+        "loss": (),
+        "weights": (torch.ones(2, 2),),
+    }
+    try:
+        table[component.name](*arguments[name], **component.options)
+    except SpecError as error:
+        return list(error.faults)
+    except ValueError as error:
+        return [Fault("", str(error))]
+    return []
+
+
+def _model_faults(
+    model: Component, data: DataSpec | None, layers: LayerSchedule[str] | None
+) -> list[Fault]:
+    try:
+        built = model_on_meta(model)
+    except SpecError as error:
+        return list(error.under("model"))
+    faults: list[Fault] = []
+    if data is not None:
+        faults += [fault.under("model") for fault in _fit_faults(built, data)]
+    known = weight_layers(built)
+    for index, layer in enumerate(layers.order if layers else ()):
+        if layer not in known:
+            faults += UnknownNameError("layer", layer, known).under(f"layers.order.{index}")
+    return faults
+
+
+def _fit_faults(model: nn.Module, data: DataSpec) -> list[Fault]:
+    """Whether the model takes the data's images and tells its classes apart."""
+    source = SOURCES[data.source.name]
+    shape = "x".join(str(size) for size in source.shape)
+    try:
+        with torch.no_grad():
+            logits = model(torch.empty(2, *source.shape, device="meta"))
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        what = f"does not take the {shape} images of data set '{data.source.name}' ({reason})"
+        return [Fault("", what)]
+    if logits.shape != (2, source.num_classes):
+        what = f"gives {logits.shape[-1]} outputs, but '{data.source.name}' has "
+        return [Fault("", what + f"{source.num_classes} classes")]
+    return []
+
+
+__all__ = ["DataSpec", "Precision", "TrainSpec", "model_on_meta", "plain"]
