@@ -24,6 +24,10 @@ class Component:
     name: str
     options: Mapping[str, Value] = field(default_factory=dict)
 
+    def __hash__(self) -> int:
+        """Equal components have equal hashes; options are in order since they were bound."""
+        return hash((self.name, tuple(sorted(self.options.items()))))
+
     def to_mapping(self) -> dict[str, object]:
         """Name and options side by side, as a study file writes them."""
         return {"name": self.name, **{key: plain(value) for key, value in self.options.items()}}
@@ -71,14 +75,35 @@ def bind(
     name = mapping["name"]
     if not isinstance(name, str) or name not in table:
         raise SpecError(*UnknownNameError(kind, name, table).under("name"))
-    accepted = options_of(table[name])
+    given = {key: value for key, value in mapping.items() if key != "name"}
+    options = bind_options(table[name], given, owner=f"{kind} '{name}'", extra=extra)
+    return Component(name, dict(sorted(options.items())))
+
+
+def bind_options(
+    entry: Callable[..., object], mapping: object, *, owner: str, extra: str = ""
+) -> dict[str, Value]:
+    """The keyword arguments for a constructor, converted to the types it declares.
+
+    Options equal to their default are left out.
+
+    Args:
+        entry: The constructor.
+        mapping: What the user wrote.
+        owner: What the options belong to, for messages.
+        extra: Said after an unknown option, for keys that live elsewhere.
+
+    Raises:
+        SpecError: With every fault; paths are relative to the mapping.
+    """
+    accepted = options_of(entry)
+    if not isinstance(mapping, Mapping):
+        raise SpecError(f"expected a mapping with {_names(accepted)}, got {show(mapping)}")
     faults: list[Fault] = []
     options: dict[str, Value] = {}
     for key, value in mapping.items():
-        if key == "name":
-            continue
         if key not in accepted:
-            what = f"unknown option of {kind} '{name}'{did_you_mean(key, accepted)}"
+            what = f"unknown option of {owner}{did_you_mean(key, accepted)}"
             faults.append(Fault(str(key), what, f"known: {_names(accepted) or 'none'}{extra}"))
             continue
         try:
@@ -90,10 +115,10 @@ def bind(
             options[key] = bound
     for key, parameter in accepted.items():
         if parameter.default is inspect.Parameter.empty and key not in mapping:
-            faults.append(Fault(key, f"is missing: {kind} '{name}' needs it"))
+            faults.append(Fault(key, f"is missing: {owner} needs it"))
     if faults:
         raise SpecError(*faults)
-    return Component(name, dict(sorted(options.items())))
+    return options
 
 
 def convert(value: object, wanted: Any) -> Value:

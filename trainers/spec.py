@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -11,7 +11,7 @@ from torch import nn
 from trainers.binarize.attach import weight_layers
 from trainers.binarize.schedule import LayerSchedule
 from trainers.binarize.weights import WEIGHT_BINARIZERS
-from trainers.binding import Component, Value, bind, convert, plain, show
+from trainers.binding import Component, Value, bind, convert, show
 from trainers.data import SOURCES
 from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
 from trainers.losses import LOSSES
@@ -85,7 +85,7 @@ class TrainSpec:
     lr_schedule: Component = field(default_factory=lambda: Component("constant"))
     loss: Component = field(default_factory=lambda: Component("cross_entropy"))
     weights: Component = field(default_factory=lambda: Component("sign"))
-    layers: LayerSchedule[str] = field(default_factory=LayerSchedule[str])
+    layers: LayerSchedule[str] = field(default_factory=LayerSchedule)
     epochs: int
     seed: int = 316
     precision: Precision = "float32"
@@ -129,9 +129,9 @@ class TrainSpec:
         """
         parts: dict[str, Any] = {name: getattr(self, name) for name in KEYS}
         if not self.layers.order:
-            parts |= {"weights": Component("sign"), "layers": LayerSchedule[str]()}
+            parts |= {"weights": Component("sign"), "layers": LayerSchedule()}
         elif self.layers.num_binary_at(0) == len(self.layers.order):
-            forward = weight_layers(model_on_meta(self.model))
+            forward = model_layers(self.model)
             order = tuple(sorted(self.layers.order, key=forward.index))
             parts["layers"] = LayerSchedule(order=order)
         return TrainSpec(**parts)
@@ -165,6 +165,16 @@ def model_on_meta(model: Component) -> nn.Module:
     """
     with torch.device("meta"):
         return MODELS[model.name](**model.options)
+
+
+@lru_cache(maxsize=64)
+def model_layers(model: Component) -> tuple[str, ...]:
+    """Names of the model's layers in forward order.
+
+    Raises:
+        SpecError: If the model refuses its options.
+    """
+    return weight_layers(model_on_meta(model))
 
 
 def _scaled_option(value: Value, factor: Callable[[int], int]) -> Value:
@@ -218,7 +228,7 @@ def _parts(mapping: Mapping[Any, object]) -> tuple[dict[str, Any], list[Fault]]:
 def _forward_layers(model: Component | None) -> tuple[str, ...]:
     """The model's layers; none when it is not known or cannot be made."""
     try:
-        return weight_layers(model_on_meta(model)) if model else ()
+        return model_layers(model) if model else ()
     except SpecError:
         return ()
 
@@ -331,34 +341,34 @@ def _model_faults(
     model: Component, data: DataSpec | None, layers: LayerSchedule[str] | None
 ) -> list[Fault]:
     try:
-        built = model_on_meta(model)
+        known = model_layers(model)
     except SpecError as error:
         return list(error.under("model"))
     faults: list[Fault] = []
     if data is not None:
-        faults += [fault.under("model") for fault in _fit_faults(built, data)]
-    known = weight_layers(built)
+        faults += [fault.under("model") for fault in _fit_faults(model, data.source.name)]
     for index, layer in enumerate(layers.order if layers else ()):
         if layer not in known:
             faults += UnknownNameError("layer", layer, known).under(f"layers.order.{index}")
     return faults
 
 
-def _fit_faults(model: nn.Module, data: DataSpec) -> list[Fault]:
+@lru_cache(maxsize=64)
+def _fit_faults(model: Component, data: str) -> tuple[Fault, ...]:
     """Whether the model takes the data's images and tells its classes apart."""
-    source = SOURCES[data.source.name]
+    source = SOURCES[data]
     shape = "x".join(str(size) for size in source.shape)
     try:
         with torch.no_grad():
-            logits = model(torch.empty(2, *source.shape, device="meta"))
+            logits = model_on_meta(model)(torch.empty(2, *source.shape, device="meta"))
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        what = f"does not take the {shape} images of data set '{data.source.name}' ({reason})"
-        return [Fault("", what)]
+        what = f"does not take the {shape} images of data set '{data}' ({reason})"
+        return (Fault("", what),)
     if logits.shape != (2, source.num_classes):
-        what = f"gives {logits.shape[-1]} outputs, but '{data.source.name}' has "
-        return [Fault("", what + f"{source.num_classes} classes")]
-    return []
+        what = f"gives {logits.shape[-1]} outputs, but '{data}' has {source.num_classes} classes"
+        return (Fault("", what),)
+    return ()
 
 
-__all__ = ["DataSpec", "Precision", "TrainSpec", "model_on_meta", "plain"]
+__all__ = ["DataSpec", "Precision", "TrainSpec", "model_layers"]

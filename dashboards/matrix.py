@@ -1,0 +1,127 @@
+"""The result matrix of a study, from MLflow alone."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import pandas as pd
+
+from dashboards.runs import CellRun, NoResultsError, StudyLike, StudyRuns, study_runs
+from dashboards.statistics import Better, summarise
+from orchestrator import vocabulary
+
+STATISTICS = ("mean", "std", "n", "best")
+
+
+def result_matrix(
+    study: str | StudyLike,
+    tracking_uri: str | None = None,
+    *,
+    metric: str | None = None,
+    where: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """One row per matrix row: mean, std, n, best, and the value of each cell.
+
+    Values are those of one variant of the study; full runs are never mixed with scaled ones. The
+    frame's `attrs` name `study`, `title`, `metric`, `better`, `is_asked` (False: there was no
+    finished cell of the study as its file has it, so this is its newest variant), MLflow's
+    `experiment_id`, `run_id` and `cell_run_ids`, and `also`: a frame of the means of further
+    metrics.
+
+    Args:
+        study: A name, or a study as `orchestrator.load_study` returns it.
+        tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else the one in the home.
+        metric: A summary, or a curve of which the last point counts; None: the study's own.
+        where: Axis name to label: only these cells.
+
+    Raises:
+        NoResultsError: If no cell is finished, or none has the metric.
+    """
+    runs = study_runs(study, tracking_uri)
+    name = metric or runs.tags[vocabulary.METRIC_NAME]
+    better = cast(Better, _better(name, runs))
+    cells = [cell for cell in runs.cells if _matches(cell, where or {})]
+    if not cells:
+        raise NoResultsError(f"no finished cell of {runs.title} has {_text(where or {})}")
+    if not any(name in cell.metrics for cell in cells):
+        known = ", ".join(sorted({key for cell in cells for key in cell.metrics}))
+        raise NoResultsError(f"no cell of {runs.title} has the metric '{name}'; known: {known}")
+    frame = _frame(runs, cells, name, better)
+    also: list[str] = [] if metric else _also(runs)
+    extra = {other: _frame(runs, cells, other, better)["mean"] for other in also}
+    frame.attrs = {
+        "study": runs.study,
+        "title": runs.title,
+        "metric": name,
+        "better": better,
+        "is_asked": runs.is_asked,
+        "experiment_id": runs.experiment_id,
+        "run_id": runs.run_id,
+        "cell_run_ids": [cell.run_id for cell in cells],
+        "also": {key: dict(column) for key, column in extra.items()},
+    }
+    return frame
+
+
+def _frame(runs: StudyRuns, cells: Sequence[CellRun], metric: str, better: Better) -> pd.DataFrame:
+    rows_axis = runs.tags[vocabulary.ROWS_AXIS]
+    over_axis = runs.tags.get(vocabulary.OVER_AXIS, "")
+    table: dict[str, dict[str, float]] = {}
+    for cell in cells:
+        value = cell.metrics.get(metric, math.nan)
+        table.setdefault(cell.labels[rows_axis], {})[_column(cell, rows_axis, over_axis)] = value
+    columns = sorted({column for row in table.values() for column in row}, key=_natural)
+    records = []
+    for row in _ordered(table, runs.labels(), better):
+        summary = summarise(list(table[row].values()), better=better)
+        values = [table[row].get(column, math.nan) for column in columns]
+        records.append([summary.mean, summary.std, summary.n, summary.best, *values])
+    index = pd.Index(_ordered(table, runs.labels(), better), name=rows_axis)
+    return pd.DataFrame(records, index=index, columns=[*STATISTICS, *columns])
+
+
+def _column(cell: CellRun, rows_axis: str, over_axis: str) -> str:
+    """`seed 316`; axes that are neither rows nor spread over are part of the name."""
+    others = [axis for axis in cell.labels if axis not in (rows_axis, over_axis)]
+    axes = [*others, *([over_axis] if over_axis in cell.labels else [])]
+    return " · ".join(f"{axis} {cell.labels[axis]}" for axis in axes) or "value"
+
+
+def _ordered(
+    table: Mapping[str, Mapping[str, float]], labels: Sequence[str], better: Better
+) -> list[str]:
+    """In the study's order; what a searcher drew has none, so the best comes first."""
+    named = [label for label in labels if label in table]
+    sign = 1 if better == "lower" else -1
+
+    def rank(row: str) -> float:
+        mean = summarise(list(table[row].values()), better=better).mean
+        return math.inf if math.isnan(mean) else sign * mean
+
+    return named + sorted((row for row in table if row not in named), key=rank)
+
+
+def _natural(column: str) -> list[tuple[int, float, str]]:
+    """Sorts numbers inside names by their size."""
+    return [
+        (0, float(part), "") if part.replace(".", "", 1).isdecimal() else (1, 0.0, part)
+        for part in column.split()
+    ]
+
+
+def _better(metric: str, runs: StudyRuns) -> str:
+    if metric == runs.tags[vocabulary.METRIC_NAME]:
+        return runs.tags[vocabulary.METRIC_BETTER]
+    return "higher" if metric.endswith("accuracy") else "lower"
+
+
+def _also(runs: StudyRuns) -> list[str]:
+    return [name for name in runs.also() if any(name in cell.metrics for cell in runs.cells)]
+
+
+def _matches(cell: CellRun, where: Mapping[str, str]) -> bool:
+    return all(cell.labels.get(axis) == label for axis, label in where.items())
+
+
+def _text(where: Mapping[str, str]) -> str:
+    return ", ".join(f"{axis}={label}" for axis, label in where.items()) or "that"

@@ -1,0 +1,83 @@
+"""A result matrix as text: for a terminal, for a file."""
+
+import math
+
+import pandas as pd
+from rich.table import Table
+
+from dashboards.matrix import STATISTICS
+
+
+def matrix_table(matrix: pd.DataFrame, *, most_columns: int = 8) -> Table:
+    """The matrix as a table for a terminal.
+
+    Errors and accuracies are shown in percent; the best mean is bold.
+
+    Args:
+        matrix: What `result_matrix` returned.
+        most_columns: The values of single cells are left out where there are more.
+    """
+    attrs = matrix.attrs
+    metric = str(attrs["metric"])
+    table = Table(title=f"{attrs['title']}: {metric}{unit(metric)}", title_justify="left")
+    table.add_column(str(matrix.index.name))
+    spread = bool((matrix["n"] > 1).any())
+    table.add_column("mean ± std" if spread else "mean", justify="right")
+    table.add_column("n", justify="right")
+    if spread:
+        table.add_column("best", justify="right")
+    singles = [column for column in matrix.columns if column not in STATISTICS]
+    singles = singles if spread and len(singles) <= most_columns else []
+    for column in singles:
+        table.add_column(column, justify="right")
+    for name in attrs["also"]:
+        table.add_column(f"{name}{unit(name)}", justify="right", style="dim")
+    means = matrix["mean"]
+    top = means.min() if attrs["better"] == "lower" else means.max()
+    for row in matrix.index:
+        values = matrix.loc[row]
+        mean = shown(values["mean"], metric)
+        std = "" if math.isnan(values["std"]) else f" ± {shown(values['std'], metric)}"
+        cells = [mean + std, f"{values['n']:.0f}"]
+        if spread:
+            cells.append(shown(values["best"], metric))
+        cells += [shown(values[column], metric) for column in singles]
+        cells += [shown(column.get(row, math.nan), name) for name, column in attrs["also"].items()]
+        table.add_row(str(row), *cells, style="bold" if values["mean"] == top else None)
+    return table
+
+
+def matrix_csv(matrix: pd.DataFrame) -> str:
+    """The matrix with all its columns and digits, as CSV."""
+    return str(matrix.to_csv(lineterminator="\n"))
+
+
+def matrix_markdown(matrix: pd.DataFrame) -> str:
+    """The matrix as a table in Markdown, values as fractions."""
+    head = [str(matrix.index.name), *(str(column) for column in matrix.columns)]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for row in matrix.index:
+        values = (_plain(value) for value in matrix.loc[row])
+        lines.append("| " + " | ".join([str(row), *values]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a fraction in [0, 1] that reads better in percent."""
+    return metric.endswith(("error", "accuracy"))
+
+
+def unit(metric: str) -> str:
+    """What is said behind a metric's name."""
+    return ", %" if is_share(metric) else ""
+
+
+def shown(value: float, metric: str) -> str:
+    """A value as people read it; a dash where there is none."""
+    if math.isnan(value):
+        return "–"
+    return f"{100 * value:.2f}" if is_share(metric) else f"{value:.4g}"
+
+
+def _plain(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6g}"

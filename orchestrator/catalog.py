@@ -1,0 +1,104 @@
+"""From a study's name, or the path of a file, to the study."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+
+from orchestrator.expansion import expand
+from orchestrator.overrides import overridden
+from orchestrator.study import StudySpec
+from orchestrator.yaml_reader import read_yaml_file
+from trainers.errors import Fault, SpecError, UnknownNameError
+
+
+class StudyError(SpecError):
+    """A study file cannot be used; knows which."""
+
+    def __init__(self, source: str, *faults: Fault | str) -> None:
+        super().__init__(*faults)
+        self.source = source
+
+
+def config_folder() -> Path:
+    """The folder of the shipped configurations: in the wheel, or beside the packages."""
+    packages = Path(str(resources.files("orchestrator")))
+    inside = packages / "configs"
+    return inside if inside.is_dir() else packages.parent / "configs"
+
+
+def study_files() -> Mapping[str, Path]:
+    """The shipped studies by name."""
+    return {path.stem: path for path in sorted((config_folder() / "studies").glob("*.yaml"))}
+
+
+def load_study(
+    name_or_path: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    seeds: Sequence[int] | None = None,
+    epoch_scale: str | float | None = None,
+) -> StudySpec:
+    """A study, read, changed as asked, and checked with all of its trials.
+
+    Args:
+        name_or_path: A shipped study's name, or the path of a YAML file.
+        overrides: Texts `key.path=value` as `--set` takes them.
+        seeds: Seeds in place of the study's own.
+        epoch_scale: Factor in (0, 1] on every number of epochs; None or 1: none.
+
+    Raises:
+        StudyError: With every fault of the study and its trials.
+    """
+    path = find_study(name_or_path)
+    try:
+        mapping = read_yaml_file(path)
+        if overrides and isinstance(mapping, Mapping):
+            mapping = overridden(mapping, overrides)
+        study = StudySpec.from_mapping(mapping, source=path)
+        study = replace(study, overrides=tuple(overrides), epoch_scale=_checked(epoch_scale))
+        if seeds is not None:
+            study = study.with_seeds(_checked_seeds(seeds))
+        expand(study)
+    except SpecError as error:
+        raise StudyError(str(name_or_path), *error.faults) from error
+    return study
+
+
+def find_study(name_or_path: str | Path) -> Path:
+    """The file of a shipped study, or the path itself.
+
+    Raises:
+        StudyError: If there is no such study or file.
+    """
+    text = str(name_or_path)
+    if text.endswith((".yaml", ".yml")) or "/" in text:
+        if Path(text).is_file():
+            return Path(text)
+        raise StudyError(text, Fault("", "there is no such file"))
+    known = study_files()
+    if text not in known:
+        error = UnknownNameError("study", text, known)
+        hint = f"{error.faults[0].hint}; or the path of a YAML file"
+        raise StudyError(text, Fault("", error.faults[0].what, hint))
+    return known[text]
+
+
+def _checked(scale: str | float | None) -> str:
+    if scale is None:
+        return ""
+    try:
+        factor = Fraction(str(scale))
+    except ValueError:
+        raise SpecError(Fault("--scale-epochs", f"expected a number, got '{scale}'")) from None
+    if not 0 < factor <= 1:
+        raise SpecError(Fault("--scale-epochs", f"expected a factor in (0, 1], got {scale}"))
+    return "" if factor == 1 else f"{float(factor):.12g}"
+
+
+def _checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        what = f"expected different seeds, 0 or more each, got {list(seeds)}"
+        raise SpecError(Fault("--seeds", what))
+    return tuple(seeds)

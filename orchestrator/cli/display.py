@@ -1,0 +1,143 @@
+"""A sweep as a person follows it: one live display in a terminal, a few lines elsewhere."""
+
+import time
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cost import duration
+from orchestrator.planning import Plan
+from orchestrator.progress import Progress
+
+LINE_EVERY_S = 30.0
+DRAW_EVERY_S = 0.25
+MOST_ROWS = 12
+MEASURED_AFTER_S = 3.0
+
+
+class SweepDisplay:
+    """Watches a sweep.
+
+    Args:
+        console: Where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.live: Live | None = None
+        self.progress: Progress | None = None
+        self.began_at = self.drawn_at = 0.0
+        self.said_expected = False
+        self.waiting: str | None = None
+
+    def planned(self, plan: Plan, *, slots: int | None) -> None:
+        """Prints the plan."""
+        study, say = plan.study, self.say
+        say(f"[bold]{study.name}[/bold]  {study.question}")
+        changes = [*study.overrides]
+        if study.epoch_scale:
+            changes.append(f"{study.epoch_scale} of all epochs; kept apart from full runs")
+        if changes:
+            say(f"changed   {'; '.join(changes)}")
+        finished = plan.num_cells - (plan.num_todo if plan.num_samples else _open_cells(plan))
+        say(f"cells     {plan.num_cells}, {finished} of them finished already")
+        if slots is None:
+            say("nothing left to do")
+            return
+        say(f"epochs    {plan.epochs_todo:,} to train")
+        say(f"slots     {slots} at a time")
+        say("time      known once the first epochs are measured")
+
+    def began(self, progress: Progress) -> None:
+        """Starts the live display, in a terminal."""
+        self.progress = progress
+        self.began_at = self.drawn_at = time.monotonic()
+        if self.console.is_terminal:
+            self.live = Live(self._picture(), console=self.console, auto_refresh=False)
+            self.live.start()
+
+    def tick(self, *, waiting: str | None) -> None:
+        """Draws, if it is time."""
+        if waiting and waiting != self.waiting:
+            self.say(f"MLflow does not take results; they wait in the journal ({waiting[:100]})")
+        self.waiting = waiting
+        now = time.monotonic()
+        if self.live is not None:
+            if now - self.drawn_at >= DRAW_EVERY_S:
+                self.drawn_at = now
+                self.live.update(self._picture(), refresh=True)
+        elif not self.said_expected and self._is_measured(now):
+            self.said_expected = True
+            self.say(f"expected  {self._line()}")
+        elif now - self.drawn_at >= LINE_EVERY_S:
+            self.drawn_at = now
+            self.say(self._line())
+
+    def cell_ended(self, name: str, *, objective: float, reason: str | None) -> None:
+        """One line for each cell that is over."""
+        assert self.progress is not None
+        number = self.progress.num_finished + self.progress.num_failed
+        place = f"{number:>{len(str(self.progress.num_cells))}}/{self.progress.num_cells}"
+        if reason is not None:
+            self.say(f"{place}  [red]failed[/red]  {name}: {reason}")
+        elif self.live is None:
+            self.say(f"{place}  {name}: validation error {objective:.2%}")
+
+    def cell_retried(self, name: str, *, reason: str) -> None:
+        """One line for each cell that is tried again."""
+        self.say(f"{name} failed and is tried again: {reason}")
+
+    def stopped(self) -> None:
+        """Ends the live display."""
+        if self.live is not None:
+            self.live.update(self._picture(), refresh=True)
+            self.live.stop()
+            self.live = None
+
+    def say(self, text: str) -> None:
+        """A line, above the live display if there is one."""
+        self.console.print(text, soft_wrap=True, highlight=False)
+
+    def _is_measured(self, now: float) -> bool:
+        assert self.progress is not None
+        return now - self.began_at > MEASURED_AFTER_S and self.progress.left_s is not None
+
+    def _line(self) -> str:
+        """The whole state in one line."""
+        progress = self.progress
+        assert progress is not None
+        parts = [
+            f"{progress.num_finished}/{progress.num_cells} cells finished",
+            f"{len(progress.running)} running",
+        ]
+        if progress.num_failed:
+            parts.append(f"{progress.num_failed} failed")
+        if progress.epochs_per_s is not None and progress.left_s is not None:
+            parts.append(f"{progress.epochs_per_s:.3g} epochs/s")
+            parts.append(f"{duration(progress.left_s)} left")
+        if progress.best is not None:
+            parts.append(f"best validation error {progress.best[0]:.2%} ({progress.best[1]})")
+        return " · ".join(parts)
+
+    def _picture(self) -> Group:
+        progress = self.progress
+        assert progress is not None
+        bar = Table.grid(padding=(0, 1))
+        total = max(1, progress.epochs)
+        share = f"{progress.epochs_done / total:4.0%}"
+        bar.add_row(ProgressBar(total, progress.epochs_done, width=40), share)
+        rows = Table.grid(padding=(0, 2))
+        for cell in list(progress.running.values())[:MOST_ROWS]:
+            error = "" if cell.objective != cell.objective else f"{cell.objective:.2%}"
+            rows.add_row(f"  {cell.name}", f"{cell.done}/{cell.epochs}", Text(error, "dim"))
+        more = len(progress.running) - MOST_ROWS
+        if more > 0:
+            rows.add_row(f"  and {more} more")
+        return Group(Text(self._line()), bar, rows)
+
+
+def _open_cells(plan: Plan) -> int:
+    return sum(cell.id not in plan.finished for cell in plan.cells)

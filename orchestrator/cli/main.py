@@ -1,0 +1,60 @@
+"""`bnn-orchestrate`: reads the command line, calls one command, turns errors into exit codes."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from orchestrator.cli import matrix, studies, sweep, train, ui, validate
+from orchestrator.cli.faults import EXIT_INTERRUPTED, explain
+
+COMMANDS = (studies, sweep, matrix, validate, train, ui)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Returns:
+        0: done; 1: some cells failed; 2: the request is wrong and nothing was launched; 130:
+        interrupted.
+    """
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO if args.verbose else logging.ERROR,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("\ninterrupted; what is finished is kept", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing may be written any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if args.verbose:
+            logging.exception("the command failed")
+        return explain(error)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bnn-orchestrate",
+        description="Sweeps of binary-network training: Ray Tune schedules the trials, one "
+        "PyTorch engine trains them, MLflow keeps the result matrix.",
+        epilog="exit codes: 0 done, 1 some cells failed, 2 the request is wrong and nothing was "
+        "launched, 130 interrupted",
+    )
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(subparsers)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

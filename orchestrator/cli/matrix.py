@@ -1,0 +1,65 @@
+"""`bnn-orchestrate matrix`: a study's result matrix, from MLflow alone."""
+
+import argparse
+from pathlib import Path
+
+from orchestrator.cli.faults import UsageError
+from orchestrator.cli.options import (
+    add_home,
+    add_study,
+    add_verbose,
+    home_of,
+    is_changed,
+    study_of,
+)
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The command's flags."""
+    parser = subparsers.add_parser("matrix", help="show a study's result matrix")
+    add_study(parser)
+    parser.add_argument("--metric", help="another metric than the study's own")
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="AXIS=LABEL",
+        help="only these cells; may come again",
+    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write it there, all digits")
+    add_home(parser)
+    add_verbose(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the matrix."""
+    from rich.console import Console
+
+    from dashboards import result_matrix
+    from dashboards.report import matrix_csv, matrix_table
+
+    home = home_of(args)
+    # The store knows a study by its name; only another variant takes the study's file to name.
+    is_file = args.study.endswith((".yaml", ".yml")) or "/" in args.study
+    study = study_of(args) if is_changed(args) or is_file else args.study
+    matrix = result_matrix(study, home.tracking_uri, metric=args.metric, where=_pairs(args.where))
+    console = Console()
+    if not matrix.attrs["is_asked"]:
+        console.print(f"no full run is finished; this is {matrix.attrs['title']}\n")
+    console.print(matrix_table(matrix))
+    if args.csv:
+        args.csv.parent.mkdir(parents=True, exist_ok=True)
+        args.csv.write_text(matrix_csv(matrix), encoding="utf-8")
+        console.print(f"written to {args.csv}", soft_wrap=True)
+    return 0
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts:
+        axis, equals, label = text.partition("=")
+        if not equals:
+            raise UsageError(f"--where {text}: expected AXIS=LABEL, such as order=reverse")
+        pairs[axis.strip()] = label.strip()
+    return pairs

@@ -1,0 +1,83 @@
+"""Flags that several commands share."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from orchestrator.home import Home
+
+if TYPE_CHECKING:
+    from orchestrator.study import StudySpec
+
+
+def add_study(parser: argparse.ArgumentParser) -> None:
+    """Which study, and what to change in it."""
+    parser.add_argument("study", metavar="STUDY", help="a study's name, or a path to a YAML file")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY.PATH=VALUE",
+        dest="overrides",
+        help="change a value of the study, such as base.optimizer.lr=0.01; may come again",
+    )
+    parser.add_argument(
+        "--seeds", type=_seeds, metavar="N,N,...", help="seeds in place of its own"
+    )
+    parser.add_argument(
+        "--scale-epochs",
+        metavar="F",
+        help="train this share of all epochs, in (0, 1]; such runs are kept apart",
+    )
+
+
+def add_home(parser: argparse.ArgumentParser) -> None:
+    """Where results live."""
+    parser.add_argument(
+        "--home", metavar="DIR", help="folder of all results (BNN_HOME, else ./bnn-runs)"
+    )
+    parser.add_argument(
+        "--tracking-uri",
+        metavar="URI",
+        help="MLflow store (MLFLOW_TRACKING_URI, else SQLite in the home)",
+    )
+
+
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+    """Where data sets lie."""
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder of data sets, downloaded to if empty (BNN_DATA_DIR, else data/ in the home)",
+    )
+
+
+def add_verbose(parser: argparse.ArgumentParser) -> None:
+    """How much is said."""
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="let Ray and MLflow speak, show tracebacks"
+    )
+
+
+def home_of(args: argparse.Namespace) -> Home:
+    """The home the flags name."""
+    return Home.at(args.home, args.tracking_uri)
+
+
+def study_of(args: argparse.Namespace) -> "StudySpec":
+    """The study the flags name, checked."""
+    from orchestrator.catalog import load_study
+
+    return load_study(args.study, args.overrides, seeds=args.seeds, epoch_scale=args.scale_epochs)
+
+
+def is_changed(args: argparse.Namespace) -> bool:
+    """Whether flags ask for another variant than the study's file."""
+    return bool(args.overrides or args.scale_epochs)
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        what = f"expected whole numbers with commas between, such as 316,317; got '{text}'"
+        raise argparse.ArgumentTypeError(what) from None

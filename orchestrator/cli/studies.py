@@ -1,0 +1,41 @@
+"""`bnn-orchestrate studies`: what exists."""
+
+import argparse
+import os
+
+from orchestrator.cli.options import add_verbose
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The command's flags."""
+    parser = subparsers.add_parser("studies", help="list the studies that come with this package")
+    add_verbose(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints name, question, trials and a cost hint of every study."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from orchestrator.catalog import config_folder, load_study, study_files
+    from orchestrator.cost import duration, rough_seconds
+    from orchestrator.expansion import expand
+    from orchestrator.planning import plan
+
+    cores = os.cpu_count() or 1
+    table = Table(box=None, pad_edge=False)
+    for column in ("study", "trials", "epochs", f"rough time, {cores} cores", "question"):
+        justify = "right" if column in ("trials", "epochs") else "left"
+        no_wrap = column != "question"
+        table.add_column(column, justify=justify, no_wrap=no_wrap)  # type: ignore[arg-type]
+    for name in study_files():
+        study = load_study(name)
+        todo, trials = plan(study), expand(study)
+        per_trial = rough_seconds(trials, num_cores=cores) / len(trials)
+        cost = ("at most " if study.search else "") + duration(per_trial * todo.num_cells)
+        table.add_row(name, str(todo.num_cells), f"{todo.epochs:,}", cost, study.question)
+    console = Console()
+    console.print(table)
+    console.print(f"\ntheir files: {config_folder() / 'studies'}", soft_wrap=True)
+    return 0

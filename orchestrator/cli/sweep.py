@@ -1,0 +1,146 @@
+"""`bnn-orchestrate sweep`: trains what is left of a study and shows its matrix."""
+
+import argparse
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.faults import EXIT_FAILED, EXIT_INTERRUPTED, UsageError
+from orchestrator.cli.options import (
+    add_data_dir,
+    add_home,
+    add_study,
+    add_verbose,
+    home_of,
+    study_of,
+)
+from orchestrator.cli.train import data_dir_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from orchestrator.home import Home
+    from orchestrator.study import StudySpec
+    from orchestrator.sweep import Outcome
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The command's flags."""
+    parser = subparsers.add_parser("sweep", help="train what is left of a study")
+    add_study(parser)
+    resources = parser.add_argument_group("resources")
+    resources.add_argument("--cpus-per-trial", type=_positive, default=1.0, metavar="N")
+    resources.add_argument(
+        "--gpus-per-trial",
+        type=_not_negative,
+        metavar="N",
+        help="fractions share a GPU; 1 where there are GPUs, else 0",
+    )
+    resources.add_argument(
+        "--concurrency", type=int, metavar="N", help="trials at once at most; as many as fit"
+    )
+    resources.add_argument(
+        "--ray-address", metavar="ADDRESS", help="join this cluster; else an embedded Ray"
+    )
+    resources.add_argument(
+        "--deterministic", action="store_true", help="only deterministic algorithms on CUDA"
+    )
+    add_data_dir(parser)
+    add_home(parser)
+    add_verbose(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Sweeps, prints the matrix and where everything lies."""
+    if args.concurrency is not None and args.concurrency < 1:
+        raise UsageError(f"--concurrency must be 1 or more, got {args.concurrency}")
+    study, home = study_of(args), home_of(args)
+
+    from rich.console import Console
+
+    from orchestrator.cli.display import SweepDisplay
+    from orchestrator.launch import Resources, this_machine
+    from orchestrator.sweep import SweepOptions, sweep
+
+    console = Console()
+    gpus = args.gpus_per_trial
+    if gpus is None:
+        gpus = 1.0 if args.ray_address is None and this_machine()[0]["GPU"] else 0.0
+    display = SweepDisplay(console)
+    options = SweepOptions(
+        data_dir=data_dir_of(args),
+        resources=Resources(cpus=args.cpus_per_trial, gpus=gpus, concurrency=args.concurrency),
+        ray_address=args.ray_address,
+        deterministic=args.deterministic,
+        verbose=args.verbose,
+    )
+    try:
+        outcome = sweep(study, home, options, display)
+    finally:
+        display.stopped()
+    _show_matrix(study, home, console)
+    _say_end(outcome, home, console)
+    if outcome.interrupted:
+        again = shlex.join(["bnn-orchestrate", *sys.argv[1:]])
+        console.print(f"\ninterrupted; go on with: {again}", soft_wrap=True, highlight=False)
+        return EXIT_INTERRUPTED
+    return EXIT_FAILED if outcome.failures else 0
+
+
+def _show_matrix(study: "StudySpec", home: "Home", console: "Console") -> None:
+    from dashboards import NoResultsError, result_matrix
+    from dashboards.report import matrix_table
+    from orchestrator.publish import publish_matrix
+    from orchestrator.record import Store
+
+    try:
+        matrix = result_matrix(study, home.tracking_uri)
+    except NoResultsError:
+        console.print("\nno cell is finished yet")
+        return
+    if not matrix.attrs["is_asked"]:
+        console.print("\nno cell is finished yet")
+        return
+    console.print()
+    console.print(matrix_table(matrix))
+    publish_matrix(Store(home), matrix)
+
+
+def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True, highlight=False)
+
+    say("")
+    for failure in outcome.failures:
+        say(f"[red]failed[/red]  {failure.name}: {failure.reason}\n        log: {failure.log}")
+    if outcome.num_copied:
+        say(
+            f"{outcome.num_copied} cells were trained before, elsewhere; their results were copied"
+        )
+    if outcome.num_undelivered:
+        say(
+            f"{outcome.num_undelivered:,} points could not be delivered to MLflow; they are safe "
+            f"in {home.journal} and go out with the next sweep"
+        )
+    name = outcome.plan.study.name
+    say(f"results   {home.root}")
+    say(f"MLflow    {home.tracking_uri}")
+    say(f"compare   bnn-orchestrate ui {name}")
+
+
+def _positive(text: str) -> float:
+    value = _not_negative(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return value
+
+
+def _not_negative(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, got '{text}'") from None
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be 0 or more, got {text}")
+    return value

@@ -1,0 +1,94 @@
+"""`bnn-orchestrate train`: one trial of a study, here, without Ray; for debugging."""
+
+import argparse
+import os
+from pathlib import Path
+
+from orchestrator.cli.options import (
+    add_data_dir,
+    add_home,
+    add_study,
+    add_verbose,
+    home_of,
+    study_of,
+)
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The command's flags."""
+    parser = subparsers.add_parser(
+        "train", help="train one trial here, without Ray; nothing is recorded"
+    )
+    add_study(parser)
+    parser.add_argument(
+        "--trial",
+        default="",
+        metavar="AXIS=LABEL,...",
+        help="which one, such as order=reverse,seed=316; axes with one value may be left out",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    parser.add_argument("--threads", type=int, metavar="N", help="torch's threads; all cores")
+    add_data_dir(parser)
+    add_home(parser)
+    add_verbose(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Trains the trial and prints a line an epoch."""
+    from orchestrator.catalog import StudyError
+    from orchestrator.expansion import pick
+    from trainers import EpochMetrics, RunOptions, SpecError
+    from trainers import run as train
+
+    study = study_of(args)
+    try:
+        trial = pick(study, args.trial)
+    except SpecError as error:
+        raise StudyError(study.name, *error.faults) from error
+    print(f"{study.name}: {trial.name} (trial {trial.id}), {trial.train.epochs} epochs")
+
+    class Lines:
+        """Prints each epoch as it ends."""
+
+        def on_epoch_end(self, metrics: EpochMetrics) -> None:
+            """One line."""
+            print(epoch_line(metrics, epochs=trial.train.epochs), flush=True)
+
+    result = train(
+        trial.train,
+        [Lines()],
+        options=RunOptions(
+            device=args.device,
+            num_threads=args.threads or os.cpu_count(),
+            data_dir=data_dir_of(args),
+        ),
+    )
+    chosen, last = result.selected, result.last
+    print(
+        f"selected by validation: epoch {chosen.epoch}, validation error "
+        f"{chosen.validation.error:.2%}, test error {chosen.test.error:.2%}\n"
+        f"last epoch: validation error {last.validation.error:.2%}, "
+        f"test error {last.test.error:.2%}\n"
+        f"weights sha256 {result.weights_sha256}"
+    )
+    return 0
+
+
+def epoch_line(metrics: "object", *, epochs: int) -> str:
+    """What is worth knowing of an epoch, in one line."""
+    from trainers import EpochMetrics
+
+    assert isinstance(metrics, EpochMetrics)
+    binary = ",".join(metrics.binary) or "none"
+    return (
+        f"epoch {metrics.epoch + 1:>4}/{epochs}  train loss {metrics.train.loss:.4f}  "
+        f"validation error {metrics.validation.error:6.2%}  test error {metrics.test.error:6.2%}"
+        f"  {metrics.wall_s:6.2f} s  binary: {binary}"
+    )
+
+
+def data_dir_of(args: argparse.Namespace) -> Path:
+    """Where data sets lie: the flag, BNN_DATA_DIR, or the home's own folder."""
+    named = args.data_dir or os.environ.get("BNN_DATA_DIR")
+    return Path(named).expanduser().absolute() if named else home_of(args).data

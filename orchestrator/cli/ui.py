@@ -1,0 +1,90 @@
+"""`bnn-orchestrate ui`: MLflow's own pages on the same store."""
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.parse
+
+from orchestrator.cli.faults import UsageError
+from orchestrator.cli.options import add_home, add_verbose, home_of
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The command's flags."""
+    parser = subparsers.add_parser("ui", help="open MLflow's pages on the results")
+    parser.add_argument(
+        "study", nargs="?", metavar="STUDY", help="print the link that compares its cells"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; loopback")
+    parser.add_argument("--port", type=int, default=5000)
+    add_home(parser)
+    add_verbose(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the links; serves the pages until Ctrl-C, unless a server does already."""
+    home = home_of(args)
+    has_server = home.tracking_uri.startswith(("http://", "https://"))
+    base = home.tracking_uri.rstrip("/") if has_server else f"http://{args.host}:{args.port}"
+    if home.database is not None and not home.database.exists():
+        raise UsageError(f"there are no results in {home.database}; run a sweep first")
+    if not has_server:
+        _refuse_taken(args.host, args.port)
+    for line in _links(args.study, home.tracking_uri, base):
+        print(line, flush=True)
+    if has_server:
+        return 0
+    print("Ctrl-C ends it", flush=True)
+    return _serve(args, home.tracking_uri)
+
+
+def _links(study: str | None, tracking_uri: str, base: str) -> list[str]:
+    if study is None:
+        return [f"MLflow    {base}"]
+    from dashboards import result_matrix
+
+    attrs = result_matrix(study, tracking_uri).attrs
+    experiment = attrs["experiment_id"]
+    runs = urllib.parse.quote(json.dumps(attrs["cell_run_ids"], separators=(",", ":")))
+    experiments = urllib.parse.quote(json.dumps([experiment]))
+    return [
+        f"runs      {base}/#/experiments/{experiment}/runs",
+        f"compare   {base}/#/compare-runs?runs={runs}&experiments={experiments}",
+    ]
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            what = f"cannot listen on {host}:{port} ({error.strerror})"
+            raise UsageError(f"{what}; take another --port") from error
+
+
+def _serve(args: argparse.Namespace, tracking_uri: str) -> int:
+    environment = {
+        **os.environ,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        # Its job runner starts seven further processes, none of which we need.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--backend-store-uri", tracking_uri, "--host", args.host, "--port", str(args.port)]
+    output = None if args.verbose else subprocess.DEVNULL
+    with subprocess.Popen(command, env=environment, stdout=output, stderr=output) as server:
+        try:
+            code = server.wait()
+        except KeyboardInterrupt:
+            server.terminate()
+            server.wait()
+            return 0
+    if code:
+        raise UsageError(f"MLflow's server ended with code {code}; run again with -v to see why")
+    return 0

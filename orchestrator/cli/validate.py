@@ -1,0 +1,24 @@
+"""`bnn-orchestrate validate`: every fault of a study at once."""
+
+import argparse
+
+from orchestrator.cli.options import add_study, add_verbose, study_of
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The command's flags."""
+    parser = subparsers.add_parser("validate", help="check a study and all of its trials")
+    add_study(parser)
+    add_verbose(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints that all is well, or raises with every fault."""
+    from orchestrator.planning import plan
+
+    study = study_of(args)
+    todo = plan(study)
+    axes = " x ".join(f"{axis.name} ({len(axis.points) or 'searched'})" for axis in study.axes)
+    print(f"{study.name}: no fault; {todo.num_cells} trials, {todo.epochs:,} epochs; {axes}")
+    return 0

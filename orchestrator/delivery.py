@@ -1,0 +1,126 @@
+"""Brings what the journal holds to MLflow, off the scheduling loop, each point once."""
+
+import logging
+import threading
+import time
+
+from orchestrator import vocabulary
+from orchestrator.journal import Entry, Journal
+from orchestrator.record import MOST_POINTS, Store
+
+log = logging.getLogger(__name__)
+
+INTERVAL_S = 2.0
+LONGEST_PAUSE_S = 30.0
+
+
+class Delivery:
+    """A thread that delivers until it is closed.
+
+    Args:
+        journal: What to deliver.
+        store: Where to.
+    """
+
+    def __init__(self, journal: Journal, store: Store) -> None:
+        self.journal = journal
+        self.store = store
+        self.busy_s = 0.0
+        self.last_error: str | None = None
+        self._seen: set[str] = set()
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._loop, name="delivery", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def close(self, *, within_s: float) -> bool:
+        """Delivers what is left and stops the thread.
+
+        Args:
+            within_s: Seconds after which what could not be delivered stays in the journal.
+
+        Returns:
+            Whether everything was delivered.
+        """
+        self._closing = True
+        self._wake.set()
+        self._thread.join(within_s)
+        return not self._thread.is_alive() and not self.journal.undelivered()
+
+    def deliver(self) -> None:
+        """Everything the journal holds now, in the order in which cells began.
+
+        Raises:
+            Exception: Whatever the store's client raises when the store does not answer.
+        """
+        started = time.perf_counter()
+        try:
+            for entry in self.journal.undelivered():
+                self._deliver_cell(entry)
+        finally:
+            self.busy_s += time.perf_counter() - started
+
+    def _loop(self) -> None:
+        pause = INTERVAL_S
+        while True:
+            self._wake.wait(pause)
+            self._wake.clear()
+            closing = self._closing
+            try:
+                self.deliver()
+                pause, self.last_error = INTERVAL_S, None
+            # Whatever the client raises, the journal has it all and the thread must live.
+            except Exception as error:
+                # A run may be gone, so each is looked up again.
+                self._seen.clear()
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+                self.last_error = f"{type(error).__name__}: {error}"
+                log.warning("MLflow did not take results, next try in %.0f s: %s", pause, error)
+                if closing:
+                    pause = min(pause, INTERVAL_S)
+                    self._wake.wait(pause)
+                    self._wake.set()
+                    continue
+            if closing:
+                return
+
+    def _deliver_cell(self, entry: Entry) -> None:
+        cell = entry.description.cell
+        run_id, state_sent = self._run_of(entry)
+        while points := self.journal.unsent(cell, most=MOST_POINTS):
+            self.store.log_points(run_id, points)
+            self.journal.mark_sent(cell, points)
+        if state_sent == entry.state:
+            return
+        tags = dict(entry.tags)
+        if vocabulary.FAILURE_ARTIFACT in tags:
+            text = tags.pop(vocabulary.FAILURE_ARTIFACT)
+            self.store.log_text(run_id, text, vocabulary.FAILURE_ARTIFACT)
+        self.store.set_state(run_id, entry.state, tags)
+        self.journal.mark_state_sent(cell, entry.state)
+
+    def _run_of(self, entry: Entry) -> tuple[str, str | None]:
+        """The cell's run, and the state MLflow knows of it.
+
+        A run is looked for before it is made, and made anew if somebody deleted it.
+        """
+        cell = entry.description.cell
+        if entry.run_id is not None:
+            if cell in self._seen or not self.store.is_gone(entry.run_id):
+                self._seen.add(cell)
+                return entry.run_id, entry.state_sent
+            log.warning("the run of %s was deleted in MLflow; it is made anew", cell)
+            self.journal.forget_run(cell)
+        run_id = self.store.find_cell(entry.description)
+        if run_id is None:
+            run_id = self.store.create_cell(entry.description)
+        else:
+            # Another journal began this run: what is there need not, and must not, come twice.
+            self.journal.append(cell, there := self.store.points_of(run_id))
+            self.journal.mark_sent(cell, there)
+        self.journal.set_run(cell, run_id)
+        self._seen.add(cell)
+        return run_id, None

@@ -1,0 +1,69 @@
+"""The one folder in which results live, and the store inside it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_HOME = "bnn-runs"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a sweep keeps what it makes.
+
+    Args:
+        root: The folder; absolute.
+        tracking_uri: MLflow's store.
+    """
+
+    root: Path
+    tracking_uri: str
+
+    @classmethod
+    def at(cls, root: Path | str | None = None, tracking_uri: str | None = None) -> "Home":
+        """The home that options and environment name.
+
+        Args:
+            root: The folder; None: BNN_HOME, else ./bnn-runs.
+            tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else SQLite in the home.
+        """
+        path = Path(root or os.environ.get("BNN_HOME") or DEFAULT_HOME).expanduser().absolute()
+        uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        return cls(path, uri or f"sqlite:///{path / 'mlflow.db'}")
+
+    @property
+    def database(self) -> Path | None:
+        """The file of an SQLite store; None for a server."""
+        prefix = "sqlite:///"
+        is_file = self.tracking_uri.startswith(prefix)
+        return Path(self.tracking_uri.removeprefix(prefix)) if is_file else None
+
+    @property
+    def artifacts(self) -> Path:
+        """Artifacts of an SQLite store."""
+        return self.root / "artifacts"
+
+    @property
+    def journal(self) -> Path:
+        """Results on their way to MLflow."""
+        return self.root / "journal.db"
+
+    @property
+    def checkpoints(self) -> Path:
+        """One folder a trial, named by its id."""
+        return self.root / "checkpoints"
+
+    @property
+    def logs(self) -> Path:
+        """One folder a study, one file a cell."""
+        return self.root / "logs"
+
+    @property
+    def ray(self) -> Path:
+        """What Ray Tune writes during a sweep."""
+        return self.root / "ray"
+
+    @property
+    def data(self) -> Path:
+        """Data sets that were downloaded."""
+        return self.root / "data"

@@ -1,0 +1,161 @@
+"""What the driver does with each event of a sweep: journal first, then count, then tell."""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from orchestrator import vocabulary
+from orchestrator.delivery import Delivery
+from orchestrator.journal import CellDescription, Journal, Point
+from orchestrator.progress import Progress
+from orchestrator.study import TrialSpec
+from orchestrator.work import Work
+from orchestrator.worker import Report
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """A cell that failed for good."""
+
+    name: str
+    reason: str
+    log: Path
+
+
+class Watcher(Protocol):
+    """Shows running cells to a person."""
+
+    def tick(self, *, waiting: str | None) -> None:
+        """Several times a second; `waiting` says why results do not reach MLflow."""
+
+    def cell_ended(self, name: str, *, objective: float, reason: str | None) -> None:
+        """A cell is finished, or failed for good for a reason."""
+
+    def cell_retried(self, name: str, *, reason: str) -> None:
+        """A cell failed and is tried again."""
+
+
+class SweepListener:
+    """Listens to Tune's loop: quick, and never talks to MLflow.
+
+    Args:
+        work: What configurations mean.
+        journal: Where results go first.
+        delivery: Asked whether MLflow answers.
+        progress: Counted up.
+        watcher: Told afterwards.
+        describe: What the MLflow run of a cell says.
+        logs: Folder of the cells' log files.
+    """
+
+    def __init__(
+        self,
+        *,
+        work: Work,
+        journal: Journal,
+        delivery: Delivery,
+        progress: Progress,
+        watcher: Watcher,
+        describe: Callable[[TrialSpec], CellDescription],
+        logs: Path,
+    ) -> None:
+        self.work = work
+        self.journal = journal
+        self.delivery = delivery
+        self.progress = progress
+        self.watcher = watcher
+        self.describe = describe
+        self.logs = logs
+        self.failures: list[Failure] = []
+        self.train_s = self.journal_s = 0.0
+        self._cells: dict[str, TrialSpec] = {}
+        self._last: dict[str, Report] = {}
+
+    def started(self, config: Mapping[str, Any]) -> None:
+        """Journals that a cell begins, or begins again."""
+        key, cell = self.work.key(config), self.work.trial(config)
+        self._cells[key] = cell
+        with self._journaling():
+            self.journal.begin(self.describe(cell))
+        self.progress.start(key, name=cell.name, epochs=cell.train.epochs)
+
+    def reported(self, key: str, report: Report) -> None:
+        """Journals what a cell measured."""
+        points = [point for item in report["points"] for point in _points(item)]
+        with self._journaling():
+            self.journal.append(key, points)
+        self._last[key] = report
+        self.train_s += sum(item[2]["epoch_s"] for item in report["points"])
+        self.progress.report(
+            key,
+            done=report["epoch"],
+            num_new=len(report["points"]),
+            objective=report[vocabulary.OBJECTIVE],
+        )
+
+    def ended(self, key: str) -> None:
+        """Journals the summary of a cell, and that it is finished."""
+        cell, last = self._cells[key], self._last.pop(key)
+        objective = last[vocabulary.OBJECTIVE]
+        tags = {}
+        if "weights_sha256" in last:
+            tags[vocabulary.WEIGHTS_SHA256] = last["weights_sha256"]
+        else:
+            tags[vocabulary.STOPPED_EARLY] = f"after {last['epoch']} epochs"
+        with self._journaling():
+            self.journal.append(key, _points(last["summary"]))
+            self.journal.end(key, vocabulary.FINISHED, tags)
+        self._log(cell, f"finished after {last['epoch']} epochs")
+        self.progress.end(key, failed=False)
+        self.watcher.cell_ended(cell.name, objective=objective, reason=None)
+
+    def failed(self, key: str, *, reason: str, details: str, final: bool) -> None:
+        """Logs a failure; journals it if the cell is not tried again."""
+        cell = self._cells[key]
+        path = self._log(cell, f"failed: {reason}\n{details}")
+        if not final:
+            self.progress.num_retries += 1
+            self.watcher.cell_retried(cell.name, reason=reason)
+            return
+        self.failures.append(Failure(name=cell.name, reason=reason, log=path))
+        tags = {vocabulary.REASON: reason, vocabulary.FAILURE_ARTIFACT: details or reason}
+        with self._journaling():
+            self.journal.end(key, vocabulary.FAILED, tags)
+        self.progress.end(key, failed=True)
+        self.watcher.cell_ended(cell.name, objective=float("nan"), reason=reason)
+
+    def tick(self) -> None:
+        """Lets the watcher draw."""
+        self.watcher.tick(waiting=self.delivery.last_error)
+
+    def interrupt(self) -> None:
+        """Journals that the cells which still run were interrupted."""
+        for key in self.progress.running:
+            self.journal.end(key, vocabulary.INTERRUPTED)
+
+    @contextmanager
+    def _journaling(self) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.journal_s += time.perf_counter() - started
+
+    def _log(self, cell: TrialSpec, text: str) -> Path:
+        path = self.logs / f"{file_name(cell.name)}-{cell.id}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {cell.name}: {text.rstrip()}\n")
+        return path
+
+
+def file_name(name: str) -> str:
+    """The name with whatever a path could stumble over turned into hyphens."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "cell"
+
+
+def _points(item: list[Any]) -> list[Point]:
+    step, time_ms, values = item
+    return [Point(key, step, value, time_ms) for key, value in values.items()]

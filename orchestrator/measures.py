@@ -1,0 +1,68 @@
+"""From what the engine measures to named numbers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator import vocabulary
+from trainers.engine.result import EpochMetrics, best_on_test, selected
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Values of one epoch by metric name, with the time at which they were measured."""
+
+    step: int
+    time_ms: int
+    values: Mapping[str, float]
+
+
+def curve_points(metrics: EpochMetrics) -> Points:
+    """One point of every curve."""
+    values: dict[str, float] = {
+        "lr": metrics.lr,
+        "binary/layers": float(len(metrics.binary)),
+        "epoch_s": metrics.wall_s,
+    }
+    for split in vocabulary.SPLITS:
+        scores = getattr(metrics, split)
+        for name in vocabulary.SPLIT_METRICS:
+            values[f"{split}/{name}"] = getattr(scores, name)
+    for layer, statistics in metrics.latent.items():
+        of_layer = {
+            "binary": float(layer in metrics.binary),
+            "signs_flipped": statistics.signs_flipped,
+            "near_zero": statistics.near_zero,
+        }
+        for name, value in of_layer.items():
+            values[vocabulary.LAYER_CURVES[name].format(layer=layer)] = value
+    return Points(metrics.epoch, metrics.time_ms, values)
+
+
+def summary_points(epochs: Sequence[EpochMetrics], *, final_from: int) -> Points:
+    """The numbers a finished trial is reported by; see `vocabulary.SUMMARIES`."""
+    which = {
+        vocabulary.SELECTED: selected(epochs, final_from=min(final_from, len(epochs) - 1)),
+        vocabulary.LAST: epochs[-1],
+        vocabulary.BEST_ON_TEST: best_on_test(epochs),
+    }
+    values: dict[str, float] = {}
+    for prefix, metrics in which.items():
+        values |= {
+            f"{prefix}/epoch": float(metrics.epoch),
+            f"{prefix}/train_loss": metrics.train.loss,
+            f"{prefix}/validation_error": metrics.validation.error,
+            f"{prefix}/validation_accuracy": metrics.validation.accuracy,
+            f"{prefix}/test_error": metrics.test.error,
+            f"{prefix}/test_accuracy": metrics.test.accuracy,
+        }
+    return Points(epochs[-1].epoch, epochs[-1].time_ms, values)
+
+
+def objective(epochs: Sequence[EpochMetrics], *, final_from: int) -> float:
+    """What searchers and schedulers compare: lower is better, and the test set has no part in it.
+
+    The lowest validation error among epochs of the final network; before there is one, that of
+    the present epoch.
+    """
+    start = min(final_from, len(epochs) - 1)
+    return selected(epochs, final_from=start).validation.error

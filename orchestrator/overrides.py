@@ -1,0 +1,96 @@
+"""`--set key.path=value`: changes to a study before it is read."""
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orchestrator.yaml_reader import read_yaml
+from trainers.errors import Fault, SpecError, did_you_mean
+
+
+def overridden(mapping: Mapping[Any, Any], overrides: Iterable[str]) -> dict[Any, Any]:
+    """A copy of the study with each `key.path=value` put in; entries of `axes` go by their name.
+
+    Args:
+        mapping: The study as plain values.
+        overrides: Texts such as `base.optimizer.lr=0.01`; the value is read as YAML.
+
+    Raises:
+        SpecError: With every override that is none, or whose path leads nowhere.
+    """
+    changed = copy.deepcopy(dict(mapping))
+    faults: list[Fault] = []
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        path = path.strip()
+        try:
+            if not equals or not path:
+                what = "is no override: expected key.path=value"
+                raise SpecError(Fault("", what, "such as base.optimizer.lr=0.01"))
+            set_path(changed, path.split("."), read_yaml(text))
+        except SpecError as error:
+            faults.extend(error.under(f"--set {override}"))
+    if faults:
+        raise SpecError(*faults)
+    _refuse_shadowed(changed, [override.partition("=")[0].strip() for override in overrides])
+    return changed
+
+
+def set_path(mapping: dict[Any, Any], path: list[str], value: object) -> None:
+    """Puts a value at a key path; mappings on the way are made where there are none.
+
+    Raises:
+        SpecError: If the way leads through something that is no mapping, or to an unknown axis.
+    """
+    here: Any = mapping
+    for depth, key in enumerate(path):
+        last = depth == len(path) - 1
+        if isinstance(here, list):
+            index = _entry(here, key)
+            if last:
+                here[index] = value
+            else:
+                here = here[index]
+        elif isinstance(here, dict):
+            if last:
+                here[key] = value
+                continue
+            # `optimizer: adam` is short for `optimizer: {name: adam}`.
+            if isinstance(here.get(key), str):
+                here[key] = {"name": here[key]}
+            here = here.setdefault(key, {})
+        else:
+            what = f"{'.'.join(path[:depth])} is {here!r}, which has no '{key}'"
+            raise SpecError(what)
+
+
+def _entry(entries: list[Any], key: str) -> int:
+    names = [entry.get("name") if isinstance(entry, Mapping) else None for entry in entries]
+    if key in names:
+        return names.index(key)
+    if key.isdecimal() and int(key) < len(entries):
+        return int(key)
+    known = [str(name) for name in names if name is not None]
+    what = f"there is no '{key}'{did_you_mean(key, known)}"
+    raise SpecError(Fault("", what, f"known: {', '.join(known)}"))
+
+
+def _refuse_shadowed(mapping: Mapping[Any, Any], paths: Iterable[str]) -> None:
+    """An override of the base that an axis sets anyway would do nothing; that is a fault."""
+    axes = mapping.get("axes")
+    sets: dict[str, Any] = {}
+    for axis in axes if isinstance(axes, list) else ():
+        if isinstance(axis, Mapping):
+            path = "seed" if "seeds" in axis else axis.get("sets")
+            sets[f"base.{path}"] = axis.get("name")
+    faults = [
+        Fault(
+            f"--set {path}=...",
+            f"does nothing: the axis {sets[path]} sets it in every trial",
+            "use --seeds" if path == "base.seed" else f"set axes.{sets[path]}.values instead",
+        )
+        for path in paths
+        if path in sets
+    ]
+    if faults:
+        raise SpecError(*faults)

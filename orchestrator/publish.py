@@ -1,0 +1,34 @@
+"""Puts a study's matrix where MLflow's users look: on the run of the study."""
+
+import time
+from typing import Any
+
+from dashboards.report import matrix_csv, matrix_markdown
+from orchestrator import vocabulary
+from orchestrator.record import Store
+
+
+def publish_matrix(store: Store, matrix: Any) -> None:
+    """Records the matrix as CSV, JSON and Markdown, and each row's mean as a metric.
+
+    Args:
+        store: Where to.
+        matrix: What `dashboards.result_matrix` returned; names the run it belongs to.
+    """
+    run_id = matrix.attrs["run_id"]
+    stem = vocabulary.MATRIX_ARTIFACT
+    store.log_text(run_id, matrix_csv(matrix), f"{stem}.csv")
+    store.log_text(run_id, matrix.to_json(orient="split", indent=1), f"{stem}.json")
+    store.log_text(run_id, matrix_markdown(matrix), f"{stem}.md")
+    means = {
+        vocabulary.ROW_MEAN.format(row=_key(str(row))): float(mean)
+        for row, mean in matrix["mean"].items()
+    }
+    top = matrix["mean"].min() if matrix.attrs["better"] == "lower" else matrix["mean"].max()
+    values = {**means, "cells/finished": float(matrix["n"].sum()), "matrix/best": float(top)}
+    store.log_values(run_id, values, time.time_ns() // 1_000_000)
+
+
+def _key(row: str) -> str:
+    """MLflow takes letters, digits and _-. : / in a metric's name."""
+    return "".join(letter if letter.isalnum() or letter in "_-. :/" else "_" for letter in row)

@@ -1,0 +1,337 @@
+"""MLflow as the store of studies and cells; the only module here that imports it.
+
+Nothing in it is called by a worker, nor from Ray Tune's loop.
+"""
+
+import logging
+import os
+import sqlite3
+import urllib.parse
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator import vocabulary
+from orchestrator.home import Home
+from orchestrator.journal import CellDescription, Point
+from orchestrator.study import StudySpec, TrialSpec
+
+# Read when mlflow is imported. A call must fail soon: the journal keeps what could not be sent.
+for _name, _value in {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+import mlflow  # noqa: E402
+from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+
+MOST_POINTS = 1000
+"""MLflow's limit on the metrics of one request."""
+_PAGE = 1000
+_STATUS = {
+    vocabulary.FINISHED: RunStatus.to_string(RunStatus.FINISHED),
+    vocabulary.FAILED: RunStatus.to_string(RunStatus.FAILED),
+    vocabulary.INTERRUPTED: RunStatus.to_string(RunStatus.KILLED),
+    vocabulary.RUNNING: RunStatus.to_string(RunStatus.RUNNING),
+}
+
+
+class StoreError(RuntimeError):
+    """MLflow cannot be used, or did not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCell:
+    """A cell that MLflow knows."""
+
+    run_id: str
+    key: str
+    trial: str
+    labels: Mapping[str, str]
+    state: str
+    name: str
+    objective: float | None
+
+
+class Store:
+    """One MLflow store.
+
+    Args:
+        home: Names the store, and where artifacts of an embedded one lie.
+
+    Raises:
+        StoreError: If it cannot be opened or does not answer.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        for name in ("mlflow", "alembic", "sqlalchemy"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        if home.database is not None:
+            home.database.parent.mkdir(parents=True, exist_ok=True)
+        self.client = mlflow.MlflowClient(tracking_uri=home.tracking_uri)
+        try:
+            # The first call makes the tables of a fresh database; nobody else is there yet.
+            self.client.search_experiments(max_results=1)
+            if home.database is not None:
+                with sqlite3.connect(home.database) as database:
+                    database.execute("PRAGMA journal_mode=WAL")
+        except (MlflowException, sqlite3.Error, OSError) as error:
+            raise StoreError(f"{home.tracking_uri}: {_first_line(error)}") from error
+
+    def open_study(self, study: StudySpec, tags: Mapping[str, str]) -> tuple[str, str]:
+        """Ids of the study's experiment and of the run of this variant; made if need be.
+
+        Args:
+            study: The study.
+            tags: Put on the run of the study, beside those that find it.
+        """
+        experiment_id = self._experiment(study)
+        finds = {
+            vocabulary.KIND: vocabulary.PARENT,
+            vocabulary.STUDY: study.name,
+            vocabulary.VARIANT: study.variant,
+        }
+        runs = self._runs([experiment_id], finds)
+        if runs:
+            run_id = runs[0].info.run_id
+            for key, value in tags.items():
+                self.client.set_tag(run_id, key, value)
+        else:
+            run = self.client.create_run(
+                experiment_id, run_name=study_title(study), tags={**finds, **tags}
+            )
+            run_id = run.info.run_id
+        return experiment_id, str(run_id)
+
+    def cells(self, experiment_id: str, variant: str) -> list[RecordedCell]:
+        """The cells of a study's variant, whatever their state."""
+        wanted = {vocabulary.KIND: vocabulary.CELL, vocabulary.VARIANT: variant}
+        return [_recorded(run) for run in self._runs([experiment_id], wanted)]
+
+    def finished_elsewhere(self, trials: Collection[str]) -> dict[str, str]:
+        """Run ids of finished cells of these trials, in whichever study, by trial id."""
+        if not trials:
+            return {}
+        experiments = [experiment.experiment_id for experiment in self._experiments()]
+        wanted = {
+            vocabulary.KIND: vocabulary.CELL,
+            vocabulary.STATE: vocabulary.FINISHED,
+        }
+        runs = self._runs(experiments, wanted) if experiments else []
+        found = {run.data.tags[vocabulary.TRIAL]: run.info.run_id for run in runs}
+        return {trial: found[trial] for trial in trials if trial in found}
+
+    def find_cell(self, description: CellDescription) -> str | None:
+        """The run of a cell; of twins, which a lost answer can leave behind, the older one."""
+        runs = self._runs([description.experiment_id], {vocabulary.CELL_KEY: description.cell})
+        runs.sort(key=lambda run: (run.info.start_time, run.info.run_id))
+        for twin in runs[1:]:
+            self.client.delete_run(twin.info.run_id)
+        return runs[0].info.run_id if runs else None
+
+    def create_cell(self, description: CellDescription) -> str:
+        """A new run for a cell; its params and tags are set."""
+        run = self.client.create_run(
+            description.experiment_id,
+            run_name=description.name,
+            tags={**description.tags, "mlflow.parentRunId": description.parent_run_id},
+        )
+        params = [Param(key, value) for key, value in description.params.items()]
+        self.client.log_batch(run.info.run_id, params=params)
+        # MLflow's own retry after a lost answer may have made another one.
+        return self.find_cell(description) or str(run.info.run_id)
+
+    def log_points(self, run_id: str, points: Sequence[Point]) -> None:
+        """At most `MOST_POINTS` points; sending the same ones twice changes nothing."""
+        metrics = [Metric(p.key, p.value, p.time_ms, p.step) for p in points]
+        self.client.log_batch(run_id, metrics=metrics)
+
+    def points_of(self, run_id: str) -> list[Point]:
+        """Every point of a run."""
+        run = self.client.get_run(run_id)
+        return [
+            Point(metric.key, metric.step, metric.value, metric.timestamp)
+            for key in run.data.metrics
+            for metric in self.client.get_metric_history(run_id, key)
+        ]
+
+    def tags_of(self, run_id: str) -> dict[str, str]:
+        """The tags of a run."""
+        return dict(self.client.get_run(run_id).data.tags)
+
+    def is_gone(self, run_id: str) -> bool:
+        """Whether somebody deleted the run."""
+        try:
+            return bool(self.client.get_run(run_id).info.lifecycle_stage == "deleted")
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return True
+            raise
+
+    def set_state(self, run_id: str, state: str, tags: Mapping[str, str]) -> None:
+        """The state of a cell, and what else is known now."""
+        batch = [RunTag(key, value) for key, value in tags.items()]
+        self.client.log_batch(run_id, tags=[*batch, RunTag(vocabulary.STATE, state)])
+        if state == vocabulary.RUNNING:
+            self.client.update_run(run_id, status=_STATUS[state])
+        else:
+            self.client.set_terminated(run_id, status=_STATUS[state])
+
+    def log_text(self, run_id: str, text: str, name: str) -> None:
+        """A text file among a run's artifacts."""
+        self.client.log_text(run_id, text, name)
+
+    def log_values(self, run_id: str, values: Mapping[str, float], time_ms: int) -> None:
+        """Summary metrics of a study, at step 0; a later value follows the earlier one."""
+        metrics = [Metric(key, value, time_ms, 0) for key, value in values.items()]
+        for start in range(0, len(metrics), MOST_POINTS):
+            self.client.log_batch(run_id, metrics=metrics[start : start + MOST_POINTS])
+
+    def _experiment(self, study: StudySpec) -> str:
+        found = self.client.get_experiment_by_name(study.name)
+        if found is not None:
+            if found.lifecycle_stage == "deleted":
+                what = f"the experiment '{study.name}' was deleted in MLflow"
+                raise StoreError(f"{what}; restore it there, or use another --home")
+            return str(found.experiment_id)
+        location = None
+        if self.home.database is not None:
+            folder = urllib.parse.quote(str(self.home.artifacts / study.name))
+            location = f"file://{folder}"
+        tags = {"mlflow.note.content": study.question, vocabulary.STUDY: study.name}
+        return str(self.client.create_experiment(study.name, location, tags=tags))
+
+    def _experiments(self) -> Iterable[mlflow.entities.Experiment]:
+        wanted = f"tags.`{vocabulary.STUDY}` != ''"
+        page = self.client.search_experiments(filter_string=wanted, max_results=_PAGE)
+        yield from page
+        while page.token:
+            page = self.client.search_experiments(
+                filter_string=wanted, max_results=_PAGE, page_token=page.token
+            )
+            yield from page
+
+    def _runs(self, experiments: Sequence[str], tags: Mapping[str, str]) -> list[Run]:
+        wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        runs: list[Run] = []
+        token: str | None = None
+        while True:
+            page = self.client.search_runs(
+                list(experiments),
+                filter_string=wanted,
+                run_view_type=ViewType.ACTIVE_ONLY,
+                max_results=_PAGE,
+                page_token=token,
+            )
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+
+def study_title(study: StudySpec) -> str:
+    """What the run of a study is called: its name, and in what it differs from its file."""
+    scale = [f"{study.epoch_scale} of the epochs"] if study.epoch_scale else []
+    return " · ".join([study.name, *study.overrides, *scale])
+
+
+def describe(
+    cell: TrialSpec,
+    study: StudySpec,
+    *,
+    experiment_id: str,
+    parent_run_id: str,
+    tags: Mapping[str, str],
+) -> CellDescription:
+    """What the run of a cell says from its start.
+
+    Args:
+        cell: The cell.
+        study: Its study.
+        experiment_id: The study's experiment.
+        parent_run_id: The study's run.
+        tags: Of all cells of the sweep: commit, checksum of the data.
+    """
+    labels = {vocabulary.LABEL.format(axis=axis): label for axis, label in cell.labels.items()}
+    key = cell_key(study, cell)
+    own = {
+        vocabulary.KIND: vocabulary.CELL,
+        vocabulary.STUDY: study.name,
+        vocabulary.VARIANT: study.variant,
+        vocabulary.TRIAL: cell.id,
+        vocabulary.CELL_KEY: key,
+        vocabulary.STATE: vocabulary.RUNNING,
+        "mlflow.source.name": f"bnn-orchestrate sweep {study.name}",
+        **labels,
+        **tags,
+    }
+    if study.epoch_scale:
+        own[vocabulary.EPOCH_SCALE] = study.epoch_scale
+    return CellDescription(
+        cell=key,
+        trial=cell.id,
+        name=cell.name,
+        experiment_id=experiment_id,
+        parent_run_id=parent_run_id,
+        params=flat_params(cell),
+        tags=own,
+    )
+
+
+def cell_key(study: StudySpec, cell: TrialSpec) -> str:
+    """The unique key of a cell: its study, the variant, its labels."""
+    labels = ",".join(f"{axis}={label}" for axis, label in cell.labels.items())
+    return f"{study.name}/{study.variant}/{labels}/{cell.id}"
+
+
+def flat_params(cell: TrialSpec) -> dict[str, str]:
+    """A trial's parameters under the names they have in every study."""
+    flat: dict[str, str] = {
+        vocabulary.AXIS_PARAM.format(axis=axis): label for axis, label in cell.labels.items()
+    }
+
+    def put(key: str, value: object) -> None:
+        if isinstance(value, Mapping):
+            for name, item in value.items():
+                # `model.name` is what a reader looks for under `model`.
+                put(key if name == "name" else f"{key}.{name}" if key else str(name), item)
+        elif isinstance(value, list):
+            separator = " " if any(isinstance(item, str) for item in value) else "-"
+            flat[key] = separator.join(str(item) for item in value) or "none"
+        else:
+            flat[key] = str(value)
+
+    put("", cell.train.canonical().to_mapping())
+    if not cell.train.layers.order:
+        flat["weights"] = "none"
+    return flat
+
+
+def local_path(uri: str) -> Path | None:
+    """The folder of a file URI; None for any other."""
+    parsed = urllib.parse.urlparse(uri)
+    return Path(urllib.parse.unquote(parsed.path)) if parsed.scheme == "file" else None
+
+
+def _recorded(run: Run) -> RecordedCell:
+    tags = run.data.tags
+    prefix = vocabulary.LABEL.format(axis="")
+    return RecordedCell(
+        run_id=run.info.run_id,
+        key=tags[vocabulary.CELL_KEY],
+        trial=tags[vocabulary.TRIAL],
+        labels={key.removeprefix(prefix): tags[key] for key in tags if key.startswith(prefix)},
+        state=tags.get(vocabulary.STATE, vocabulary.RUNNING),
+        name=run.info.run_name or "",
+        objective=run.data.metrics.get(f"{vocabulary.SELECTED}/validation_error"),
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

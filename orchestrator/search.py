@@ -1,0 +1,106 @@
+"""What a study may say about searching: plain records that Ray Tune's own parts are made from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from trainers.errors import Fault, SpecError
+
+
+def _at_least(record: object, least: Mapping[str, float]) -> None:
+    faults = [
+        Fault(name, f"must be {low} or more, got {getattr(record, name)}")
+        for name, low in least.items()
+        if getattr(record, name) < low
+    ]
+    if faults:
+        raise SpecError(*faults)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptunaSearch:
+    """Optuna's TPE sampler, through Ray Tune.
+
+    Args:
+        num_samples: Trials in all; those recorded earlier count.
+        seed: Of the sampler. With more than one trial at a time the points also depend on which
+            trial ends first.
+
+    Source: Akiba et al. 2019, arXiv:1907.10902.
+    """
+
+    num_samples: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        _at_least(self, {"num_samples": 1, "seed": 0})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RandomSearch:
+    """Independent draws from the axes, by Ray Tune; the same points for the same seed.
+
+    Args:
+        num_samples: Trials in all.
+        seed: Of the draws.
+    """
+
+    num_samples: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        _at_least(self, {"num_samples": 1, "seed": 0})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AshaScheduler:
+    """Asynchronous successive halving: stops trials that lag behind others of the same age.
+
+    Args:
+        grace_period: Epochs that every trial gets.
+        reduction_factor: Of the trials that reach a rung, one in this many goes on.
+
+    Source: Li et al. 2020, arXiv:1810.05934.
+    """
+
+    grace_period: int = 1
+    reduction_factor: int = 4
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        _at_least(self, {"grace_period": 1, "reduction_factor": 2})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MedianScheduler:
+    """Stops a trial whose best result is worse than the median of the others' averages.
+
+    Args:
+        grace_period: Epochs that every trial gets.
+        min_samples: Trials that must have come that far before one is stopped.
+
+    Source: Golovin et al. 2017, Google Vizier.
+    """
+
+    grace_period: int = 1
+    min_samples: int = 3
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        _at_least(self, {"grace_period": 1, "min_samples": 1})
+
+
+Searcher = OptunaSearch | RandomSearch
+Scheduler = AshaScheduler | MedianScheduler
+
+SEARCHERS: Mapping[str, Callable[..., Searcher]] = {
+    "optuna": OptunaSearch,
+    "random": RandomSearch,
+}
+SCHEDULERS: Mapping[str, Callable[..., Scheduler]] = {
+    "asha": AshaScheduler,
+    "median": MedianScheduler,
+}
+EPOCH_OPTIONS = frozenset({"grace_period"})
+"""Options above that count epochs, and shrink when a study's epochs are scaled."""

@@ -1,0 +1,370 @@
+"""A study as a typed record: a question, a base trial, the axes that vary it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from orchestrator import vocabulary
+from orchestrator.axes import Axis, read_axis, seed_axis
+from orchestrator.search import SCHEDULERS, SEARCHERS
+from trainers.binding import Component, bind, bind_options, convert, show
+from trainers.engine.checkpoint import CheckpointPolicy
+from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
+from trainers.models import MODELS
+from trainers.spec import TrainSpec, model_layers
+
+ID_VERSION = 1
+"""Raised when the same words come to mean another training; every trial then gets a new id."""
+
+KEYS = (
+    "study",
+    "question",
+    "base",
+    "axes",
+    "metric",
+    "matrix",
+    "search",
+    "scheduler",
+    "retries",
+    "checkpoint",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metric:
+    """What the matrix shows, and which direction is good."""
+
+    name: str
+    better: Literal["lower", "higher"] = "lower"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MatrixShape:
+    """How cells are laid out.
+
+    Args:
+        rows: Axis whose labels are the rows.
+        over: Axis whose cells make up mean and spread; None: there is one cell a row.
+        also: Further metrics whose means are shown beside it.
+    """
+
+    rows: str
+    over: str | None = None
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSpec:
+    """One point of a study, checked and ready to train.
+
+    Args:
+        train: What the engine trains.
+        labels: The cell's place in the study: axis name to label, in the order of the axes.
+        epoch_scale: The factor its epochs were shrunk by, as the user wrote it; empty: none.
+    """
+
+    train: TrainSpec
+    labels: Mapping[str, str]
+    epoch_scale: str = ""
+
+    @cached_property
+    def id(self) -> str:
+        """Hash of what is trained: equal for equal trials, whichever study asks for them."""
+        content = {"version": ID_VERSION, "train": minimal(self.train)}
+        if self.epoch_scale:
+            content["epoch_scale"] = self.epoch_scale
+        return content_hash(content)
+
+    @property
+    def name(self) -> str:
+        """The labels as a person reads them: `reverse · seed 316`."""
+        parts = (
+            f"{axis} {label}" if _bare(label) else label for axis, label in self.labels.items()
+        )
+        return " · ".join(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySpec:
+    """A question, a base trial, and the axes that vary it.
+
+    Args:
+        name: The study's name, and that of its MLflow experiment.
+        question: What it is to find out, one sentence.
+        base: The base trial.
+        base_mapping: The same as plain values, in which axes set theirs.
+        axes: In the order in which they vary, slowest first.
+        metric: What the matrix shows.
+        matrix: How it is laid out.
+        search: The searcher, if axes are searched.
+        scheduler: What stops hopeless trials early, if anything.
+        retries: How often a trial that failed is tried again.
+        checkpoint: Which checkpoints trials keep.
+        epoch_scale: Factor on all epochs, as the user wrote it; empty: none.
+        overrides: What `--set` changed.
+        source: The file it came from.
+    """
+
+    name: str
+    question: str
+    base: TrainSpec
+    base_mapping: Mapping[str, Any] = field(repr=False)
+    axes: tuple[Axis, ...]
+    metric: Metric
+    matrix: MatrixShape
+    search: Component | None = None
+    scheduler: Component | None = None
+    retries: int = 1
+    checkpoint: CheckpointPolicy = field(default_factory=CheckpointPolicy)
+    epoch_scale: str = ""
+    overrides: tuple[str, ...] = ()
+    source: Path | None = None
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether a searcher chooses the trials."""
+        return self.search is not None
+
+    @cached_property
+    def variant(self) -> str:
+        """Hash of what all cells have in common, so that a study may grow but not change.
+
+        The base without what the axes set, and the epoch scale. Cells of one variant belong in
+        one matrix; those of two never do.
+        """
+        common = minimal(self.base)
+        for path in sorted(set().union(*(axis.paths for axis in self.axes))):
+            parent: Any = common
+            *folders, last = path.split(".")
+            for folder in folders:
+                parent = parent.get(folder, {}) if isinstance(parent, dict) else {}
+            if isinstance(parent, dict):
+                parent.pop(last, None)
+        return content_hash({"base": common, "epoch_scale": self.epoch_scale})
+
+    @classmethod
+    def from_mapping(cls, mapping: object, *, source: Path | None = None) -> "StudySpec":
+        """A study from plain values.
+
+        Raises:
+            SpecError: With every fault, each with its key path.
+        """
+        if not isinstance(mapping, Mapping):
+            raise SpecError(f"expected a study as a mapping, got {show(mapping)}")
+        reader = _Reader(mapping)
+        parts = reader.read()
+        if reader.faults:
+            raise SpecError(*reader.faults)
+        return cls(**parts, source=source)
+
+    def with_seeds(self, seeds: tuple[int, ...]) -> "StudySpec":
+        """The same study with these seeds on its seed axis; it gets one where it has none."""
+        axis = seed_axis(seeds)
+        if any(old.paths == {"seed"} for old in self.axes):
+            axes = [axis if old.paths == {"seed"} else old for old in self.axes]
+            named = [
+                replace(axis, name=old.name) if axis is new else new
+                for old, new in zip(self.axes, axes, strict=True)
+            ]
+            return replace(self, axes=tuple(named))
+        over = self.matrix.over or axis.name
+        return replace(self, axes=(*self.axes, axis), matrix=replace(self.matrix, over=over))
+
+
+def minimal(spec: TrainSpec) -> dict[str, Any]:
+    """The canonical trial as plain values, without keys that have their default.
+
+    So neither writing a default down nor a key added to the language later makes another trial.
+    """
+    mapping = spec.canonical().to_mapping()
+    defaults: Mapping[str, object] = {
+        "lr_schedule": {"name": "constant"},
+        "loss": {"name": "cross_entropy"},
+        "weights": {"name": "sign"},
+        "precision": "float32",
+    }
+    kept = {key: value for key, value in mapping.items() if defaults.get(key) != value}
+    if kept["data"].get("eval_batch_size") == 1000:
+        del kept["data"]["eval_batch_size"]
+    return kept
+
+
+def content_hash(content: object) -> str:
+    """Sixteen hexadecimal digits that depend on the content alone, not on the order of keys."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _bare(label: str) -> bool:
+    """Whether a label says nothing without its axis: a number that is no order of layers."""
+    return label.replace(".", "", 1).replace("e-", "", 1).isdecimal()
+
+
+class _Reader:
+    """Reads the keys of a study one by one and keeps every fault."""
+
+    def __init__(self, mapping: Mapping[Any, Any]) -> None:
+        self.mapping = mapping
+        self.faults: list[Fault] = []
+
+    def read(self) -> dict[str, Any]:
+        for key in self.mapping:
+            if key not in KEYS:
+                hint = f"known: {', '.join(KEYS)}"
+                self._fault(str(key), f"unknown key{did_you_mean(key, KEYS)}", hint)
+        base = self._base()
+        axes = self._axes()
+        return {
+            "name": self._name(),
+            "question": self._typed("question", str),
+            "base": base,
+            "base_mapping": self.mapping.get("base"),
+            "axes": axes,
+            "metric": self._metric(),
+            "matrix": self._matrix([axis.name for axis in axes]),
+            "search": self._search(axes),
+            "scheduler": self._component("scheduler", SCHEDULERS),
+            "retries": self._retries(),
+            "checkpoint": self._checkpoint(),
+        }
+
+    def _fault(self, path: str, what: str, hint: str = "") -> None:
+        self.faults.append(Fault(path, what, hint))
+
+    def _typed(self, key: str, wanted: Any, *, default: object = None) -> Any:
+        if key not in self.mapping:
+            if default is None:
+                self._fault(key, "is missing")
+            return default
+        try:
+            return convert(self.mapping[key], wanted)
+        except SpecError as error:
+            self.faults.extend(error.under(key))
+            return default
+
+    def _name(self) -> object:
+        name = self._typed("study", str)
+        if isinstance(name, str) and not name.replace("-", "").replace("_", "").isalnum():
+            self._fault("study", f"'{name}' is no name", "use letters, digits, - and _")
+        return name
+
+    def _base(self) -> TrainSpec | None:
+        if "base" not in self.mapping:
+            self._fault("base", "is missing: the trial that the axes vary")
+            return None
+        try:
+            return TrainSpec.from_mapping(self.mapping["base"])
+        except SpecError as error:
+            self.faults.extend(error.under("base"))
+            return None
+
+    def _axes(self) -> tuple[Axis, ...]:
+        value = self.mapping.get("axes", [])
+        if not isinstance(value, list):
+            self._fault("axes", f"expected a list of axes, got {show(value)}")
+            return ()
+        axes: list[Axis] = []
+        layers = self._layers()
+        for index, entry in enumerate(value):
+            name = entry.get("name", index) if isinstance(entry, Mapping) else index
+            try:
+                axis = read_axis(entry, layers=layers)
+            except SpecError as error:
+                self.faults.extend(error.under(f"axes.{name}"))
+                continue
+            self._check_against(axis, axes)
+            axes.append(axis)
+        if not axes and not self.faults:
+            self._fault("axes", "is empty: a study varies something, if only the seed")
+        return tuple(axes)
+
+    def _check_against(self, axis: Axis, others: list[Axis]) -> None:
+        for other in others:
+            if other.name == axis.name:
+                self._fault(f"axes.{axis.name}", "two axes have this name")
+            for path in sorted(other.paths & axis.paths):
+                self._fault(f"axes.{axis.name}", f"sets {path}, which axis {other.name} sets too")
+
+    def _layers(self) -> tuple[str, ...]:
+        """The base model's layers, even where other parts of the base are wrong."""
+        base = self.mapping.get("base")
+        try:
+            model = bind("model", MODELS, base["model"]) if isinstance(base, Mapping) else None
+            return model_layers(model) if model else ()
+        except (SpecError, KeyError):
+            return ()
+
+    def _metric(self) -> Metric | None:
+        try:
+            parts: dict[str, Any] = bind_options(
+                Metric, self.mapping.get("metric", {}), owner="the metric"
+            )
+        except SpecError as error:
+            self.faults.extend(error.under("metric"))
+            return None
+        if parts["name"] not in vocabulary.METRICS:
+            unknown = UnknownNameError("metric", parts["name"], vocabulary.METRICS)
+            self.faults.extend(unknown.under("metric.name"))
+        return Metric(**parts)
+
+    def _matrix(self, axes: list[str]) -> MatrixShape | None:
+        try:
+            parts: dict[str, Any] = bind_options(
+                MatrixShape, self.mapping.get("matrix", {}), owner="the matrix"
+            )
+        except SpecError as error:
+            self.faults.extend(error.under("matrix"))
+            return None
+        for key in ("rows", "over"):
+            name = parts.get(key)
+            if name is not None and name not in axes:
+                self.faults.extend(UnknownNameError("axis", name, axes).under(f"matrix.{key}"))
+        for name in parts.get("also", ()):
+            if name not in vocabulary.METRICS:
+                unknown = UnknownNameError("metric", name, vocabulary.METRICS)
+                self.faults.extend(unknown.under("matrix.also"))
+        return MatrixShape(**parts)
+
+    def _search(self, axes: tuple[Axis, ...]) -> Component | None:
+        searched = [axis.name for axis in axes if axis.searched]
+        component = self._component("search", SEARCHERS)
+        if searched and "search" not in self.mapping:
+            hint = "search: {name: optuna, num_samples: 16}"
+            self._fault("search", f"is missing: axis {searched[0]} is searched", hint)
+        if "search" in self.mapping and not searched and axes:
+            self._fault("search", "searches nothing", "give an axis a range or choices")
+        for axis in axes:
+            if searched and not axis.searched and len(axis.points) > 1:
+                what = f"has {len(axis.points)} values, but a searched study goes through none"
+                self._fault(f"axes.{axis.name}", what, "write choices, or leave one value")
+        return component
+
+    def _component(self, key: str, table: Mapping[str, Callable[..., object]]) -> Component | None:
+        if key not in self.mapping:
+            return None
+        try:
+            component = bind(key, table, self.mapping[key])
+            table[component.name](**component.options)
+        except SpecError as error:
+            self.faults.extend(error.under(key))
+            return None
+        return component
+
+    def _retries(self) -> object:
+        retries = self._typed("retries", int, default=1)
+        if isinstance(retries, int) and retries < 0:
+            self._fault("retries", f"must be 0 or more, got {retries}")
+        return retries
+
+    def _checkpoint(self) -> CheckpointPolicy | None:
+        try:
+            value = self.mapping.get("checkpoint", {})
+            options: dict[str, Any] = bind_options(CheckpointPolicy, value, owner="checkpoint")
+            return CheckpointPolicy(**options)
+        except SpecError as error:
+            self.faults.extend(error.under("checkpoint"))
+            return None

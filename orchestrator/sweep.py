@@ -1,0 +1,389 @@
+"""One execution of a study: what is recorded already, what is left, and its training."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from orchestrator import launch, vocabulary
+from orchestrator.catalog import StudyError
+from orchestrator.delivery import Delivery
+from orchestrator.environment import environment, git_commit
+from orchestrator.expansion import expand, scaled_scheduler
+from orchestrator.home import Home
+from orchestrator.journal import CellDescription, Journal
+from orchestrator.listener import Failure, SweepListener, Watcher
+from orchestrator.planning import Plan, plan
+from orchestrator.progress import Progress
+from orchestrator.record import RecordedCell, Store, cell_key, describe
+from orchestrator.search import SCHEDULERS, SEARCHERS
+from orchestrator.study import StudySpec, TrialSpec
+from orchestrator.work import Work
+from orchestrator.worker import Job
+from trainers.binding import Component
+from trainers.data import SOURCES
+from trainers.errors import Fault
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+DRAIN_S = 60.0
+"""How long the end of a sweep waits for MLflow; what is left stays in the journal."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepOptions:
+    """How a sweep runs: nothing here changes what its trials end with, but for the CPUs.
+
+    Args:
+        data_dir: Where data sets lie or are downloaded to.
+        resources: What each trial gets.
+        ray_address: A running cluster; None: an embedded Ray.
+        deterministic: As `RunOptions` takes it.
+        verbose: Let Ray and MLflow speak.
+    """
+
+    data_dir: Path
+    resources: launch.Resources = field(default_factory=launch.Resources)
+    ray_address: str | None = None
+    deterministic: bool = False
+    verbose: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a sweep ended.
+
+    Args:
+        plan: The plan it began with.
+        experiment_id: MLflow's experiment.
+        parent_run_id: MLflow's run of the study.
+        failures: Cells that failed for good.
+        num_finished: Cells trained to their end in this sweep.
+        num_copied: Cells whose trial was finished elsewhere.
+        interrupted: Whether a signal ended it.
+        num_undelivered: Points that wait in the journal.
+        wall_s: Seconds it took.
+        train_s: Seconds the workers trained and measured, added up.
+        track_s: Seconds spent in the journal and in delivery.
+    """
+
+    plan: Plan
+    experiment_id: str
+    parent_run_id: str
+    failures: tuple[Failure, ...] = ()
+    num_finished: int = 0
+    num_copied: int = 0
+    interrupted: bool = False
+    num_undelivered: int = 0
+    wall_s: float = 0.0
+    train_s: float = 0.0
+    track_s: float = 0.0
+
+
+class SweepWatcher(Watcher, Protocol):
+    """Shows a whole sweep to a person."""
+
+    def planned(self, plan: Plan, *, slots: int | None) -> None:
+        """Before anything starts; `slots` is None when nothing will."""
+
+    def began(self, progress: Progress) -> None:
+        """Workers are about to start."""
+
+    def stopped(self) -> None:
+        """Training is over; what is left is delivered."""
+
+
+def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWatcher) -> Outcome:
+    """Trains what is left of a study and records it.
+
+    Args:
+        study: The study, checked.
+        home: Where results live.
+        options: How to run.
+        watcher: Told what happens.
+
+    Raises:
+        StudyError: If the store holds other trials under the same labels.
+        StoreError: If MLflow cannot be used.
+        JournalError: If the journal cannot be used.
+        MissingDataError: If a data set is neither here nor to be downloaded.
+        ResourceError: If a trial asks for more than there is.
+    """
+    started = time.perf_counter()
+    journal, store = Journal(home.journal), Store(home)
+    delivery = Delivery(journal, store)
+    try:
+        # What an earlier sweep could not deliver comes first: it may be all that is missing.
+        delivery.deliver()
+        outcome = _Sweep(study, home, options, watcher, journal, store, delivery).run()
+    finally:
+        journal.close()
+    return replace(outcome, wall_s=time.perf_counter() - started)
+
+
+class _Sweep:
+    """What the steps of one sweep share."""
+
+    def __init__(
+        self,
+        study: StudySpec,
+        home: Home,
+        options: SweepOptions,
+        watcher: SweepWatcher,
+        journal: Journal,
+        store: Store,
+        delivery: Delivery,
+    ) -> None:
+        self.study, self.home, self.options, self.watcher = study, home, options, watcher
+        self.journal, self.store, self.delivery = journal, store, delivery
+        self.experiment_id, self.parent_run_id = store.open_study(study, parent_tags(study))
+        self.cell_tags: dict[str, str] = {}
+        self.num_copied = 0
+
+    def run(self) -> Outcome:
+        recorded = self.store.cells(self.experiment_id, self.study.variant)
+        refuse_changed_labels(self.study, recorded)
+        done = self._copy_finished(recorded)
+        todo = plan(self.study, finished=done)
+        if todo.num_todo == 0:
+            self.watcher.planned(todo, slots=None)
+            self.delivery.deliver()
+            return self._outcome(todo)
+        checksum = self._data_checksum()
+        self.cell_tags = {
+            vocabulary.DATA_SHA256: checksum,
+            vocabulary.GIT_COMMIT: git_commit(),
+        }
+        listener = self._train(todo, recorded)
+        listener.interrupt()
+        self.watcher.stopped()
+        self.delivery.close(within_s=DRAIN_S)
+        # A trial may stand in two places of one study.
+        self._copy_finished(self.store.cells(self.experiment_id, self.study.variant))
+        self.delivery.deliver()
+        progress = listener.progress
+        interrupted = progress.num_finished + progress.num_failed < todo.num_todo
+        state = vocabulary.INTERRUPTED if interrupted else vocabulary.FINISHED
+        self.store.set_state(self.parent_run_id, state, {})
+        outcome = self._outcome(todo)
+        return replace(
+            outcome,
+            failures=tuple(listener.failures),
+            num_finished=progress.num_finished,
+            interrupted=interrupted,
+            train_s=listener.train_s,
+            track_s=listener.journal_s + self.delivery.busy_s,
+        )
+
+    def _train(self, todo: Plan, recorded: Sequence[RecordedCell]) -> SweepListener:
+        options, address = self.options, self.options.ray_address
+        if address is None:
+            # Known without Ray, so that what cannot be is said before it starts.
+            slots = launch.num_slots(options.resources, launch.this_machine())
+            self._announce(todo, slots)
+        with launch.ray_session(address=address, folder=self.home.ray, verbose=options.verbose):
+            if address is not None:
+                slots = launch.num_slots(options.resources, launch.cluster_nodes())
+                self._announce(todo, slots)
+            self.delivery.start()
+            work = self._work(todo)
+            progress = Progress(num_cells=todo.num_todo, epochs=todo.epochs_todo)
+            listener = SweepListener(
+                work=work,
+                journal=self.journal,
+                delivery=self.delivery,
+                progress=progress,
+                watcher=self.watcher,
+                describe=self._describe,
+                logs=self.home.logs / self.study.name,
+            )
+            self.watcher.began(progress)
+            launch.launch(
+                work,
+                keys=list(work.cells),
+                search=self._search(todo, recorded),
+                scheduler=_made(scaled_scheduler(self.study), SCHEDULERS),
+                max_epochs=max(cell.train.epochs for cell in expand(self.study)),
+                resources=options.resources,
+                slots=slots,
+                retries=self.study.retries,
+                listener=listener,
+                folder=self.home.ray / "tune",
+                verbose=options.verbose,
+            )
+        return listener
+
+    def _announce(self, todo: Plan, slots: int) -> None:
+        self.watcher.planned(todo, slots=slots)
+        store, run_id = self.store, self.parent_run_id
+        store.set_state(run_id, vocabulary.RUNNING, self.cell_tags)
+        if self.study.source is not None:
+            text = self.study.source.read_text(encoding="utf-8")
+            store.log_text(run_id, text, vocabulary.STUDY_ARTIFACT)
+        content = json.dumps({**plan_content(todo), "slots": slots}, indent=1)
+        store.log_text(run_id, content, vocabulary.PLAN_ARTIFACT)
+        made_with = json.dumps(environment(), indent=1)
+        store.log_text(run_id, made_with, vocabulary.ENVIRONMENT_ARTIFACT)
+
+    def _work(self, todo: Plan) -> Work:
+        resources = self.options.resources
+        template = Job(
+            train={},
+            data_dir=self.options.data_dir,
+            checkpoint_dir=self.home.checkpoints,
+            checkpoints=self.study.checkpoint,
+            device="cuda" if resources.gpus else "cpu",
+            num_threads=max(1, int(resources.cpus)),
+            deterministic=self.options.deterministic,
+            # A scheduler compares trials epoch by epoch.
+            report_every_s=0.0 if self.study.scheduler else 0.5,
+        )
+        cells = {cell_key(self.study, cell): cell for cell in todo.todo}
+        return Work(study=self.study, cells=cells, template=template)
+
+    def _search(self, todo: Plan, recorded: Sequence[RecordedCell]) -> launch.Search | None:
+        searcher = _made(self.study.search, SEARCHERS)
+        if searcher is None:
+            return None
+        axes = [axis for axis in self.study.axes if axis.searched]
+        known = [
+            (
+                {
+                    axis.name: float(cell.labels[axis.name])
+                    if axis.domain
+                    else cell.labels[axis.name]
+                    for axis in axes
+                },
+                cell.objective,
+            )
+            for cell in recorded
+            if cell.state == vocabulary.FINISHED and cell.objective is not None
+        ]
+        return launch.Search(axes=axes, searcher=searcher, num_samples=todo.num_todo, known=known)
+
+    def _data_checksum(self) -> str:
+        """Loads what the trials train on, so that missing data is said before anything starts."""
+        sources = {cell.train.data.source for cell in expand(self.study)}
+        return " ".join(
+            SOURCES[source.name].load(self.options.data_dir, **source.options).checksum()
+            for source in sorted(sources, key=str)
+        )
+
+    def _copy_finished(self, recorded: Sequence[RecordedCell]) -> set[str]:
+        """Gives cells whose trial is finished under another label or study its results.
+
+        Returns:
+            Ids of the trials of this study that need no training.
+        """
+        finished = [cell for cell in recorded if cell.state == vocabulary.FINISHED]
+        done = {cell.trial: cell.run_id for cell in finished}
+        if self.study.is_searched:
+            return set(done)
+        have = {cell.key for cell in finished}
+        missing = [c for c in expand(self.study) if cell_key(self.study, c) not in have]
+        unknown = {cell.id for cell in missing} - done.keys()
+        done |= self.store.finished_elsewhere(unknown)
+        for cell in missing:
+            if cell.id in done:
+                self._copy(cell, done[cell.id])
+        return set(done)
+
+    def _copy(self, cell: TrialSpec, run_id: str) -> None:
+        tags = self.store.tags_of(run_id)
+        kept = (
+            vocabulary.WEIGHTS_SHA256,
+            vocabulary.DATA_SHA256,
+            vocabulary.GIT_COMMIT,
+            vocabulary.STOPPED_EARLY,
+        )
+        description = self._describe(cell)
+        self.journal.begin(description)
+        self.journal.append(description.cell, self.store.points_of(run_id))
+        copied = {key: tags[key] for key in kept if key in tags}
+        copied[vocabulary.COPIED_FROM] = run_id
+        self.journal.end(description.cell, vocabulary.FINISHED, copied)
+        self.num_copied += 1
+        log.info("%s was trained before, as run %s", cell.name, run_id)
+
+    def _describe(self, cell: TrialSpec) -> CellDescription:
+        return describe(
+            cell,
+            self.study,
+            experiment_id=self.experiment_id,
+            parent_run_id=self.parent_run_id,
+            tags=self.cell_tags,
+        )
+
+    def _outcome(self, todo: Plan) -> Outcome:
+        return Outcome(
+            plan=todo,
+            experiment_id=self.experiment_id,
+            parent_run_id=self.parent_run_id,
+            num_copied=self.num_copied,
+            num_undelivered=self.journal.num_unsent(),
+        )
+
+
+def parent_tags(study: StudySpec) -> dict[str, str]:
+    """What the run of a study says: how its matrix is laid out, and what makes it this variant."""
+    rows = next(axis for axis in study.axes if axis.name == study.matrix.rows)
+    return {
+        "mlflow.note.content": study.question,
+        "mlflow.source.name": f"bnn-orchestrate sweep {study.name}",
+        vocabulary.ROWS_AXIS: study.matrix.rows,
+        vocabulary.ROWS: json.dumps(list(rows.points)),
+        vocabulary.OVER_AXIS: study.matrix.over or "",
+        vocabulary.ALSO: json.dumps(list(study.matrix.also)),
+        vocabulary.METRIC_NAME: study.metric.name,
+        vocabulary.METRIC_BETTER: study.metric.better,
+        vocabulary.EPOCH_SCALE: study.epoch_scale,
+        vocabulary.OVERRIDES: json.dumps(list(study.overrides)),
+    }
+
+
+def plan_content(todo: Plan) -> dict[str, object]:
+    """The plan as plain values."""
+    return {
+        "study": todo.study.name,
+        "overrides": list(todo.study.overrides),
+        "epoch_scale": todo.study.epoch_scale,
+        "num_cells": todo.num_cells,
+        "num_todo": todo.num_todo,
+        "epochs": todo.epochs,
+        "epochs_todo": todo.epochs_todo,
+        "cells": [
+            {"labels": dict(cell.labels), "trial": cell.id, "train": cell.train.to_mapping()}
+            for cell in todo.cells
+        ],
+    }
+
+
+def refuse_changed_labels(study: StudySpec, recorded: Sequence[RecordedCell]) -> None:
+    """Refuses a study that means other trials by labels under which some are recorded.
+
+    Raises:
+        StudyError: Naming the labels and both trials.
+    """
+    if study.is_searched:
+        return
+    held = {frozenset(cell.labels.items()): cell.trial for cell in recorded}
+    faults = [
+        Fault(
+            f"axes at {cell.name}",
+            f"now means trial {cell.id}, but the store has trial "
+            f"{held[frozenset(cell.labels.items())]} under this label",
+            "give the new value another label, or keep it apart with another --home",
+        )
+        for cell in expand(study)
+        if held.get(frozenset(cell.labels.items()), cell.id) != cell.id
+    ]
+    if faults:
+        raise StudyError(study.name, *faults)
+
+
+def _made(component: Component | None, table: Mapping[str, Callable[..., T]]) -> T | None:
+    return table[component.name](**component.options) if component else None

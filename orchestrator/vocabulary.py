@@ -1,0 +1,72 @@
+"""Names of params, metrics and tags as MLflow shows them: constants, no imports.
+
+Curves have one point an epoch; the step is the epoch, counted from 0. Summaries have one point,
+written when a cell is finished. Errors and accuracies are fractions in [0, 1]; losses are means in
+nats an image.
+"""
+
+SPLITS = ("train", "validation", "test")
+SPLIT_METRICS = ("loss", "accuracy", "error")
+CURVES = (
+    *(f"{split}/{metric}" for split in SPLITS for metric in SPLIT_METRICS),
+    "lr",  # learning rate used in the epoch
+    "binary/layers",  # how many layers computed with binary weights
+    "epoch_s",  # seconds the epoch took, evaluation included
+)
+LAYER_CURVES = {
+    "binary": "binary/{layer}",  # 1 where the layer computed with binary weights, else 0
+    "signs_flipped": "signs_flipped/{layer}",  # share of latent signs flipped since last epoch
+    "near_zero": "near_zero/{layer}",  # share of latent weights below 5 % of the mean magnitude
+}
+SELECTED = "selected"  # the epoch of lowest validation error, all of its layers binary
+LAST = "last"  # the last epoch
+BEST_ON_TEST = "best_on_test"  # chosen by the test set, as the published protocol did
+SUMMARY_EPOCHS = (SELECTED, LAST, BEST_ON_TEST)
+SUMMARIES = tuple(
+    f"{which}/{value}"
+    for which in SUMMARY_EPOCHS
+    for value in (
+        "epoch",
+        "train_loss",
+        "validation_error",
+        "validation_accuracy",
+        "test_error",
+        "test_accuracy",
+    )
+)
+METRICS = (*SUMMARIES, *CURVES)
+OBJECTIVE = "objective"  # what searchers and schedulers compare: see orchestrator.measures
+ROW_MEAN = "matrix/{row}"  # on the parent run: the metric's mean over a row's cells
+
+AXIS_PARAM = "axis/{axis}"  # a cell's label on an axis
+
+# Tags. Those of a cell find its run again; those of a parent find its cells.
+KIND = "bnn.kind"
+CELL, PARENT = "cell", "study"
+STUDY = "bnn.study"
+VARIANT = "bnn.variant"  # the study's base and epoch scale, hashed; the axes' values may grow
+TRIAL = "bnn.trial"  # content hash: equal wherever the same thing is trained
+CELL_KEY = "bnn.cell"  # unique: variant and labels
+STATE = "bnn.state"
+FINISHED, FAILED, RUNNING, INTERRUPTED = "finished", "failed", "running", "interrupted"
+LABEL = "bnn.label.{axis}"
+ROWS_AXIS = "bnn.matrix.rows"
+ROWS = "bnn.matrix.labels"  # JSON: the labels of the rows in the study's order
+OVER_AXIS = "bnn.matrix.over"
+METRIC_NAME = "bnn.metric"
+METRIC_BETTER = "bnn.metric.better"
+ALSO = "bnn.matrix.also"
+EPOCH_SCALE = "bnn.epoch_scale"
+OVERRIDES = "bnn.overrides"
+STOPPED_EARLY = "bnn.stopped_early"
+REASON = "bnn.reason"
+COPIED_FROM = "bnn.copied_from"  # run id, where another study had trained the trial already
+WEIGHTS_SHA256 = "bnn.weights_sha256"
+DATA_SHA256 = "bnn.data_sha256"
+GIT_COMMIT = "bnn.git_commit"
+
+PLAN_ARTIFACT = "plan.json"
+STUDY_ARTIFACT = "study.yaml"
+ENVIRONMENT_ARTIFACT = "environment.json"
+MATRIX_ARTIFACT = "matrix"
+FAILURE_ARTIFACT = "failure.txt"

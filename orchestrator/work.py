@@ -1,0 +1,40 @@
+"""Which cell a configuration of Ray Tune stands for, and the worker's job for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.expansion import trial_at
+from orchestrator.record import cell_key
+from orchestrator.study import StudySpec, TrialSpec
+from orchestrator.worker import Job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Read by the driver and, pickled, by the workers.
+
+    Args:
+        study: The study.
+        cells: The cells to train by key; empty for a search.
+        template: What all jobs have in common; its checkpoint folder is that of all trials.
+    """
+
+    study: StudySpec
+    cells: Mapping[str, TrialSpec]
+    template: Job
+
+    def trial(self, config: Mapping[str, Any]) -> TrialSpec:
+        """The cell of a configuration: named in it, or at the point a searcher drew."""
+        return self.cells[config["cell"]] if self.cells else trial_at(self.study, config)
+
+    def key(self, config: Mapping[str, Any]) -> str:
+        """The unique key of that cell."""
+        return str(config["cell"]) if self.cells else cell_key(self.study, self.trial(config))
+
+    def job(self, config: Mapping[str, Any]) -> Job:
+        """What the worker does."""
+        cell = self.trial(config)
+        folder: Path = self.template.checkpoint_dir / cell.id
+        return replace(self.template, train=cell.train.to_mapping(), checkpoint_dir=folder)

@@ -1,0 +1,104 @@
+"""One cell in a worker process: from plain values to a trained trial, reported as it goes."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.measures import Points, curve_points, objective, summary_points
+from trainers.engine.checkpoint import CheckpointPolicy
+from trainers.engine.result import EpochMetrics
+from trainers.run import RunOptions, run
+from trainers.spec import TrainSpec
+
+Report = Mapping[str, Any]
+"""`points`: list of [step, time_ms, {name: value}]; `epoch`: epochs trained; `objective`;
+with the last one `done` and `weights_sha256`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """What a worker is told. Specs travel as plain values, modules never.
+
+    Args:
+        train: The trial as `TrainSpec.to_mapping` gives it.
+        data_dir: Where data sets lie.
+        checkpoint_dir: The trial's own folder.
+        checkpoints: Which checkpoints it keeps.
+        device: As `RunOptions` takes it.
+        num_threads: torch's threads.
+        deterministic: As `RunOptions` takes it.
+        report_every_s: Seconds between two reports at least; epochs in between travel together.
+    """
+
+    train: Mapping[str, Any]
+    data_dir: Path
+    checkpoint_dir: Path
+    checkpoints: CheckpointPolicy
+    device: str
+    num_threads: int
+    deterministic: bool = False
+    report_every_s: float = 0.5
+
+
+def train_cell(job: Job, report: Callable[[Report], None]) -> None:
+    """Trains a cell to its end, from its checkpoint if it has one.
+
+    Args:
+        job: What to do.
+        report: Called with what was measured since the last call; may stop the process.
+    """
+    spec = TrainSpec.from_mapping(job.train)
+    reporter = _Reporter(report, spec=spec, every_s=job.report_every_s)
+    result = run(
+        spec,
+        [reporter],
+        options=RunOptions(
+            device=job.device,
+            num_threads=job.num_threads,
+            data_dir=job.data_dir,
+            checkpoint_dir=job.checkpoint_dir,
+            checkpoints=job.checkpoints,
+            deterministic=job.deterministic,
+        ),
+    )
+    reporter.send(done=True, weights_sha256=result.weights_sha256)
+
+
+class _Reporter:
+    """Collects epochs and sends them, not more often than asked."""
+
+    def __init__(
+        self, report: Callable[[Report], None], *, spec: TrainSpec, every_s: float
+    ) -> None:
+        self.report = report
+        self.every_s = every_s
+        self.final_from = spec.layers.final_from(epochs=spec.epochs)
+        self.epochs: list[EpochMetrics] = []
+        self.num_sent = 0
+        self.sent_at = -float("inf")
+
+    def on_epoch_end(self, metrics: EpochMetrics) -> None:
+        self.epochs.append(metrics)
+        if time.monotonic() - self.sent_at >= self.every_s:
+            self.send()
+
+    def send(self, **more: object) -> None:
+        points = [curve_points(metrics) for metrics in self.epochs[self.num_sent :]]
+        self.report(
+            {
+                "points": [_plain(item) for item in points],
+                # Always sent: a scheduler may stop the trial at any report.
+                "summary": _plain(summary_points(self.epochs, final_from=self.final_from)),
+                "objective": objective(self.epochs, final_from=self.final_from),
+                "epoch": len(self.epochs),
+                **more,
+            }
+        )
+        self.num_sent = len(self.epochs)
+        self.sent_at = time.monotonic()
+
+
+def _plain(points: Points) -> list[object]:
+    return [points.step, points.time_ms, dict(points.values)]

@@ -1,0 +1,148 @@
+"""What every entry of WEIGHT_BINARIZERS promises."""
+
+import io
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from trainers.binarize.attach import binarize_weights, binarizers, latent_weights, set_binary
+from trainers.binarize.weights import WEIGHT_BINARIZERS, make_weight_binarizer
+from trainers.binding import options_of
+from trainers.errors import UnknownNameError
+
+SHAPES = ((4, 3), (1, 1), (3, 2, 3, 3), (2, 5, 1, 1))
+
+CLOSED_FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "sign": lambda latent, upstream: upstream,
+}
+"""Gradient to the latent weight, by name, from that weight and the gradient that arrives."""
+
+every_binarizer = pytest.mark.parametrize("name", sorted(WEIGHT_BINARIZERS))
+
+
+def _latent(shape: tuple[int, ...], seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Normal numbers with a zero of either kind in front, where there is room for them."""
+    latent = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
+    flat = latent.view(-1)
+    flat[:1] = 0.0
+    if len(flat) > 1:
+        flat[1] = -0.0
+    return latent
+
+
+@every_binarizer
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_shape_and_dtype_stay_and_the_latent_weight_is_not_touched(
+    name: str, shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    latent = _latent(shape, dtype=dtype)
+    kept = latent.clone()
+    binary = make_weight_binarizer(name, latent)(latent)
+    assert (binary.shape, binary.dtype) == (latent.shape, latent.dtype)
+    assert torch.equal(latent, kept)
+
+
+@every_binarizer
+@settings(deadline=None, max_examples=30)
+@given(shape=st.sampled_from(SHAPES), seed=st.integers(0, 10**6), zeros=st.booleans())
+def test_a_filter_has_at_most_two_values_beside_zero(
+    name: str, shape: tuple[int, ...], seed: int, zeros: bool
+) -> None:
+    latent = torch.zeros(shape) if zeros else _latent(shape, seed)
+    binary = make_weight_binarizer(name, latent)(latent)
+    assert torch.isfinite(binary).all()
+    for part in binary.flatten(1):
+        values = part[part != 0].unique()
+        assert len(values) <= 2
+
+
+@every_binarizer
+def test_the_sign_is_right_and_plus_at_either_zero(name: str) -> None:
+    latent = torch.tensor([[0.0, -0.0, 0.7, -0.7], [-0.3, -0.0, 0.0, 0.2]])
+    binary = make_weight_binarizer(name, latent)(latent)
+    # No zero may survive either: a stored bit has no third value.
+    assert torch.equal(binary > 0, latent >= 0)
+    assert (binary != 0).all()
+
+
+@every_binarizer
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_gradient_is_the_closed_form(name: str, shape: tuple[int, ...]) -> None:
+    if name not in CLOSED_FORMS:
+        pytest.skip("its gradient has no closed form here")
+    latent = _latent(shape, seed=2, dtype=torch.float64).mul_(3).requires_grad_()
+    upstream = torch.randn(shape, generator=torch.Generator().manual_seed(9)).double()
+    make_weight_binarizer(name, latent.detach())(latent).backward(upstream)
+    assert latent.grad is not None
+    expected = CLOSED_FORMS[name](latent.detach(), upstream)
+    torch.testing.assert_close(latent.grad, expected, rtol=1e-12, atol=0)
+
+
+@every_binarizer
+def test_the_gradient_reaches_the_latent_weight(name: str) -> None:
+    latent = _latent((4, 3), seed=4).requires_grad_()
+    make_weight_binarizer(name, latent.detach())(latent).square().sum().backward()
+    assert latent.grad is not None
+    assert latent.grad.abs().sum() > 0
+
+
+@every_binarizer
+def test_off_means_identity_for_value_and_gradient(name: str) -> None:
+    latent = _latent((4, 3)).requires_grad_()
+    binarizer = make_weight_binarizer(name, latent.detach())
+    assert binarizer.enabled
+    binarizer.enabled = False
+    assert binarizer(latent) is latent
+
+
+@every_binarizer
+def test_a_saved_layer_loads_into_another_and_computes_the_same(name: str) -> None:
+    def layer(seed: int) -> nn.Sequential:
+        model = nn.Sequential(nn.Conv2d(2, 3, 3))
+        with torch.no_grad():
+            model[0].weight.copy_(_latent((3, 2, 3, 3), seed))
+        binarize_weights(model, ["0"], name)
+        set_binary(model, ["0"])
+        return model
+
+    first, second = layer(1), layer(2)
+    images = torch.randn(2, 2, 5, 5)
+    assert not torch.equal(first(images), second(images))
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    second.load_state_dict(torch.load(file, weights_only=True))
+    assert torch.equal(first(images), second(images))
+
+
+@every_binarizer
+def test_repeating_the_forward_pass_changes_nothing(name: str) -> None:
+    latent = _latent((4, 3))
+    binarizer = make_weight_binarizer(name, latent)
+    assert torch.equal(binarizer(latent), binarizer(latent))
+
+
+@every_binarizer
+def test_each_layer_gets_a_binarizer_of_its_own(name: str) -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    binarize_weights(model, ["0", "1"], name)
+    set_binary(model, ["1"])
+    assert [step.enabled for _, step in binarizers(model)] == [False, True]
+    assert torch.equal(model[0].weight, latent_weights(model)["0"])
+
+
+@every_binarizer
+def test_every_option_has_a_default(name: str) -> None:
+    # A study that names a binarizer and nothing else must mean the published method.
+    options = options_of(WEIGHT_BINARIZERS[name])
+    assert all(parameter.default is not parameter.empty for parameter in options.values())
+
+
+def test_an_unknown_binarizer_names_the_known_ones() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown weight binarizer 'sgn'.*known: .*sign"):
+        make_weight_binarizer("sgn", torch.ones(2, 2))

@@ -1,0 +1,33 @@
+"""The plain sign and its clip."""
+
+import pytest
+import torch
+
+from trainers.binarize.weights.sign import SignBinarizer
+from trainers.errors import SpecError
+
+LATENT = torch.tensor([[0.4, -0.1, 0.0], [-0.0, 7.0, -7.0]])
+
+
+def test_the_binary_weight_is_the_sign_without_a_scale() -> None:
+    assert SignBinarizer(LATENT)(LATENT).tolist() == [[1.0, -1.0, 1.0], [1.0, 1.0, -1.0]]
+
+
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_the_gradient_passes_whole_also_beyond_the_clip(clip: float | None) -> None:
+    latent = LATENT.clone().requires_grad_()
+    upstream = torch.tensor([[1.0, -2.0, 3.0], [4.0, -5.0, 6.0]])
+    SignBinarizer(LATENT, clip=clip)(latent).backward(upstream)
+    assert latent.grad is not None
+    assert torch.equal(latent.grad, upstream)
+
+
+def test_clip_is_the_bound_of_the_latent_weight_and_off_by_default() -> None:
+    assert SignBinarizer(LATENT).latent_bound is None
+    assert SignBinarizer(LATENT, clip=0.5).latent_bound == 0.5
+
+
+@pytest.mark.parametrize("clip", [0.0, -1.0, float("nan")])
+def test_a_clip_that_is_not_positive_is_refused(clip: float) -> None:
+    with pytest.raises(SpecError, match="clip must be positive, got"):
+        SignBinarizer(LATENT, clip=clip)

@@ -1,0 +1,88 @@
+"""Batches: every image once an epoch, in an order that the generator alone decides."""
+
+from collections.abc import Callable
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trainers.data.batches import gathered, ordered_batches, shuffled_batches
+from trainers.data.splits import Split
+
+
+def _numbered(size: int) -> Split:
+    """Image i is filled with i, and so is its label."""
+    labels = torch.arange(size)
+    return Split(images=labels.float().reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2), labels=labels)
+
+
+def _order(size: int, batch: int, seed: int) -> list[list[int]]:
+    source = torch.Generator().manual_seed(seed)
+    batches = shuffled_batches(_numbered(size), size=batch, generator=source)
+    return [part.labels.tolist() for part in batches]
+
+
+def _flat(batches: list[list[int]]) -> list[int]:
+    return [index for batch in batches for index in batch]
+
+
+@settings(deadline=None, max_examples=60)
+@given(size=st.integers(1, 60), batch=st.integers(1, 70), seed=st.integers(0, 10**6))
+def test_every_image_comes_once_an_epoch_in_the_same_order_for_the_same_generator(
+    size: int, batch: int, seed: int
+) -> None:
+    batches = _order(size, batch, seed)
+    assert sorted(_flat(batches)) == list(range(size))
+    assert all(len(part) == batch for part in batches[:-1])
+    assert 1 <= len(batches[-1]) <= batch
+    assert batches == _order(size, batch, seed)
+
+
+def test_the_order_does_not_depend_on_the_batch_size() -> None:
+    assert _flat(_order(40, 7, 3)) == _flat(_order(40, 40, 3))
+
+
+def test_another_generator_gives_another_order_and_the_first_is_shuffled() -> None:
+    first, second = _flat(_order(40, 8, 1)), _flat(_order(40, 8, 2))
+    assert first != second
+    assert first != sorted(first)
+
+
+def test_the_next_epoch_of_a_generator_has_another_order() -> None:
+    source, split = torch.Generator().manual_seed(1), _numbered(40)
+    epochs = [
+        [part.labels.tolist() for part in shuffled_batches(split, size=40, generator=source)]
+        for _ in range(2)
+    ]
+    assert epochs[0] != epochs[1]
+
+
+@settings(deadline=None, max_examples=20)
+@given(size=st.integers(1, 30), batch=st.integers(1, 35))
+def test_images_stay_with_their_labels(size: int, batch: int) -> None:
+    source = torch.Generator().manual_seed(0)
+    shuffled = shuffled_batches(_numbered(size), size=batch, generator=source)
+    for part in [*shuffled, *ordered_batches(_numbered(size), size=batch)]:
+        assert torch.equal(part.images[:, 0, 1, 1], part.labels.float())
+
+
+@settings(deadline=None, max_examples=20)
+@given(size=st.integers(1, 30), batch=st.integers(1, 35))
+def test_ordered_batches_are_the_split_itself_cut_up(size: int, batch: int) -> None:
+    split = _numbered(size)
+    parts = list(ordered_batches(split, size=batch))
+    assert _flat([part.labels.tolist() for part in parts]) == list(range(size))
+    assert [len(part) for part in parts[:-1]] == [batch] * (len(parts) - 1)
+    # No copy: an evaluation of a large split must not double its memory.
+    storage = split.labels.untyped_storage().data_ptr()
+    assert all(part.labels.untyped_storage().data_ptr() == storage for part in parts)
+
+
+def test_gathered_takes_images_and_labels_at_the_same_places(
+    make_split: Callable[..., Split],
+) -> None:
+    split = make_split(6)
+    part = gathered(split, torch.tensor([4, 0, 4]))
+    assert part.labels.tolist() == [1, 0, 1]
+    assert torch.equal(part.images[0], split.images[4])
+    assert torch.equal(part.images[1], split.images[0])

@@ -1,0 +1,241 @@
+"""The training loop, against a network worked out by hand where that is short."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from trainers.binarize.attach import binarizers, latent_weights
+from trainers.binarize.schedule import LayerSchedule
+from trainers.data.batches import shuffled_batches
+from trainers.engine.evaluate import evaluate
+from trainers.engine.fit import Task, fit, train_one_epoch
+from trainers.engine.latent import weights_sha256
+from trainers.engine.result import EpochMetrics
+from trainers.engine.seeding import generator
+from trainers.errors import BadLossError
+from trainers.losses import cross_entropy
+from trainers.optim import multistep, sgd
+
+MakeTask = Callable[..., Task]
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.heard: list[EpochMetrics] = []
+
+    def on_epoch_end(self, metrics: EpochMetrics) -> None:
+        self.heard.append(metrics)
+
+
+def test_a_step_moves_the_latent_weight_by_the_gradient_at_the_binary_weight(
+    make_task: MakeTask,
+) -> None:
+    task = make_task(dtype=torch.float64, batch_size=20, epochs=1, schedule=LayerSchedule(
+        order=("fc1",)))  # fmt: skip
+    before = {name: weight.detach().clone() for name, weight in latent_weights(task.model).items()}
+    train = task.splits.train
+    # The same network by hand, on all 20 images at once.
+    leaves = {
+        "fc1": torch.where(before["fc1"] >= 0, 1.0, -1.0).double().requires_grad_(),
+        "fc2": before["fc2"].clone().requires_grad_(),
+    }
+    x = train.images.flatten(1)
+    for number in (1, 2):
+        bias = task.model.get_parameter(f"fc{number}.bias").detach()
+        x = x @ leaves[f"fc{number}"].T + bias
+        x = (x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt()
+        x = x.relu() if number == 1 else x
+    loss = cross_entropy()(x, train.labels)
+    gradients = torch.autograd.grad(loss, list(leaves.values()))
+    metrics = fit(task)[0]
+    assert metrics.train.loss == pytest.approx(loss.item(), rel=1e-9)
+    for name, gradient in zip(leaves, gradients, strict=True):
+        expected = before[name] - 0.1 * gradient
+        torch.testing.assert_close(latent_weights(task.model)[name].detach(), expected)
+
+
+def test_training_scores_weigh_batches_by_their_size(make_task: MakeTask) -> None:
+    # At rate 0 nothing moves; 20 images in batches of 8 leave a last batch of 4.
+    task = make_task(rate=0.0, epochs=1)
+    task.model.train()
+    order = generator(task.seed, "order", 0)
+    batches = list(shuffled_batches(task.splits.train, size=8, generator=order))
+    assert [len(batch) for batch in batches] == [8, 8, 4]
+    scores = train_one_epoch(task, 0)
+    losses, correct = [], 0
+    for batch in batches:
+        logits = task.model(batch.images)
+        losses.append(task.loss(logits, batch.labels).item() * len(batch))
+        correct += int((logits.argmax(1) == batch.labels).sum())
+    assert scores.loss == pytest.approx(sum(losses) / 20, rel=1e-6)
+    assert scores.accuracy == correct / 20
+
+
+def test_each_epoch_has_its_own_order_from_seed_and_epoch(make_task: MakeTask) -> None:
+    seen: list[list[int]] = []
+
+    def watching(logits: Tensor, labels: Tensor) -> Tensor:
+        seen.append(labels.tolist())
+        return cross_entropy()(logits, labels)
+
+    task = make_task(loss=watching, batch_size=20)
+    for epoch in (0, 1, 0):
+        train_one_epoch(task, epoch)
+    assert seen[0] == seen[2]
+    assert seen[0] != seen[1]
+    assert sorted(seen[0]) == sorted(seen[1])
+
+
+def test_latent_weights_stay_within_their_bound(make_task: MakeTask) -> None:
+    task = make_task(weights={"clip": 0.05}, rate=0.5)
+    fit(task)
+    for weight in latent_weights(task.model).values():
+        assert weight.abs().max() <= 0.05
+    free = make_task(rate=0.5)
+    fit(free)
+    assert latent_weights(free.model)["fc1"].abs().max() > 0.05
+
+
+def test_layers_turn_binary_as_scheduled_and_are_listed_in_forward_order(
+    make_task: MakeTask,
+) -> None:
+    epochs = fit(make_task())
+    assert [metrics.binary for metrics in epochs] == [("fc2",), ("fc1", "fc2"), ("fc1", "fc2")]
+    assert [metrics.epoch for metrics in epochs] == [0, 1, 2]
+
+
+def test_after_a_run_the_model_is_as_the_last_epoch_was_measured(make_task: MakeTask) -> None:
+    task = make_task()
+    last = fit(task)[-1]
+    assert all(step.enabled for _, step in binarizers(task.model))
+    for split, scores in (
+        (task.splits.validation, last.validation),
+        (task.splits.test, last.test),
+    ):
+        again = evaluate(task.model, split, loss=task.loss, batch_size=4, autocast=task.autocast)
+        assert again == scores
+
+
+def test_the_rate_follows_the_schedule_and_is_used(make_task: MakeTask) -> None:
+    task = make_task(lr=multistep(0.5, milestones=(1,), gamma=0.0))
+    states: list[str] = []
+
+    class Watch:
+        def on_epoch_end(self, metrics: EpochMetrics) -> None:
+            states.append("".join(str(p.sum().item()) for p in task.model.parameters()))
+
+    epochs = fit(task, callbacks=[Watch()])
+    assert [metrics.lr for metrics in epochs] == [0.5, 0.0, 0.0]
+    assert states[0] == states[1] == states[2]
+    assert task.optimizer.param_groups[0]["lr"] == 0.0
+
+
+def test_flipped_signs_are_counted_against_the_epoch_before(make_task: MakeTask) -> None:
+    task = make_task(rate=0.3, epochs=2)
+    signs = [{n: w.detach() >= 0 for n, w in latent_weights(task.model).items()}]
+
+    class Watch:
+        def on_epoch_end(self, metrics: EpochMetrics) -> None:
+            signs.append({n: w.detach() >= 0 for n, w in latent_weights(task.model).items()})
+
+    epochs = fit(task, callbacks=[Watch()])
+    for metrics, before, after in zip(epochs, signs, signs[1:], strict=False):
+        for name, statistics in metrics.latent.items():
+            expected = (before[name] != after[name]).double().mean().item()
+            assert statistics.signs_flipped == pytest.approx(expected)
+    assert any(metrics.latent["fc1"].signs_flipped > 0 for metrics in epochs)
+
+
+def test_times_are_of_this_epoch(make_task: MakeTask) -> None:
+    before = time.time_ns() // 1_000_000
+    started = time.perf_counter()
+    epochs = fit(make_task(epochs=2))
+    assert 0 < sum(metrics.wall_s for metrics in epochs) <= time.perf_counter() - started
+    assert before <= epochs[0].time_ms <= epochs[1].time_ms <= time.time_ns() // 1_000_000
+
+
+def test_callbacks_hear_every_epoch_in_the_order_given(make_task: MakeTask) -> None:
+    heard: list[tuple[str, int]] = []
+
+    class Named:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def on_epoch_end(self, metrics: EpochMetrics) -> None:
+            heard.append((self.name, metrics.epoch))
+
+    fit(make_task(epochs=2), callbacks=[Named("a"), Named("b")])
+    assert heard == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+
+
+def test_history_is_told_first_and_not_trained_again(
+    make_task: MakeTask, untimed: Callable[[EpochMetrics], Any]
+) -> None:
+    whole = fit(make_task())
+    task = make_task()
+    first = fit_epochs(task, 2)
+    recorder = Recorder()
+    epochs = fit(task, history=first, callbacks=[recorder])
+    assert recorder.heard[0] is first[0]
+    assert recorder.heard[1] is first[1]
+    assert list(epochs) == recorder.heard
+    assert [untimed(metrics) for metrics in epochs] == [untimed(metrics) for metrics in whole]
+
+
+def fit_epochs(task: Task, count: int) -> list[EpochMetrics]:
+    """Trains the first epochs of a task, as a run that is stopped after them."""
+
+    class Stop:
+        def __init__(self) -> None:
+            self.heard: list[EpochMetrics] = []
+
+        def on_epoch_end(self, metrics: EpochMetrics) -> None:
+            self.heard.append(metrics)
+            if len(self.heard) == count:
+                raise KeyboardInterrupt
+
+    stop = Stop()
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        fit(task, callbacks=[stop])
+    return stop.heard
+
+
+def test_a_complete_history_trains_nothing(make_task: MakeTask) -> None:
+    task = make_task()
+    history = fit(task)
+    digest = weights_sha256(task.model)
+    assert fit(task, history=history) == history
+    assert weights_sha256(task.model) == digest
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_no_finite_number_ends_the_run_in_its_epoch(
+    value: float, make_task: MakeTask
+) -> None:
+    calls = 0
+
+    def breaking(logits: Tensor, labels: Tensor) -> Tensor:
+        # An epoch has three training batches, then three and two of evaluation: the eleventh call
+        # is for the last training batch of the second epoch.
+        nonlocal calls
+        calls += 1
+        return cross_entropy()(logits, labels) * (value if calls == 11 else 1.0)
+
+    recorder = Recorder()
+    message = f"the training loss of epoch 1 is {value}; a lower lr may help"
+    with pytest.raises(BadLossError, match=message):
+        fit(make_task(loss=breaking), callbacks=[recorder])
+    assert [metrics.epoch for metrics in recorder.heard] == [0]
+
+
+def test_momentum_of_the_optimizer_lasts_over_epochs(make_task: MakeTask) -> None:
+    task = make_task()
+    optimizer = sgd(task.model.parameters(), lr=0.1, momentum=0.9)
+    task = make_task(model=task.model, optimizer=optimizer)
+    fit(task)
+    assert len(optimizer.state) == len(list(task.model.parameters()))

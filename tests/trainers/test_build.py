@@ -1,0 +1,117 @@
+"""From a spec to the task the engine trains."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from trainers.binarize.attach import binarizers, latent_weights
+from trainers.build import build_model, build_task, load_splits
+from trainers.engine.fit import Task
+from trainers.errors import UnknownNameError
+from trainers.spec import TrainSpec
+
+MakeSpec = Callable[..., TrainSpec]
+NOWHERE = Path("no", "folder", "is", "needed")
+
+
+def _task(spec: TrainSpec) -> Task:
+    return build_task(spec, data_dir=NOWHERE, device=torch.device("cpu"))
+
+
+def _same_weights(left: nn.Module, right: nn.Module) -> bool:
+    pairs = zip(left.parameters(), right.parameters(), strict=True)
+    return all(torch.equal(first, second) for first, second in pairs)
+
+
+def test_build_model_gives_a_plain_network() -> None:
+    model = build_model("mlp", widths=[6, 4, 3])
+    assert list(binarizers(model)) == []
+    assert model(torch.randn(2, 1, 2, 3)).shape == (2, 3)
+
+
+def test_build_model_refuses_an_unknown_name() -> None:
+    with pytest.raises(UnknownNameError, match="unknown model 'mlpp', did you mean 'mlp'"):
+        build_model("mlpp", widths=[6, 3])
+
+
+def test_a_task_has_what_the_spec_says(make_spec: MakeSpec) -> None:
+    spec = make_spec(
+        lr_schedule={"name": "multistep", "milestones": [2], "gamma": 0.5},
+        data={"name": "digits", "batch_size": 50, "eval_batch_size": 70},
+        weights={"name": "sign", "clip": 0.75},
+    )
+    task = _task(spec)
+    assert [name for name, _ in binarizers(task.model)] == ["fc1", "fc2"]
+    assert not any(step.enabled for _, step in binarizers(task.model))
+    assert [step.latent_bound for _, step in binarizers(task.model)] == [0.75, 0.75]
+    assert [task.lr(epoch) for epoch in (0, 1, 2)] == [0.01, 0.01, 0.005]
+    assert (task.batch_size, task.eval_batch_size) == (50, 70)
+    assert (task.epochs, task.seed, task.schedule) == (5, 7, spec.layers)
+    assert isinstance(task.optimizer, torch.optim.Adam)
+    assert len(task.splits.train) == 1077
+    assert isinstance(task.autocast, nullcontext)
+
+
+def test_the_optimizer_updates_every_parameter_of_the_model(make_spec: MakeSpec) -> None:
+    task = _task(make_spec())
+    held = {id(p) for group in task.optimizer.param_groups for p in group["params"]}
+    assert held == {id(parameter) for parameter in task.model.parameters()}
+
+
+def test_first_weights_come_from_the_seed_alone(make_spec: MakeSpec) -> None:
+    torch.manual_seed(1)
+    first = _task(make_spec()).model
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    assert _same_weights(first, _task(make_spec()).model)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not _same_weights(first, _task(make_spec(seed=8)).model)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_first_weights_do_not_depend_on_the_default_dtype(
+    dtype: torch.dtype, make_spec: MakeSpec
+) -> None:
+    expected = _task(make_spec()).model
+    standard = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        model = _task(make_spec()).model
+    finally:
+        torch.set_default_dtype(standard)
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+    assert _same_weights(model, expected)
+
+
+def test_first_weights_do_not_depend_on_which_layers_turn_binary(make_spec: MakeSpec) -> None:
+    first = latent_weights(_task(make_spec()).model)
+    second = latent_weights(_task(make_spec(layers={"order": [3]})).model)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"),
+    [
+        ("float32", torch.float32),
+        ("tf32", torch.float32),
+        ("bfloat16", torch.float32),
+        ("float64", torch.float64),
+    ],
+)
+def test_precision_sets_the_type_of_weights_and_images(
+    precision: str, dtype: torch.dtype, make_spec: MakeSpec
+) -> None:
+    task = _task(make_spec(precision=precision))
+    assert {parameter.dtype for parameter in task.model.parameters()} == {dtype}
+    assert task.splits.validation.images.dtype == dtype
+    with task.autocast:
+        assert torch.is_autocast_enabled("cpu") is (precision == "bfloat16")
+
+
+def test_a_data_set_is_read_once_by_a_process(make_spec: MakeSpec) -> None:
+    source = make_spec().data.source
+    assert load_splits(source, data_dir=NOWHERE) is load_splits(source, data_dir=NOWHERE)
