@@ -3,6 +3,7 @@
 import math
 
 import pandas as pd
+from rich import box
 from rich.table import Table
 
 from dashboards.matrix import STATISTICS
@@ -19,19 +20,21 @@ def matrix_table(matrix: pd.DataFrame, *, most_columns: int = 8) -> Table:
     """
     attrs = matrix.attrs
     metric = str(attrs["metric"])
-    table = Table(title=f"{attrs['title']}: {metric}{unit(metric)}", title_justify="left")
-    table.add_column(str(matrix.index.name))
+    title = f"{attrs['title']}: {metric}{unit(metric)}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(str(matrix.index.name), no_wrap=True)
     spread = bool((matrix["n"] > 1).any())
-    table.add_column("mean ± std" if spread else "mean", justify="right")
+    table.add_column("mean ± std" if spread else "mean", justify="right", no_wrap=True)
     table.add_column("n", justify="right")
     if spread:
         table.add_column("best", justify="right")
     singles = [column for column in matrix.columns if column not in STATISTICS]
     singles = singles if spread and len(singles) <= most_columns else []
     for column in singles:
-        table.add_column(column, justify="right")
+        table.add_column(column.replace(" ", "\n"), justify="right", no_wrap=True)
     for name in attrs["also"]:
-        table.add_column(f"{name}{unit(name)}", justify="right", style="dim")
+        head = f"{name}{unit(name)}".replace("/", "\n").replace("_", "\n")
+        table.add_column(head, justify="right", style="dim", no_wrap=True)
     means = matrix["mean"]
     top = means.min() if attrs["better"] == "lower" else means.max()
     for row in matrix.index:

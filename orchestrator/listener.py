@@ -89,11 +89,13 @@ class SweepListener:
         with self._journaling():
             self.journal.append(key, points)
         self._last[key] = report
-        self.train_s += sum(item[2]["epoch_s"] for item in report["points"])
+        spent_s = sum(item[2]["epoch_s"] for item in report["points"])
+        self.train_s += spent_s
         self.progress.report(
             key,
             done=report["epoch"],
             num_new=len(report["points"]),
+            spent_s=spent_s,
             objective=report[vocabulary.OBJECTIVE],
         )
 

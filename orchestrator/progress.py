@@ -35,20 +35,22 @@ class Progress:
     best: tuple[float, str] | None = None
     _settled_epochs: int = 0
     _trained: int = 0
-    _first_report_at: float | None = None
-    _trained_at_first: int = 0
+    _training_since: float | None = None
 
     def start(self, key: str, *, name: str, epochs: int) -> None:
         """A cell begins, or begins again."""
         self.running[key] = CellProgress(name=name, epochs=epochs)
 
-    def report(self, key: str, *, done: int, num_new: int, objective: float) -> None:
-        """A cell has trained `done` epochs, `num_new` of them since its last report."""
+    def report(
+        self, key: str, *, done: int, num_new: int, spent_s: float, objective: float
+    ) -> None:
+        """A cell has trained `done` epochs; since its last report `num_new`, in `spent_s`."""
         cell = self.running[key]
         cell.done, cell.objective = done, objective
         self._trained += num_new
-        if self._first_report_at is None:
-            self._first_report_at, self._trained_at_first = self.clock(), self._trained
+        if self._training_since is None:
+            # The start of the processes is no part of the rate.
+            self._training_since = self.clock() - spent_s
 
     def end(self, key: str, *, failed: bool) -> None:
         """A cell is over."""
@@ -69,11 +71,10 @@ class Progress:
     @property
     def epochs_per_s(self) -> float | None:
         """Epochs trained a second by all workers together; None before there is a measure."""
-        if self._first_report_at is None:
+        if self._training_since is None:
             return None
-        passed = self.clock() - self._first_report_at
-        trained = self._trained - self._trained_at_first
-        return trained / passed if passed > 0 and trained > 0 else None
+        passed = self.clock() - self._training_since
+        return self._trained / passed if passed > 0 and self._trained > 0 else None
 
     @property
     def left_s(self) -> float | None:
