@@ -20,8 +20,7 @@ def matrix_table(matrix: pd.DataFrame, *, most_columns: int = 8) -> Table:
     """
     attrs = matrix.attrs
     metric = str(attrs["metric"])
-    title = f"{attrs['title']}: {metric}{unit(metric)}"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column(str(matrix.index.name), no_wrap=True)
     spread = bool((matrix["n"] > 1).any())
     table.add_column("mean ± std" if spread else "mean", justify="right", no_wrap=True)
@@ -48,6 +47,12 @@ def matrix_table(matrix: pd.DataFrame, *, most_columns: int = 8) -> Table:
         cells += [shown(column.get(row, math.nan), name) for name, column in attrs["also"].items()]
         table.add_row(str(row), *cells, style="bold" if values["mean"] == top else None)
     return table
+
+
+def matrix_title(matrix: pd.DataFrame) -> str:
+    """The line above the table: study, metric, unit."""
+    metric = str(matrix.attrs["metric"])
+    return f"{matrix.attrs['title']}: {metric}{unit(metric)}"
 
 
 def matrix_csv(matrix: pd.DataFrame) -> str:

@@ -14,11 +14,12 @@ from trainers.errors import Fault, SpecError, UnknownNameError
 
 
 class StudyError(SpecError):
-    """A study file cannot be used; knows which."""
+    """A study cannot be used; knows which, and whether there is such a file at all."""
 
-    def __init__(self, source: str, *faults: Fault | str) -> None:
+    def __init__(self, source: str, *faults: Fault | str, is_there: bool = True) -> None:
         super().__init__(*faults)
         self.source = source
+        self.is_there = is_there
 
 
 def config_folder() -> Path:
@@ -76,12 +77,12 @@ def find_study(name_or_path: str | Path) -> Path:
     if text.endswith((".yaml", ".yml")) or "/" in text:
         if Path(text).is_file():
             return Path(text)
-        raise StudyError(text, Fault("", "there is no such file"))
+        raise StudyError(text, Fault("", "there is no such file"), is_there=False)
     known = study_files()
     if text not in known:
         error = UnknownNameError("study", text, known)
         hint = f"{error.faults[0].hint}; or the path of a YAML file"
-        raise StudyError(text, Fault("", error.faults[0].what, hint))
+        raise StudyError(text, Fault("", error.faults[0].what, hint), is_there=False)
     return known[text]
 
 

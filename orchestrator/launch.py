@@ -57,6 +57,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_RAY_FOLDER = 40
 """Characters; Ray puts sockets below it, whose paths may have 107 in all."""
+SESSION_PREFIX = "bnn"
 OBJECT_STORE_BYTES = 200 * 2**20
 
 
@@ -395,10 +396,14 @@ def _fit(node: Mapping[str, float], resources: Resources) -> int:
 def _embedded_folder(folder: Path) -> Path:
     """A folder for the session's files: in the home, or in the system's where that is too deep."""
     folder.mkdir(parents=True, exist_ok=True)
-    deep = len(str(folder.absolute())) > LONGEST_RAY_FOLDER
-    return Path(
-        tempfile.mkdtemp(prefix="s-" if not deep else "bnn-", dir=None if deep else folder)
-    )
+    if len(str(folder.absolute())) > LONGEST_RAY_FOLDER:
+        folder = Path(tempfile.gettempdir())
+    for left in folder.glob(f"{SESSION_PREFIX}*-*"):
+        pid = left.name.removeprefix(SESSION_PREFIX).partition("-")[0]
+        # A driver that was killed could not tidy up after itself.
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{SESSION_PREFIX}{os.getpid()}-", dir=folder))
 
 
 def _worker_environment() -> dict[str, str]:

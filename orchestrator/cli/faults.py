@@ -36,11 +36,13 @@ def _listed(error: "object") -> str:
     count = "1 fault" if len(error.faults) == 1 else f"{len(error.faults)} faults"
     lines = [f"{source}: {count}" if source else f"error: {count}"]
     width = min(34, max(len(fault.path) for fault in error.faults))
+    indent = " " * (width + 4 if width else 2)
     for fault in error.faults:
-        lines.append(f"  {fault.path:<{width}}  {fault.what}".rstrip())
+        path = f"  {fault.path:<{width}}  " if width else "  "
+        lines.append(f"{path}{fault.what}")
         if fault.hint:
-            lines.append(f"  {'':<{width}}  {fault.hint}")
+            lines.append(f"{indent}{fault.hint}")
     lines.append("nothing was launched")
-    if source:
+    if getattr(error, "is_there", False):
         lines[-1] += f"; check again with: bnn-orchestrate validate {source}"
     return "\n".join(lines)

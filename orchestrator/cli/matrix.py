@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from dashboards import result_matrix
-    from dashboards.report import matrix_csv, matrix_table
+    from dashboards.report import matrix_csv, matrix_table, matrix_title
 
     home = home_of(args)
     # The store knows a study by its name; only another variant takes the study's file to name.
@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     if not matrix.attrs["is_asked"]:
         console.print(f"no full run is finished; this is {matrix.attrs['title']}\n")
+    console.print(matrix_title(matrix), soft_wrap=True, highlight=False)
     console.print(matrix_table(matrix))
     if args.csv:
         args.csv.parent.mkdir(parents=True, exist_ok=True)

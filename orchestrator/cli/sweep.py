@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _show_matrix(study: "StudySpec", home: "Home", console: "Console") -> None:
     from dashboards import NoResultsError, result_matrix
-    from dashboards.report import matrix_table
+    from dashboards.report import matrix_table, matrix_title
     from orchestrator.publish import publish_matrix
     from orchestrator.record import Store
 
@@ -103,15 +103,17 @@ def _show_matrix(study: "StudySpec", home: "Home", console: "Console") -> None:
         console.print("\nno cell is finished yet")
         return
     console.print()
+    console.print(matrix_title(matrix), soft_wrap=True, highlight=False)
     console.print(matrix_table(matrix))
     publish_matrix(Store(home), matrix)
 
 
 def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:
+    from orchestrator.cost import duration
+
     def say(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False)
 
-    say("")
     for failure in outcome.failures:
         say(f"[red]failed[/red]  {failure.name}: {failure.reason}\n        log: {failure.log}")
     if outcome.num_copied:
@@ -122,6 +124,11 @@ def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:
         say(
             f"{outcome.num_undelivered:,} points could not be delivered to MLflow; they are safe "
             f"in {home.journal} and go out with the next sweep"
+        )
+    if outcome.train_s:
+        say(
+            f"took      {duration(outcome.wall_s)}; training {duration(outcome.train_s)} over all "
+            f"workers, tracking {outcome.track_s:.1f} s"
         )
     name = outcome.plan.study.name
     say(f"results   {home.root}")
