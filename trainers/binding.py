@@ -6,10 +6,12 @@ signature is the whole schema of its part of a spec, and nothing is written down
 """
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
@@ -38,6 +40,7 @@ def plain(value: Value) -> object:
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
+@lru_cache(maxsize=256)
 def options_of(entry: Callable[..., object]) -> dict[str, inspect.Parameter]:
     """The keyword-only parameters of a constructor, annotations resolved to types."""
     target = entry.__init__ if inspect.isclass(entry) else entry
@@ -140,6 +143,8 @@ def convert(value: object, wanted: Any) -> Value:
         return _convert_sequence(value, arguments)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if wanted is float and isinstance(value, float) and not math.isfinite(value):
+        raise SpecError(Fault("", f"expected a finite number, got {value}"))
     exact = wanted in (bool, int, float, str) and type(value) is wanted
     if exact or (wanted is type(None) and value is None) or wanted is Any:
         return typing.cast(Value, value)

@@ -44,6 +44,7 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
     # Constructors draw from torch's global generator; that is undone, and drawn anew from ours.
     with torch.random.fork_rng(devices=[]):
         model = build_model(spec.model.name, **spec.model.options)
+    model.to(torch.float32)
     initialise(model, generator(spec.seed, "weights"))
     model.to(device=device, dtype=dtype)
     binarize_weights(model, spec.layers.order, spec.weights.name, **spec.weights.options)

@@ -56,11 +56,13 @@ def multistep(lr: float, *, milestones: Sequence[int], gamma: float = 0.1) -> Lr
     Args:
         lr: Rate of the first epoch.
         milestones: Epochs, counted from 0, from which on the rate is multiplied once more.
-        gamma: Factor.
+        gamma: Factor; 0 or more.
 
     Raises:
-        SpecError: If the milestones are not positive and increasing.
+        SpecError: If the milestones are not positive and increasing, or gamma is negative.
     """
+    if gamma < 0:
+        raise SpecError(Fault("gamma", f"must be 0 or more, got {gamma}"))
     if list(milestones) != sorted(set(milestones)) or min(milestones, default=1) < 1:
         what = f"must be positive and increasing, got {list(milestones)}"
         raise SpecError(Fault("milestones", what))

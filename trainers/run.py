@@ -40,6 +40,15 @@ class RunOptions:
     checkpoints: CheckpointPolicy = field(default_factory=CheckpointPolicy)
     deterministic: bool = False
 
+    def __post_init__(self) -> None:
+        """Checks the number of threads.
+
+        Raises:
+            SpecError: If it is below 1.
+        """
+        if self.num_threads is not None and self.num_threads < 1:
+            raise SpecError(f"num_threads must be 1 or more, got {self.num_threads}")
+
 
 def run(
     spec: TrainSpec, callbacks: Sequence[Callback] = (), *, options: RunOptions | None = None
@@ -61,7 +70,8 @@ def run(
     """
     options = options or RunOptions()
     device = _device(options.device)
-    with _process_settings(spec, options):
+    # A caller's no_grad or inference_mode must not reach into the training.
+    with _process_settings(spec, options), torch.inference_mode(False), torch.enable_grad():
         task = build_task(spec, data_dir=_data_dir(options), device=device)
         history: tuple[EpochMetrics, ...] = ()
         listeners = list(callbacks)
@@ -128,6 +138,8 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise SpecError(f"there is no device '{name}'; known: auto, cpu, cuda, cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise SpecError(f"there is no device '{name}'; known: auto, cpu, cuda, cuda:N")
     if device.type == "cuda" and not has_cuda:
         raise SpecError(f"device '{name}' was asked for, but torch finds no CUDA GPU here")
     return device
@@ -139,6 +151,7 @@ def _process_settings(spec: TrainSpec, options: RunOptions) -> Iterator[None]:
     threads = torch.get_num_threads()
     tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     wants_tf32 = spec.precision == "tf32"
     if options.num_threads is not None:
         torch.set_num_threads(options.num_threads)
@@ -151,5 +164,5 @@ def _process_settings(spec: TrainSpec, options: RunOptions) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32

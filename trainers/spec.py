@@ -112,7 +112,7 @@ class TrainSpec:
         return cls(**parts)
 
     def to_mapping(self) -> dict[str, Any]:
-        """Plain values from which `from_mapping` makes an equal spec; no default is left out."""
+        """Plain values from which `from_mapping` makes an equal spec."""
         parts = {name: getattr(self, name).to_mapping() for name in _COMPONENTS}
         order = {
             "order": list(self.layers.order),
@@ -243,8 +243,11 @@ def _read_data(value: object) -> DataSpec:
                     sizes[key] = convert(value[key], int)
                 except SpecError as error:
                     faults.extend(error.under(key))
-        value = {key: item for key, item in value.items() if key not in sizes}
-        value = {key: item for key, item in value.items() if not key.endswith("batch_size")}
+        value = {
+            key: item
+            for key, item in value.items()
+            if key not in ("batch_size", "eval_batch_size")
+        }
     loaders = {name: source.load for name, source in SOURCES.items()}
     try:
         source = bind("data set", loaders, value, extra=", batch_size, eval_batch_size")
@@ -286,7 +289,9 @@ def _read_layers(value: object, forward: tuple[str, ...]) -> LayerSchedule[str]:
 
 def _faults_between(parts: Mapping[str, Any]) -> list[Fault]:
     """Faults of parts that are well formed each; parts that are not given are passed over."""
-    faults: list[Fault] = []
+    faults = _names_and_options(parts)
+    if faults:
+        return faults
     for name, low in (("epochs", 1), ("seed", 0)):
         if name in parts and parts[name] < low:
             faults.append(Fault(name, f"must be {low} or more, got {parts[name]}"))
@@ -305,6 +310,28 @@ def _faults_between(parts: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
+def _names_and_options(parts: Mapping[str, Any]) -> list[Fault]:
+    """What `bind` says of each part: `dataclasses.replace` puts any component into a spec."""
+    loaders = {name: source.load for name, source in SOURCES.items()}
+    checks: list[tuple[str, Callable[[], object]]] = [
+        (name, partial(bind, *_COMPONENTS[name], parts[name].to_mapping()))
+        for name in _COMPONENTS
+        if name in parts
+    ]
+    if "data" in parts:
+        source = parts["data"].source.to_mapping()
+        checks.append(("data", partial(bind, "data set", loaders, source)))
+    if "precision" in parts:
+        checks.append(("precision", partial(convert, parts["precision"], _NUMBERS["precision"])))
+    faults: list[Fault] = []
+    for name, check in checks:
+        try:
+            check()
+        except SpecError as error:
+            faults += error.under(name)
+    return faults
+
+
 def _data_faults(data: DataSpec) -> list[Fault]:
     faults: list[Fault] = []
     for name in ("batch_size", "eval_batch_size"):
@@ -315,6 +342,12 @@ def _data_faults(data: DataSpec) -> list[Fault]:
     most = SOURCES[data.source.name].num_train - 1
     if isinstance(validation, int) and not 1 <= validation <= most:
         faults.append(Fault("validation", f"must be between 1 and {most}, got {validation}"))
+    if not faults:
+        num_train = SOURCES[data.source.name].num_trained(data.source.options)
+        if num_train % data.batch_size == 1 or data.batch_size == 1:
+            what = f"{data.batch_size} leaves one of {num_train} images alone in a batch"
+            hint = "batch normalisation needs two; take another size"
+            faults.append(Fault("batch_size", what, hint))
     return faults
 
 

@@ -238,6 +238,19 @@ def test_a_finished_run_is_told_again_and_not_trained_again(
         assert torch.equal(first.model.eval()(images), second.model.eval()(images))
 
 
+def test_a_restored_epoch_is_not_written_again_with_a_later_state(
+    make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    options = dataclasses.replace(
+        CPU, checkpoint_dir=tmp_path, checkpoints=CheckpointPolicy(policy="every")
+    )
+    run(make_spec(), options=options)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    run(make_spec(), options=options)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert len(before) == 5
+
+
 def test_the_checkpoint_of_another_spec_is_not_resumed(
     make_spec: MakeSpec, same_result: SameResult, tmp_path: Path
 ) -> None:

@@ -91,6 +91,11 @@ def baked(model: nn.Module) -> nn.Module:
     plain = copy.deepcopy(model)
     for name, _ in list(binarizers(plain)):
         module = plain.get_submodule(name)
+        # A copy shares the class torch made for the original, and removal takes the property
+        # off that class; so the copy gets a class of its own first.
+        shared = type(module)
+        own = {"weight": vars(shared)["weight"]}
+        module.__class__ = type(shared.__name__, shared.__bases__, own)
         parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
     return plain
 

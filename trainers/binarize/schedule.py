@@ -9,7 +9,7 @@ from trainers.errors import Fault, SpecError
 Layer = TypeVar("Layer", bound=Hashable)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerSchedule(Generic[Layer]):
     """Layer by layer: one more turns binary every `epochs_per_layer` epochs, the first at once.
 

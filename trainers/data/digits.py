@@ -46,4 +46,5 @@ DIGITS_SOURCE = Source(
     shape=(1, 8, 8),
     num_classes=10,
     num_train=NUM_IMAGES - len(range(0, NUM_IMAGES, EVERY)),
+    num_validation=len(range(1, NUM_IMAGES, EVERY)),
 )

@@ -50,8 +50,12 @@ def _read(data_dir: Path, *, train: bool) -> Split:
             log.info("downloading MNIST to %s", data_dir)
         data = MNIST(str(data_dir), train=train, download=not present)
     # torchvision turns what urllib raises into RuntimeError; a damaged file ends in ValueError.
-    except (RuntimeError, OSError, ValueError, AssertionError) as error:
+    except (RuntimeError, OSError, ValueError, TypeError, LookupError, AssertionError) as error:
         raise MissingDataError(_missing(data_dir, error, present=present)) from error
+    expected = (NUM_TRAIN if train else 10_000), 28, 28
+    if data.data.shape != expected or data.targets.shape != expected[:1]:
+        wrong = ValueError(f"images {tuple(data.data.shape)}, labels {tuple(data.targets.shape)}")
+        raise MissingDataError(_missing(data_dir, wrong, present=True))
     images = normalised(data.data, mean=0.1307, std=0.3081, top=255)
     return Split(images=images, labels=data.targets)
 
@@ -69,5 +73,10 @@ def _missing(data_dir: Path, error: Exception, *, present: bool) -> Fault:
 
 
 MNIST_SOURCE = Source(
-    load=load_mnist, shape=(1, 28, 28), num_classes=10, num_train=NUM_TRAIN, files=FILES
+    load=load_mnist,
+    shape=(1, 28, 28),
+    num_classes=10,
+    num_train=NUM_TRAIN,
+    num_validation=5000,
+    files=FILES,
 )

@@ -1,7 +1,7 @@
 """Images and labels of one data set, whole, as tensors on the training device."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,7 @@ class Source:
         shape: Channels, height, width of an image.
         num_classes: Number of classes.
         num_train: Images outside the test part: training and validation together.
+        num_validation: Images that validate, unless the option `validation` says how many.
         files: The files looked for below the data folder; empty if none are needed.
     """
 
@@ -70,7 +71,14 @@ class Source:
     shape: tuple[int, int, int]
     num_classes: int
     num_train: int
+    num_validation: int
     files: tuple[Path, ...] = ()
+
+    def num_trained(self, options: Mapping[str, object]) -> int:
+        """Images that are trained on, with these options of `load`."""
+        validation = options.get("validation", self.num_validation)
+        assert isinstance(validation, int)
+        return self.num_train - validation
 
 
 def normalised(pixels: Tensor, *, mean: float, std: float, top: float) -> Tensor:
@@ -78,4 +86,4 @@ def normalised(pixels: Tensor, *, mean: float, std: float, top: float) -> Tensor
 
     The operations are those of ToTensor and Normalize, so that the values are the same bits.
     """
-    return pixels.unsqueeze(1).to(torch.float32).div_(top).sub_(mean).div_(std)
+    return pixels.unsqueeze(1).to(torch.float32, copy=True).div_(top).sub_(mean).div_(std)

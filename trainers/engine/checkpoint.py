@@ -112,15 +112,15 @@ class Checkpoints:
             return
         content = self._content(model=model, optimizer=optimizer, history=history)
         sha = hashlib.sha256(content).hexdigest()[:16]
-        for kind in kinds:
-            path = self.folder / f"{kind}-{history[-1].epoch:06d}-{sha}.pt"
+        written = [self.folder / f"{kind}-{history[-1].epoch:06d}-{sha}.pt" for kind in kinds]
+        for path in written:
             write_atomically(path, content)
         self._written_at = time.monotonic()
-        self._retain()
+        self._retain(written)
 
     def load(self) -> Checkpoint | None:
         """The newest checkpoint that is whole and of this trial; None if there is none."""
-        for path in sorted(self._files(), key=lambda file: file.name.split("-")[1], reverse=True):
+        for path in sorted(self._files(), key=_epoch_of, reverse=True):
             checkpoint = self._read(path)
             if checkpoint is not None:
                 return checkpoint
@@ -175,11 +175,20 @@ class Checkpoints:
         names = (path for path in self.folder.iterdir() if _NAME.fullmatch(path.name))
         return sorted(path for path in names if path.name.startswith(kind))
 
-    def _retain(self) -> None:
+    def _retain(self, written: Sequence[Path]) -> None:
+        epoch = _epoch_of(written[0])
+        for path in self._files():
+            # `load` refused a file of this or a later epoch: it would pass for the newest.
+            if _epoch_of(path) >= epoch and path not in written:
+                path.unlink(missing_ok=True)
         num_newest = self.policy.keep if self.policy.policy == "every" else 1
         surplus = self._files("epoch")[:-num_newest] if num_newest else []
         for path in [*surplus, *self._files("best")[:-1]]:
             path.unlink(missing_ok=True)
+
+
+def _epoch_of(path: Path) -> int:
+    return int(path.name.split("-")[1])
 
 
 def write_atomically(path: Path, content: bytes) -> None:

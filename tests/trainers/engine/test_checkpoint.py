@@ -247,16 +247,24 @@ def test_a_damaged_file_is_reported(
     assert f"{path} is damaged" in caplog.text
 
 
+@pytest.mark.parametrize("num_epochs", [1, 4])
+@pytest.mark.parametrize("reason", ["damaged", "of another trial"])
 @pytest.mark.parametrize("policy", ["last", "best"])
-def test_a_damaged_file_of_a_later_epoch_does_not_cost_the_new_checkpoint(
-    policy: Policy, tmp_path: Path, make_metrics: Make
+def test_a_file_that_cannot_be_used_does_not_cost_the_new_checkpoint(
+    policy: Policy, reason: str, num_epochs: int, tmp_path: Path, make_metrics: Make
 ) -> None:
+    # It may be of a later epoch, or of the same one and later in the alphabet.
     first = Trial(tmp_path, make_metrics, policy=policy, interval_s=0.0)
-    for _ in range(4):
+    for _ in range(num_epochs):
         first.epoch()
     (path,) = tmp_path.glob("epoch-*.pt")
-    path.write_bytes(b"damaged")
-    second = Trial(tmp_path, make_metrics, policy=policy, interval_s=0.0)
+    identity = "me"
+    if reason == "damaged":
+        path.write_bytes(b"damaged")
+        path.rename(path.with_name(f"{path.name[:12]}-{'f' * 16}.pt"))
+    else:
+        identity = "another"
+    second = Trial(tmp_path, make_metrics, identity=identity, policy=policy, interval_s=0.0)
     assert second.checkpoints.load() is None
     second.epoch()
     loaded = second.checkpoints.load()
