@@ -4,6 +4,8 @@ import time
 from typing import Any
 
 from dashboards.report import matrix_csv, matrix_markdown
+from dashboards.runs import StudyRuns
+from dashboards.views import View, view_of
 from orchestrator import vocabulary
 from orchestrator.record import Store
 
@@ -27,6 +29,14 @@ def publish_matrix(store: Store, matrix: Any) -> None:
     top = matrix["mean"].min() if matrix.attrs["better"] == "lower" else matrix["mean"].max()
     values = {**means, "cells/finished": float(matrix["n"].sum()), "matrix/best": float(top)}
     store.log_values(run_id, values, time.time_ns() // 1_000_000)
+
+
+def publish_view(store: Store, runs: StudyRuns) -> View:
+    """Saves the view in which MLflow's pages open on a study; returns it, for its link."""
+    view = view_of(runs)
+    content = view.content(time_ms=time.time_ns() // 1_000_000)
+    store.set_experiment_tag(runs.experiment_id, view.tag, content)
+    return view
 
 
 def _key(row: str) -> str:

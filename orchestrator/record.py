@@ -192,6 +192,10 @@ class Store:
         for start in range(0, len(metrics), MOST_POINTS):
             self.client.log_batch(run_id, metrics=metrics[start : start + MOST_POINTS])
 
+    def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None:
+        """A tag of an experiment; replaced if it is there."""
+        self.client.set_experiment_tag(experiment_id, key, value)
+
     def _experiment(self, study: StudySpec) -> str:
         found = self.client.get_experiment_by_name(study.name)
         if found is not None:

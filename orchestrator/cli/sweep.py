@@ -91,7 +91,8 @@ def run(args: argparse.Namespace) -> int:
 def _show_matrix(study: "StudySpec", home: "Home", console: "Console") -> None:
     from dashboards import NoResultsError, result_matrix
     from dashboards.report import matrix_table, matrix_title
-    from orchestrator.publish import publish_matrix
+    from dashboards.runs import study_runs
+    from orchestrator.publish import publish_matrix, publish_view
     from orchestrator.record import Store
 
     try:
@@ -105,7 +106,9 @@ def _show_matrix(study: "StudySpec", home: "Home", console: "Console") -> None:
     console.print()
     console.print(matrix_title(matrix), soft_wrap=True, highlight=False)
     console.print(matrix_table(matrix))
-    publish_matrix(Store(home), matrix)
+    store = Store(home)
+    publish_matrix(store, matrix)
+    publish_view(store, study_runs(study, home.tracking_uri))
 
 
 def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:

@@ -10,6 +10,7 @@ import urllib.parse
 
 from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import add_home, add_verbose, home_of
+from orchestrator.home import Home
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"there are no results in {home.database}; run a sweep first")
     if not has_server:
         _refuse_taken(args.host, args.port)
-    for line in _links(args.study, home.tracking_uri, base):
+    for line in _links(args.study, home, base):
         print(line, flush=True)
     if has_server:
         return 0
@@ -42,18 +43,21 @@ def run(args: argparse.Namespace) -> int:
     return _serve(args, home.tracking_uri)
 
 
-def _links(study: str | None, tracking_uri: str, base: str) -> list[str]:
+def _links(study: str | None, home: Home, base: str) -> list[str]:
     if study is None:
         return [f"MLflow    {base}"]
-    from dashboards import result_matrix
+    from dashboards.runs import study_runs
+    from orchestrator.publish import publish_view
+    from orchestrator.record import Store
 
-    attrs = result_matrix(study, tracking_uri).attrs
-    experiment = attrs["experiment_id"]
-    runs = urllib.parse.quote(json.dumps(attrs["cell_run_ids"], separators=(",", ":")))
-    experiments = urllib.parse.quote(json.dumps([experiment]))
+    runs = study_runs(study, home.tracking_uri)
+    # A sweep that was killed left none, and one that grew since then another.
+    view = publish_view(Store(home), runs)
+    cells = json.dumps([cell.run_id for cell in runs.cells], separators=(",", ":"))
+    query = urllib.parse.urlencode({"runs": cells, "experiments": f'["{runs.experiment_id}"]'})
     return [
-        f"runs      {base}/#/experiments/{experiment}/runs",
-        f"compare   {base}/#/compare-runs?runs={runs}&experiments={experiments}",
+        f"compare   {view.link(base, runs.experiment_id)}",
+        f"details   {base}/#/compare-runs?{query}",
     ]
 
 

@@ -1,0 +1,225 @@
+"""The view in which MLflow's run page opens on a study: its cells, the columns and charts that
+answer its question.
+
+MLflow keeps a saved view in a tag of the experiment, as JSON whose state is deflated; a link names
+it by its key.
+"""
+
+import base64
+import json
+import urllib.parse
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dashboards.runs import StudyRuns
+from orchestrator import vocabulary
+
+TAG_PREFIX = "mlflow.sharedViewState."
+MOST_RUNS = 50
+"""Runs in one chart; beyond that, lines cannot be told apart anyway."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """What a view shows.
+
+    Args:
+        study: Name of the study.
+        variant: Which variant of it.
+        metric: The metric its matrix shows.
+        better: The direction that is good.
+        axes: The study's axes; their labels are the first columns.
+        rows: The axis of the matrix' rows.
+        layers: The network's layers, for charts of their latent weights.
+        grouped: Draw one line a row, the mean over its cells, instead of one a cell.
+    """
+
+    study: str
+    variant: str
+    metric: str
+    better: str
+    axes: Sequence[str]
+    rows: str
+    layers: Sequence[str]
+    grouped: bool
+
+    @property
+    def key(self) -> str:
+        """The view's name in links; the same for the same variant."""
+        return f"bnn{self.variant}"
+
+    @property
+    def tag(self) -> str:
+        """The experiment's tag that holds it."""
+        return TAG_PREFIX + self.key
+
+    def link(self, base: str, experiment_id: str) -> str:
+        """The address of the view.
+
+        Args:
+            base: Address of MLflow's pages.
+            experiment_id: The study's experiment.
+        """
+        query = {
+            "viewStateShareKey": self.key,
+            "compareRunsMode": "CHART",
+            # The pages for training runs; MLflow opens on those for language models.
+            "workflowType": "machine_learning",
+        }
+        return f"{base}/#/experiments/{experiment_id}/runs?{urllib.parse.urlencode(query)}"
+
+    def content(self, *, time_ms: int) -> str:
+        """The tag's value.
+
+        Args:
+            time_ms: When it was made, Unix time in milliseconds.
+        """
+        packed = zlib.compress(json.dumps(self._state(), separators=(",", ":")).encode())
+        return json.dumps(
+            {
+                "name": f"{self.study}: compare",
+                "createdAt": time_ms,
+                "updatedAt": time_ms,
+                "state": f"deflate;{base64.b64encode(packed).decode()}",
+            }
+        )
+
+    def _state(self) -> dict[str, object]:
+        sections = {
+            "Result": [_bar(self.metric), *(_line(name) for name in _CURVES)],
+            "Latent weights": [
+                _line(vocabulary.LAYER_CURVES[name].format(layer=layer))
+                for name in ("signs_flipped", "near_zero")
+                for layer in self.layers
+            ],
+        }
+        charts = [
+            {**chart, "uuid": f"{section}-{number}", "metricSectionId": section}
+            for section, content in sections.items()
+            for number, chart in enumerate(content)
+        ]
+        finds = {vocabulary.KIND: vocabulary.CELL, vocabulary.VARIANT: self.variant}
+        group = {
+            "aggregateFunction": "average",
+            "groupByKeys": [{"mode": "param", "groupByData": self._param(self.rows)}],
+        }
+        return {
+            "searchFilter": " and ".join(f"tags.`{key}` = '{finds[key]}'" for key in finds),
+            "orderByKey": f"metrics.`{self.metric}`",
+            "orderByAsc": self.better == "lower",
+            "startTime": "ALL",
+            "lifecycleFilter": "Active",
+            "datasetsFilter": [],
+            "modelVersionFilter": "All Runs",
+            "selectedColumns": self._columns(),
+            "columnOrder": [],
+            "columnWidths": {},
+            "runsHiddenMode": "SHOWALL",
+            "compareRunCharts": charts,
+            # The page adds a section for each group of metrics; those stay closed, below ours.
+            "compareRunSections": [
+                *(_section(name) for name in sections),
+                *(_section(name, is_open=False) for name in _GROUPS),
+            ],
+            "viewMaximized": False,
+            "runListHidden": False,
+            "isAccordionReordered": True,
+            "useGroupedValuesInCharts": True,
+            "hideEmptyCharts": True,
+            "groupBy": group if self.grouped else None,
+            "groupsExpanded": {},
+            "globalLineChartConfig": {
+                "xAxisKey": "step",
+                "lineSmoothness": 0,
+                "selectedXAxisMetricKey": "",
+            },
+        }
+
+    def _columns(self) -> list[str]:
+        metrics = dict.fromkeys(
+            [
+                self.metric,
+                f"{vocabulary.SELECTED}/validation_error",
+                f"{vocabulary.SELECTED}/test_error",
+                f"{vocabulary.SELECTED}/epoch",
+                f"{vocabulary.LAST}/test_error",
+            ]
+        )
+        params = [self._param(axis) for axis in self.axes]
+        return [
+            *(f"params.`{name}`" for name in [*params, "optimizer.lr", "epochs"]),
+            *(f"metrics.`{name}`" for name in metrics),
+        ]
+
+    def _param(self, axis: str) -> str:
+        return vocabulary.AXIS_PARAM.format(axis=axis)
+
+
+def view_of(runs: StudyRuns) -> View:
+    """The view of a study's variant, from what its finished cells have."""
+    over = runs.tags.get(vocabulary.OVER_AXIS, "")
+    curve = vocabulary.LAYER_CURVES["near_zero"].format(layer="")
+    metrics = {name: None for cell in runs.cells for name in cell.metrics}
+    labels = {cell.labels.get(over) for cell in runs.cells}
+    return View(
+        study=runs.study,
+        variant=runs.tags[vocabulary.VARIANT],
+        metric=runs.tags[vocabulary.METRIC_NAME],
+        better=runs.tags[vocabulary.METRIC_BETTER],
+        axes=sorted({axis: None for cell in runs.cells for axis in cell.labels}),
+        rows=runs.tags[vocabulary.ROWS_AXIS],
+        layers=[name.removeprefix(curve) for name in metrics if name.startswith(curve)],
+        grouped=len(labels) > 1,
+    )
+
+
+_GROUPS = (
+    *vocabulary.SUMMARY_EPOCHS,
+    *vocabulary.SPLITS,
+    *(name.partition("/")[0] for name in vocabulary.LAYER_CURVES.values()),
+    "Model metrics",
+    "System metrics",
+)
+_CURVES = ("validation/error", "test/error", "train/loss", "binary/layers", "lr")
+
+
+def _section(name: str, *, is_open: bool = True) -> dict[str, object]:
+    return {
+        "uuid": name,
+        "name": name,
+        "display": is_open,
+        "isReordered": False,
+        "deleted": False,
+        "isGenerated": not is_open,
+    }
+
+
+def _bar(metric: str) -> dict[str, object]:
+    return {
+        "type": "BAR",
+        "runsCountToCompare": MOST_RUNS,
+        "deleted": False,
+        "isGenerated": False,
+        "displayName": metric,
+        "metricKey": metric,
+    }
+
+
+def _line(metric: str) -> dict[str, object]:
+    return {
+        **_bar(metric),
+        "type": "LINE",
+        "selectedMetricKeys": [metric],
+        "lineSmoothness": 0,
+        "xAxisScaleType": "linear",
+        "scaleType": "linear",
+        "range": {},
+        "xAxisKey": "step",
+        "selectedXAxisMetricKey": "",
+        "yAxisKey": "metric",
+        "yAxisExpressions": [],
+        "ignoreOutliers": False,
+        "useGlobalXaxisKey": True,
+        "useGlobalLineSmoothing": True,
+    }
