@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from orchestrator.study import TrialSpec
 from trainers.binding import Component
 from trainers.data import SOURCES
-from trainers.spec import model_on_meta
+from trainers.spec import blank_model
 
 # Measured on one core of a server of 2024; a hint needs no more than the order of magnitude.
 FLOPS_A_SECOND = 8e10
@@ -44,8 +44,8 @@ def _trial_seconds(trial: TrialSpec) -> float:
 @lru_cache(maxsize=64)
 def _forward_flops(model: Component, data: str) -> float:
     """Floating point operations of a forward pass, an image."""
-    built = model_on_meta(model)
+    built = blank_model(model)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        built(torch.empty(2, *SOURCES[data].shape, device="meta"))
+        built(torch.zeros(2, *SOURCES[data].shape))
     return counter.get_total_flops() / 2

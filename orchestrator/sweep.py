@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from orchestrator import launch, vocabulary
 from orchestrator.catalog import StudyError
+from orchestrator.cells import cell_key, describe
 from orchestrator.delivery import Delivery
 from orchestrator.environment import environment, git_commit
 from orchestrator.expansion import expand, scaled_scheduler
@@ -18,7 +19,7 @@ from orchestrator.journal import CellDescription, Journal
 from orchestrator.listener import Failure, SweepListener, Watcher
 from orchestrator.planning import Plan, plan
 from orchestrator.progress import Progress
-from orchestrator.record import RecordedCell, Store, cell_key, describe
+from orchestrator.record import RecordedCell, Store
 from orchestrator.search import SCHEDULERS, SEARCHERS
 from orchestrator.study import StudySpec, TrialSpec
 from orchestrator.work import Work

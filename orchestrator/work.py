@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.cells import cell_key
 from orchestrator.expansion import trial_at
-from orchestrator.record import cell_key
 from orchestrator.study import StudySpec, TrialSpec
 from orchestrator.worker import Job
 

@@ -382,7 +382,7 @@ def test_data_lies_where_the_options_or_the_environment_say(
     def download(self: object) -> None:
         raise RuntimeError("Error downloading")
 
-    monkeypatch.setattr("trainers.data.mnist.MNIST.download", download)
+    monkeypatch.setattr("torchvision.datasets.MNIST.download", download)
     spec = make_spec(model={"name": "mlp", "widths": [784, 9, 8, 10]}, data="mnist")
     monkeypatch.setenv("BNN_DATA_DIR", str(tmp_path / "of-environment"))
     with pytest.raises(MissingDataError, match="of-environment"):

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import FunctionCtx
 
 
 def sign(x: Tensor) -> Tensor:
@@ -23,7 +23,6 @@ class _SignStraightThrough(torch.autograd.Function):
         return sign(x)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
         return gradient
 

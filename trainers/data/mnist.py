@@ -3,8 +3,6 @@
 import logging
 from pathlib import Path
 
-from torchvision.datasets import MNIST
-
 from trainers.data.splits import Source, Split, Splits, normalised
 from trainers.errors import Fault, MissingDataError, SpecError
 
@@ -44,6 +42,9 @@ def load_mnist(data_dir: Path, *, validation: int = 5000) -> Splits:
 
 
 def _read(data_dir: Path, *, train: bool) -> Split:
+    # A second and a half, which only those who train on it should wait.
+    from torchvision.datasets import MNIST
+
     present = all((data_dir / file).is_file() for file in FILES)
     try:
         if not present:

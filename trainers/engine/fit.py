@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trainers.binarize.attach import set_binary, weight_layers
 from trainers.binarize.schedule import LayerSchedule
@@ -15,7 +15,7 @@ from trainers.data.batches import shuffled_batches
 from trainers.data.splits import Splits
 from trainers.engine.callbacks import Callback
 from trainers.engine.evaluate import evaluate
-from trainers.engine.latent import bounded, latent_statistics, non_negative
+from trainers.engine.latent import bounded, clamp_latent, latent_statistics, non_negative
 from trainers.engine.result import EpochMetrics, Scores
 from trainers.engine.seeding import generator
 from trainers.errors import BadLossError
@@ -118,25 +118,28 @@ def train_one_epoch(task: Task, epoch: int) -> Scores:
         BadLossError: If their mean loss is no finite number.
     """
     model, optimizer, train = task.model, task.optimizer, task.splits.train
-    bounds = bounded(model)
+    bounds, parameters = bounded(model), list(model.parameters())
+    losses: list[Tensor] = []
+    correct: list[Tensor] = []
     model.train()
-    total = torch.zeros((), device=train.labels.device, dtype=torch.float64)
-    correct = torch.zeros((), device=train.labels.device, dtype=torch.int64)
     order = generator(task.seed, "order", epoch)
     for batch in shuffled_batches(train, size=task.batch_size, generator=order):
         with task.autocast:
             logits = model(batch.images)
             loss = task.loss(logits, batch.labels)
-        optimizer.zero_grad(set_to_none=True)
+        # Half the time of `optimizer.zero_grad`, which also looks for hooks and kinds of gradient.
+        for parameter in parameters:
+            parameter.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        with torch.no_grad():
-            for latent, bound in bounds:
-                latent.clamp_(-bound, bound)
-            total += loss * len(batch)
-            correct += (logits.argmax(1) == batch.labels).sum()
+        if bounds:
+            clamp_latent(bounds)
+        # Kept as they are; adding them up at once spares five small operations a batch.
+        losses.append(loss.detach())
+        correct.append(logits.detach().argmax(1) == batch.labels)
+    weights = torch.tensor([len(part) for part in correct], dtype=torch.float64)
     # The only wait for the device in an epoch, apart from the two evaluations.
-    mean = total.item() / len(train)
+    mean = (torch.stack(losses).to("cpu", torch.float64) @ weights).item() / len(train)
     if not math.isfinite(mean):
         raise BadLossError(f"the training loss of epoch {epoch} is {mean}; a lower lr may help")
-    return Scores(loss=mean, accuracy=correct.item() / len(train))
+    return Scores(loss=mean, accuracy=torch.cat(correct).sum().item() / len(train))

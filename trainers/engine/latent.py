@@ -1,7 +1,7 @@
 """Statistics of latent weights, the bounds some binarizers set them, and a digest of a model."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,13 @@ def bounded(model: nn.Module) -> list[tuple[nn.Parameter, float]]:
         for name, binarizer in binarizers(model)
         if binarizer.latent_bound is not None
     ]
+
+
+@torch.no_grad()
+def clamp_latent(bounds: Sequence[tuple[nn.Parameter, float]]) -> None:
+    """Clamps each latent weight to ± its bound."""
+    for latent, bound in bounds:
+        latent.clamp_(-bound, bound)
 
 
 def weights_sha256(model: nn.Module) -> str:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from trainers.errors import SpecError
+from trainers.models.linear import Linear
 
 
 class Mlp(nn.Module):
@@ -31,7 +32,7 @@ class Mlp(nn.Module):
             raise SpecError(f"widths must be two positive numbers or more, got {list(widths)}")
         self.depth = len(widths) - 1
         for number, (num_in, num_out) in enumerate(pairwise(widths), start=1):
-            self.add_module(f"fc{number}", nn.Linear(num_in, num_out))
+            self.add_module(f"fc{number}", Linear(num_in, num_out))
             self.add_module(f"bn{number}", nn.BatchNorm1d(num_out))
 
     def forward(self, images: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def download(self: MNIST) -> None:
         raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
 
-    monkeypatch.setattr("trainers.data.mnist.MNIST.download", download)
+    monkeypatch.setattr("torchvision.datasets.MNIST.download", download)
 
 
 @pytest.mark.usefixtures("no_network")
