@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from dashboards.matrix import STATISTICS
@@ -21,7 +22,7 @@ def matrix_table(matrix: pd.DataFrame, *, most_columns: int = 8) -> Table:
     attrs = matrix.attrs
     metric = str(attrs["metric"])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column(str(matrix.index.name), no_wrap=True)
+    table.add_column(escape(str(matrix.index.name)), no_wrap=True)
     spread = bool((matrix["n"] > 1).any())
     table.add_column("mean ± std" if spread else "mean", justify="right", no_wrap=True)
     table.add_column("n", justify="right")
@@ -30,7 +31,7 @@ def matrix_table(matrix: pd.DataFrame, *, most_columns: int = 8) -> Table:
     singles = [column for column in matrix.columns if column not in STATISTICS]
     singles = singles if spread and len(singles) <= most_columns else []
     for column in singles:
-        table.add_column(column.replace(" ", "\n"), justify="right", no_wrap=True)
+        table.add_column(escape(column).replace(" ", "\n"), justify="right", no_wrap=True)
     for name in attrs["also"]:
         head = f"{name}{unit(name)}".replace("/", "\n").replace("_", "\n")
         table.add_column(head, justify="right", style="dim", no_wrap=True)
@@ -45,7 +46,7 @@ def matrix_table(matrix: pd.DataFrame, *, most_columns: int = 8) -> Table:
             cells.append(shown(values["best"], metric))
         cells += [shown(values[column], metric) for column in singles]
         cells += [shown(column.get(row, math.nan), name) for name, column in attrs["also"].items()]
-        table.add_row(str(row), *cells, style="bold" if values["mean"] == top else None)
+        table.add_row(escape(str(row)), *cells, style="bold" if values["mean"] == top else None)
     return table
 
 

@@ -91,7 +91,7 @@ def _checked(scale: str | float | None) -> str:
         return ""
     try:
         factor = Fraction(str(scale))
-    except ValueError:
+    except (ValueError, ZeroDivisionError):
         raise SpecError(Fault("--scale-epochs", f"expected a number, got '{scale}'")) from None
     if not 0 < factor <= 1:
         raise SpecError(Fault("--scale-epochs", f"expected a factor in (0, 1], got {scale}"))

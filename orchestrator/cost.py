@@ -44,8 +44,9 @@ def _trial_seconds(trial: TrialSpec) -> float:
 @lru_cache(maxsize=64)
 def _forward_flops(model: Component, data: str) -> float:
     """Floating point operations of a forward pass, an image."""
-    built = blank_model(model)
+    # In double precision all products go through the operators that the counter knows.
+    built = blank_model(model).double()
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        built(torch.zeros(2, *SOURCES[data].shape))
+        built(torch.zeros(2, *SOURCES[data].shape, dtype=torch.float64))
     return counter.get_total_flops() / 2

@@ -29,7 +29,7 @@ class Delivery:
         self.last_error: str | None = None
         self._seen: set[str] = set()
         self._wake = threading.Event()
-        self._closing = False
+        self._closing = self._abandoned = False
         self._thread = threading.Thread(target=self._loop, name="delivery", daemon=True)
 
     def start(self) -> None:
@@ -48,6 +48,8 @@ class Delivery:
         self._closing = True
         self._wake.set()
         self._thread.join(within_s)
+        # A thread that still waits for an answer must not begin anything new.
+        self._abandoned = True
         return not self._thread.is_alive() and not self.journal.undelivered()
 
     def deliver(self) -> None:
@@ -57,11 +59,18 @@ class Delivery:
             Exception: Whatever the store's client raises when the store does not answer.
         """
         started = time.perf_counter()
-        try:
-            for entry in self.journal.undelivered():
+        errors: list[Exception] = []
+        for entry in self.journal.undelivered():
+            try:
                 self._deliver_cell(entry)
-        finally:
-            self.busy_s += time.perf_counter() - started
+            # One cell that cannot be delivered must not keep the others from it.
+            except Exception as error:
+                errors.append(error)
+                if self._abandoned:
+                    break
+        self.busy_s += time.perf_counter() - started
+        if errors:
+            raise errors[0]
 
     def _loop(self) -> None:
         pause = INTERVAL_S
@@ -79,6 +88,8 @@ class Delivery:
                 pause = min(2 * pause, LONGEST_PAUSE_S)
                 self.last_error = f"{type(error).__name__}: {error}"
                 log.warning("MLflow did not take results, next try in %.0f s: %s", pause, error)
+                if self._abandoned:
+                    return
                 if closing:
                     pause = min(pause, INTERVAL_S)
                     self._wake.wait(pause)

@@ -171,10 +171,14 @@ def _pick_label(
         what = f"axis {axis.name} has several values; say which: {axis.name}=..."
         return [Fault(where, what, f"known: {known}" if known else "any number of its range")]
     elif axis.domain is not None:
+        low, high = axis.domain.low, axis.domain.high
         try:
-            values[axis.name] = float(label)
+            value = float(label)
         except ValueError:
             return [Fault(where, f"{axis.name} wants a number, got '{label}'")]
+        if not low <= value <= high:
+            return [Fault(where, f"{axis.name} goes from {low:g} to {high:g}, got {label}")]
+        values[axis.name] = value
     elif label in axis.points:
         values[axis.name] = label
     else:

@@ -125,7 +125,7 @@ class Journal:
             db.execute(
                 "INSERT INTO cells (cell, description, state, tags) VALUES (?, ?, ?, '{}') "
                 "ON CONFLICT (cell) DO UPDATE SET description = excluded.description, "
-                "state = excluded.state",
+                "state = excluded.state, tags = excluded.tags",
                 (description.cell, text, vocabulary.RUNNING),
             )
 

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,6 +62,7 @@ WORKER_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(2**28),
     "MALLOC_TRIM_THRESHOLD_": str(2**28),
 }
+CONNECT_S = 10.0
 LONGEST_RAY_FOLDER = 40
 """Characters; Ray puts sockets below it, whose paths may have 107 in all."""
 SESSION_PREFIX = "bnn"
@@ -151,6 +153,7 @@ def ray_session(*, address: str | None, folder: Path, verbose: bool) -> Iterator
     logging.getLogger("ray.tune").setLevel(level)
     common: dict[str, Any] = {"log_to_driver": verbose, "logging_level": level}
     if address is not None:
+        _refuse_silent(address)
         try:
             ray.init(address=address, runtime_env={"env_vars": WORKER_ENVIRONMENT}, **common)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -356,8 +359,10 @@ def _search_parts(search: Search) -> tuple[dict[str, Any], SearchAlgorithm | Tun
         else:
             draw = tune.loguniform if axis.domain.log else tune.uniform
             space[axis.name] = draw(axis.domain.low, axis.domain.high)
+    # A search that goes on must not draw the points it began with once more.
+    seed = search.searcher.seed + len(search.known)
     if isinstance(search.searcher, RandomSearch):
-        return space, BasicVariantGenerator(random_state=search.searcher.seed)
+        return space, BasicVariantGenerator(random_state=seed)
     assert isinstance(search.searcher, OptunaSearch)
     # Not for the workers, who import this module too.
     import optuna
@@ -373,9 +378,7 @@ def _search_parts(search: Search) -> tuple[dict[str, Any], SearchAlgorithm | Tun
             "evaluated_rewards": [value for _, value in search.known],
         }
         space = {}
-    return space, TuneOptunaSearch(
-        metric=vocabulary.OBJECTIVE, mode="min", seed=search.searcher.seed, **options
-    )
+    return space, TuneOptunaSearch(metric=vocabulary.OBJECTIVE, mode="min", seed=seed, **options)
 
 
 def _scheduler(scheduler: Scheduler | None, *, max_epochs: int) -> TrialScheduler:
@@ -398,6 +401,18 @@ def _scheduler(scheduler: Scheduler | None, *, max_epochs: int) -> TrialSchedule
 def _fit(node: Mapping[str, float], resources: Resources) -> int:
     asked = {"CPU": resources.cpus, "GPU": resources.gpus}
     return int(min(node.get(kind, 0) // size for kind, size in asked.items() if size > 0))
+
+
+def _refuse_silent(address: str) -> None:
+    """Ray itself tries an address for minutes before it says that nobody is there."""
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+    except OSError as error:
+        what = f"no Ray cluster answers at '{address}' ({error.strerror or error})"
+        raise ResourceError(what) from error
 
 
 def _embedded_folder(folder: Path) -> Path:

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from orchestrator.axes import FORMS
 from orchestrator.yaml_reader import read_yaml
 from trainers.errors import Fault, SpecError, did_you_mean
 
@@ -78,19 +79,29 @@ def _entry(entries: list[Any], key: str) -> int:
 def _refuse_shadowed(mapping: Mapping[Any, Any], paths: Iterable[str]) -> None:
     """An override of the base that an axis sets anyway would do nothing; that is a fault."""
     axes = mapping.get("axes")
-    sets: dict[str, Any] = {}
+    sets: dict[str, tuple[str, str]] = {}
     for axis in axes if isinstance(axes, list) else ():
         if isinstance(axis, Mapping):
-            path = "seed" if "seeds" in axis else axis.get("sets")
-            sets[f"base.{path}"] = axis.get("name")
-    faults = [
-        Fault(
-            f"--set {path}=...",
-            f"does nothing: the axis {sets[path]} sets it in every trial",
-            "use --seeds" if path == "base.seed" else f"set axes.{sets[path]}.values instead",
-        )
-        for path in paths
-        if path in sets
-    ]
+            form = next((form for form in FORMS if form in axis), "values")
+            for path in _paths_set(axis, form):
+                sets[f"base.{path}"] = str(axis.get("name")), form
+    faults: list[Fault] = []
+    for path in paths:
+        if path in sets:
+            axis_name, form = sets[path]
+            what = f"does nothing: the axis {axis_name} sets it in every trial"
+            hint = "use --seeds" if form == "seeds" else f"set axes.{axis_name}.{form} instead"
+            faults.append(Fault(f"--set {path}=...", what, hint))
     if faults:
         raise SpecError(*faults)
+
+
+def _paths_set(axis: Mapping[Any, Any], form: str) -> set[str]:
+    """Key paths that some value of the axis sets, as far as the file is well formed."""
+    if form == "seeds":
+        return {"seed"}
+    if isinstance(axis.get("sets"), str):
+        return {axis["sets"]}
+    values = axis.get(form)
+    labelled = values.values() if isinstance(values, Mapping) else ()
+    return {str(path) for point in labelled if isinstance(point, Mapping) for path in point}

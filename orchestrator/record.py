@@ -25,9 +25,10 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
-import mlflow  # noqa: E402
-from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
+import mlflow
+from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 MOST_POINTS = 1000
 """MLflow's limit on the metrics of one request."""
@@ -73,15 +74,29 @@ class Store:
             logging.getLogger(name).setLevel(logging.ERROR)
         if home.database is not None:
             home.database.parent.mkdir(parents=True, exist_ok=True)
-        self.client = mlflow.MlflowClient(tracking_uri=home.tracking_uri)
         try:
+            self.client = mlflow.MlflowClient(tracking_uri=home.tracking_uri)
             # The first call makes the tables of a fresh database; nobody else is there yet.
             self.client.search_experiments(max_results=1)
             if home.database is not None:
                 with sqlite3.connect(home.database) as database:
                     database.execute("PRAGMA journal_mode=WAL")
-        except (MlflowException, sqlite3.Error, OSError) as error:
+        except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise StoreError(f"{home.tracking_uri}: {_first_line(error)}") from error
+
+    def find_study(self, study: StudySpec) -> str | None:
+        """Id of the study's experiment; None if there is none yet.
+
+        Raises:
+            StoreError: If somebody deleted it.
+        """
+        found = self.client.get_experiment_by_name(study.name)
+        if found is None:
+            return None
+        if found.lifecycle_stage == "deleted":
+            what = f"the experiment '{study.name}' was deleted in MLflow"
+            raise StoreError(f"{what}; restore it there, or use another --home")
+        return str(found.experiment_id)
 
     def open_study(self, study: StudySpec, tags: Mapping[str, str]) -> tuple[str, str]:
         """Ids of the study's experiment and of the run of this variant; made if need be.
@@ -128,7 +143,13 @@ class Store:
 
     def find_cell(self, description: CellDescription) -> str | None:
         """The run of a cell; of twins, which a lost answer can leave behind, the older one."""
-        runs = self._runs([description.experiment_id], {vocabulary.CELL_KEY: description.cell})
+        # MLflow's filters cannot quote every label, so the key is compared here.
+        tags = {key: description.tags[key] for key in (vocabulary.VARIANT, vocabulary.TRIAL)}
+        runs = [
+            run
+            for run in self._runs([description.experiment_id], tags)
+            if run.data.tags.get(vocabulary.CELL_KEY) == description.cell
+        ]
         runs.sort(key=lambda run: (run.info.start_time, run.info.run_id))
         for twin in runs[1:]:
             self.client.delete_run(twin.info.run_id)
@@ -175,6 +196,9 @@ class Store:
 
     def set_state(self, run_id: str, state: str, tags: Mapping[str, str]) -> None:
         """The state of a cell, and what else is known now."""
+        if state != vocabulary.FAILED and vocabulary.REASON in self.tags_of(run_id):
+            # It failed before, and was tried again.
+            self.client.delete_tag(run_id, vocabulary.REASON)
         batch = [RunTag(key, value) for key, value in tags.items()]
         self.client.log_batch(run_id, tags=[*batch, RunTag(vocabulary.STATE, state)])
         if state == vocabulary.RUNNING:
@@ -197,12 +221,9 @@ class Store:
         self.client.set_experiment_tag(experiment_id, key, value)
 
     def _experiment(self, study: StudySpec) -> str:
-        found = self.client.get_experiment_by_name(study.name)
+        found = self.find_study(study)
         if found is not None:
-            if found.lifecycle_stage == "deleted":
-                what = f"the experiment '{study.name}' was deleted in MLflow"
-                raise StoreError(f"{what}; restore it there, or use another --home")
-            return str(found.experiment_id)
+            return found
         location = None
         if self.home.database is not None:
             folder = urllib.parse.quote(str(self.home.artifacts / study.name))

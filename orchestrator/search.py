@@ -42,7 +42,7 @@ class RandomSearch:
 
     Args:
         num_samples: Trials in all.
-        seed: Of the draws.
+        seed: Of the draws; a search that goes on later draws other points.
     """
 
     num_samples: int

@@ -200,7 +200,7 @@ def content_hash(content: object) -> str:
 
 
 def _bare(label: str) -> bool:
-    """Whether a label says nothing without its axis: a number that is no order of layers."""
+    """Whether a label says nothing without its axis: a number."""
     return label.replace(".", "", 1).replace("e-", "", 1).isdecimal()
 
 

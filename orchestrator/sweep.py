@@ -115,11 +115,20 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         ResourceError: If a trial asks for more than there is.
     """
     started = time.perf_counter()
+    if options.ray_address is None:
+        launch.num_slots(options.resources, launch.this_machine())
+    if not home.journal.exists():
+        # Nothing is recorded here, so all is to be trained: what is missing is said before
+        # anything is written.
+        data_checksum(study, options.data_dir)
     journal, store = Journal(home.journal), Store(home)
     delivery = Delivery(journal, store)
     try:
-        # What an earlier sweep could not deliver comes first: it may be all that is missing.
-        delivery.deliver()
+        try:
+            # What an earlier sweep could not deliver comes first: it may be all that is missing.
+            delivery.deliver()
+        except Exception as error:
+            log.warning("results of an earlier sweep cannot be delivered: %s", error)
         outcome = _Sweep(study, home, options, watcher, journal, store, delivery).run()
     finally:
         journal.close()
@@ -141,44 +150,52 @@ class _Sweep:
     ) -> None:
         self.study, self.home, self.options, self.watcher = study, home, options, watcher
         self.journal, self.store, self.delivery = journal, store, delivery
-        self.experiment_id, self.parent_run_id = store.open_study(study, parent_tags(study))
+        self.experiment_id = self.parent_run_id = ""
         self.cell_tags: dict[str, str] = {}
         self.num_copied = 0
 
     def run(self) -> Outcome:
-        recorded = self.store.cells(self.experiment_id, self.study.variant)
+        found = self.store.find_study(self.study)
+        recorded = self.store.cells(found, self.study.variant) if found else []
         refuse_changed_labels(self.study, recorded)
-        done = self._copy_finished(recorded)
+        done = self._finished(recorded)
         todo = plan(self.study, finished=done)
-        if todo.num_todo == 0:
+        if todo.num_todo:
+            self.cell_tags = {
+                vocabulary.DATA_SHA256: data_checksum(self.study, self.options.data_dir),
+                vocabulary.GIT_COMMIT: git_commit(),
+            }
+        opened = self.store.open_study(self.study, parent_tags(self.study))
+        self.experiment_id, self.parent_run_id = opened
+        self._copy_missing(recorded, done)
+        if not todo.num_todo:
             self.watcher.planned(todo, slots=None)
             self.delivery.deliver()
             return self._outcome(todo)
-        checksum = self._data_checksum()
-        self.cell_tags = {
-            vocabulary.DATA_SHA256: checksum,
-            vocabulary.GIT_COMMIT: git_commit(),
-        }
         listener = self._train(todo, recorded)
         listener.interrupt()
         self.watcher.stopped()
-        self.delivery.close(within_s=DRAIN_S)
-        # A trial may stand in two places of one study.
-        self._copy_finished(self.store.cells(self.experiment_id, self.study.variant))
-        self.delivery.deliver()
         progress = listener.progress
         interrupted = progress.num_finished + progress.num_failed < todo.num_todo
-        state = vocabulary.INTERRUPTED if interrupted else vocabulary.FINISHED
-        self.store.set_state(self.parent_run_id, state, {})
-        outcome = self._outcome(todo)
+        if self.delivery.close(within_s=DRAIN_S):
+            self._conclude(interrupted=interrupted)
         return replace(
-            outcome,
+            self._outcome(todo),
             failures=tuple(listener.failures),
             num_finished=progress.num_finished,
             interrupted=interrupted,
             train_s=listener.train_s,
             track_s=listener.journal_s + self.delivery.busy_s,
         )
+
+    def _conclude(self, *, interrupted: bool) -> None:
+        """What is left to say to MLflow when it has every result."""
+        recorded = self.store.cells(self.experiment_id, self.study.variant)
+        # A trial may stand in two places of one study.
+        self._copy_missing(recorded, self._finished(recorded))
+        self.delivery.deliver()
+        state = vocabulary.INTERRUPTED if interrupted else vocabulary.FINISHED
+        self.store.set_state(self.parent_run_id, state, {})
 
     def _train(self, todo: Plan, recorded: Sequence[RecordedCell]) -> SweepListener:
         options, address = self.options, self.options.ray_address
@@ -266,32 +283,23 @@ class _Sweep:
         ]
         return launch.Search(axes=axes, searcher=searcher, num_samples=todo.num_todo, known=known)
 
-    def _data_checksum(self) -> str:
-        """Loads what the trials train on, so that missing data is said before anything starts."""
-        sources = {cell.train.data.source for cell in expand(self.study)}
-        return " ".join(
-            SOURCES[source.name].load(self.options.data_dir, **source.options).checksum()
-            for source in sorted(sources, key=str)
-        )
-
-    def _copy_finished(self, recorded: Sequence[RecordedCell]) -> set[str]:
-        """Gives cells whose trial is finished under another label or study its results.
-
-        Returns:
-            Ids of the trials of this study that need no training.
-        """
+    def _finished(self, recorded: Sequence[RecordedCell]) -> dict[str, str]:
+        """Runs of this study's trials that need no training, wherever they are, by trial id."""
         finished = [cell for cell in recorded if cell.state == vocabulary.FINISHED]
         done = {cell.trial: cell.run_id for cell in finished}
         if self.study.is_searched:
-            return set(done)
-        have = {cell.key for cell in finished}
-        missing = [c for c in expand(self.study) if cell_key(self.study, c) not in have]
-        unknown = {cell.id for cell in missing} - done.keys()
-        done |= self.store.finished_elsewhere(unknown)
-        for cell in missing:
-            if cell.id in done:
+            return done
+        unknown = {cell.id for cell in expand(self.study)} - done.keys()
+        return done | self.store.finished_elsewhere(unknown)
+
+    def _copy_missing(self, recorded: Sequence[RecordedCell], done: Mapping[str, str]) -> None:
+        """Gives cells whose trial is finished under another label or study its results."""
+        if self.study.is_searched:
+            return
+        have = {cell.key for cell in recorded if cell.state == vocabulary.FINISHED}
+        for cell in expand(self.study):
+            if cell.id in done and cell_key(self.study, cell) not in have:
                 self._copy(cell, done[cell.id])
-        return set(done)
 
     def _copy(self, cell: TrialSpec, run_id: str) -> None:
         tags = self.store.tags_of(run_id)
@@ -327,6 +335,19 @@ class _Sweep:
             num_copied=self.num_copied,
             num_undelivered=self.journal.num_unsent(),
         )
+
+
+def data_checksum(study: StudySpec, data_dir: Path) -> str:
+    """Loads what the trials train on; SHA-256 of each data set.
+
+    Raises:
+        MissingDataError: If one is neither there nor to be downloaded.
+    """
+    sources = {cell.train.data.source for cell in expand(study)}
+    return " ".join(
+        SOURCES[source.name].load(data_dir, **source.options).checksum()
+        for source in sorted(sources, key=str)
+    )
 
 
 def parent_tags(study: StudySpec) -> dict[str, str]:

@@ -35,7 +35,7 @@ class _StrictLoader(yaml.SafeLoader):
 # YAML 1.1 wants a point in a number with an exponent; nobody who writes 1e-3 means a text.
 _StrictLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+"),
+    re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
     list("-+.0123456789"),
 )
 
@@ -46,16 +46,27 @@ def read_yaml(text: str) -> Any:
     Raises:
         SpecError: If it is no YAML, holds anything but plain data, or a key comes twice.
     """
-    loader = _StrictLoader(text)
     try:
+        loader = _StrictLoader(text)
         data = loader.get_single_data()
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        _refuse_cycles(data, ())
+    # Beside its own errors, PyYAML lets through those of the constructors of its plain types.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise SpecError(Fault("", f"no readable YAML: {' '.join(str(error).split())}")) from error
-    finally:
-        loader.dispose()
     if loader.faults:
         raise SpecError(*loader.faults)
     return data
+
+
+def _refuse_cycles(data: object, above: tuple[int, ...]) -> None:
+    if id(data) in above:
+        raise ValueError("an alias refers to what it stands in")
+    if isinstance(data, dict):
+        for value in data.values():
+            _refuse_cycles(value, (*above, id(data)))
+    elif isinstance(data, list):
+        for value in data:
+            _refuse_cycles(value, (*above, id(data)))
 
 
 def read_yaml_file(path: Path) -> Any:

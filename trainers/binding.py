@@ -142,7 +142,10 @@ def convert(value: object, wanted: Any) -> Value:
     if origin in (tuple, Sequence):
         return _convert_sequence(value, arguments)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise SpecError(Fault("", f"expected a finite number, got {show(value)}")) from None
     if wanted is float and isinstance(value, float) and not math.isfinite(value):
         raise SpecError(Fault("", f"expected a finite number, got {value}"))
     exact = wanted in (bool, int, float, str) and type(value) is wanted

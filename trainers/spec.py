@@ -21,6 +21,9 @@ from trainers.optim import EPOCH_OPTIONS, LR_SCHEDULES, OPTIMIZERS
 T = TypeVar("T")
 Precision = Literal["float32", "bfloat16", "tf32", "float64"]
 
+MOST_PARAMETERS = 300_000_000
+"""A slip in a width must not take the machine's memory while a study is checked."""
+
 KEYS = (
     "model",
     "data",
@@ -163,8 +166,12 @@ def model_on_meta(model: Component) -> nn.Module:
     Raises:
         SpecError: If the model refuses its options.
     """
-    with torch.device("meta"):
-        return MODELS[model.name](**model.options)
+    try:
+        with torch.device("meta"):
+            return MODELS[model.name](**model.options)
+    # What torch says to sizes that no tensor can have.
+    except (RuntimeError, TypeError, OverflowError) as error:
+        raise SpecError(f"cannot be made ({str(error).splitlines()[0]})") from error
 
 
 @torch.no_grad()
@@ -175,9 +182,13 @@ def blank_model(model: Component) -> nn.Module:
     take to compute two images.
 
     Raises:
-        SpecError: If the model refuses its options.
+        SpecError: If the model refuses its options, or is too large.
     """
-    blank = model_on_meta(model).to_empty(device="cpu")
+    meta = model_on_meta(model)
+    size = sum(parameter.numel() for parameter in meta.parameters())
+    if size > MOST_PARAMETERS:
+        raise SpecError(f"has {size:,} parameters; {MOST_PARAMETERS:,} is the most")
+    blank = meta.to_empty(device="cpu")
     for tensor in blank.state_dict().values():
         tensor.zero_()
     return blank
@@ -412,6 +423,8 @@ def _fit_faults(model: Component, data: str) -> tuple[Fault, ...]:
     try:
         with torch.no_grad():
             logits = blank_model(model)(torch.zeros(2, *source.shape))
+    except SpecError as error:
+        return error.faults
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         what = f"does not take the {shape} images of data set '{data}' ({reason})"

@@ -36,7 +36,9 @@ class SweepDisplay:
     def planned(self, plan: Plan, *, slots: int | None) -> None:
         """Prints the plan."""
         study, say = plan.study, self.say
-        say(f"[bold]{study.name}[/bold]  {study.question}")
+        self.console.print(
+            Text.assemble((study.name, "bold"), f"  {study.question}"), soft_wrap=True
+        )
         changes = [*study.overrides]
         if study.epoch_scale:
             changes.append(f"{study.epoch_scale} of all epochs; kept apart from full runs")
@@ -82,7 +84,7 @@ class SweepDisplay:
         number = self.progress.num_finished + self.progress.num_failed
         place = f"{number:>{len(str(self.progress.num_cells))}}/{self.progress.num_cells}"
         if reason is not None:
-            self.say(f"{place}  [red]failed[/red]  {name}: {reason}")
+            self.say(f"{place}  failed  {name}: {reason}", style="red")
         elif self.live is None:
             self.say(f"{place}  {name}: validation error {objective:.2%}")
 
@@ -97,9 +99,9 @@ class SweepDisplay:
             self.live.stop()
             self.live = None
 
-    def say(self, text: str) -> None:
-        """A line, above the live display if there is one."""
-        self.console.print(text, soft_wrap=True, highlight=False)
+    def say(self, text: str, *, style: str | None = None) -> None:
+        """A line, above the live display if there is one; brackets in it are not markup."""
+        self.console.print(Text(text, style or ""), soft_wrap=True)
 
     def _is_measured(self, now: float) -> bool:
         assert self.progress is not None
@@ -132,7 +134,7 @@ class SweepDisplay:
         rows = Table.grid(padding=(0, 2))
         for cell in list(progress.running.values())[:MOST_ROWS]:
             error = "" if cell.objective != cell.objective else f"{cell.objective:.2%}"
-            rows.add_row(f"  {cell.name}", f"{cell.done}/{cell.epochs}", Text(error, "dim"))
+            rows.add_row(Text(f"  {cell.name}"), f"{cell.done}/{cell.epochs}", Text(error, "dim"))
         more = len(progress.running) - MOST_ROWS
         if more > 0:
             rows.add_row(f"  and {more} more")

@@ -46,13 +46,13 @@ def run(args: argparse.Namespace) -> int:
     matrix = result_matrix(study, home.tracking_uri, metric=args.metric, where=_pairs(args.where))
     console = Console()
     if not matrix.attrs["is_asked"]:
-        console.print(f"no full run is finished; this is {matrix.attrs['title']}\n")
-    console.print(matrix_title(matrix), soft_wrap=True, highlight=False)
+        console.print(f"no full run is finished; this is {matrix.attrs['title']}\n", markup=False)
+    console.print(matrix_title(matrix), soft_wrap=True, highlight=False, markup=False)
     console.print(matrix_table(matrix))
     if args.csv:
         args.csv.parent.mkdir(parents=True, exist_ok=True)
         args.csv.write_text(matrix_csv(matrix), encoding="utf-8")
-        console.print(f"written to {args.csv}", soft_wrap=True)
+        console.print(f"written to {args.csv}", soft_wrap=True, markup=False)
     return 0
 
 

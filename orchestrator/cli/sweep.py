@@ -83,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
     _say_end(outcome, home, console)
     if outcome.interrupted:
         again = shlex.join(["bnn-orchestrate", *sys.argv[1:]])
-        console.print(f"\ninterrupted; go on with: {again}", soft_wrap=True, highlight=False)
+        console.print(
+            f"\ninterrupted; go on with: {again}", soft_wrap=True, highlight=False, markup=False
+        )
         return EXIT_INTERRUPTED
     return EXIT_FAILED if outcome.failures else 0
 
@@ -104,7 +106,7 @@ def _show_matrix(study: "StudySpec", home: "Home", console: "Console") -> None:
         console.print("\nno cell is finished yet")
         return
     console.print()
-    console.print(matrix_title(matrix), soft_wrap=True, highlight=False)
+    console.print(matrix_title(matrix), soft_wrap=True, highlight=False, markup=False)
     console.print(matrix_table(matrix))
     store = Store(home)
     publish_matrix(store, matrix)
@@ -115,10 +117,10 @@ def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:
     from orchestrator.cost import duration
 
     def say(text: str) -> None:
-        console.print(text, soft_wrap=True, highlight=False)
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
 
     for failure in outcome.failures:
-        say(f"[red]failed[/red]  {failure.name}: {failure.reason}\n        log: {failure.log}")
+        say(f"failed    {failure.name}: {failure.reason}\n          log: {failure.log}")
     if outcome.num_copied:
         say(
             f"{outcome.num_copied} cells were trained before, elsewhere; their results were copied"

@@ -52,6 +52,7 @@ def _read(data_dir: Path, *, train: bool) -> Split:
         data = MNIST(str(data_dir), train=train, download=not present)
     # torchvision turns what urllib raises into RuntimeError; a damaged file ends in ValueError.
     except (RuntimeError, OSError, ValueError, TypeError, LookupError, AssertionError) as error:
+        _remove_empty(data_dir)
         raise MissingDataError(_missing(data_dir, error, present=present)) from error
     expected = (NUM_TRAIN if train else 10_000), 28, 28
     if data.data.shape != expected or data.targets.shape != expected[:1]:
@@ -59,6 +60,16 @@ def _read(data_dir: Path, *, train: bool) -> Split:
         raise MissingDataError(_missing(data_dir, wrong, present=True))
     images = normalised(data.data, mean=0.1307, std=0.3081, top=255)
     return Split(images=images, labels=data.targets)
+
+
+def _remove_empty(data_dir: Path) -> None:
+    """Takes away the folders that a failed download leaves."""
+    for folder in (data_dir / "MNIST" / "raw", data_dir / "MNIST", data_dir):
+        try:
+            folder.rmdir()
+        except OSError:
+            # Not there, or not empty.
+            return
 
 
 def _missing(data_dir: Path, error: Exception, *, present: bool) -> Fault:

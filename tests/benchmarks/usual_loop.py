@@ -1,0 +1,82 @@
+"""The rival of the benchmarks: a training loop as tutorials and research code write it.
+
+torchvision's data set, ToTensor and Normalize for each image, a DataLoader with two workers, an
+unfused Adam, binary weights written in and out of the parameters around each step.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Subset
+from torchvision import datasets, transforms
+
+import trainers
+
+WIDTHS = [784, 300, 100, 10]
+NUM_TRAIN = 55_000
+
+
+class UsualLoop:
+    """Trains a 300-100-10 network on MNIST, layer by layer.
+
+    Args:
+        data_dir: Folder that holds MNIST/raw.
+        order: Layers in the order in which they turn binary.
+        epochs_per_layer: Epochs between two layers; 0: all at once.
+    """
+
+    def __init__(self, data_dir: Path, *, order: Sequence[str], epochs_per_layer: int) -> None:
+        prepare = transforms.Compose(
+            [transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))]
+        )
+        training = datasets.MNIST(str(data_dir), train=True, transform=prepare)
+        test = datasets.MNIST(str(data_dir), train=False, transform=prepare)
+        size, rest = range(NUM_TRAIN), range(NUM_TRAIN, len(training))
+        options = {"num_workers": 2}
+        self.train = DataLoader(Subset(training, size), batch_size=100, shuffle=True, **options)
+        self.validation = DataLoader(Subset(training, rest), batch_size=1000, **options)
+        self.test = DataLoader(test, batch_size=1000, **options)
+        self.model = trainers.build_model("mlp", widths=WIDTHS)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.1)
+        self.schedule = trainers.LayerSchedule(order=order, epochs_per_layer=epochs_per_layer)
+
+    def train_epoch(self, epoch: int) -> float:
+        """Trains one epoch; seconds it took."""
+        started = time.perf_counter()
+        self.model.train()
+        layers = [self.model.get_submodule(name) for name in self.schedule.binarized_at(epoch)]
+        for images, labels in self.train:
+            latent = [layer.weight.data.clone() for layer in layers]
+            _write_signs(layers)
+            loss = functional.cross_entropy(self.model(images), labels)
+            self.optimizer.zero_grad()
+            loss.backward()
+            for layer, weight in zip(layers, latent, strict=True):
+                layer.weight.data.copy_(weight)
+            self.optimizer.step()
+        return time.perf_counter() - started
+
+    @torch.no_grad()
+    def evaluate(self, epoch: int) -> float:
+        """Accuracy on validation and test images together."""
+        self.model.eval()
+        layers = [self.model.get_submodule(name) for name in self.schedule.binarized_at(epoch)]
+        latent = [layer.weight.data.clone() for layer in layers]
+        _write_signs(layers)
+        correct = total = 0
+        for loader in (self.validation, self.test):
+            for images, labels in loader:
+                correct += (self.model(images).argmax(1) == labels).sum().item()
+                total += len(labels)
+        for layer, weight in zip(layers, latent, strict=True):
+            layer.weight.data.copy_(weight)
+        return correct / total
+
+
+def _write_signs(layers: Sequence[nn.Module]) -> None:
+    for layer in layers:
+        layer.weight.data.copy_(layer.weight.data.sign())

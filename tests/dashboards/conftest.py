@@ -1,0 +1,146 @@
+"""A study, and an MLflow store to record some of its cells in."""
+
+import copy
+import math
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from orchestrator import vocabulary
+from orchestrator.cells import describe
+from orchestrator.expansion import expand
+from orchestrator.home import Home
+from orchestrator.journal import Point
+from orchestrator.record import Store
+from orchestrator.study import StudySpec
+from orchestrator.sweep import parent_tags
+
+STUDY: dict[str, Any] = {
+    "study": "tiny",
+    "question": "Does the order matter to two layers?",
+    "base": {
+        "model": {"name": "mlp", "widths": [64, 8, 10]},
+        "data": {"name": "digits", "batch_size": 64},
+        "optimizer": {"name": "adam", "lr": 0.01},
+        "layers": {"order": ["fc1", "fc2"], "epochs_per_layer": 1},
+        "epochs": 20,
+    },
+    "axes": [
+        {
+            "name": "order",
+            "sets": "layers.order",
+            "permutations": "all",
+            "controls": ["float"],
+        },
+        {"name": "seed", "seeds": [1, 2, 10]},
+    ],
+    "metric": {"name": "selected/test_error"},
+    "matrix": {"rows": "order", "over": "seed", "also": ["last/test_error"]},
+}
+
+
+@pytest.fixture(autouse=True)
+def _a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BNN_HOME", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def make_study() -> Callable[..., StudySpec]:
+    def make(**changes: Any) -> StudySpec:
+        return StudySpec.from_mapping(copy.deepcopy(STUDY) | changes)
+
+    return make
+
+
+@pytest.fixture
+def study(make_study: Callable[..., StudySpec]) -> StudySpec:
+    return make_study()
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without a row; to make its tables takes seconds, to copy it does not."""
+    root = tmp_path_factory.mktemp("empty")
+    Store(Home(root, f"sqlite:///{root / 'mlflow.db'}"))
+    return root / "mlflow.db"
+
+
+@pytest.fixture
+def home(tmp_path: Path, empty_database: Path) -> Home:
+    home = Home.at(tmp_path / "home")
+    home.root.mkdir()
+    assert home.database is not None
+    with sqlite3.connect(empty_database) as source, sqlite3.connect(home.database) as target:
+        source.backup(target)
+    return home
+
+
+@pytest.fixture
+def store(home: Home) -> Store:
+    return Store(home)
+
+
+@pytest.fixture
+def record(store: Store) -> Callable[..., dict[str, str]]:
+    """Records cells of a study as a sweep would; returns their runs by name.
+
+    `values` has the labels of a cell as its keys, joined by spaces, and the error on the test
+    images of its selected epoch; its last epoch is worse by 0.1.
+    """
+
+    def fill(
+        study: StudySpec, values: Mapping[str, float], *, state: str = vocabulary.FINISHED
+    ) -> dict[str, str]:
+        experiment_id, parent_run_id = store.open_study(study, parent_tags(study))
+        # MLflow orders runs by the millisecond in which they began.
+        time.sleep(0.002)
+        runs: dict[str, str] = {}
+        for cell in expand(study):
+            name = " ".join(cell.labels.values())
+            if name not in values:
+                continue
+            description = describe(
+                cell, study, experiment_id=experiment_id, parent_run_id=parent_run_id, tags={}
+            )
+            runs[name] = store.create_cell(description)
+            error = values[name]
+            summary = {"selected/test_error": error, "last/test_error": error + 0.1}
+            summary["selected/test_accuracy"] = 1 - error
+            points = [Point(key, 1, value, 1000) for key, value in summary.items()]
+            curve = [Point("test/error", step, error + 1 - step, 1000) for step in (0, 1)]
+            store.log_points(runs[name], [*points, *curve])
+            if state != vocabulary.RUNNING:
+                store.set_state(runs[name], state, {})
+        assert len(runs) == len(values)
+        return runs
+
+    return fill
+
+
+@pytest.fixture
+def matrix() -> pd.DataFrame:
+    """As `result_matrix` returns it."""
+    nan = math.nan
+    frame = pd.DataFrame(
+        [
+            [0.05, 0.01, 2, 0.04, 0.04, 0.06],
+            [0.0312345, nan, 1, 0.0312345, 0.0312345, nan],
+            [nan, nan, 0, nan, nan, nan],
+        ],
+        index=pd.Index(["float", "forward", "reverse"], name="order"),
+        columns=["mean", "std", "n", "best", "seed 1", "seed 10"],
+    )
+    frame.attrs = {
+        "title": "tiny · 0.5 of the epochs",
+        "metric": "selected/test_error",
+        "better": "lower",
+        "also": {"last/train_loss": {"float": 1.23456, "forward": nan}},
+    }
+    return frame

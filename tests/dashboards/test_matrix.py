@@ -1,0 +1,222 @@
+"""The result matrix, from MLflow alone."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dashboards import NoResultsError, result_matrix
+from orchestrator import vocabulary
+from orchestrator.home import Home
+from orchestrator.record import Store
+from orchestrator.study import StudySpec
+
+pytestmark = pytest.mark.slow
+
+Record = Callable[..., dict[str, str]]
+MakeStudy = Callable[..., StudySpec]
+ERRORS = {
+    "reverse 1": 0.3, "reverse 2": 0.5, "forward 1": 0.1, "forward 2": 0.2, "forward 10": 0.6,
+    "float 2": 0.25,
+}  # fmt: skip
+
+
+@pytest.fixture
+def uri(home: Home) -> str:
+    return home.tracking_uri
+
+
+def test_a_row_has_mean_spread_count_best_and_each_cell(
+    study: StudySpec, record: Record, uri: str
+) -> None:
+    record(study, ERRORS)
+    matrix = result_matrix("tiny", uri)
+    assert list(matrix.columns) == ["mean", "std", "n", "best", "seed 1", "seed 2", "seed 10"]
+    assert matrix.index.name == "order"
+    row = matrix.loc["forward"]
+    assert row["mean"] == pytest.approx(0.3)
+    # The sample standard deviation: squares 0.04, 0.01, 0.09 over n - 1.
+    assert row["std"] == pytest.approx(math.sqrt(0.14 / 2))
+    assert (row["n"], row["best"]) == (3, 0.1)
+    assert [row[f"seed {seed}"] for seed in (1, 2, 10)] == [0.1, 0.2, 0.6]
+    single = matrix.loc["float"]
+    assert (single["mean"], single["n"], single["seed 2"]) == (0.25, 1, 0.25)
+    assert math.isnan(single["std"])
+    assert math.isnan(single["seed 1"])
+
+
+def test_rows_come_in_the_order_of_the_study(study: StudySpec, record: Record, uri: str) -> None:
+    # Recorded in another order than the study's, and one row after the others.
+    record(study, {"reverse 1": 0.1})
+    record(study, {"forward 1": 0.2, "float 1": 0.3})
+    assert list(result_matrix("tiny", uri).index) == ["float", "forward", "reverse"]
+
+
+def test_a_matrix_says_what_it_shows(study: StudySpec, record: Record, uri: str) -> None:
+    runs = record(study, ERRORS)
+    attrs = result_matrix(study, uri).attrs
+    assert (attrs["study"], attrs["title"], attrs["is_asked"]) == ("tiny", "tiny", True)
+    assert (attrs["metric"], attrs["better"]) == ("selected/test_error", "lower")
+    assert set(attrs["cell_run_ids"]) == set(runs.values())
+    assert attrs["run_id"] not in runs.values()
+    assert list(attrs["also"]) == ["last/test_error"]
+    assert attrs["also"]["last/test_error"]["forward"] == pytest.approx(0.4)
+
+
+def test_a_scaled_variant_is_shown_only_for_want_of_a_full_run(
+    study: StudySpec, record: Record, uri: str
+) -> None:
+    scaled = replace(study, epoch_scale="0.5")
+    record(scaled, {"forward 1": 0.9})
+    matrix = result_matrix("tiny", uri)
+    assert not matrix.attrs["is_asked"]
+    assert matrix.attrs["title"] == "tiny · 0.5 of the epochs"
+    assert matrix.loc["forward", "mean"] == 0.9
+    record(study, {"forward 2": 0.1})
+    matrix = result_matrix("tiny", uri)
+    assert matrix.attrs["is_asked"]
+    assert matrix.loc["forward", "mean"] == 0.1
+    assert list(matrix.columns[4:]) == ["seed 2"]
+    assert result_matrix(scaled, uri).loc["forward", "mean"] == 0.9
+
+
+def test_overrides_make_another_variant(
+    study: StudySpec, make_study: MakeStudy, record: Record, uri: str
+) -> None:
+    base = study.base_mapping | {"optimizer": {"name": "adam", "lr": 0.5}}  # type: ignore[operator]
+    changed = replace(make_study(base=base), overrides=("base.optimizer.lr=0.5",))
+    record(study, {"forward 1": 0.1})
+    record(changed, {"forward 1": 0.7, "forward 2": 0.9})
+    assert result_matrix("tiny", uri).loc["forward", "mean"] == 0.1
+    matrix = result_matrix(changed, uri)
+    assert matrix.loc["forward", "mean"] == pytest.approx(0.8)
+    assert matrix.attrs["title"] == "tiny · base.optimizer.lr=0.5"
+
+
+def test_a_study_that_grew_shows_old_and_new_cells(
+    study: StudySpec, record: Record, uri: str
+) -> None:
+    record(study, {"forward 1": 0.1})
+    record(study.with_seeds((1, 77)), {"forward 77": 0.3})
+    row = result_matrix("tiny", uri).loc["forward"]
+    assert (row["n"], row["seed 1"], row["seed 77"]) == (2, 0.1, 0.3)
+
+
+def test_only_some_cells_can_be_shown(study: StudySpec, record: Record, uri: str) -> None:
+    runs = record(study, ERRORS)
+    matrix = result_matrix("tiny", uri, where={"seed": "2"})
+    assert list(matrix.columns[4:]) == ["seed 2"]
+    assert dict(matrix["mean"]) == {"float": 0.25, "forward": 0.2, "reverse": 0.5}
+    assert len(matrix.attrs["cell_run_ids"]) == 3
+    both = result_matrix("tiny", uri, where={"seed": "2", "order": "reverse"})
+    assert both.attrs["cell_run_ids"] == [runs["reverse 2"]]
+    for where in ({"seed": "99"}, {"sede": "2"}):
+        with pytest.raises(NoResultsError, match=r"no finished cell of tiny has (seed=99|sede=2)"):
+            result_matrix("tiny", uri, where=where)
+
+
+def test_another_metric_can_be_shown(study: StudySpec, record: Record, uri: str) -> None:
+    record(study, ERRORS)
+    matrix = result_matrix("tiny", uri, metric="last/test_error")
+    assert matrix.loc["float", "mean"] == pytest.approx(0.35)
+    assert matrix.attrs["metric"] == "last/test_error"
+    assert matrix.attrs["also"] == {}
+
+
+def test_of_a_curve_the_last_point_counts(study: StudySpec, record: Record, uri: str) -> None:
+    record(study, {"float 1": 0.25})
+    assert result_matrix("tiny", uri, metric="test/error").loc["float", "mean"] == 0.25
+
+
+def test_of_accuracies_the_highest_is_best(study: StudySpec, record: Record, uri: str) -> None:
+    record(study, ERRORS)
+    matrix = result_matrix("tiny", uri, metric="selected/test_accuracy")
+    assert matrix.attrs["better"] == "higher"
+    assert matrix.loc["forward", "best"] == pytest.approx(0.9)
+
+
+def test_an_unknown_metric_brings_the_known_ones(
+    study: StudySpec, record: Record, uri: str
+) -> None:
+    record(study, {"float 1": 0.25})
+    with pytest.raises(NoResultsError, match=r"metric 'test/eror'; known: .*test/error"):
+        result_matrix("tiny", uri, metric="test/eror")
+
+
+@pytest.mark.parametrize("state", [vocabulary.FAILED, vocabulary.RUNNING])
+def test_cells_that_are_not_finished_do_not_count(
+    state: str, study: StudySpec, record: Record, uri: str
+) -> None:
+    record(study, {"forward 1": 0.1})
+    record(study, {"forward 2": 0.9, "reverse 1": 0.9}, state=state)
+    matrix = result_matrix("tiny", uri)
+    assert list(matrix.index) == ["forward"]
+    assert matrix.loc["forward", "n"] == 1
+
+
+def test_deleted_runs_do_not_count(
+    study: StudySpec, record: Record, uri: str, store: Store
+) -> None:
+    runs = record(study, {"forward 1": 0.1, "forward 2": 0.9})
+    store.client.delete_run(runs["forward 2"])
+    assert result_matrix("tiny", uri).loc["forward", "mean"] == 0.1
+
+
+def test_a_value_that_is_no_number_is_missing(study: StudySpec, record: Record, uri: str) -> None:
+    record(study, {"forward 1": 0.1, "forward 2": math.nan})
+    row = result_matrix("tiny", uri).loc["forward"]
+    assert (row["n"], row["mean"]) == (1, 0.1)
+    assert math.isnan(row["seed 2"])
+
+
+def _search(make_study: MakeStudy, **changes: Any) -> StudySpec:
+    axes = [{"name": "lr", "sets": "optimizer.lr", "values": [0.5, 0.1, 0.01, 0.001]}]
+    return make_study(axes=axes, matrix={"rows": "lr"}, **changes)
+
+
+def test_a_study_without_repetition_has_one_column_of_values(
+    make_study: MakeStudy, record: Record, uri: str
+) -> None:
+    record(_search(make_study), {"0.1": 0.3, "0.01": 0.2})
+    matrix = result_matrix("tiny", uri)
+    assert list(matrix.columns) == ["mean", "std", "n", "best", "value"]
+    assert list(matrix.index) == ["0.1", "0.01"]
+
+
+def test_rows_that_a_search_drew_come_best_first(
+    make_study: MakeStudy, record: Record, uri: str, store: Store
+) -> None:
+    study = _search(make_study)
+    record(study, {"0.5": 0.4, "0.1": 0.3, "0.01": math.nan, "0.001": 0.2})
+    # A searched axis has no labels beforehand.
+    store.open_study(study, {vocabulary.ROWS: "[]"})
+    assert list(result_matrix("tiny", uri).index) == ["0.001", "0.1", "0.5", "0.01"]
+    highest = result_matrix("tiny", uri, metric="selected/test_accuracy")
+    assert list(highest.index) == ["0.001", "0.1", "0.5", "0.01"]
+    store.open_study(study, {vocabulary.METRIC_BETTER: "higher"})
+    assert list(result_matrix("tiny", uri).index) == ["0.5", "0.1", "0.001", "0.01"]
+
+
+def test_a_further_axis_is_part_of_the_columns_names(
+    make_study: MakeStudy, record: Record, uri: str
+) -> None:
+    axes = [
+        {"name": "order", "sets": "layers.order", "permutations": "all"},
+        {"name": "lr", "sets": "optimizer.lr", "values": [0.1, 0.02]},
+        {"name": "seed", "seeds": [1, 2]},
+    ]
+    study = make_study(axes=axes)
+    record(study, {"forward 0.1 1": 0.3, "forward 0.02 1": 0.2, "forward 0.02 2": 0.4})
+    matrix = result_matrix("tiny", uri)
+    assert list(matrix.columns[4:]) == ["lr 0.02 · seed 1", "lr 0.02 · seed 2", "lr 0.1 · seed 1"]
+    assert matrix.loc["forward", "n"] == 3
+
+
+def test_counts_are_whole_numbers(study: StudySpec, record: Record, uri: str) -> None:
+    record(study, ERRORS)
+    matrix = result_matrix("tiny", uri)
+    assert pd.api.types.is_integer_dtype(matrix["n"])
+    assert int(matrix["n"].sum()) == len(ERRORS)

@@ -1,0 +1,132 @@
+"""A matrix as text."""
+
+import csv
+import io
+import math
+
+import pandas as pd
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from dashboards.report import (
+    is_share,
+    matrix_csv,
+    matrix_markdown,
+    matrix_table,
+    matrix_title,
+    shown,
+    unit,
+)
+
+
+def _lines(table: Table, *, width: int = 120) -> list[str]:
+    console = Console(record=True, width=width, file=io.StringIO())
+    console.print(table)
+    return console.export_text().splitlines()
+
+
+def _row(lines: list[str], name: str) -> str:
+    [row] = [line for line in lines if line.strip().startswith(name)]
+    return row
+
+
+@pytest.mark.parametrize(
+    ("metric", "share"),
+    [
+        ("selected/test_error", True),
+        ("test/error", True),
+        ("last/validation_accuracy", True),
+        ("train/loss", False),
+        ("last/epoch", False),
+        ("error/count", False),
+    ],
+)
+def test_errors_and_accuracies_are_shares(metric: str, share: bool) -> None:
+    assert is_share(metric) == share
+    assert unit(metric) == (", %" if share else "")
+
+
+@pytest.mark.parametrize(
+    ("value", "metric", "text"),
+    [
+        (0.0312345, "test/error", "3.12"),
+        (0.0312345, "train/loss", "0.03123"),
+        (449.0, "last/epoch", "449"),
+        (math.nan, "test/error", "–"),
+        (math.nan, "train/loss", "–"),
+    ],
+)
+def test_values_are_shown_as_people_read_them(value: float, metric: str, text: str) -> None:
+    assert shown(value, metric) == text
+
+
+def test_the_title_says_study_metric_and_unit(matrix: pd.DataFrame) -> None:
+    assert matrix_title(matrix) == "tiny · 0.5 of the epochs: selected/test_error, %"
+
+
+def test_a_table_shows_means_spreads_counts_and_single_cells(matrix: pd.DataFrame) -> None:
+    lines = _lines(matrix_table(matrix))
+    row = " ".join(_row(lines, "float").split())
+    assert row == "float 5.00 ± 1.00 2 4.00 4.00 6.00 1.235"
+    assert _row(lines, "forward").split() == ["forward", "3.12", "1", "3.12", "3.12", "–", "–"]
+    assert _row(lines, "reverse").split() == ["reverse", "–", "0", "–", "–", "–", "–"]
+    assert "mean ± std" in "\n".join(lines)
+
+
+def test_rows_stay_in_the_order_of_the_matrix(matrix: pd.DataFrame) -> None:
+    text = "\n".join(_lines(matrix_table(matrix)))
+    assert text.index("float") < text.index("forward") < text.index("reverse")
+
+
+@pytest.mark.parametrize(("better", "best"), [("lower", "forward"), ("higher", "float")])
+def test_the_best_mean_is_bold(matrix: pd.DataFrame, better: str, best: str) -> None:
+    matrix.attrs["better"] = better
+    table = matrix_table(matrix)
+    styles = dict(zip(matrix.index, [row.style for row in table.rows], strict=True))
+    assert styles.pop(best) == "bold"
+    assert set(styles.values()) == {None}
+
+
+def test_a_matrix_of_single_values_shows_neither_spread_nor_columns_of_cells(
+    matrix: pd.DataFrame,
+) -> None:
+    single = matrix.loc[["forward"]]
+    single.attrs = matrix.attrs
+    text = "\n".join(_lines(matrix_table(single)))
+    assert "±" not in text
+    assert "std" not in text
+    assert "best" not in text
+    assert text.count("3.12") == 1
+
+
+def test_too_many_cells_are_left_out_of_the_table(matrix: pd.DataFrame) -> None:
+    text = "\n".join(_lines(matrix_table(matrix, most_columns=1)))
+    assert "seed" not in text
+    assert "5.00 ± 1.00" in text
+
+
+def test_labels_with_brackets_are_shown_as_they_are(matrix: pd.DataFrame) -> None:
+    odd = matrix.rename(index={"float": "[fc1]", "forward": "[/fc1]"})
+    odd.attrs = matrix.attrs
+    text = "\n".join(_lines(matrix_table(odd)))
+    assert "[fc1]" in text
+    assert "[/fc1]" in text
+
+
+def test_csv_holds_every_digit(matrix: pd.DataFrame) -> None:
+    rows = list(csv.DictReader(io.StringIO(matrix_csv(matrix))))
+    assert [row["order"] for row in rows] == ["float", "forward", "reverse"]
+    assert float(rows[1]["mean"]) == 0.0312345
+    assert rows[1]["std"] == rows[2]["mean"] == ""
+    assert list(rows[0]) == ["order", "mean", "std", "n", "best", "seed 1", "seed 10"]
+    assert "\r" not in matrix_csv(matrix)
+
+
+def test_markdown_is_a_table_of_fractions(matrix: pd.DataFrame) -> None:
+    lines = matrix_markdown(matrix).splitlines()
+    assert lines[0] == "| order | mean | std | n | best | seed 1 | seed 10 |"
+    assert lines[1].count("---") == 7
+    assert lines[2] == "| float | 0.05 | 0.01 | 2 | 0.04 | 0.04 | 0.06 |"
+    assert lines[3] == "| forward | 0.0312345 |  | 1 | 0.0312345 | 0.0312345 |  |"
+    assert len({line.count("|") for line in lines}) == 1

@@ -1,0 +1,122 @@
+"""Which runs make up a study, as MLflow has them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from dashboards.runs import NoResultsError, StudyLike, study_runs
+from orchestrator import vocabulary
+from orchestrator.home import Home
+from orchestrator.record import Store
+from orchestrator.study import StudySpec
+
+pytestmark = pytest.mark.slow
+
+Record = Callable[..., dict[str, str]]
+
+
+def test_the_finished_cells_of_a_study_come_with_labels_and_metrics(
+    study: StudySpec, record: Record, home: Home
+) -> None:
+    runs = record(study, {"float 1": 0.1, "forward 2": 0.2})
+    found = study_runs("tiny", home.tracking_uri)
+    assert {cell.run_id for cell in found.cells} == set(runs.values())
+    [forward] = [cell for cell in found.cells if cell.run_id == runs["forward 2"]]
+    assert forward.labels == {"order": "forward", "seed": "2"}
+    assert forward.metrics["selected/test_error"] == 0.2
+    assert forward.metrics["test/error"] == pytest.approx(0.2)
+    assert (found.study, found.title, found.is_asked) == ("tiny", "tiny", True)
+    assert found.labels() == ["float", "forward", "reverse"]
+    assert found.also() == ["last/test_error"]
+    assert found.tags[vocabulary.VARIANT] == study.variant
+
+
+def test_a_study_identifies_its_runs_as_well_as_its_name_does(
+    study: StudySpec, record: Record, home: Home
+) -> None:
+    record(study, {"float 1": 0.1})
+    assert isinstance(study, StudyLike)
+    assert study_runs(study, home.tracking_uri) == study_runs("tiny", home.tracking_uri)
+
+
+def test_without_a_store_named_it_is_that_of_the_home(
+    study: StudySpec, record: Record, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(study, {"float 1": 0.1})
+    monkeypatch.setenv("BNN_HOME", str(home.root))
+    assert len(study_runs("tiny").cells) == 1
+
+
+@pytest.mark.parametrize("state", [vocabulary.RUNNING, vocabulary.FAILED, vocabulary.INTERRUPTED])
+def test_only_finished_cells_count(
+    state: str, study: StudySpec, record: Record, home: Home
+) -> None:
+    finished = record(study, {"float 1": 0.1})
+    record(study, {"forward 1": 0.2}, state=state)
+    found = study_runs(study, home.tracking_uri)
+    assert [cell.run_id for cell in found.cells] == list(finished.values())
+
+
+def test_deleted_runs_do_not_count(
+    study: StudySpec, record: Record, home: Home, store: Store
+) -> None:
+    runs = record(study, {"float 1": 0.1, "forward 1": 0.2})
+    store.client.delete_run(runs["float 1"])
+    found = study_runs(study, home.tracking_uri)
+    assert [cell.run_id for cell in found.cells] == [runs["forward 1"]]
+    store.client.delete_run(runs["forward 1"])
+    with pytest.raises(NoResultsError, match="no cell of 'tiny' is finished"):
+        study_runs(study, home.tracking_uri)
+
+
+def test_scaled_runs_are_never_mixed_with_full_ones(
+    study: StudySpec, record: Record, home: Home
+) -> None:
+    full = record(study, {"float 1": 0.1})
+    scaled = replace(study, epoch_scale="0.5")
+    short = record(scaled, {"float 1": 0.3, "forward 1": 0.4})
+    for asked in ("tiny", study):
+        found = study_runs(asked, home.tracking_uri)
+        assert [cell.run_id for cell in found.cells] == list(full.values())
+        assert found.is_asked
+    found = study_runs(scaled, home.tracking_uri)
+    assert {cell.run_id for cell in found.cells} == set(short.values())
+    assert found.title == "tiny · 0.5 of the epochs"
+    assert found.is_asked
+
+
+def test_without_a_full_run_the_newest_variant_is_shown_and_said_so(
+    study: StudySpec, record: Record, home: Home
+) -> None:
+    record(replace(study, epoch_scale="0.1"), {"float 1": 0.3})
+    time.sleep(0.005)
+    newest = record(replace(study, epoch_scale="0.5"), {"float 1": 0.2})
+    record(study, {"float 1": 0.1}, state=vocabulary.RUNNING)
+    for asked in ("tiny", study):
+        found = study_runs(asked, home.tracking_uri)
+        assert [cell.run_id for cell in found.cells] == list(newest.values())
+        assert found.title == "tiny · 0.5 of the epochs"
+        assert not found.is_asked
+
+
+def test_a_variant_that_was_asked_for_is_never_replaced_by_another(
+    study: StudySpec, record: Record, home: Home
+) -> None:
+    record(study, {"float 1": 0.1})
+    scaled = replace(study, epoch_scale="0.5")
+    with pytest.raises(NoResultsError, match="finished like this; recorded: tiny"):
+        study_runs(scaled, home.tracking_uri)
+
+
+def test_a_store_without_the_study_is_told_with_both_names(home: Home, store: Store) -> None:
+    with pytest.raises(NoResultsError, match=r"mlflow.db has no results of a study 'tiny'"):
+        study_runs("tiny", home.tracking_uri)
+
+
+def test_a_store_that_is_not_there_is_not_made() -> None:
+    home = Home.at("nowhere")
+    with pytest.raises(NoResultsError, match=r"there are no results in .*mlflow.db"):
+        study_runs("tiny", home.tracking_uri)
+    assert not home.root.exists()

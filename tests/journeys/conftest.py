@@ -1,0 +1,152 @@
+"""The command line as a user runs it: in a process of its own, from a folder of its own."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+COMMAND = (sys.executable, "-m", "orchestrator.cli.main")
+LIMIT_S = 240
+
+SMALL = """\
+study: small
+question: Does the order matter on a few digits?
+base:
+  model: {name: mlp, widths: [64, 16, 10]}
+  data: {name: digits, batch_size: 32}
+  optimizer: {name: adam, lr: 0.02}
+  layers: {order: [fc1, fc2], epochs_per_layer: 2}
+  epochs: 4
+  seed: 7
+axes:
+  - {name: order, sets: layers.order, permutations: all, controls: [float]}
+  - {name: seed, seeds: [7]}
+metric: {name: selected/test_error}
+matrix: {rows: order, over: seed, also: [last/test_error]}
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell's run as the database has it."""
+
+    name: str
+    status: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    points: Mapping[tuple[str, int], float]
+    num_rows: int
+
+
+class User:
+    """Somebody in a folder, who types commands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = folder / "bnn-runs"
+        unwanted = ("MLFLOW_", "BNN_", "RAY_")
+        self.environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(unwanted) or name == "BNN_DATA_DIR"
+        }
+
+    def runs(self, *arguments: str) -> Ended:
+        """Types a command and waits for its end."""
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def starts(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Types a command and goes on at once; in a process group of its own."""
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def writes(self, text: str, name: str = "small.yaml") -> str:
+        """Writes a study file; its path as typed."""
+        (self.folder / name).write_text(text, encoding="utf-8")
+        return f"./{name}"
+
+    def cells(self) -> list[Cell]:
+        """Every run of a cell in the embedded store, straight from its tables."""
+        with sqlite3.connect(self.home / "mlflow.db") as database:
+            runs = database.execute(
+                "SELECT run_uuid, name, status FROM runs WHERE lifecycle_stage = 'active'"
+            ).fetchall()
+            found = [self._cell(database, *run) for run in runs]
+        return [cell for cell in found if cell.tags.get("bnn.kind") == "cell"]
+
+    def _cell(self, database: sqlite3.Connection, run: str, name: str, status: str) -> Cell:
+        def pairs(table: str) -> dict[str, str]:
+            query = f"SELECT key, value FROM {table} WHERE run_uuid = ?"
+            return dict(database.execute(query, (run,)).fetchall())
+
+        query = "SELECT key, step, value FROM metrics WHERE run_uuid = ?"
+        rows = database.execute(query, (run,)).fetchall()
+        points = {(key, step): value for key, step, value in rows}
+        return Cell(name, status, pairs("tags"), pairs("params"), points, len(rows))
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> User:
+    """A user in an empty folder."""
+    return User(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> User:
+    """A user whose folder several tests share."""
+    return User(tmp_path_factory.mktemp("settled"))
+
+
+@pytest.fixture(scope="session")
+def small() -> str:
+    """A study of three short trials."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
+def deterministic_part() -> Callable[[Cell], dict[tuple[str, int], float]]:
+    """All points of a cell but those that are times."""
+
+    def part(cell: Cell) -> dict[tuple[str, int], float]:
+        return {key: value for key, value in cell.points.items() if key[0] != "epoch_s"}
+
+    return part
+
+
+@pytest.fixture(scope="session")
+def mnist_folder() -> Path:
+    """A folder with MNIST's files; the test is skipped where there is none."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    folder = Path(os.environ.get("BNN_DATA_DIR") or beside)
+    if not (folder / "MNIST" / "raw" / "train-images-idx3-ubyte").is_file():
+        pytest.skip(f"no MNIST files in {folder}; name their folder with BNN_DATA_DIR")
+    return folder

@@ -1,0 +1,146 @@
+"""Sweeps that go wrong: failures, kills, Ctrl-C, wrong resources."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def _longer(small: str, *, epochs: int, checkpoint: str = "") -> str:
+    text = small.replace("epochs: 4", f"epochs: {epochs}")
+    text = text.replace("epochs_per_layer: 2", f"epochs_per_layer: {epochs // 2}")
+    return text + (f"checkpoint: {checkpoint}\n" if checkpoint else "")
+
+
+def _wait_until(condition: Callable[[], bool], *, within_s: float = 90) -> None:
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.1)
+
+
+def _journal_rows(user: Any) -> int:
+    import sqlite3
+
+    path = user.home / "journal.db"
+    if not path.exists():
+        return 0
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as journal:
+            return int(journal.execute("SELECT COUNT(*) FROM points").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def _workers_of(root: int) -> list[int]:
+    """Process ids of Ray's training workers below a process."""
+    listing = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True)
+    rows = [line.split(None, 2) for line in listing.stdout.splitlines()[1:]]
+    parents = {int(row[0]): int(row[1]) for row in rows}
+
+    def is_below(pid: int) -> bool:
+        while pid in parents and pid != root:
+            pid = parents[pid]
+        return pid == root
+
+    names = {int(row[0]): row[2] for row in rows if len(row) == 3}
+    return [pid for pid, name in names.items() if "ImplicitFunc.train" in name and is_below(pid)]
+
+
+def test_a_failing_cell_is_named_and_the_others_go_on(user: Any, small: str) -> None:
+    axis = "{name: order, sets: layers.order, permutations: all, controls: [float]}"
+    rates = "{name: rate, sets: optimizer.lr, values: {good: 0.01, bad: 1e38}}"
+    text = small.replace(axis, rates).replace("rows: order", "rows: rate")
+    done = user.runs("sweep", user.writes(text))
+    assert done.code == 1, done.err
+    assert "bad · seed 7" in done.out
+    assert "BadLossError" in done.out
+    assert "tried again" in done.out
+    (line,) = (line for line in done.out.splitlines() if line.strip().startswith("log:"))
+    assert "BadLossError" in Path(line.split("log:")[1].strip()).read_text(encoding="utf-8")
+    states = {cell.name: (cell.status, cell.tags["bnn.state"]) for cell in user.cells()}
+    assert states == {
+        "good · seed 7": ("FINISHED", "finished"),
+        "bad · seed 7": ("FAILED", "failed"),
+    }
+    (failure,) = user.home.glob("artifacts/small/*/artifacts/failure.txt")
+    assert "BadLossError" in failure.read_text()
+
+
+def test_ctrl_c_stops_soon_keeps_what_is_finished_and_says_how_to_go_on(
+    user: Any, small: str
+) -> None:
+    path = user.writes(_longer(small, epochs=2000))
+    process = user.starts("sweep", path)
+    _wait_until(lambda: _journal_rows(user) > 100)
+    pressed = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
+    assert time.monotonic() - pressed < 20
+    assert "go on with: bnn-orchestrate sweep ./small.yaml" in out
+    assert "Traceback" not in out
+    assert {cell.tags["bnn.state"] for cell in user.cells()} == {"interrupted"}
+
+
+@pytest.mark.parametrize("whom", ["driver", "worker"])
+def test_a_kill_half_way_ends_in_the_same_results_each_recorded_once(
+    whom: str, tmp_path: Path, small: str, deterministic_part: Callable[[Any], Any], user: Any
+) -> None:
+    text = _longer(small, epochs=60, checkpoint="{policy: last, interval_s: 0}")
+    calm = type(user)(tmp_path / "calm")
+    calm.folder.mkdir()
+    assert calm.runs("sweep", calm.writes(text)).code == 0
+    path = user.writes(text)
+    process = user.starts("sweep", path)
+    _wait_until(lambda: _journal_rows(user) > 200)
+    if whom == "driver":
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+        done = user.runs("sweep", path)
+        assert done.code == 0, done.err
+    else:
+        victims = _workers_of(process.pid)
+        assert victims
+        os.kill(victims[0], signal.SIGKILL)
+        out, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, out
+        assert "the worker process died" in out
+    before = {cell.name: cell for cell in calm.cells()}
+    after = {cell.name: cell for cell in user.cells()}
+    assert len(user.cells()) == len(calm.cells()) == 3
+    for name, cell in after.items():
+        assert cell.num_rows == len(cell.points) == before[name].num_rows
+        assert deterministic_part(cell) == deterministic_part(before[name])
+        assert cell.tags["bnn.weights_sha256"] == before[name].tags["bnn.weights_sha256"]
+
+
+def test_more_than_the_machine_has_is_said_before_anything_starts(user: Any, small: str) -> None:
+    started = time.monotonic()
+    done = user.runs("sweep", user.writes(small), "--cpus-per-trial", "4096")
+    assert done.code == 2
+    assert "4096 CPUs" in done.err
+    assert "--cpus-per-trial" in done.err
+    assert time.monotonic() - started < 30
+    assert not user.cells()
+
+
+def test_a_cluster_that_does_not_answer_is_said(user: Any, small: str) -> None:
+    done = user.runs("sweep", user.writes(small), "--ray-address", "127.0.0.1:1")
+    assert done.code == 2
+    assert "127.0.0.1:1" in done.err
+
+
+def test_a_tracking_server_that_does_not_answer_is_said(user: Any, small: str) -> None:
+    path = user.writes(small)
+    done = user.runs("sweep", path, "--tracking-uri", "http://127.0.0.1:1")
+    assert done.code == 2
+    assert "http://127.0.0.1:1" in done.err
+    assert "nothing was launched" in done.err

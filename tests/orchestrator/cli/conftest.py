@@ -1,0 +1,63 @@
+"""The command line as a user types it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.main import main
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command answered: its exit code, and what it printed where."""
+
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Answer]
+
+
+@pytest.fixture
+def home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where results would go."""
+    folder = tmp_path / "results"
+    monkeypatch.setenv("BNN_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def cli(
+    home_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Cli:
+    """Types a command; argparse's own refusals are answers too."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def type_in(*arguments: str) -> Answer:
+        capsys.readouterr()
+        try:
+            code = main(arguments)
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+        printed = capsys.readouterr()
+        return Answer(code, printed.out, printed.err)
+
+    return type_in
+
+
+@pytest.fixture
+def refused(cli: Cli, home_folder: Path) -> Callable[..., str]:
+    """Types a command that is wrong, and returns what it is told."""
+
+    def type_in(*arguments: str) -> str:
+        answer = cli(*arguments)
+        assert answer.code == 2, answer
+        assert answer.out == ""
+        assert "Traceback" not in answer.err
+        assert not home_folder.exists()
+        return answer.err
+
+    return type_in

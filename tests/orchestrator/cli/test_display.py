@@ -1,0 +1,225 @@
+"""A sweep as a person follows it, in a terminal and elsewhere."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from orchestrator.cli import display as module
+from orchestrator.cli.display import MOST_ROWS, SweepDisplay
+from orchestrator.planning import plan
+from orchestrator.progress import Progress
+from orchestrator.study import StudySpec
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def make_display(clock: Clock) -> Callable[..., SweepDisplay]:
+    def make(*, terminal: bool = False) -> SweepDisplay:
+        console = Console(record=True, width=100, force_terminal=terminal, file=io.StringIO())
+        return SweepDisplay(console)
+
+    return make
+
+
+MakeDisplay = Callable[..., SweepDisplay]
+
+
+@pytest.fixture
+def progress(clock: Clock) -> Progress:
+    return Progress(num_cells=12, epochs=120, clock=clock.monotonic)
+
+
+def _text(display: SweepDisplay) -> str:
+    return display.console.export_text(clear=True)
+
+
+def test_a_plan_says_what_there_is_and_what_is_left(
+    make_display: MakeDisplay, study: StudySpec
+) -> None:
+    display = make_display()
+    todo = plan(study)
+    display.planned(plan(study, finished=[todo.cells[0].id]), slots=2)
+    text = _text(display)
+    assert "tiny" in text
+    assert study.question in text
+    assert "8, 1 of them finished" in text
+    assert "14 to train" in text
+    assert "2 at a time" in text
+    assert "changed" not in text
+
+
+def test_a_finished_study_leaves_nothing_to_do(
+    make_display: MakeDisplay, study: StudySpec
+) -> None:
+    display = make_display()
+    display.planned(plan(study, finished=[cell.id for cell in plan(study).cells]), slots=None)
+    text = _text(display)
+    assert "8, 8 of them finished" in text
+    assert "nothing left to do" in text
+    assert "at a time" not in text
+
+
+def test_a_changed_study_says_in_what(make_display: MakeDisplay, study: StudySpec) -> None:
+    display = make_display()
+    changed = replace(study, overrides=("axes.seed.seeds=[5]",), epoch_scale="0.5")
+    display.planned(plan(changed), slots=2)
+    text = _text(display)
+    assert "axes.seed.seeds=[5]" in text
+    assert "0.5 of all epochs" in text
+
+
+def test_a_search_counts_its_samples(
+    make_display: MakeDisplay, make_search: Callable[..., StudySpec]
+) -> None:
+    display = make_display()
+    display.planned(plan(make_search(), finished=["a", "b"]), slots=2)
+    assert "5, 2 of them finished" in _text(display)
+
+
+def test_elsewhere_than_in_a_terminal_each_cell_is_a_line(
+    make_display: MakeDisplay, progress: Progress
+) -> None:
+    display = make_display()
+    display.began(progress)
+    progress.num_finished = 1
+    display.cell_ended("forward · seed 1", objective=0.0625, reason=None)
+    progress.num_failed = 1
+    display.cell_ended("reverse", objective=float("nan"), reason="no memory")
+    display.cell_retried("binary", reason="the worker died")
+    lines = _text(display).splitlines()
+    assert lines == [
+        " 1/12  forward · seed 1: validation error 6.25%",
+        " 2/12  failed  reverse: no memory",
+        "binary failed and is tried again: the worker died",
+    ]
+
+
+@pytest.mark.parametrize("text", ["[fc1]", "[/tmp/a]", "[red]", "[bold]x[/bold]"])
+def test_brackets_are_shown_as_they_are(
+    text: str, make_display: MakeDisplay, progress: Progress, study: StudySpec
+) -> None:
+    display = make_display()
+    display.planned(plan(replace(study, overrides=(f"retries={text}",))), slots=2)
+    assert f"retries={text}" in _text(display)
+    display.began(progress)
+    display.cell_ended("forward", objective=0.5, reason=f"KeyError: {text}")
+    display.cell_retried("forward", reason=f"KeyError: {text}")
+    display.tick(waiting=f"no answer {text}")
+    shown = _text(display)
+    assert shown.count(f"KeyError: {text}") == 2
+    assert f"no answer {text}" in shown
+
+
+def test_a_line_says_how_far_it_is_now_and_then(
+    make_display: MakeDisplay, progress: Progress, clock: Clock
+) -> None:
+    display = make_display()
+    progress.start("a", name="forward", epochs=10)
+    display.began(progress)
+    display.tick(waiting=None)
+    clock.now += 4
+    progress.report("a", done=2, num_new=2, spent_s=0.0, objective=0.5)
+    clock.now += 1
+    display.tick(waiting=None)
+    text = _text(display)
+    assert "2 epochs/s" in text
+    assert "59 s left" in text
+    display.tick(waiting=None)
+    assert _text(display) == ""
+    progress.report("a", done=10, num_new=8, spent_s=0.0, objective=0.25)
+    progress.end("a", failed=False)
+    clock.now += module.LINE_EVERY_S
+    display.tick(waiting=None)
+    text = _text(display)
+    assert "1/12 cells finished" in text
+    assert "best validation error 25.00% (forward)" in text
+    assert len(text.splitlines()) == 1
+
+
+def test_a_store_that_does_not_answer_is_mentioned_once(
+    make_display: MakeDisplay, progress: Progress
+) -> None:
+    display = make_display()
+    display.began(progress)
+    for _ in range(3):
+        display.tick(waiting="ConnectionError: no answer")
+    text = _text(display)
+    assert text.count("ConnectionError: no answer") == 1
+    assert "journal" in text
+
+
+def test_a_terminal_shows_what_runs_with_its_epochs_and_errors(
+    make_display: MakeDisplay, progress: Progress, clock: Clock
+) -> None:
+    display = make_display(terminal=True)
+    for number in range(MOST_ROWS + 3):
+        progress.start(str(number), name=f"cell {number}.", epochs=10)
+    progress.report("0", done=6, num_new=6, spent_s=1.0, objective=0.125)
+    display.began(progress)
+    _text(display)
+    clock.now += 1
+    display.tick(waiting=None)
+    text = _text(display)
+    assert "6/10" in text
+    assert "12.50%" in text
+    assert "nan" not in text
+    assert f"cell {MOST_ROWS - 1}." in text
+    assert f"cell {MOST_ROWS}." not in text
+    assert "and 3 more" in text
+    assert "5%" in text
+    display.stopped()
+
+
+def test_a_terminal_is_not_drawn_more_often_than_eyes_can_see(
+    make_display: MakeDisplay, progress: Progress, clock: Clock
+) -> None:
+    display = make_display(terminal=True)
+    display.began(progress)
+    _text(display)
+    clock.now += module.DRAW_EVERY_S / 2
+    display.tick(waiting=None)
+    assert _text(display) == ""
+    display.stopped()
+
+
+def test_in_a_terminal_only_failures_get_a_line_of_their_own(
+    make_display: MakeDisplay, progress: Progress
+) -> None:
+    display = make_display(terminal=True)
+    display.began(progress)
+    display.cell_ended("forward", objective=0.5, reason=None)
+    display.cell_ended("reverse", objective=0.5, reason="no memory")
+    display.stopped()
+    text = _text(display)
+    assert "forward" not in text
+    assert "reverse: no memory" in text
+
+
+def test_a_display_may_be_stopped_twice_or_before_it_began(
+    make_display: MakeDisplay, progress: Progress
+) -> None:
+    display = make_display(terminal=True)
+    display.stopped()
+    display.began(progress)
+    display.stopped()
+    display.stopped()
+    assert display.live is None

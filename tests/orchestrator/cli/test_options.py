@@ -1,0 +1,91 @@
+"""Flags that several commands share."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.options import (
+    add_data_dir,
+    add_home,
+    add_study,
+    add_verbose,
+    home_of,
+    is_changed,
+    study_of,
+)
+from orchestrator.cli.train import data_dir_of
+
+
+@pytest.fixture
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser()
+    for add in (add_study, add_home, add_data_dir, add_verbose):
+        add(parser)
+    return parser
+
+
+def test_without_flags_a_study_is_as_its_file_has_it(parser: argparse.ArgumentParser) -> None:
+    args = parser.parse_args(["digits-orders"])
+    study = study_of(args)
+    assert (study.name, study.overrides, study.epoch_scale) == ("digits-orders", (), "")
+    assert not is_changed(args)
+    assert not args.verbose
+
+
+def test_flags_change_the_study(parser: argparse.ArgumentParser) -> None:
+    line = ["digits-orders", "--seeds", "5,6", "--scale-epochs", "0.1"]
+    line += ["--set", "base.optimizer.lr=1e-3", "--set", "retries=0"]
+    args = parser.parse_args(line)
+    study = study_of(args)
+    assert is_changed(args)
+    assert study.overrides == ("base.optimizer.lr=1e-3", "retries=0")
+    assert study.base.optimizer.options["lr"] == 0.001
+    assert study.retries == 0
+    assert study.epoch_scale == "0.1"
+    assert list(study.axes[1].points) == ["5", "6"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "changed"),
+    [
+        (["--set", "retries=0"], True),
+        (["--scale-epochs", "0.5"], True),
+        (["--seeds", "1"], False),
+    ],
+)
+def test_other_seeds_make_no_other_variant(
+    flags: list[str], changed: bool, parser: argparse.ArgumentParser
+) -> None:
+    assert is_changed(parser.parse_args(["digits-orders", *flags])) == changed
+
+
+@pytest.mark.parametrize("text", ["a,b", "1,", "1;2", "1.5", ""])
+def test_seeds_are_whole_numbers_with_commas(
+    text: str, parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["digits-orders", "--seeds", text])
+    err = capsys.readouterr().err
+    assert f"such as 316,317; got '{text}'" in err
+
+
+def test_the_home_is_the_one_that_flags_name(
+    parser: argparse.ArgumentParser, tmp_path: Path
+) -> None:
+    home = home_of(parser.parse_args(["s", "--home", str(tmp_path / "h")]))
+    assert home.root == tmp_path / "h"
+    assert home.database == tmp_path / "h" / "mlflow.db"
+    args = parser.parse_args(["s", "--tracking-uri", "http://server"])
+    assert home_of(args).tracking_uri == "http://server"
+
+
+def test_data_lies_where_flag_environment_or_home_say(
+    parser: argparse.ArgumentParser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = parser.parse_args(["s", "--home", str(tmp_path / "h")])
+    named = parser.parse_args(["s", "--data-dir", "here"])
+    assert data_dir_of(plain) == tmp_path / "h" / "data"
+    monkeypatch.setenv("BNN_DATA_DIR", "/data")
+    assert data_dir_of(plain) == Path("/data")
+    assert data_dir_of(named) == tmp_path / "here"

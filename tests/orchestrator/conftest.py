@@ -1,0 +1,161 @@
+"""What several tests of `orchestrator` build: small studies, epochs by hand, homes, stores."""
+
+import copy
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.expansion import expand
+from orchestrator.home import Home
+from orchestrator.journal import CellDescription
+from orchestrator.study import StudySpec, TrialSpec
+from trainers.engine.result import EpochMetrics, LatentStatistics, Scores
+
+STUDY: dict[str, Any] = {
+    "study": "tiny",
+    "question": "Does the order matter to two layers?",
+    "base": {
+        "model": {"name": "mlp", "widths": [64, 8, 10]},
+        "data": {"name": "digits", "batch_size": 64},
+        "optimizer": {"name": "adam", "lr": 0.01},
+        "weights": {"name": "sign"},
+        "layers": {"order": ["fc1", "fc2"], "epochs_per_layer": 1},
+        "epochs": 2,
+        "seed": 7,
+    },
+    "axes": [
+        {
+            "name": "order",
+            "sets": "layers.order",
+            "permutations": "all",
+            "controls": ["float", "binary"],
+        },
+        {"name": "seed", "seeds": [1, 2]},
+    ],
+    "metric": {"name": "selected/test_error"},
+    "matrix": {"rows": "order", "over": "seed", "also": ["last/test_error"]},
+}
+SEARCH: dict[str, Any] = {
+    "study": "tiny-search",
+    "axes": [
+        {"name": "lr", "sets": "optimizer.lr", "range": {"low": 0.001, "high": 1.0, "log": True}},
+        {"name": "size", "sets": "data.batch_size", "choices": [32, 64]},
+    ],
+    "search": {"name": "optuna", "num_samples": 5},
+    "scheduler": {"name": "asha", "grace_period": 2},
+    "metric": {"name": "selected/validation_error"},
+    "matrix": {"rows": "lr"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the home of whoever runs it, and none writes beside the sources."""
+    for name in ("BNN_HOME", "BNN_DATA_DIR", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def make_mapping() -> Callable[..., dict[str, Any]]:
+    """A study as a file has it, with some of its keys replaced; None leaves a key out."""
+
+    def make(**changes: Any) -> dict[str, Any]:
+        mapping = copy.deepcopy(STUDY) | changes
+        return {key: value for key, value in mapping.items() if value is not None}
+
+    return make
+
+
+@pytest.fixture
+def make_study(make_mapping: Callable[..., dict[str, Any]]) -> Callable[..., StudySpec]:
+    def make(**changes: Any) -> StudySpec:
+        return StudySpec.from_mapping(make_mapping(**changes))
+
+    return make
+
+
+@pytest.fixture
+def make_search(make_study: Callable[..., StudySpec]) -> Callable[..., StudySpec]:
+    """A study that is searched."""
+
+    def make(**changes: Any) -> StudySpec:
+        return make_study(**(copy.deepcopy(SEARCH) | changes))
+
+    return make
+
+
+@pytest.fixture
+def study(make_study: Callable[..., StudySpec]) -> StudySpec:
+    return make_study()
+
+
+@pytest.fixture
+def cells(study: StudySpec) -> tuple[TrialSpec, ...]:
+    return expand(study)
+
+
+@pytest.fixture
+def make_metrics() -> Callable[..., EpochMetrics]:
+    """One epoch by hand, of the given errors."""
+
+    def make(
+        epoch: int, *, validation: float = 0.5, test: float = 0.5, binary: tuple[str, ...] = ()
+    ) -> EpochMetrics:
+        return EpochMetrics(
+            epoch=epoch,
+            lr=0.25,
+            binary=binary,
+            train=Scores(loss=1.5, accuracy=0.25),
+            validation=Scores(loss=1.25, accuracy=1 - validation),
+            test=Scores(loss=1.125, accuracy=1 - test),
+            latent={
+                "fc1": LatentStatistics(signs_flipped=0.125, near_zero=0.0625),
+                "fc2": LatentStatistics(signs_flipped=0.5, near_zero=0.75),
+            },
+            wall_s=0.75,
+            time_ms=1_700_000_000_000 + epoch,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_description() -> Callable[..., CellDescription]:
+    def make(cell: str = "tiny/v/order=forward,seed=1/t", **changes: Any) -> CellDescription:
+        parts: dict[str, Any] = {
+            "cell": cell,
+            "trial": "0123456789abcdef",
+            "name": "forward · seed 1",
+            "experiment_id": "1",
+            "parent_run_id": "parent",
+            "params": {"epochs": "2"},
+            "tags": {"bnn.cell": cell, "bnn.kind": "cell"},
+        }
+        return CellDescription(**(parts | changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without a row; to make its tables takes seconds, to copy it does not."""
+    from orchestrator.record import Store
+
+    root = tmp_path_factory.mktemp("empty")
+    Store(Home(root, f"sqlite:///{root / 'mlflow.db'}"))
+    return root / "mlflow.db"
+
+
+@pytest.fixture
+def home(tmp_path: Path, empty_database: Path) -> Home:
+    """A home whose MLflow database is made already."""
+    home = Home.at(tmp_path / "home")
+    home.root.mkdir()
+    assert home.database is not None
+    with sqlite3.connect(empty_database) as source, sqlite3.connect(home.database) as target:
+        source.backup(target)
+    return home

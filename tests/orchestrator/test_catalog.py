@@ -1,0 +1,106 @@
+"""From a study's name or file to the study."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestrator.catalog import (
+    StudyError,
+    config_folder,
+    find_study,
+    load_study,
+    study_files,
+)
+from orchestrator.expansion import expand
+
+MakeMapping = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def file(tmp_path: Path, make_mapping: MakeMapping) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(make_mapping()))
+    return path
+
+
+def test_shipped_studies_go_by_their_names() -> None:
+    files = study_files()
+    assert {"digits-orders", "mnist300-lr", "mnist300-orders"} <= set(files)
+    assert all(path.parent == config_folder() / "studies" for path in files.values())
+    assert find_study("digits-orders") == files["digits-orders"]
+
+
+def test_an_unknown_study_brings_the_nearest_and_the_known() -> None:
+    with pytest.raises(StudyError, match="did you mean 'digits-orders'") as raised:
+        find_study("digit-orders")
+    assert raised.value.source == "digit-orders"
+    assert not raised.value.is_there
+    hint = raised.value.faults[0].hint
+    assert "mnist300-orders" in hint
+    assert "path of a YAML file" in hint
+
+
+@pytest.mark.parametrize("name", ["none.yaml", "none.yml", "./digits-orders", "some/where"])
+def test_a_file_that_is_not_there_is_said_so(name: str) -> None:
+    with pytest.raises(StudyError, match="no such file") as raised:
+        find_study(name)
+    assert not raised.value.is_there
+
+
+def test_a_study_is_read_from_a_file(file: Path) -> None:
+    study = load_study(file)
+    assert study.name == "tiny"
+    assert study.source == file
+    assert (study.overrides, study.epoch_scale) == ((), "")
+
+
+def test_overrides_change_the_study_and_stay_known(file: Path) -> None:
+    study = load_study(file, ["base.optimizer.lr=0.5"])
+    assert study.base.optimizer.options["lr"] == 0.5
+    assert study.overrides == ("base.optimizer.lr=0.5",)
+    assert study.variant != load_study(file).variant
+
+
+def test_seeds_take_the_place_of_the_studys_own(file: Path) -> None:
+    cells = expand(load_study(file, seeds=[8, 9, 10]))
+    assert {cell.train.seed for cell in cells} == {8, 9, 10}
+    assert load_study(file, seeds=[8]).variant == load_study(file).variant
+
+
+@pytest.mark.parametrize("seeds", [[], [1, 1], [-1]])
+def test_seeds_are_different_and_not_negative(seeds: list[int], file: Path) -> None:
+    with pytest.raises(StudyError, match="--seeds: expected different seeds"):
+        load_study(file, seeds=seeds)
+
+
+@pytest.mark.parametrize(
+    ("scale", "written"),
+    [(None, ""), (1, ""), ("1.0", ""), ("0.50", "0.5"), (0.5, "0.5"), ("1e-2", "0.01")],
+)
+def test_equal_scales_are_written_alike(scale: Any, written: str, file: Path) -> None:
+    assert load_study(file, epoch_scale=scale).epoch_scale == written
+
+
+@pytest.mark.parametrize("scale", ["0", "-0.5", "1.01", "2", "x", "", "nan", "inf", "1/0"])
+def test_a_scale_is_a_share(scale: str, file: Path) -> None:
+    with pytest.raises(StudyError, match=r"--scale-epochs: expected a (number|factor)"):
+        load_study(file, epoch_scale=scale)
+
+
+def test_faults_of_trials_are_faults_of_the_study(file: Path) -> None:
+    with pytest.raises(StudyError, match="never turn binary in 1 epochs") as raised:
+        load_study(file, ["base.epochs=1"])
+    assert raised.value.source == str(file)
+    assert raised.value.is_there
+
+
+def test_a_file_that_holds_no_study_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "list.yaml"
+    path.write_text("- 1\n- 2\n")
+    with pytest.raises(StudyError, match="expected a study as a mapping, got the list"):
+        load_study(path)
+    with pytest.raises(StudyError, match="expected a study as a mapping"):
+        load_study(path, ["base.epochs=1"])

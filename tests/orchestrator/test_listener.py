@@ -1,0 +1,267 @@
+"""What the driver does with each event: journal, count, tell."""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from orchestrator import vocabulary
+from orchestrator.cells import cell_key, describe
+from orchestrator.delivery import Delivery
+from orchestrator.journal import CellDescription, Entry, Journal
+from orchestrator.listener import SweepListener, file_name
+from orchestrator.progress import Progress
+from orchestrator.study import StudySpec, TrialSpec
+from orchestrator.work import Work
+from orchestrator.worker import Job
+from trainers.engine.checkpoint import CheckpointPolicy
+
+
+@dataclass
+class FakeWatcher:
+    """Remembers what it was told."""
+
+    told: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def tick(self, *, waiting: str | None) -> None:
+        self.told.append(("tick", waiting))
+
+    def cell_ended(self, name: str, *, objective: float, reason: str | None) -> None:
+        self.told.append(("ended", name, objective, reason))
+
+    def cell_retried(self, name: str, *, reason: str) -> None:
+        self.told.append(("retried", name, reason))
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    journal = Journal(tmp_path / "journal.db")
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def watcher() -> FakeWatcher:
+    return FakeWatcher()
+
+
+@pytest.fixture
+def listener(
+    study: StudySpec,
+    cells: tuple[TrialSpec, ...],
+    journal: Journal,
+    watcher: FakeWatcher,
+    tmp_path: Path,
+) -> SweepListener:
+    def of(cell: TrialSpec) -> CellDescription:
+        return describe(cell, study, experiment_id="1", parent_run_id="p", tags={"bnn.x": "y"})
+
+    template = Job(
+        train={},
+        data_dir=tmp_path,
+        checkpoint_dir=tmp_path,
+        checkpoints=CheckpointPolicy(),
+        device="cpu",
+        num_threads=1,
+    )
+    by_key = {cell_key(study, cell): cell for cell in cells}
+    return SweepListener(
+        work=Work(study=study, cells=by_key, template=template),
+        journal=journal,
+        delivery=cast(Delivery, SimpleNamespace(last_error="no answer")),
+        progress=Progress(num_cells=len(cells), epochs=2 * len(cells)),
+        watcher=watcher,
+        describe=of,
+        logs=tmp_path / "logs",
+    )
+
+
+@pytest.fixture
+def key(listener: SweepListener) -> str:
+    """Of a cell that has started: forward, seed 1."""
+    key = next(key for key in listener.work.cells if "order=forward,seed=1" in key)
+    listener.started({"cell": key})
+    return key
+
+
+@pytest.fixture
+def entry(journal: Journal, key: str) -> Callable[[], Entry]:
+    def read() -> Entry:
+        found = journal.entry(key)
+        assert found is not None
+        return found
+
+    return read
+
+
+def _report(epoch: int, *, time_ms: int = 1000, error: float = 0.5, **more: Any) -> dict[str, Any]:
+    """Of one new epoch."""
+    values = {"test/error": error, "epoch_s": 0.25}
+    return {
+        "points": [[epoch, time_ms, values]],
+        "summary": [epoch, time_ms, {"selected/test_error": error}],
+        "objective": error,
+        "epoch": epoch + 1,
+        **more,
+    }
+
+
+def test_a_cell_that_starts_is_journaled_and_counted(
+    listener: SweepListener, key: str, entry: Callable[[], Entry]
+) -> None:
+    assert entry().state == vocabulary.RUNNING
+    assert entry().description.cell == key
+    assert entry().description.tags["bnn.x"] == "y"
+    assert listener.progress.running[key].name == "forward · seed 1"
+    assert listener.progress.running[key].epochs == 2
+
+
+def test_what_a_cell_reports_is_journaled_and_counted(
+    listener: SweepListener, journal: Journal, key: str
+) -> None:
+    listener.reported(key, _report(0))
+    listener.reported(key, _report(1, error=0.25))
+    found = [(point.key, point.step, point.value) for point in journal.points(key)]
+    assert found == [
+        ("epoch_s", 0, 0.25),
+        ("test/error", 0, 0.5),
+        ("epoch_s", 1, 0.25),
+        ("test/error", 1, 0.25),
+    ]
+    assert listener.progress.running[key].done == 2
+    assert listener.progress.running[key].objective == 0.25
+    assert listener.train_s == 0.5
+    assert listener.journal_s > 0
+
+
+def test_the_summary_is_journaled_only_at_the_end(
+    listener: SweepListener, journal: Journal, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.reported(key, _report(0, error=0.5))
+    listener.reported(key, _report(1, error=0.25, done=True, weights_sha256="abc"))
+    assert "selected/test_error" not in {point.key for point in journal.points(key)}
+    listener.ended(key)
+    summary = [point for point in journal.points(key) if point.key == "selected/test_error"]
+    assert [(point.step, point.value) for point in summary] == [(1, 0.25)]
+    assert entry().state == vocabulary.FINISHED
+    assert entry().tags == {vocabulary.WEIGHTS_SHA256: "abc"}
+
+
+def test_the_end_of_a_cell_is_counted_told_and_logged(
+    listener: SweepListener, watcher: FakeWatcher, key: str
+) -> None:
+    listener.reported(key, _report(0, error=0.25, done=True, weights_sha256="abc"))
+    listener.ended(key)
+    assert listener.progress.num_finished == 1
+    assert watcher.told == [("ended", "forward · seed 1", 0.25, None)]
+    [log] = listener.logs.iterdir()
+    assert "finished after 1 epochs" in log.read_text()
+    assert listener.failures == []
+
+
+def test_a_cell_that_the_scheduler_stopped_is_finished_and_says_so(
+    listener: SweepListener, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.reported(key, _report(0))
+    listener.ended(key)
+    assert entry().state == vocabulary.FINISHED
+    assert entry().tags == {vocabulary.STOPPED_EARLY: "after 1 epochs"}
+
+
+def test_a_failure_that_is_tried_again_is_told_and_logged_only(
+    listener: SweepListener, watcher: FakeWatcher, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.failed(key, reason="no memory", details="a long story", final=False)
+    assert entry().state == vocabulary.RUNNING
+    assert watcher.told == [("retried", "forward · seed 1", "no memory")]
+    assert listener.progress.num_retries == 1
+    assert listener.progress.num_failed == 0
+    assert key in listener.progress.running
+    [log] = listener.logs.iterdir()
+    assert "a long story" in log.read_text()
+    assert listener.failures == []
+
+
+def test_what_is_trained_again_changes_nothing(
+    listener: SweepListener, journal: Journal, key: str
+) -> None:
+    listener.reported(key, _report(0, time_ms=1000, error=0.5))
+    listener.failed(key, reason="no memory", details="", final=False)
+    listener.started({"cell": key})
+    listener.reported(key, _report(0, time_ms=2000, error=0.5))
+    assert {point.time_ms for point in journal.points(key)} == {1000}
+    assert len(journal.points(key)) == 2
+
+
+def test_a_failure_for_good_is_journaled_with_its_reason(
+    listener: SweepListener, watcher: FakeWatcher, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.reported(key, _report(0))
+    listener.failed(key, reason="no memory", details="a long story", final=True)
+    assert entry().state == vocabulary.FAILED
+    assert entry().tags == {
+        vocabulary.REASON: "no memory",
+        vocabulary.FAILURE_ARTIFACT: "a long story",
+    }
+    [(kind, name, objective, reason)] = watcher.told
+    assert (kind, name, reason) == ("ended", "forward · seed 1", "no memory")
+    assert math.isnan(objective)
+    [failure] = listener.failures
+    assert (failure.name, failure.reason) == ("forward · seed 1", "no memory")
+    assert "a long story" in failure.log.read_text()
+    assert listener.progress.num_failed == 1
+
+
+def test_a_failure_without_details_is_told_by_its_reason(
+    listener: SweepListener, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.failed(key, reason="no memory", details="", final=True)
+    assert entry().tags[vocabulary.FAILURE_ARTIFACT] == "no memory"
+
+
+def test_cells_that_still_run_are_interrupted(
+    listener: SweepListener, journal: Journal, key: str
+) -> None:
+    other = next(other for other in listener.work.cells if other != key)
+    listener.started({"cell": other})
+    listener.reported(other, _report(0, done=True, weights_sha256="abc"))
+    listener.ended(other)
+    listener.interrupt()
+    states = {entry.description.cell: entry.state for entry in journal.undelivered()}
+    assert states == {key: vocabulary.INTERRUPTED, other: vocabulary.FINISHED}
+
+
+def test_each_tick_says_why_results_wait(listener: SweepListener, watcher: FakeWatcher) -> None:
+    listener.tick()
+    assert watcher.told == [("tick", "no answer")]
+
+
+def test_each_cell_has_a_log_of_its_own(listener: SweepListener, key: str) -> None:
+    other = next(other for other in listener.work.cells if other != key)
+    listener.started({"cell": other})
+    for name in (key, other):
+        listener.failed(name, reason="no memory", details="", final=True)
+    logs = {failure.log for failure in listener.failures}
+    assert len(logs) == 2
+    ids = {listener.work.cells[name].id for name in (key, other)}
+    assert {log.stem.rpartition("-")[2] for log in logs} == ids
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+", log.name) for log in logs)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("reverse · seed 316", "reverse-seed-316"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("lr 1e-05", "lr-1e-05"),
+        ("···", "cell"),
+        ("", "cell"),
+    ],
+)
+def test_names_of_files_hold_nothing_to_stumble_over(name: str, file: str) -> None:
+    assert file_name(name) == file

@@ -1,0 +1,100 @@
+"""Counting: epochs, rates, what is left."""
+
+import math
+
+import pytest
+
+from orchestrator.progress import Progress
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def progress(clock: Clock) -> Progress:
+    """Two cells of ten epochs, both running."""
+    progress = Progress(num_cells=2, epochs=20, clock=clock)
+    for key in ("a", "b"):
+        progress.start(key, name=f"cell {key}", epochs=10)
+    return progress
+
+
+def test_nothing_is_known_before_the_first_report(progress: Progress) -> None:
+    assert progress.epochs_per_s is None
+    assert progress.left_s is None
+    assert progress.epochs_done == 0
+    assert progress.best is None
+    assert math.isnan(progress.running["a"].objective)
+
+
+def test_the_start_of_the_processes_is_no_part_of_the_rate(
+    progress: Progress, clock: Clock
+) -> None:
+    clock.now += 60
+    progress.report("a", done=2, num_new=2, spent_s=1.0, objective=0.5)
+    assert progress.epochs_per_s == pytest.approx(2)
+    assert progress.left_s == pytest.approx(9)
+
+
+def test_the_rate_is_that_of_all_workers_together(progress: Progress, clock: Clock) -> None:
+    progress.report("a", done=1, num_new=1, spent_s=1.0, objective=0.5)
+    progress.report("b", done=1, num_new=1, spent_s=1.0, objective=0.5)
+    clock.now += 3
+    progress.report("a", done=5, num_new=4, spent_s=3.0, objective=0.5)
+    progress.report("b", done=3, num_new=2, spent_s=3.0, objective=0.5)
+    assert progress.epochs_per_s == pytest.approx(8 / 4)
+    assert progress.epochs_done == 8
+    assert progress.left_s == pytest.approx(12 / 2)
+
+
+def test_epochs_that_are_repeated_from_a_checkpoint_count_as_done_only_once(
+    progress: Progress,
+) -> None:
+    progress.report("a", done=6, num_new=6, spent_s=1.0, objective=0.5)
+    progress.start("a", name="cell a", epochs=10)
+    assert progress.epochs_done == 0
+    progress.report("a", done=6, num_new=6, spent_s=1.0, objective=0.5)
+    assert progress.epochs_done == 6
+
+
+def test_a_cell_that_was_stopped_early_counts_as_all_of_its_epochs(progress: Progress) -> None:
+    progress.report("a", done=3, num_new=3, spent_s=1.0, objective=0.5)
+    progress.end("a", failed=False)
+    assert progress.epochs_done == 10
+    assert list(progress.running) == ["b"]
+
+
+def test_the_best_cell_is_the_one_of_the_lowest_objective(progress: Progress) -> None:
+    progress.report("a", done=10, num_new=10, spent_s=1.0, objective=0.3)
+    progress.end("a", failed=False)
+    assert progress.best == (0.3, "cell a")
+    progress.report("b", done=10, num_new=10, spent_s=1.0, objective=0.4)
+    progress.end("b", failed=False)
+    assert progress.best == (0.3, "cell a")
+    assert progress.num_finished == 2
+
+
+def test_a_failed_cell_is_neither_finished_nor_best(progress: Progress) -> None:
+    progress.report("a", done=3, num_new=3, spent_s=1.0, objective=0.1)
+    progress.end("a", failed=True)
+    assert (progress.num_finished, progress.num_failed) == (0, 1)
+    assert progress.best is None
+
+
+def test_no_time_is_left_when_all_is_done(progress: Progress) -> None:
+    for key in ("a", "b"):
+        progress.report(key, done=10, num_new=10, spent_s=1.0, objective=0.1)
+        progress.end(key, failed=False)
+    assert progress.left_s == 0

@@ -1,0 +1,268 @@
+"""MLflow as the store: each thing once, found again, and what it refuses."""
+
+import math
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from orchestrator import vocabulary
+from orchestrator.cells import cell_key, describe
+from orchestrator.expansion import expand
+from orchestrator.home import Home
+from orchestrator.journal import CellDescription, Point
+from orchestrator.record import MOST_POINTS, Store, StoreError
+from orchestrator.study import StudySpec, TrialSpec
+
+pytestmark = pytest.mark.slow
+
+Describe = Callable[..., CellDescription]
+
+
+@pytest.fixture
+def store(home: Home) -> Store:
+    return Store(home)
+
+
+@pytest.fixture
+def describe_cell(store: Store, study: StudySpec) -> Describe:
+    """The description of a cell, its study opened."""
+    experiment_id, parent_run_id = store.open_study(study, {})
+
+    def of(cell: TrialSpec, **tags: str) -> CellDescription:
+        return describe(
+            cell, study, experiment_id=experiment_id, parent_run_id=parent_run_id, tags=tags
+        )
+
+    return of
+
+
+def _rows(home: Home, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+    assert home.database is not None
+    with closing(sqlite3.connect(home.database)) as database:
+        return database.execute(query, arguments).fetchall()
+
+
+def test_a_fresh_home_gets_a_database_in_wal_mode(home: Home) -> None:
+    Store(home)
+    assert _rows(home, "PRAGMA journal_mode") == [("wal",)]
+
+
+def test_a_store_that_cannot_be_opened_is_refused(home: Home) -> None:
+    with pytest.raises(StoreError, match="no-such-scheme"):
+        Store(replace(home, tracking_uri="no-such-scheme://host"))
+
+
+def test_a_database_that_is_none_is_refused(home: Home) -> None:
+    assert home.database is not None
+    home.database.write_text("no database " * 1000)
+    with pytest.raises(StoreError, match=r"mlflow.db.*not a database"):
+        Store(home)
+
+
+def test_a_study_is_opened_once(store: Store, home: Home, study: StudySpec) -> None:
+    first = store.open_study(study, {"bnn.metric": "a", "bnn.kept": "k"})
+    second = store.open_study(study, {"bnn.metric": "b"})
+    assert first == second
+    assert Store(home).open_study(study, {}) == first
+    tags = store.tags_of(first[1])
+    assert tags[vocabulary.KIND] == vocabulary.PARENT
+    assert (tags["bnn.metric"], tags["bnn.kept"]) == ("b", "k")
+    assert _rows(home, "SELECT COUNT(*) FROM runs") == [(1,)]
+    experiment = store.client.get_experiment(first[0])
+    assert experiment.name == "tiny"
+    assert experiment.tags["mlflow.note.content"] == study.question
+    assert experiment.artifact_location == f"file://{home.artifacts}/tiny"
+
+
+def test_each_variant_has_a_run_of_its_own_in_the_same_experiment(
+    store: Store, study: StudySpec
+) -> None:
+    full = store.open_study(study, {})
+    scaled = store.open_study(replace(study, epoch_scale="0.5"), {})
+    assert full[0] == scaled[0]
+    assert full[1] != scaled[1]
+
+
+def test_a_study_whose_experiment_was_deleted_is_refused(store: Store, study: StudySpec) -> None:
+    experiment_id, _ = store.open_study(study, {})
+    store.client.delete_experiment(experiment_id)
+    with pytest.raises(StoreError, match="'tiny' was deleted in MLflow; restore it there"):
+        store.open_study(study, {})
+
+
+def test_a_cell_is_made_once_and_found_again(
+    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe
+) -> None:
+    description = describe_cell(cells[0])
+    assert store.find_cell(description) is None
+    run_id = store.create_cell(description)
+    assert store.find_cell(description) == run_id
+    assert store.find_cell(describe_cell(cells[1])) is None
+    run = store.client.get_run(run_id)
+    assert run.info.run_name == cells[0].name
+    assert run.data.params == dict(description.params)
+    assert description.tags.items() <= run.data.tags.items()
+    assert run.data.tags["mlflow.parentRunId"] == description.parent_run_id
+
+
+@pytest.mark.parametrize("label", ["it's", 'say "hi"', "100 %", "a\\b", "größer", "`tick`"])
+def test_a_cell_is_found_whatever_its_label_holds(
+    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe, label: str
+) -> None:
+    description = describe_cell(replace(cells[0], labels={"order": label, "seed": "1"}))
+    run_id = store.create_cell(description)
+    assert store.find_cell(description) == run_id
+
+
+def test_of_twins_the_older_stays(
+    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe
+) -> None:
+    description = describe_cell(cells[0])
+    older = store.create_cell(description)
+    time.sleep(0.002)
+    twin = store.client.create_run(description.experiment_id, tags=dict(description.tags))
+    assert store.find_cell(description) == older
+    assert store.is_gone(twin.info.run_id)
+    assert not store.is_gone(older)
+
+
+def test_a_cell_made_while_its_twin_was_lost_is_the_older_of_both(
+    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe
+) -> None:
+    description = describe_cell(cells[0])
+    # As when the answer to the first request never came.
+    lost = store.client.create_run(description.experiment_id, tags=dict(description.tags))
+    time.sleep(0.002)
+    assert store.create_cell(description) == lost.info.run_id
+
+
+def test_points_that_are_sent_twice_are_there_once(
+    store: Store, home: Home, cells: tuple[TrialSpec, ...], describe_cell: Describe
+) -> None:
+    run_id = store.create_cell(describe_cell(cells[0]))
+    points = [
+        Point(f"curve {key}", step, step / 7, 1000 + step) for key in "ab" for step in range(9)
+    ]
+    points.append(Point("curve c", 0, math.nan, 1000))
+    for _ in range(2):
+        store.log_points(run_id, points)
+    rows = _rows(home, "SELECT key, step, timestamp FROM metrics WHERE run_uuid = ?", run_id)
+    assert sorted(rows) == sorted((p.key, p.step, p.time_ms) for p in points)
+
+
+def test_points_come_back_as_they_were(
+    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe
+) -> None:
+    run_id = store.create_cell(describe_cell(cells[0]))
+    points = [Point("a/b", 0, 0.1, 1000), Point("a/b", 1, 1e-30, 1001), Point("c", 5, 2.0, 1002)]
+    store.log_points(run_id, [*points, Point("n", 0, math.nan, 1003)])
+    back = store.points_of(run_id)
+    assert sorted(back[:3], key=lambda p: p.time_ms) == points
+    [missing] = [point for point in back if point.key == "n"]
+    assert math.isnan(missing.value)
+
+
+def test_as_many_points_as_a_request_may_hold_are_taken_at_once(
+    store: Store, home: Home, cells: tuple[TrialSpec, ...], describe_cell: Describe
+) -> None:
+    run_id = store.create_cell(describe_cell(cells[0]))
+    store.log_points(run_id, [Point("k", step, 0.5, step) for step in range(MOST_POINTS)])
+    assert _rows(home, "SELECT COUNT(*) FROM metrics") == [(MOST_POINTS,)]
+    assert len(store.points_of(run_id)) == MOST_POINTS
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        (vocabulary.RUNNING, "RUNNING"),
+        (vocabulary.FINISHED, "FINISHED"),
+        (vocabulary.FAILED, "FAILED"),
+        (vocabulary.INTERRUPTED, "KILLED"),
+    ],
+)
+def test_a_state_is_a_tag_and_mlflows_status(
+    state: str,
+    status: str,
+    store: Store,
+    cells: tuple[TrialSpec, ...],
+    describe_cell: Describe,
+) -> None:
+    run_id = store.create_cell(describe_cell(cells[0]))
+    store.set_state(run_id, state, {vocabulary.REASON: "why"})
+    run = store.client.get_run(run_id)
+    assert run.info.status == status
+    assert (run.info.end_time is None) == (state == vocabulary.RUNNING)
+    assert run.data.tags[vocabulary.STATE] == state
+    assert run.data.tags[vocabulary.REASON] == "why"
+
+
+def test_recorded_cells_come_back_with_what_they_measured(
+    store: Store, study: StudySpec, cells: tuple[TrialSpec, ...], describe_cell: Describe
+) -> None:
+    finished, running = (store.create_cell(describe_cell(cell)) for cell in cells[:2])
+    store.log_points(finished, [Point("selected/validation_error", 1, 0.25, 1000)])
+    store.set_state(finished, vocabulary.FINISHED, {})
+    store.open_study(replace(study, epoch_scale="0.5"), {})
+    experiment_id = describe_cell(cells[0]).experiment_id
+    found = {cell.run_id: cell for cell in store.cells(experiment_id, study.variant)}
+    assert set(found) == {finished, running}
+    one, other = found[finished], found[running]
+    assert (one.state, one.objective) == (vocabulary.FINISHED, 0.25)
+    assert one.labels == cells[0].labels
+    assert (one.key, one.trial) == (cell_key(study, cells[0]), cells[0].id)
+    assert one.name == cells[0].name
+    assert (other.state, other.objective) == (vocabulary.RUNNING, None)
+    assert store.cells(experiment_id, "another variant") == []
+
+
+def test_trials_that_another_study_finished_are_found(
+    store: Store,
+    study: StudySpec,
+    make_study: Callable[..., StudySpec],
+    cells: tuple[TrialSpec, ...],
+    describe_cell: Describe,
+) -> None:
+    finished, running, deleted = (store.create_cell(describe_cell(cell)) for cell in cells[:3])
+    for run_id in (finished, deleted):
+        store.set_state(run_id, vocabulary.FINISHED, {})
+    store.client.delete_run(deleted)
+    other = make_study(study="other")
+    store.open_study(other, {})
+    trials = [cell.id for cell in expand(other)]
+    assert trials == [cell.id for cell in cells]
+    assert store.finished_elsewhere(trials) == {cells[0].id: finished}
+    assert store.finished_elsewhere(trials[1:]) == {}
+    assert store.finished_elsewhere([]) == {}
+    assert running
+
+
+def test_deleted_runs_are_gone_and_unknown_ones_too(
+    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe
+) -> None:
+    run_id = store.create_cell(describe_cell(cells[0]))
+    assert not store.is_gone(run_id)
+    store.client.delete_run(run_id)
+    assert store.is_gone(run_id)
+    assert store.is_gone("0" * 32)
+    assert store.find_cell(describe_cell(cells[0])) is None
+
+
+def test_a_later_value_of_a_study_follows_the_earlier_one(store: Store, study: StudySpec) -> None:
+    _, run_id = store.open_study(study, {})
+    store.log_values(run_id, {"matrix/best": 0.5}, 1000)
+    store.log_values(run_id, {"matrix/best": 0.25}, 2000)
+    assert store.client.get_run(run_id).data.metrics == {"matrix/best": 0.25}
+    assert len(store.points_of(run_id)) == 2
+
+
+def test_texts_lie_in_the_home(store: Store, home: Home, study: StudySpec) -> None:
+    _, run_id = store.open_study(study, {})
+    store.log_text(run_id, "a text", "plan.json")
+    [path] = home.artifacts.rglob("plan.json")
+    assert path.read_text() == "a text"
+    assert path.is_relative_to(home.artifacts / "tiny" / run_id)

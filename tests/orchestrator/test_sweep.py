@@ -1,0 +1,100 @@
+"""The pure parts of a sweep: what it says of itself, and what it refuses."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from orchestrator import vocabulary
+from orchestrator.catalog import StudyError
+from orchestrator.cells import cell_key
+from orchestrator.planning import plan
+from orchestrator.record import RecordedCell
+from orchestrator.study import StudySpec, TrialSpec
+from orchestrator.sweep import parent_tags, plan_content, refuse_changed_labels
+from trainers.spec import TrainSpec
+
+MakeStudy = Callable[..., StudySpec]
+
+
+def test_the_run_of_a_study_says_how_its_matrix_is_laid_out(study: StudySpec) -> None:
+    changed = replace(study, epoch_scale="0.5", overrides=("retries=2",))
+    tags = parent_tags(changed)
+    assert tags[vocabulary.ROWS_AXIS] == "order"
+    assert json.loads(tags[vocabulary.ROWS]) == ["float", "binary", "forward", "reverse"]
+    assert tags[vocabulary.OVER_AXIS] == "seed"
+    assert json.loads(tags[vocabulary.ALSO]) == ["last/test_error"]
+    assert tags[vocabulary.METRIC_NAME] == "selected/test_error"
+    assert tags[vocabulary.METRIC_BETTER] == "lower"
+    assert tags[vocabulary.EPOCH_SCALE] == "0.5"
+    assert json.loads(tags[vocabulary.OVERRIDES]) == ["retries=2"]
+    assert tags["mlflow.note.content"] == study.question
+    assert study.name in tags["mlflow.source.name"]
+
+
+def test_a_searched_row_axis_has_no_labels_beforehand(make_search: MakeStudy) -> None:
+    tags = parent_tags(make_search())
+    assert json.loads(tags[vocabulary.ROWS]) == []
+    assert tags[vocabulary.OVER_AXIS] == ""
+    assert all(isinstance(value, str) for value in tags.values())
+
+
+def test_a_plan_as_plain_values_names_every_cell_and_what_it_trains(
+    study: StudySpec, cells: tuple[TrialSpec, ...]
+) -> None:
+    content = plan_content(plan(replace(study, overrides=("a=b",)), finished=[cells[0].id]))
+    content = json.loads(json.dumps(content))
+    assert content["study"] == "tiny"
+    assert content["overrides"] == ["a=b"]
+    assert content["epoch_scale"] == ""
+    assert (content["num_cells"], content["num_todo"]) == (8, 7)
+    assert (content["epochs"], content["epochs_todo"]) == (16, 14)
+    assert [cell["trial"] for cell in content["cells"]] == [cell.id for cell in cells]
+    assert content["cells"][3]["labels"] == {"order": "binary", "seed": "2"}
+    assert TrainSpec.from_mapping(content["cells"][3]["train"]) == cells[3].train
+
+
+@pytest.fixture
+def recorded(study: StudySpec, cells: tuple[TrialSpec, ...]) -> list[RecordedCell]:
+    return [
+        RecordedCell(
+            run_id=f"run {cell.id}",
+            key=cell_key(study, cell),
+            trial=cell.id,
+            labels=cell.labels,
+            state=vocabulary.FINISHED,
+            name=cell.name,
+            objective=0.5,
+        )
+        for cell in cells
+    ]
+
+
+def test_a_study_that_only_grew_is_welcome(
+    study: StudySpec, recorded: list[RecordedCell], make_study: MakeStudy
+) -> None:
+    refuse_changed_labels(study, recorded)
+    refuse_changed_labels(study, recorded[:3])
+    refuse_changed_labels(study.with_seeds((1, 2, 3)), recorded)
+    refuse_changed_labels(study.with_seeds((8,)), recorded)
+
+
+def test_labels_that_come_to_mean_other_trials_are_refused_with_both(
+    study: StudySpec, cells: tuple[TrialSpec, ...], recorded: list[RecordedCell]
+) -> None:
+    changed = [replace(recorded[0], trial="f" * 16), *recorded[1:]]
+    with pytest.raises(StudyError, match="now means trial") as raised:
+        refuse_changed_labels(study, changed)
+    [fault] = raised.value.faults
+    assert raised.value.source == "tiny"
+    assert cells[0].name in fault.path
+    assert cells[0].id in fault.what
+    assert "f" * 16 in fault.what
+    assert "another label" in fault.hint
+
+
+def test_what_a_search_drew_is_never_refused(
+    make_search: MakeStudy, recorded: list[RecordedCell]
+) -> None:
+    refuse_changed_labels(make_search(), [replace(recorded[0], trial="f" * 16)])

@@ -1,0 +1,71 @@
+"""Which cell a configuration stands for, and the worker's job for it."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cells import cell_key
+from orchestrator.expansion import trial_at
+from orchestrator.study import StudySpec, TrialSpec
+from orchestrator.work import Work
+from orchestrator.worker import Job
+from trainers.engine.checkpoint import CheckpointPolicy
+from trainers.spec import TrainSpec
+
+MakeStudy = Callable[..., StudySpec]
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Job:
+    return Job(
+        train={},
+        data_dir=tmp_path / "data",
+        checkpoint_dir=tmp_path / "checkpoints",
+        checkpoints=CheckpointPolicy(policy="last"),
+        device="cpu",
+        num_threads=1,
+        report_every_s=0.25,
+    )
+
+
+@pytest.fixture
+def work(study: StudySpec, cells: tuple[TrialSpec, ...], template: Job) -> Work:
+    return Work(
+        study=study, cells={cell_key(study, cell): cell for cell in cells}, template=template
+    )
+
+
+def test_a_configuration_names_its_cell(work: Work, cells: tuple[TrialSpec, ...]) -> None:
+    for key, cell in zip(work.cells, cells, strict=True):
+        assert work.trial({"cell": key}) is cell
+        assert work.key({"cell": key}) == key
+
+
+def test_a_job_trains_the_cell_in_a_folder_of_its_own(
+    work: Work, cells: tuple[TrialSpec, ...], template: Job
+) -> None:
+    jobs = [work.job({"cell": key}) for key in work.cells]
+    for job, cell in zip(jobs, cells, strict=True):
+        assert TrainSpec.from_mapping(job.train) == cell.train
+        assert job.checkpoint_dir == template.checkpoint_dir / cell.id
+        assert (job.data_dir, job.checkpoints) == (template.data_dir, template.checkpoints)
+        assert (job.device, job.num_threads, job.report_every_s) == ("cpu", 1, 0.25)
+    assert len({job.checkpoint_dir for job in jobs}) == len(jobs)
+
+
+def test_what_a_searcher_draws_is_a_cell_too(make_search: MakeStudy, template: Job) -> None:
+    study = make_search()
+    work = Work(study=study, cells={}, template=template)
+    drawn = {"lr": 0.0123456789, "size": "64"}
+    trial = trial_at(study, drawn)
+    assert work.trial(drawn).id == trial.id
+    assert work.key(drawn) == cell_key(study, trial)
+    assert work.job(drawn).checkpoint_dir.name == trial.id
+
+
+def test_work_travels_to_the_workers(work: Work) -> None:
+    copy = pickle.loads(pickle.dumps(work))
+    for key in work.cells:
+        assert copy.job({"cell": key}) == work.job({"cell": key})

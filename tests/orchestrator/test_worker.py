@@ -1,0 +1,141 @@
+"""One cell in a worker: what it reports, and that an interruption changes nothing."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import vocabulary
+from orchestrator.study import TrialSpec
+from orchestrator.worker import Job, train_cell
+from trainers.engine.checkpoint import CheckpointPolicy
+from trainers.errors import SpecError
+
+
+@pytest.fixture
+def job(cells: tuple[TrialSpec, ...], tmp_path: Path) -> Job:
+    """Two epochs on the digits, the layers turning binary forwards."""
+    cell = next(cell for cell in cells if cell.labels["order"] == "forward")
+    return Job(
+        train=cell.train.to_mapping(),
+        data_dir=tmp_path / "data",
+        checkpoint_dir=tmp_path / "checkpoints" / cell.id,
+        checkpoints=CheckpointPolicy(policy="every"),
+        device="cpu",
+        num_threads=1,
+        report_every_s=0.0,
+    )
+
+
+def _untimed(reports: list[Mapping[str, Any]]) -> dict[tuple[str, int], float]:
+    """Every value of the curves by name and epoch, but for the seconds."""
+    return {
+        (name, step): value
+        for report in reports
+        for step, _, values in report["points"]
+        for name, value in values.items()
+        if name != "epoch_s"
+    }
+
+
+def test_every_epoch_is_reported_once_and_the_end_with_the_weights(job: Job) -> None:
+    reports: list[Mapping[str, Any]] = []
+    train_cell(job, reports.append)
+    assert [report["epoch"] for report in reports] == [1, 2, 2]
+    assert [[point[0] for point in report["points"]] for report in reports] == [[0], [1], []]
+    assert [report.get("done", False) for report in reports] == [False, False, True]
+    assert len(reports[-1]["weights_sha256"]) == 64
+    assert "weights_sha256" not in reports[0]
+    layers = {
+        pattern.format(layer=layer)
+        for pattern in vocabulary.LAYER_CURVES.values()
+        for layer in ("fc1", "fc2")
+    }
+    for _, _, values in (reports[0]["points"][0], reports[1]["points"][0]):
+        assert set(values) == {*vocabulary.CURVES, *layers}
+
+
+def test_every_report_has_a_summary_and_an_objective(job: Job) -> None:
+    reports: list[Mapping[str, Any]] = []
+    train_cell(job, reports.append)
+    for report in reports:
+        step, _, values = report["summary"]
+        assert step == report["epoch"] - 1
+        assert set(values) == set(vocabulary.SUMMARIES)
+    _, _, last = reports[-1]["summary"]
+    # The second layer turns binary in epoch 1: only from there on can an epoch be selected.
+    assert last["selected/epoch"] == last["last/epoch"] == 1
+    assert reports[-1]["objective"] == last["selected/validation_error"]
+    errors = [report["points"][0][2]["validation/error"] for report in reports[:2]]
+    assert [report["objective"] for report in reports[:2]] == errors
+
+
+def test_layers_turn_binary_in_their_turn(job: Job) -> None:
+    reports: list[Mapping[str, Any]] = []
+    train_cell(job, reports.append)
+    values = _untimed(reports)
+    assert [values["binary/layers", epoch] for epoch in (0, 1)] == [1, 2]
+    assert [values["binary/fc2", epoch] for epoch in (0, 1)] == [0, 1]
+
+
+def test_epochs_between_two_reports_travel_together(job: Job) -> None:
+    reports: list[Mapping[str, Any]] = []
+    four = replace(job, train={**job.train, "epochs": 4}, report_every_s=3600.0)
+    train_cell(four, reports.append)
+    assert [[point[0] for point in report["points"]] for report in reports] == [[0], [1, 2, 3]]
+    assert "done" not in reports[0]
+    assert reports[1]["done"]
+
+
+def test_reports_are_plain_data(job: Job) -> None:
+    reports: list[Mapping[str, Any]] = []
+    train_cell(job, reports.append)
+    assert json.loads(json.dumps(reports)) == reports
+
+
+def _train_until(job: Job, *, epoch: int, report: Callable[[Any], None]) -> None:
+    """Trains as far as the report of that epoch, which is never made."""
+
+    def report_or_die(content: Mapping[str, Any]) -> None:
+        if content["epoch"] == epoch:
+            raise KeyboardInterrupt("the worker is gone")
+        report(content)
+
+    with pytest.raises(KeyboardInterrupt, match="the worker is gone"):
+        train_cell(job, report_or_die)
+
+
+@pytest.mark.parametrize("policy", ["every", "none"])
+def test_an_interrupted_cell_ends_with_the_same_weights(policy: Any, job: Job) -> None:
+    whole: list[Mapping[str, Any]] = []
+    train_cell(replace(job, checkpoint_dir=job.checkpoint_dir.with_name("whole")), whole.append)
+
+    job = replace(job, checkpoints=CheckpointPolicy(policy=policy))
+    first: list[Mapping[str, Any]] = []
+    _train_until(job, epoch=2, report=first.append)
+    assert job.checkpoint_dir.exists() == (policy == "every")
+    again: list[Mapping[str, Any]] = []
+    train_cell(job, again.append)
+
+    assert again[-1]["weights_sha256"] == whole[-1]["weights_sha256"]
+    assert _untimed(again) == _untimed(whole)
+    # What comes from the checkpoint bears the time at which it was measured.
+    same_time = again[0]["points"][0][1] == first[0]["points"][0][1]
+    assert same_time == (policy == "every")
+
+
+def test_a_finished_cell_that_is_asked_for_again_reports_all_without_training(job: Job) -> None:
+    whole: list[Mapping[str, Any]] = []
+    train_cell(job, whole.append)
+    again: list[Mapping[str, Any]] = []
+    train_cell(job, again.append)
+    assert again[-1]["weights_sha256"] == whole[-1]["weights_sha256"]
+    assert [report["points"] for report in again] == [report["points"] for report in whole]
+
+
+def test_a_job_that_is_no_trial_is_refused(job: Job) -> None:
+    with pytest.raises(SpecError, match="epochs: must be 1 or more"):
+        train_cell(replace(job, train={**job.train, "epochs": 0}), print)
