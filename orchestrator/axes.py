@@ -59,6 +59,12 @@ class Axis:
         """Every key path that some value of the axis sets."""
         return frozenset({self.sets} - {""}).union(*self.points.values())
 
+    @property
+    def own_paths(self) -> frozenset[str]:
+        """Key paths that every value of the axis sets: the base has no say in them."""
+        points = [frozenset(point) for point in self.points.values()]
+        return frozenset.intersection(*points) if points else frozenset({self.sets})
+
     def extremes(self) -> Mapping[str, Point]:
         """Points that stand for the axis in a check: all of them, or both ends of a range."""
         if self.domain is None:

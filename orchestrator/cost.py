@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from orchestrator.study import TrialSpec
 from trainers.binding import Component
 from trainers.data import SOURCES
-from trainers.spec import blank_model
+from trainers.probe import blank_model
 
 # Measured on one core of a server of 2024; a hint needs no more than the order of magnitude.
 FLOPS_A_SECOND = 8e10

@@ -17,13 +17,15 @@ from orchestrator.journal import CellDescription, Point
 from orchestrator.study import StudySpec
 
 # Read when mlflow is imported. A call must fail soon: the journal keeps what could not be sent.
-for _name, _value in {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-}.items():
-    os.environ.setdefault(_name, _value)
+os.environ.update(
+    {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+        **os.environ,
+    }
+)
 
 import mlflow
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType

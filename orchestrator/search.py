@@ -3,17 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from trainers.errors import Fault, SpecError
-
-
-def _at_least(record: object, least: Mapping[str, float]) -> None:
-    faults = [
-        Fault(name, f"must be {low} or more, got {getattr(record, name)}")
-        for name, low in least.items()
-        if getattr(record, name) < low
-    ]
-    if faults:
-        raise SpecError(*faults)
+from trainers.errors import require_at_least
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +23,7 @@ class OptunaSearch:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        _at_least(self, {"num_samples": 1, "seed": 0})
+        require_at_least(self, {"num_samples": 1, "seed": 0})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +40,7 @@ class RandomSearch:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        _at_least(self, {"num_samples": 1, "seed": 0})
+        require_at_least(self, {"num_samples": 1, "seed": 0})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +59,7 @@ class AshaScheduler:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        _at_least(self, {"grace_period": 1, "reduction_factor": 2})
+        require_at_least(self, {"grace_period": 1, "reduction_factor": 2})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +78,7 @@ class MedianScheduler:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        _at_least(self, {"grace_period": 1, "min_samples": 1})
+        require_at_least(self, {"grace_period": 1, "min_samples": 1})
 
 
 Searcher = OptunaSearch | RandomSearch

@@ -15,7 +15,8 @@ from trainers.binding import Component, bind, bind_options, convert, show
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
 from trainers.models import MODELS
-from trainers.spec import TrainSpec, model_layers
+from trainers.probe import model_layers
+from trainers.spec import TrainSpec
 
 ID_VERSION = 1
 """Raised when the same words come to mean another training; every trial then gets a new id."""
@@ -136,8 +137,9 @@ class StudySpec:
         The base without what the axes set, and the epoch scale. Cells of one variant belong in
         one matrix; those of two never do.
         """
-        common = minimal(self.base)
-        for path in sorted(set().union(*(axis.paths for axis in self.axes))):
+        # Not the canonical form: that of a base without an order says nothing of its schedule.
+        common = without_defaults(self.base.to_mapping())
+        for path in sorted(set().union(*(axis.own_paths for axis in self.axes))):
             parent: Any = common
             *folders, last = path.split(".")
             for folder in folders:
@@ -180,7 +182,11 @@ def minimal(spec: TrainSpec) -> dict[str, Any]:
 
     So neither writing a default down nor a key added to the language later makes another trial.
     """
-    mapping = spec.canonical().to_mapping()
+    return without_defaults(spec.canonical().to_mapping())
+
+
+def without_defaults(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain values of a trial, without keys that have their default."""
     defaults: Mapping[str, object] = {
         "lr_schedule": {"name": "constant"},
         "loss": {"name": "cross_entropy"},
@@ -189,7 +195,7 @@ def minimal(spec: TrainSpec) -> dict[str, Any]:
     }
     kept = {key: value for key, value in mapping.items() if defaults.get(key) != value}
     if kept["data"].get("eval_batch_size") == 1000:
-        del kept["data"]["eval_batch_size"]
+        kept["data"] = {k: v for k, v in kept["data"].items() if k != "eval_batch_size"}
     return kept
 
 

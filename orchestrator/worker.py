@@ -74,6 +74,7 @@ class _Reporter:
     ) -> None:
         self.report = report
         self.every_s = every_s
+        self.num_epochs = spec.epochs
         self.final_from = spec.layers.final_from(epochs=spec.epochs)
         self.epochs: list[EpochMetrics] = []
         self.num_sent = 0
@@ -81,6 +82,9 @@ class _Reporter:
 
     def on_epoch_end(self, metrics: EpochMetrics) -> None:
         self.epochs.append(metrics)
+        if len(self.epochs) == self.num_epochs:
+            # The last epoch travels with the end, so that no scheduler can stop between the two.
+            return
         if time.monotonic() - self.sent_at >= self.every_s:
             self.send()
 

@@ -61,6 +61,21 @@ class BadLossError(ArithmeticError):
     """The training loss is no finite number any more."""
 
 
+def require_at_least(record: object, least: Mapping[str, float]) -> None:
+    """Refuses a record with a field below its least value.
+
+    Raises:
+        SpecError: With a fault for each such field.
+    """
+    faults = [
+        Fault(name, f"must be {low} or more, got {getattr(record, name)}")
+        for name, low in least.items()
+        if getattr(record, name) < low
+    ]
+    if faults:
+        raise SpecError(*faults)
+
+
 def did_you_mean(name: object, options: Iterable[str]) -> str:
     """A clause that names the nearest option, or nothing when none is near."""
     near = difflib.get_close_matches(str(name), list(options), n=1, cutoff=0.5)

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import torch
-from torch import nn
 
-from trainers.binarize.attach import weight_layers
 from trainers.binarize.schedule import LayerSchedule
 from trainers.binarize.weights import WEIGHT_BINARIZERS
 from trainers.binding import Component, Value, bind, convert, show
@@ -17,12 +15,10 @@ from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
 from trainers.losses import LOSSES
 from trainers.models import MODELS
 from trainers.optim import EPOCH_OPTIONS, LR_SCHEDULES, OPTIMIZERS
+from trainers.probe import fit_faults, model_layers
 
 T = TypeVar("T")
 Precision = Literal["float32", "bfloat16", "tf32", "float64"]
-
-MOST_PARAMETERS = 300_000_000
-"""A slip in a width must not take the machine's memory while a study is checked."""
 
 KEYS = (
     "model",
@@ -158,50 +154,6 @@ class TrainSpec:
         }
         parts["lr_schedule"] = Component(self.lr_schedule.name, options)
         return TrainSpec(**parts)
-
-
-def model_on_meta(model: Component) -> nn.Module:
-    """The model without memory for its weights: shapes and names only.
-
-    Raises:
-        SpecError: If the model refuses its options.
-    """
-    try:
-        with torch.device("meta"):
-            return MODELS[model.name](**model.options)
-    # What torch says to sizes that no tensor can have.
-    except (RuntimeError, TypeError, OverflowError) as error:
-        raise SpecError(f"cannot be made ({str(error).splitlines()[0]})") from error
-
-
-@torch.no_grad()
-def blank_model(model: Component) -> nn.Module:
-    """The model with weights of zero: for a forward pass that only shapes matter of.
-
-    One on the meta device would make torch load its compiler first, for longer than most models
-    take to compute two images.
-
-    Raises:
-        SpecError: If the model refuses its options, or is too large.
-    """
-    meta = model_on_meta(model)
-    size = sum(parameter.numel() for parameter in meta.parameters())
-    if size > MOST_PARAMETERS:
-        raise SpecError(f"has {size:,} parameters; {MOST_PARAMETERS:,} is the most")
-    blank = meta.to_empty(device="cpu")
-    for tensor in blank.state_dict().values():
-        tensor.zero_()
-    return blank
-
-
-@lru_cache(maxsize=64)
-def model_layers(model: Component) -> tuple[str, ...]:
-    """Names of the model's layers in forward order.
-
-    Raises:
-        SpecError: If the model refuses its options.
-    """
-    return weight_layers(model_on_meta(model))
 
 
 def _scaled_option(value: Value, factor: Callable[[int], int]) -> Value:
@@ -408,31 +360,8 @@ def _model_faults(
         return list(error.under("model"))
     faults: list[Fault] = []
     if data is not None:
-        faults += [fault.under("model") for fault in _fit_faults(model, data.source.name)]
+        faults += [fault.under("model") for fault in fit_faults(model, data.source.name)]
     for index, layer in enumerate(layers.order if layers else ()):
         if layer not in known:
             faults += UnknownNameError("layer", layer, known).under(f"layers.order.{index}")
     return faults
-
-
-@lru_cache(maxsize=64)
-def _fit_faults(model: Component, data: str) -> tuple[Fault, ...]:
-    """Whether the model takes the data's images and tells its classes apart."""
-    source = SOURCES[data]
-    shape = "x".join(str(size) for size in source.shape)
-    try:
-        with torch.no_grad():
-            logits = blank_model(model)(torch.zeros(2, *source.shape))
-    except SpecError as error:
-        return error.faults
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        what = f"does not take the {shape} images of data set '{data}' ({reason})"
-        return (Fault("", what),)
-    if logits.shape != (2, source.num_classes):
-        what = f"gives {logits.shape[-1]} outputs, but '{data}' has {source.num_classes} classes"
-        return (Fault("", what),)
-    return ()
-
-
-__all__ = ["DataSpec", "Precision", "TrainSpec", "blank_model", "model_layers"]

@@ -50,6 +50,7 @@ class Cell:
     params: Mapping[str, str]
     points: Mapping[tuple[str, int], float]
     num_rows: int
+    times: tuple[int, ...]
 
 
 class User:
@@ -108,10 +109,11 @@ class User:
             query = f"SELECT key, value FROM {table} WHERE run_uuid = ?"
             return dict(database.execute(query, (run,)).fetchall())
 
-        query = "SELECT key, step, value FROM metrics WHERE run_uuid = ?"
+        query = "SELECT key, step, value, timestamp FROM metrics WHERE run_uuid = ?"
         rows = database.execute(query, (run,)).fetchall()
-        points = {(key, step): value for key, step, value in rows}
-        return Cell(name, status, pairs("tags"), pairs("params"), points, len(rows))
+        points = {(key, step): value for key, step, value, _ in rows}
+        times = tuple(time for *_, time in rows)
+        return Cell(name, status, pairs("tags"), pairs("params"), points, len(rows), times)
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -148,6 +150,43 @@ def test_mlflows_page_opens_on_the_cells_of_the_study(
     assert "validation/error" in text
 
 
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """A Ray cluster of one node, started by hand as an administrator would."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # Ray puts sockets below the folder, whose paths must be short.
+    folder = tempfile.mkdtemp(prefix="ray")
+    command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block"]
+    command += ["--port", str(port), "--num-cpus", "2", "--temp-dir", folder]
+    command += ["--include-dashboard=false", "--disable-usage-stats"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, start_new_session=True, **quiet)
+    try:
+        _wait_until_open(port)
+        yield f"127.0.0.1:{port}"
+    finally:
+        # Asked politely it waits for its processes, some of which have left the group.
+        os.killpg(process.pid, signal.SIGKILL)
+        subprocess.run(["pkill", "-KILL", "-f", folder], check=False)
+        process.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_sweep_joins_a_running_cluster(user: Any, small: str, cluster: str) -> None:
+    path = user.writes(small)
+    done = user.runs("sweep", path, "--ray-address", cluster)
+    assert done.code == 0, done.err
+    assert "slots     2 at a time" in done.out
+    assert {cell.status for cell in user.cells()} == {"FINISHED"}
+    asked = user.runs(
+        "sweep", path, "--seeds", "9", "--ray-address", cluster, "--gpus-per-trial", "1"
+    )
+    assert asked.code == 2
+    assert "no node has more than 0" in asked.err
+
+
 def test_an_installed_wheel_works_from_any_folder(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     wheels, site = tmp_path / "wheels", tmp_path / "site"
@@ -168,6 +207,17 @@ def test_an_installed_wheel_works_from_any_folder(tmp_path: Path) -> None:
     assert str(site) in done.stdout
     for name in ("mnist300-orders", "digits-orders", "mnist300-lr"):
         assert name in done.stdout
+
+
+def _wait_until_open(port: int, *, within_s: float = 60) -> None:
+    end = time.monotonic() + within_s
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            assert time.monotonic() < end, f"nobody listens on {port}"
+            time.sleep(0.2)
 
 
 def _wait_for(address: str, *, within_s: float = 60) -> None:

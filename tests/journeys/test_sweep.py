@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,20 @@ def test_a_study_that_grows_runs_only_its_new_cells(first: Any, settled: Any) ->
     assert "epochs    12 to train" in grown.out
     assert len(settled.cells()) == 6
     assert "±" in grown.out
+
+
+def test_concurrency_limits_the_trials_at_once(first: Any, settled: Any) -> None:
+    done = settled.runs("sweep", "./small.yaml", "--seeds", "7,8,9", "--concurrency", "1")
+    assert done.code == 0, done.err
+    assert "slots     1 at a time" in done.out
+    spans = sorted(
+        (min(times), max(times))
+        for cell in settled.cells()
+        if "seed 9" in cell.name
+        for times in [cell.times]
+    )
+    assert len(spans) == 3
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
 
 
 def test_scaled_runs_are_kept_apart(first: Any, settled: Any) -> None:

@@ -94,6 +94,39 @@ def test_all_orders_come_after_the_controls_with_forward_and_reverse_first() -> 
     assert axis.paths == {"layers.order", "layers.epochs_per_layer"}
 
 
+def test_what_only_controls_set_is_no_own_path_of_the_axis() -> None:
+    entry = {"name": "order", "sets": "layers.order", "permutations": ["forward", "reverse"]}
+    alone = read_axis(entry, layers=LAYERS)
+    controlled = read_axis(entry | {"controls": ["float", "binary"]}, layers=LAYERS)
+    assert alone.own_paths == controlled.own_paths == {"layers.order"}
+    assert alone.paths == {"layers.order"}
+    assert controlled.paths == {"layers.order", "layers.epochs_per_layer"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "own", "paths"),
+    [
+        ({"seeds": [1, 2]}, {"seed"}, {"seed"}),
+        ({"sets": "epochs", "values": [1, 2]}, {"epochs"}, {"epochs"}),
+        ({"sets": "epochs", "choices": [1, 2]}, {"epochs"}, {"epochs"}),
+        ({"sets": "epochs", "range": {"low": 1, "high": 2}}, {"epochs"}, {"epochs"}),
+        ({"values": {"a": {"epochs": 1, "seed": 2}}}, {"epochs", "seed"}, {"epochs", "seed"}),
+        (
+            {"values": {"a": {"epochs": 1, "seed": 2}, "b": {"epochs": 3}}},
+            {"epochs"},
+            {"epochs", "seed"},
+        ),
+        ({"values": {"a": {"epochs": 1}, "b": {"seed": 3}}}, set(), {"epochs", "seed"}),
+    ],
+    ids=["seeds", "values", "choices", "range", "one label", "a common key", "no common key"],
+)
+def test_own_paths_are_those_that_every_value_sets(
+    entry: dict[str, object], own: set[str], paths: set[str]
+) -> None:
+    axis = read_axis({"name": "x", **entry}, layers=())
+    assert (axis.own_paths, axis.paths) == (own, paths)
+
+
 def test_every_order_of_four_layers_comes_once() -> None:
     layers = ("a", "b", "c", "d")
     axis = read_axis(

@@ -1,7 +1,11 @@
 """Studies as typed records: what is read, what is refused, and what makes a trial the same."""
 
 import copy
+import json
 import random
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -239,6 +243,63 @@ def test_a_study_may_grow_without_becoming_another_variant(make_study: MakeStudy
     assert make_study(question="Another?", retries=3).variant == study.variant
 
 
+ORDER_AXIS: dict[str, Any] = {
+    "name": "order",
+    "sets": "layers.order",
+    "permutations": ["forward"],
+}
+
+
+@pytest.mark.parametrize(
+    "grown",
+    [
+        {"controls": ["float"]},
+        {"controls": ["binary"]},
+        {"controls": ["float", "binary"]},
+        {"permutations": ["forward", "reverse"]},
+        {"permutations": "all", "controls": ["binary", "float"]},
+    ],
+)
+def test_controls_and_labels_added_to_an_axis_leave_the_variant(
+    grown: dict[str, Any], make_study: MakeStudy
+) -> None:
+    before = make_study(axes=[ORDER_AXIS, {"name": "seed", "seeds": [1]}])
+    after = make_study(axes=[ORDER_AXIS | grown, {"name": "seed", "seeds": [1, 2, 3]}])
+    assert after.variant == before.variant
+
+
+@pytest.mark.parametrize("controls", [[], ["float", "binary"]])
+def test_other_epochs_per_layer_are_another_variant_with_and_without_controls(
+    controls: list[str], make_study: MakeStudy
+) -> None:
+    axes = [ORDER_AXIS | {"controls": controls}, {"name": "seed", "seeds": [1]}]
+    bases = [
+        copy.deepcopy(TRAIN) | {"epochs": 9, "layers": {**TRAIN["layers"], "epochs_per_layer": n}}
+        for n in (0, 1, 2)
+    ]
+    assert len({make_study(base=base, axes=axes).variant for base in bases}) == 3
+
+
+def test_values_added_to_an_axis_leave_the_variant(make_study: MakeStudy) -> None:
+    def variant(values: object) -> str:
+        axes = [{"name": "lr", "sets": "optimizer.lr", "values": values}]
+        return make_study(axes=axes, matrix={"rows": "lr"}).variant
+
+    assert variant([0.1]) == variant([0.1, 0.2]) == variant({"slow": 0.1, "fast": 0.5})
+
+
+def test_what_only_some_values_set_stays_in_the_variant(make_study: MakeStudy) -> None:
+    values = {"short": {"optimizer.lr": 0.1, "epochs": 2}, "usual": {"optimizer.lr": 0.1}}
+    axes = [{"name": "pace", "values": values}]
+
+    def variant(**changes: Any) -> str:
+        base = copy.deepcopy(TRAIN) | changes
+        return make_study(base=base, axes=axes, matrix={"rows": "pace"}).variant
+
+    assert variant(optimizer={"name": "adam", "lr": 0.5}) == variant()
+    assert variant(epochs=5) != variant()
+
+
 def test_what_the_axes_set_is_no_part_of_the_variant(make_study: MakeStudy) -> None:
     base = copy.deepcopy(TRAIN) | {"seed": 99}
     assert make_study(base=base).variant == make_study().variant
@@ -430,3 +491,24 @@ def test_numbers_beyond_all_measure_are_refused(place: tuple[Any, ...], value: o
     here[place[-1]] = value
     with pytest.raises(SpecError, match=f"{'.'.join(place[:2])}"):
         StudySpec.from_mapping(mapping)
+
+
+def test_reading_a_study_loads_neither_torchs_compiler_nor_torchvision(
+    make_mapping: MakeMapping,
+) -> None:
+    code = """
+        import json
+        import sys
+        from orchestrator.expansion import expand
+        from orchestrator.study import StudySpec
+
+        expand(StudySpec.from_mapping(json.loads(sys.argv[1])))
+        sys.exit(", ".join({"torch._dynamo", "torchvision"} & set(sys.modules)) or 0)
+        """
+    mapping = make_mapping(
+        base=copy.deepcopy(TRAIN)
+        | {"model": {"name": "mlp", "widths": [784, 300, 10]}, "data": {"name": "mnist"}}
+    )
+    command = [sys.executable, "-c", textwrap.dedent(code), json.dumps(mapping)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr

@@ -44,9 +44,9 @@ def _untimed(reports: list[Mapping[str, Any]]) -> dict[tuple[str, int], float]:
 def test_every_epoch_is_reported_once_and_the_end_with_the_weights(job: Job) -> None:
     reports: list[Mapping[str, Any]] = []
     train_cell(job, reports.append)
-    assert [report["epoch"] for report in reports] == [1, 2, 2]
-    assert [[point[0] for point in report["points"]] for report in reports] == [[0], [1], []]
-    assert [report.get("done", False) for report in reports] == [False, False, True]
+    assert [report["epoch"] for report in reports] == [1, 2]
+    assert [[point[0] for point in report["points"]] for report in reports] == [[0], [1]]
+    assert [report.get("done", False) for report in reports] == [False, True]
     assert len(reports[-1]["weights_sha256"]) == 64
     assert "weights_sha256" not in reports[0]
     layers = {
@@ -69,8 +69,8 @@ def test_every_report_has_a_summary_and_an_objective(job: Job) -> None:
     # The second layer turns binary in epoch 1: only from there on can an epoch be selected.
     assert last["selected/epoch"] == last["last/epoch"] == 1
     assert reports[-1]["objective"] == last["selected/validation_error"]
-    errors = [report["points"][0][2]["validation/error"] for report in reports[:2]]
-    assert [report["objective"] for report in reports[:2]] == errors
+    errors = [report["points"][0][2]["validation/error"] for report in reports]
+    assert [report["objective"] for report in reports] == errors
 
 
 def test_layers_turn_binary_in_their_turn(job: Job) -> None:
@@ -88,6 +88,24 @@ def test_epochs_between_two_reports_travel_together(job: Job) -> None:
     assert [[point[0] for point in report["points"]] for report in reports] == [[0], [1, 2, 3]]
     assert "done" not in reports[0]
     assert reports[1]["done"]
+
+
+@pytest.mark.parametrize("every_s", [0.0, 3600.0])
+def test_no_report_holds_the_last_epoch_without_the_end(every_s: float, job: Job) -> None:
+    # A scheduler that stopped the trial at such a report would keep its weights from us.
+    reports: list[Mapping[str, Any]] = []
+    layers = {"order": ["fc1"], "epochs_per_layer": 0}
+    for epochs in (1, 2, 3):
+        train = {**job.train, "epochs": epochs, "layers": layers}
+        folder = job.checkpoint_dir.with_name(str(epochs))
+        train_cell(
+            replace(job, train=train, checkpoint_dir=folder, report_every_s=every_s),
+            reports.append,
+        )
+        assert [report["epoch"] for report in reports if report.get("done")] == [epochs]
+        assert all(report["epoch"] < epochs for report in reports[:-1])
+        assert "weights_sha256" in reports[-1]
+        reports.clear()
 
 
 def test_reports_are_plain_data(job: Job) -> None:

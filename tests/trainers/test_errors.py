@@ -1,5 +1,7 @@
 """Faults and the wording of a failed lookup."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from trainers.errors import (
@@ -10,6 +12,7 @@ from trainers.errors import (
     UnknownNameError,
     choose,
     did_you_mean,
+    require_at_least,
 )
 
 TABLE = {"sign": 1, "xnor": 2, "biprop": 3}
@@ -53,6 +56,14 @@ def test_choose_offers_no_neighbour_when_none_is_near() -> None:
 def test_did_you_mean_takes_any_value() -> None:
     assert did_you_mean(3, ["batch"]) == ""
     assert did_you_mean("epoch", ["epochs", "seed"]) == ", did you mean 'epochs'?"
+
+
+def test_every_field_below_its_least_value_is_a_fault() -> None:
+    record = SimpleNamespace(every=0, keep=0, interval_s=-0.5)
+    require_at_least(record, {"every": 0, "keep": 0})
+    with pytest.raises(SpecError, match="every: must be 1 or more, got 0") as raised:
+        require_at_least(record, {"every": 1, "keep": 0, "interval_s": 0})
+    assert [fault.path for fault in raised.value.faults] == ["every", "interval_s"]
 
 
 def test_what_a_user_can_mend_is_a_spec_error_and_a_bad_loss_is_none() -> None:

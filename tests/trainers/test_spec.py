@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trainers.binarize.schedule import LayerSchedule
 from trainers.binding import Component
 from trainers.errors import SpecError
-from trainers.spec import KEYS, DataSpec, TrainSpec, model_on_meta
+from trainers.spec import KEYS, DataSpec, TrainSpec
 
 MakeMapping = Callable[..., dict[str, Any]]
 MakeSpec = Callable[..., TrainSpec]
@@ -327,8 +327,3 @@ def test_scaling_keeps_zero_epochs_per_layer_and_the_least_number(make_spec: Mak
     scaled = spec.scaled(lambda epochs: 1, least_epochs=3)
     assert (scaled.epochs, scaled.layers.epochs_per_layer) == (3, 0)
     assert spec.scaled(lambda epochs: epochs) == spec
-
-
-def test_a_model_on_meta_has_no_memory() -> None:
-    model = model_on_meta(Component("mlp", {"widths": (10**6, 10**6, 10)}))
-    assert all(parameter.is_meta for parameter in model.parameters())

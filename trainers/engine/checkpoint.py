@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from trainers.engine.result import EpochMetrics
-from trainers.errors import Fault, SpecError
+from trainers.errors import require_at_least
 
 log = logging.getLogger(__name__)
 
@@ -55,14 +55,7 @@ class CheckpointPolicy:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        least = {"every": 1, "keep": 0, "interval_s": 0}
-        faults = [
-            Fault(name, f"must be {low} or more, got {getattr(self, name)}")
-            for name, low in least.items()
-            if getattr(self, name) < low
-        ]
-        if faults:
-            raise SpecError(*faults)
+        require_at_least(self, {"every": 1, "keep": 0, "interval_s": 0})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

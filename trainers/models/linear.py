@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
+from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
 SMALLEST = 2**14
@@ -44,6 +44,7 @@ class _OneDnnLinear(torch.autograd.Function):
         return _onednn_linear(x, weight, bias)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias = ctx.needs_input_grad
@@ -55,14 +56,20 @@ class _OneDnnLinear(torch.autograd.Function):
 
 
 class Linear(nn.Linear):
-    """`nn.Linear`, faster for float32 matrices on a CPU; the same in every other respect."""
+    """`nn.Linear`, faster for float32 matrices on a CPU.
+
+    Where it is faster it has first derivatives only: a second one raises RuntimeError, and
+    `torch.func` does not reach through it.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns x @ weight.T + bias, (batch, out), of x, (batch, in)."""
         weight = self.weight
         suits = (
             HAS_ONEDNN
+            and type(x) is Tensor
             and x.dim() == 2
+            and x.shape[0] > 0
             and x.shape[1] == weight.shape[1]
             and x.dtype == weight.dtype == torch.float32
             and x.device.type == "cpu"

@@ -1,0 +1,110 @@
+"""Ray Tune's own searchers and schedulers, made from what a study says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ray import tune
+from ray.tune.schedulers import (
+    ASHAScheduler,
+    FIFOScheduler,
+    MedianStoppingRule,
+    TrialScheduler,
+)
+from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter, SearchAlgorithm
+from ray.tune.search import Searcher as TuneSearcher
+
+from orchestrator import vocabulary
+from orchestrator.axes import Axis
+from orchestrator.search import (
+    AshaScheduler,
+    MedianScheduler,
+    OptunaSearch,
+    RandomSearch,
+    Scheduler,
+    Searcher,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Search:
+    """How configurations are drawn.
+
+    Args:
+        axes: The searched axes.
+        searcher: Who draws.
+        num_samples: How many more.
+        known: Configurations measured earlier, with their objectives.
+    """
+
+    axes: Sequence[Axis]
+    searcher: Searcher
+    num_samples: int
+    known: Sequence[tuple[Mapping[str, Any], float]] = ()
+
+
+def search_parts(search: Search) -> tuple[dict[str, Any], SearchAlgorithm | TuneSearcher]:
+    """Tune's search space (empty where the searcher brings its own) and its searcher."""
+    space: dict[str, Any] = {}
+    for axis in search.axes:
+        if axis.domain is None:
+            space[axis.name] = tune.choice(list(axis.points))
+        elif axis.domain.integer:
+            draw = tune.lograndint if axis.domain.log else tune.randint
+            # Tune leaves the upper end out.
+            space[axis.name] = draw(int(axis.domain.low), int(axis.domain.high) + 1)
+        else:
+            draw = tune.loguniform if axis.domain.log else tune.uniform
+            space[axis.name] = draw(axis.domain.low, axis.domain.high)
+    # A search that goes on must not draw the points it began with once more.
+    seed = search.searcher.seed + len(search.known)
+    if isinstance(search.searcher, RandomSearch):
+        return space, BasicVariantGenerator(random_state=seed)
+    assert isinstance(search.searcher, OptunaSearch)
+    # Not for the workers, who import this module too.
+    import optuna
+    from ray.tune.search.optuna import OptunaSearch as TuneOptunaSearch
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    options: dict[str, Any] = {}
+    if search.known:
+        # With points measured earlier it wants the space in Optuna's own form.
+        options = {
+            "space": TuneOptunaSearch.convert_search_space(space),
+            "points_to_evaluate": [dict(config) for config, _ in search.known],
+            "evaluated_rewards": [value for _, value in search.known],
+        }
+        space = {}
+    return space, TuneOptunaSearch(metric=vocabulary.OBJECTIVE, mode="min", seed=seed, **options)
+
+
+def limited(
+    algorithm: SearchAlgorithm | TuneSearcher, *, slots: int
+) -> SearchAlgorithm | TuneSearcher:
+    """The algorithm, with no more than so many trials at once.
+
+    Tune's own setting for it counts for searchers only, and is passed over in silence for a grid.
+    """
+    if isinstance(algorithm, BasicVariantGenerator):
+        algorithm.max_concurrent = slots
+        return algorithm
+    assert isinstance(algorithm, TuneSearcher)
+    return ConcurrencyLimiter(algorithm, max_concurrent=slots)
+
+
+def tune_scheduler(scheduler: Scheduler | None, *, max_epochs: int) -> TrialScheduler:
+    """Tune's scheduler; one that lets every trial end where a study names none."""
+    if isinstance(scheduler, AshaScheduler):
+        return ASHAScheduler(
+            time_attr="epoch",
+            max_t=max_epochs,
+            grace_period=min(scheduler.grace_period, max_epochs),
+            reduction_factor=scheduler.reduction_factor,
+        )
+    if isinstance(scheduler, MedianScheduler):
+        return MedianStoppingRule(
+            time_attr="epoch",
+            grace_period=scheduler.grace_period,
+            min_samples_required=scheduler.min_samples,
+        )
+    return FIFOScheduler()  # type: ignore[no-untyped-call]

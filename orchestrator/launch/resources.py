@@ -1,0 +1,55 @@
+"""What a trial gets, and how many fit on the machine or cluster; without Ray."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+class ResourceError(RuntimeError):
+    """A trial asks for more than the machine or cluster has."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """What each trial gets, and how many run at once.
+
+    Args:
+        cpus: CPUs of a trial; torch gets as many threads.
+        gpus: GPUs of a trial; a fraction shares one.
+        concurrency: Trials at once at most; None: as many as fit.
+    """
+
+    cpus: float = 1
+    gpus: float = 0
+    concurrency: int | None = None
+
+
+def this_machine() -> list[Mapping[str, float]]:
+    """What an embedded Ray would have to give: one node."""
+    import torch
+
+    return [{"CPU": len(os.sched_getaffinity(0)), "GPU": torch.cuda.device_count()}]
+
+
+def num_slots(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> int:
+    """How many trials can run at once on these nodes.
+
+    Raises:
+        ResourceError: If not even one can, now or ever.
+    """
+    for kind, asked in (("CPU", resources.cpus), ("GPU", resources.gpus)):
+        most = max((node.get(kind, 0) for node in nodes), default=0)
+        if asked > most:
+            flag = f"--{kind.lower()}s-per-trial"
+            what = f"a trial asks for {asked:g} {kind}s, but no node has more than {most:g}"
+            raise ResourceError(f"{what}; lower {flag}")
+    slots = sum(_fit(node, resources) for node in nodes)
+    if slots == 0:
+        what = f"no node has {resources.cpus:g} CPUs and {resources.gpus:g} GPUs together"
+        raise ResourceError(f"{what}; lower --cpus-per-trial or --gpus-per-trial")
+    return min(slots, resources.concurrency or slots)
+
+
+def _fit(node: Mapping[str, float], resources: Resources) -> int:
+    asked = {"CPU": resources.cpus, "GPU": resources.gpus}
+    return int(min(node.get(kind, 0) // size for kind, size in asked.items() if size > 0))

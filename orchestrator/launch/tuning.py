@@ -1,0 +1,206 @@
+"""Trials through Ray Tune's loop, and each of its events to a listener."""
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray import tune
+from ray.tune.search import BasicVariantGenerator, SearchAlgorithm
+from ray.tune.search import Searcher as TuneSearcher
+
+from orchestrator import vocabulary
+from orchestrator.launch.parts import Search, limited, search_parts, tune_scheduler
+from orchestrator.launch.resources import Resources
+from orchestrator.search import Scheduler
+from orchestrator.worker import Job, Report, train_cell
+
+
+class Work(Protocol):
+    """Which job a Tune configuration stands for; pickled to the workers."""
+
+    def job(self, config: Mapping[str, Any]) -> Job:
+        """What the worker does."""
+        ...
+
+    def key(self, config: Mapping[str, Any]) -> str:
+        """The cell it belongs to."""
+        ...
+
+
+class Listener(Protocol):
+    """Told of what happens, on the driver, in Tune's loop: must be quick and must not raise."""
+
+    def started(self, config: Mapping[str, Any]) -> None:
+        """A worker begins with a cell, or begins again after a failure."""
+
+    def reported(self, key: str, report: Report) -> None:
+        """A cell has trained further."""
+
+    def ended(self, key: str) -> None:
+        """A cell is trained, or was stopped by the scheduler."""
+
+    def failed(self, key: str, *, reason: str, details: str, final: bool) -> None:
+        """A cell failed; unless `final` it is tried again."""
+
+    def tick(self) -> None:
+        """Called several times a second."""
+
+
+def launch(
+    work: Work,
+    *,
+    keys: Sequence[str],
+    search: Search | None,
+    scheduler: Scheduler | None,
+    max_epochs: int,
+    resources: Resources,
+    slots: int,
+    retries: int,
+    listener: Listener,
+    folder: Path,
+    verbose: bool,
+) -> None:
+    """Runs all cells, or as many as a search asks for; returns when none is left or on a signal.
+
+    Args:
+        work: What each configuration means.
+        keys: The cells to run; empty for a search.
+        search: How configurations are drawn, if they are.
+        scheduler: What stops hopeless trials, if anything.
+        max_epochs: Most epochs of a trial.
+        resources: What each trial gets.
+        slots: Trials at once.
+        retries: Further tries of a cell that failed.
+        listener: Told of everything.
+        folder: Where Tune writes; emptied afterwards.
+        verbose: Let Tune speak.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"sweep-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    space: dict[str, Any] = {"cell": tune.grid_search(list(keys))}
+    algorithm: SearchAlgorithm | TuneSearcher = BasicVariantGenerator()
+    num_samples = 1
+    if search is not None:
+        space, algorithm = search_parts(search)
+        num_samples = search.num_samples
+    tuner = tune.Tuner(
+        tune.with_resources(
+            tune.with_parameters(_trainable, work=work),
+            {"cpu": resources.cpus, "gpu": resources.gpus},
+        ),
+        param_space=space,
+        tune_config=tune.TuneConfig(
+            metric=vocabulary.OBJECTIVE,
+            mode="min",
+            num_samples=num_samples,
+            search_alg=limited(algorithm, slots=slots),
+            scheduler=tune_scheduler(scheduler, max_epochs=max_epochs),
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            name=name,
+            storage_path=str(folder),
+            verbose=1 if verbose else 0,
+            callbacks=[_Bridge(listener, work)],
+            failure_config=tune.FailureConfig(max_failures=retries),
+        ),
+    )
+    with _terminated_like_interrupted():
+        tuner.fit()
+    if not verbose:
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _trainable(config: dict[str, Any], *, work: Work) -> None:
+    # Tune finds nothing to compare by in a report without its metric, so each has it.
+    train_cell(work.job(config), lambda report: tune.report(dict(report)))
+
+
+class _Bridge(tune.Callback):
+    """Passes Tune's events on. Pickled with the experiment, it leaves the listener out."""
+
+    def __init__(self, listener: Listener, work: Work) -> None:
+        self.listener: Listener | None = listener
+        self.work: Work | None = work
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"listener": None, "work": None}
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        if self.listener:
+            self.listener.started(trial.config)
+
+    def on_trial_result(
+        self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        if self.listener and "points" in result:
+            self.listener.reported(self._key(trial), result)
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        if self.listener:
+            self.listener.ended(self._key(trial))
+
+    def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._failed(trial, final=False)
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._failed(trial, final=True)
+
+    def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
+        if self.listener:
+            self.listener.tick()
+
+    def _failed(self, trial: Any, *, final: bool) -> None:
+        if self.listener:
+            reason, details = _failure(trial)
+            self.listener.failed(self._key(trial), reason=reason, details=details, final=final)
+
+    def _key(self, trial: Any) -> str:
+        assert self.work is not None
+        return self.work.key(trial.config)
+
+
+def _failure(trial: Any) -> tuple[str, str]:
+    """Why a trial failed, in one line, and all that is known."""
+    # Tune also pickles the error; its text says as much, and reading it runs nothing.
+    path = Path(trial.error_file or "")
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return failure_reason(details := text.rpartition("Failure # ")[2]), details
+
+
+def failure_reason(details: str) -> str:
+    """The reason in what Tune writes about a failure: a traceback, or how an actor died."""
+    lines = [line.strip() for line in details.splitlines() if line.strip()]
+    if any(
+        "ray.exceptions.OutOfMemoryError" in line or "running low on memory" in line
+        for line in lines
+    ):
+        return "out of memory: the worker was ended before the machine ran out"
+    if any("actor died" in line.lower() or "ActorDiedError" in line for line in lines):
+        return "the worker process died (killed, or out of memory)"
+    # The first line is Tune's own: which failure, and when.
+    if len(lines) < 2:
+        return "unknown reason"
+    kind, colon, message = lines[-1].partition(": ")
+    # `trainers.errors.BadLossError: ...` without the module.
+    is_name = all(part.isidentifier() for part in kind.split("."))
+    return f"{kind.rpartition('.')[2]}{colon}{message}" if is_name else lines[-1]
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM ends the sweep as Ctrl-C does: Tune stops its trials and returns."""
+
+    def interrupt(number: int, frame: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,209 @@
+"""Speed as ratios: this package against a usual training loop, measured in the same run.
+
+    python tests/benchmarks/bench.py [epoch sweep overhead tracking] [--data-dir DIR] [--scale F]
+
+Prints a table and writes it to tests/benchmarks/results/. Wants an idle machine.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import torch
+from usual_loop import WIDTHS, UsualLoop
+
+import trainers
+from orchestrator.axes import order_label
+from orchestrator.environment import environment
+from trainers.build import build_task
+from trainers.engine.fit import train_one_epoch
+
+ROOT = Path(__file__).resolve().parents[2]
+ORDERS = ([1, 2, 3], [3, 2, 1], [1, 3, 2], [2, 1, 3], [2, 3, 1], [3, 1, 2])
+NUM_THREADS = 2
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    what: str
+    rival: str
+    ours: str
+    ratio: str
+    claim: str
+
+
+def epoch(data_dir: Path) -> list[Row]:
+    """A training epoch of the 300-100-10 network, all layers binary, two threads."""
+    torch.set_num_threads(NUM_THREADS)
+    layers = ["fc1", "fc2", "fc3"]
+    rival = UsualLoop(data_dir, order=layers, epochs_per_layer=0)
+    spec = trainers.TrainSpec.from_mapping(_mnist({"order": layers, "epochs_per_layer": 0}, 9))
+    task = build_task(spec, data_dir=data_dir, device=torch.device("cpu"))
+    trainers.set_binary(task.model, layers)
+    usual, ours = [], []
+    # In turn, so that a machine whose speed drifts treats both alike; the first of each warms up.
+    for number in range(5):
+        usual.append(rival.train_epoch(number))
+        started = time.perf_counter()
+        train_one_epoch(task, number)
+        ours.append(time.perf_counter() - started)
+    one, other = statistics.median(usual[1:]), statistics.median(ours[1:])
+    return [_row("training epoch, two threads", one, other, "at least 7x")]
+
+
+def sweep(data_dir: Path, scale: float) -> list[Row]:
+    """The six orders, trained and measured each epoch: six usual loops, and one sweep."""
+    per_layer = max(1, round(150 * scale))
+    started = time.perf_counter()
+    for order in ORDERS:
+        torch.set_num_threads(NUM_THREADS)
+        names = [f"fc{number}" for number in order]
+        loop = UsualLoop(data_dir, order=names, epochs_per_layer=per_layer)
+        for number in range(3 * per_layer):
+            loop.train_epoch(number)
+            loop.evaluate(number)
+    usual = time.perf_counter() - started
+    names = ",".join(order_label(order) for order in ORDERS)
+    with tempfile.TemporaryDirectory() as home:
+        started = time.perf_counter()
+        _command(
+            "sweep", "mnist300-orders", "--home", home, "--data-dir", str(data_dir),
+            "--scale-epochs", str(scale), "--set", "axes.order.controls=[]",
+            "--set", f"axes.order.permutations=[{names}]",
+        )  # fmt: skip
+        ours = time.perf_counter() - started
+    what = f"six orders, {3 * per_layer} epochs each, start to matrix"
+    return [_row(what, usual, ours, "at least 10x")]
+
+
+def overhead(data_dir: Path) -> list[Row]:
+    """Seconds a further cell costs beyond its training, when the workers are warm."""
+    few, many = 8, 40
+    walls, trained = {}, {}
+    for num_cells in (few, many):
+        seeds = ",".join(str(seed) for seed in range(num_cells // 8))
+        with tempfile.TemporaryDirectory() as home:
+            started = time.perf_counter()
+            arguments = ("--home", home, "--seeds", seeds, "--scale-epochs", "0.2")
+            _command("sweep", "digits-orders", *arguments)
+            walls[num_cells] = time.perf_counter() - started
+            trained[num_cells] = _train_s(Path(home))
+    more = many - few
+    slots = os.cpu_count() or 1
+    cost = (walls[many] - walls[few] - (trained[many] - trained[few]) / slots) / more
+    what = f"a further cell beyond its training ({few} to {many} cells)"
+    return [Row(what, "", f"{cost:.3f} s", "", "below 0.1 s")]
+
+
+def tracking(data_dir: Path) -> list[Row]:
+    """Share of the driver's time spent in journal and delivery, at one second an epoch."""
+    from orchestrator.home import Home
+    from orchestrator.launch import Resources
+    from orchestrator.sweep import SweepOptions
+    from orchestrator.sweep import sweep as run_sweep
+
+    from orchestrator.catalog import load_study  # isort: skip
+
+    class Nobody:
+        """A watcher that looks away."""
+
+        def __getattr__(self, name: str) -> object:
+            return lambda *args, **kwargs: None
+
+    study = load_study("mnist300-orders", epoch_scale=0.04)
+    with tempfile.TemporaryDirectory() as home:
+        options = SweepOptions(data_dir=data_dir, resources=Resources())
+        outcome = run_sweep(study, Home.at(home), options, Nobody())
+    slots = os.cpu_count() or 1
+    mean_epoch = outcome.train_s / outcome.plan.epochs
+    share = outcome.track_s / (outcome.train_s / slots)
+    # What one slot's epochs cost, had each taken a second.
+    at_one_second = share * mean_epoch
+    what = f"tracking, share of the time at 1 s an epoch (measured at {mean_epoch:.2f} s)"
+    return [Row(what, "", f"{at_one_second:.2%}", "", "below 3 %")]
+
+
+def _mnist(layers: dict[str, object], epochs: int) -> dict[str, object]:
+    return {
+        "model": {"name": "mlp", "widths": WIDTHS},
+        "data": {"name": "mnist", "batch_size": 100},
+        "optimizer": {"name": "adam", "lr": 0.1},
+        "layers": layers,
+        "epochs": epochs,
+    }
+
+
+def _row(what: str, usual: float, ours: float, claim: str) -> Row:
+    return Row(what, f"{usual:.2f} s", f"{ours:.2f} s", f"{usual / ours:.1f}x", claim)
+
+
+def _command(*arguments: str) -> None:
+    command = [sys.executable, "-m", "orchestrator.cli.main", *arguments]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _train_s(home: Path) -> float:
+    import sqlite3
+
+    with sqlite3.connect(home / "mlflow.db") as database:
+        query = "SELECT SUM(value) FROM metrics WHERE key = 'epoch_s'"
+        return float(database.execute(query).fetchone()[0])
+
+
+def _table(rows: list[Row]) -> str:
+    head = ["what", "usual loop", "bnn-orchestrate", "ratio", "claim"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for row in rows:
+        cells = (row.what, row.rival, row.ours, row.ratio, row.claim)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Runs what is named, all without a name."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="epoch sweep overhead tracking")
+    beside = ROOT.parent / "shared" / "data"
+    default = os.environ.get("BNN_DATA_DIR") or str(beside)
+    parser.add_argument("--data-dir", type=Path, default=Path(default))
+    parser.add_argument("--scale", type=float, default=0.04, help="of the epochs of the sweep")
+    args = parser.parse_args()
+    parts = {
+        "epoch": lambda: epoch(args.data_dir),
+        "overhead": lambda: overhead(args.data_dir),
+        "tracking": lambda: tracking(args.data_dir),
+        "sweep": lambda: sweep(args.data_dir, args.scale),
+    }
+    rows = [row for name in args.parts or parts for row in parts[name]()]
+    made = environment()
+    versions = made["packages"]
+    assert isinstance(versions, dict)
+    packages = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    text = (
+        f"# Benchmark, {time.strftime('%Y-%m-%d')}\n\n{_table(rows)}\n\n"
+        f"{made['num_cpus']} cores of {made['processor']}, {platform.machine()}, Python "
+        f"{made['python']}; {packages}; commit {made['git_commit'] or 'unknown'}.\n\n"
+        "The usual loop: torchvision's MNIST, ToTensor and Normalize for each image, a DataLoader "
+        "with two workers, Adam unfused (usual_loop.py). Medians of four for epochs; one run each "
+        "for the rest.\n"
+    )
+    print(text)
+    if not args.parts:
+        folder = Path(__file__).parent / "results"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{platform.machine()}-{made['num_cpus']}cpu.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()

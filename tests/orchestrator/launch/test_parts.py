@@ -1,0 +1,161 @@
+"""Tune's searchers and schedulers; no test here starts Ray."""
+
+from typing import Any, cast
+
+import pytest
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule
+from ray.tune.search import BasicVariantGenerator
+from ray.tune.search.optuna import OptunaSearch as TuneOptunaSearch
+from ray.tune.search.sample import Categorical, Domain, Float, Integer
+
+from orchestrator.axes import Axis, read_axis
+from orchestrator.launch.parts import Search, limited, search_parts, tune_scheduler
+from orchestrator.search import AshaScheduler, MedianScheduler, OptunaSearch, RandomSearch
+
+
+def test_asha_counts_epochs_and_stops_at_the_longest_trial() -> None:
+    record = AshaScheduler(grace_period=7, reduction_factor=3)
+    made = tune_scheduler(record, max_epochs=100)
+    assert isinstance(made, ASHAScheduler)
+    assert made._time_attr == "epoch"
+    assert made._max_t == 100
+    assert made._reduction_factor == 3
+    # Each rung is a number of epochs, with what was recorded there.
+    assert min(rung[0] for rung in made._brackets[0]._rungs) == 7
+
+
+def test_a_grace_period_beyond_the_last_epoch_is_cut() -> None:
+    made = tune_scheduler(AshaScheduler(grace_period=50), max_epochs=9)
+    assert isinstance(made, ASHAScheduler)
+    assert made._max_t == 9
+
+
+def test_the_median_rule_counts_epochs() -> None:
+    made = tune_scheduler(MedianScheduler(grace_period=5, min_samples=4), max_epochs=9)
+    assert isinstance(made, MedianStoppingRule)
+    assert made._time_attr == "epoch"
+    assert made._grace_period == 5
+    assert made._min_samples_required == 4
+
+
+def test_without_a_scheduler_no_trial_is_stopped() -> None:
+    assert type(tune_scheduler(None, max_epochs=9)) is FIFOScheduler
+
+
+def _axis(**entry: Any) -> Axis:
+    return read_axis({"name": "x", "sets": "epochs", **entry}, layers=())
+
+
+def _space(axis: Axis, searcher: Any = None) -> Domain:
+    search = Search(axes=[axis], searcher=searcher or RandomSearch(num_samples=3), num_samples=3)
+    space, _ = search_parts(search)
+    assert list(space) == ["x"]
+    return cast(Domain, space["x"])
+
+
+def test_choices_are_drawn_by_their_labels() -> None:
+    domain = _space(_axis(choices=[32, 64]))
+    assert isinstance(domain, Categorical)
+    assert domain.categories == ["32", "64"]
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_whole_numbers_are_drawn_up_to_and_with_the_upper_end(log: bool) -> None:
+    domain = _space(_axis(range={"low": 2, "high": 4, "integer": True, "log": log}))
+    assert isinstance(domain, Integer)
+    assert set(domain.sample(size=200)) == {2, 3, 4}
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_numbers_are_drawn_between_both_ends(log: bool) -> None:
+    domain = _space(_axis(range={"low": 1e-4, "high": 1, "log": log}))
+    assert isinstance(domain, Float)
+    assert (domain.lower, domain.upper) == (1e-4, 1.0)
+    drawn = domain.sample(size=200)
+    assert all(1e-4 <= value <= 1 for value in drawn)
+    below = sum(value < 0.01 for value in drawn)
+    assert (below > 60) == log
+
+
+KNOWN = [({"x": 0.5}, 0.25), ({"x": 0.01}, 0.125)]
+
+
+def _parts(searcher: Any, known: Any = ()) -> tuple[dict[str, Any], Any]:
+    axes = [_axis(range={"low": 0.001, "high": 1, "log": True})]
+    search = Search(axes=axes, searcher=searcher, num_samples=3, known=known)
+    return search_parts(search)
+
+
+def _drawn_at_random(seed: int, known: Any = ()) -> list[float]:
+    space, algorithm = _parts(RandomSearch(num_samples=3, seed=seed), known)
+    assert isinstance(algorithm, BasicVariantGenerator)
+    return [space["x"].sample(random_state=algorithm._random_state) for _ in range(3)]
+
+
+def _drawn_by_optuna(seed: int, known: Any = ()) -> list[float]:
+    space, algorithm = _parts(OptunaSearch(num_samples=3, seed=seed), known)
+    if space:
+        # What the tuner does with a space that the searcher was not given.
+        assert algorithm.set_search_properties("objective", "min", space)
+    return [algorithm.suggest(str(number))["x"] for number in range(3)]
+
+
+DRAWS = pytest.mark.parametrize("drawn", [_drawn_at_random, _drawn_by_optuna])
+
+
+@DRAWS
+def test_a_search_draws_the_same_points_for_the_same_seed(drawn: Any) -> None:
+    assert drawn(5) == drawn(5)
+    assert drawn(5) != drawn(6)
+    assert drawn(5, KNOWN) == drawn(5, KNOWN)
+
+
+@DRAWS
+def test_a_search_that_goes_on_does_not_draw_its_first_points_again(drawn: Any) -> None:
+    assert not set(drawn(5)) & set(drawn(5, KNOWN))
+    assert not set(drawn(5, KNOWN[:1])) & set(drawn(5, KNOWN))
+
+
+def test_a_random_search_keeps_its_space_when_it_goes_on() -> None:
+    space, _ = _parts(RandomSearch(num_samples=3), KNOWN)
+    assert list(space) == ["x"]
+
+
+def test_optuna_draws_from_the_space_of_the_axes() -> None:
+    space, algorithm = _parts(OptunaSearch(num_samples=3))
+    assert isinstance(space["x"], Float)
+    assert isinstance(algorithm, TuneOptunaSearch)
+    assert (algorithm.metric, algorithm.mode) == ("objective", "min")
+
+
+def test_optuna_is_told_what_was_measured_before() -> None:
+    space, algorithm = _parts(OptunaSearch(num_samples=3), KNOWN)
+    assert space == {}
+    trials = algorithm._ot_study.trials
+    assert [(trial.params["x"], trial.value) for trial in trials] == [(0.5, 0.25), (0.01, 0.125)]
+    drawn = algorithm.suggest("one")
+    assert 0.001 <= drawn["x"] <= 1
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_searcher_draws_no_more_than_slots_before_a_trial_ends(slots: int) -> None:
+    space, algorithm = _parts(OptunaSearch(num_samples=9))
+    one = cast(Any, limited(algorithm, slots=slots))
+    assert one.set_search_properties("objective", "min", space)
+    drawn = [one.suggest(str(number)) for number in range(slots + 2)]
+    assert [bool(config) for config in drawn] == [True] * slots + [False] * 2
+    one.on_trial_complete("0", {"objective": 0.5})
+    assert one.suggest("next")
+
+
+def test_a_grid_and_a_random_search_have_no_more_trials_at_once_than_slots() -> None:
+    for algorithm in (BasicVariantGenerator(), _parts(RandomSearch(num_samples=9))[1]):
+        generator = limited(algorithm, slots=3)
+        assert isinstance(generator, BasicVariantGenerator)
+        assert generator.max_concurrent == 3
+
+
+def test_limits_leave_a_random_search_its_seed() -> None:
+    space, algorithm = _parts(RandomSearch(num_samples=3, seed=5))
+    state = cast(Any, limited(algorithm, slots=2))._random_state
+    assert [space["x"].sample(random_state=state) for _ in range(3)] == _drawn_at_random(5)

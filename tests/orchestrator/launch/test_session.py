@@ -1,0 +1,187 @@
+"""Ray joined or started, with Ray itself replaced: no test here starts it."""
+
+import logging
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.launch import session
+from orchestrator.launch.resources import ResourceError
+from orchestrator.launch.session import cluster_nodes, embedded_folder, ray_session
+
+
+@pytest.fixture
+def dead_pid() -> int:
+    """Beyond the largest number that Linux gives to a process."""
+    return 2**22 + 1
+
+
+def test_a_session_has_a_short_folder_and_those_of_dead_drivers_go(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dead_pid: int
+) -> None:
+    monkeypatch.setattr(session, "LONGEST_RAY_FOLDER", len(str(tmp_path)) + 10)
+    left = tmp_path / "ray" / f"bnn{dead_pid}-abc"
+    other = tmp_path / "ray" / "something-else"
+    for folder in (left, other):
+        folder.mkdir(parents=True)
+    made = embedded_folder(tmp_path / "ray")
+    assert made.is_dir()
+    assert made.parent == tmp_path / "ray"
+    assert not left.exists()
+    assert other.exists()
+    # Its own driver lives, so the next one leaves it alone.
+    embedded_folder(tmp_path / "ray")
+    assert made.exists()
+
+
+def test_a_session_of_a_home_too_deep_for_sockets_lies_in_the_systems_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(session, "LONGEST_RAY_FOLDER", 5)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
+    (tmp_path / "system").mkdir()
+    made = embedded_folder(tmp_path / "home" / "ray")
+    assert made.parent == tmp_path / "system"
+
+
+class _Ray:
+    """Ray as far as it is called, with what it was told."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, Any] = {}
+        self.is_up = False
+        self.error: Exception | None = None
+
+    def init(self, **options: Any) -> None:
+        if self.error:
+            raise self.error
+        self.told, self.is_up = options, True
+
+    def shutdown(self) -> None:
+        self.is_up = False
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [
+            {"Alive": True, "Resources": {"CPU": 4.0}},
+            {"Alive": False, "Resources": {"CPU": 8.0}},
+        ]
+
+
+@pytest.fixture
+def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Ray]:
+    """A Ray of ours; the environment and the levels of its loggers are put back."""
+    loggers = [logging.getLogger(name) for name in ("ray", "ray.tune")]
+    levels = [logger.level for logger in loggers]
+    ray = _Ray()
+    monkeypatch.setattr(session, "ray", ray)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(session, "LONGEST_RAY_FOLDER", 1000)
+    yield ray
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.fixture
+def silent_port() -> int:
+    """A port of this machine on which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_where_nobody_listens_is_refused_quickly_and_by_name(
+    scheme: str, silent_port: int, ray: _Ray, tmp_path: Path
+) -> None:
+    address = f"{scheme}127.0.0.1:{silent_port}"
+    began = time.monotonic()
+    with (
+        pytest.raises(ResourceError, match=f"no Ray cluster answers at '{address}' .*refused"),
+        ray_session(address=address, folder=tmp_path, verbose=False),
+    ):
+        pass
+    assert time.monotonic() - began < 2
+    # Ray itself, which would try for minutes, was not asked.
+    assert ray.told == {}
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_where_somebody_listens_is_left_to_ray(
+    scheme: str, ray: _Ray, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"{scheme}127.0.0.1:{server.getsockname()[1]}"
+        with ray_session(address=address, folder=tmp_path, verbose=False):
+            assert ray.told["address"] == address
+
+
+@pytest.mark.parametrize("address", ["auto", "local", "head", "ray://head", ":6379", "head:ssh"])
+def test_an_address_without_host_and_port_is_left_to_ray(
+    address: str, ray: _Ray, tmp_path: Path
+) -> None:
+    with ray_session(address=address, folder=tmp_path, verbose=False):
+        assert ray.told["address"] == address
+
+
+@pytest.mark.parametrize("kind", [ConnectionError, ValueError, RuntimeError])
+def test_what_ray_says_against_an_address_is_told_in_one_line(
+    kind: type[Exception], ray: _Ray, tmp_path: Path
+) -> None:
+    ray.error = kind("no cluster found\nand much more")
+    with (
+        pytest.raises(ResourceError, match=r"at 'auto' \(no cluster found\)$"),
+        ray_session(address="auto", folder=tmp_path, verbose=False),
+    ):
+        pass
+
+
+def test_a_cluster_is_left_at_the_end_and_its_workers_get_our_environment(
+    ray: _Ray, tmp_path: Path
+) -> None:
+    with ray_session(address="auto", folder=tmp_path / "ray", verbose=False):
+        assert ray.is_up
+    assert not ray.is_up
+    assert ray.told["runtime_env"] == {"env_vars": session.WORKER_ENVIRONMENT}
+    assert not (tmp_path / "ray").exists()
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_an_embedded_ray_ends_with_the_block_and_leaves_files_only_when_verbose(
+    verbose: bool, ray: _Ray, tmp_path: Path
+) -> None:
+    def fail() -> None:
+        with ray_session(address=None, folder=tmp_path / "ray", verbose=verbose):
+            assert ray.told["address"] == "local"
+            assert Path(ray.told["_temp_dir"]).parent == tmp_path / "ray"
+            assert session.WORKER_ENVIRONMENT.items() <= os.environ.items()
+            assert os.environ["RAY_AUTH_TOKEN"]
+            raise ZeroDivisionError("in the block")
+
+    with pytest.raises(ZeroDivisionError, match="in the block"):
+        fail()
+    assert not ray.is_up
+    assert Path(ray.told["_temp_dir"]).exists() == verbose
+
+
+def test_a_token_that_is_set_already_stays(ray: _Ray, tmp_path: Path) -> None:
+    os.environ["RAY_AUTH_TOKEN"] = "theirs"
+    with ray_session(address=None, folder=tmp_path / "ray", verbose=False):
+        assert os.environ["RAY_AUTH_TOKEN"] == "theirs"
+
+
+@pytest.mark.parametrize(("verbose", "level"), [(False, logging.CRITICAL), (True, logging.INFO)])
+def test_ray_speaks_only_when_asked(verbose: bool, level: int, ray: _Ray, tmp_path: Path) -> None:
+    with ray_session(address="auto", folder=tmp_path, verbose=verbose):
+        assert logging.getLogger("ray").level == logging.getLogger("ray.tune").level == level
+        assert ray.told["log_to_driver"] == verbose
+
+
+def test_nodes_that_are_gone_have_nothing_to_give(ray: _Ray) -> None:
+    assert cluster_nodes() == [{"CPU": 4.0}]

@@ -1,0 +1,176 @@
+"""Tune's events on their way to the listener; no test here starts Ray."""
+
+import os
+import pickle
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from orchestrator.launch import tuning
+from orchestrator.launch.tuning import failure_reason
+
+TRACEBACK = """\
+1 (occurred at 2026-01-02_03-04-05)
+ray::ImplicitFunc.train() (pid=7, ip=127.0.0.1, actor_id=1, repr=_trainable)
+  File "worker.py", line 70, in train_cell
+    result = run(
+             ^^^^
+{}
+"""
+
+
+class _Trial:
+    """As much of a trial of Tune as is looked at."""
+
+    def __init__(self, error_file: str | None) -> None:
+        self.config = {"cell": "a"}
+        self.error_file = error_file
+
+
+@pytest.fixture
+def make_trial(tmp_path: Path) -> Callable[..., _Trial]:
+    """A trial whose error file holds these failures, each as Tune writes it."""
+
+    def make(*failures: str) -> _Trial:
+        path = tmp_path / "error.txt"
+        blocks = [
+            f"Failure # {number} (occurred at 2026-01-02_03-04-05)\n{text}\n"
+            for number, text in enumerate(failures, start=1)
+        ]
+        path.write_text("".join(blocks), encoding="utf-8")
+        return _Trial(str(path))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("last", "reason"),
+    [
+        ("ZeroDivisionError: by zero", "ZeroDivisionError: by zero"),
+        ("trainers.errors.SpecError: epochs: is 0", "SpecError: epochs: is 0"),
+        ("some.package.errors.OddError", "OddError"),
+        ("ValueError", "ValueError"),
+        ("ValueError: one\n  two lines down", "two lines down"),
+        ("ValueError: found the file a.b: twice\n\n", "ValueError: found the file a.b: twice"),
+        ("the file x.y: is missing", "the file x.y: is missing"),
+    ],
+)
+def test_a_failure_is_told_by_the_last_line_without_the_module(last: str, reason: str) -> None:
+    assert failure_reason(TRACEBACK.format(last)) == reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The actor died unexpectedly before finishing this task.\n\tclass_name: ImplicitFunc",
+        "ray.exceptions.ActorDiedError: it is gone\nmore of it",
+        "The Actor died because its node has died.",
+    ],
+)
+def test_a_worker_that_died_is_told_as_such(text: str) -> None:
+    assert failure_reason(TRACEBACK.format(text)).startswith("the worker process died")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Task was killed due to the node running low on memory.\nMemory on the node was 15 GB",
+        "ray.exceptions.OutOfMemoryError: it grew\nThe actor died.",
+    ],
+)
+def test_a_worker_ended_for_want_of_memory_is_told_as_such(text: str) -> None:
+    assert failure_reason(TRACEBACK.format(text)).startswith("out of memory")
+
+
+@pytest.mark.parametrize("details", ["", "\n", "  \n\t\n"])
+def test_a_failure_without_a_word_has_an_unknown_reason(details: str) -> None:
+    assert failure_reason(details) == "unknown reason"
+
+
+def test_only_the_last_of_several_failures_is_told(make_trial: Callable[..., _Trial]) -> None:
+    trial = make_trial("The actor died.", "a.FirstError: one", "b.SecondError: two\n")
+    reason, details = tuning._failure(trial)
+    assert reason == "SecondError: two"
+    assert details.startswith("3 (occurred at ")
+    assert "FirstError" not in details
+    assert "actor died" not in details
+
+
+def test_an_error_file_with_odd_bytes_is_read(make_trial: Callable[..., _Trial]) -> None:
+    trial = make_trial("ValueError: odd ")
+    path = Path(str(trial.error_file))
+    path.write_bytes(path.read_bytes().rstrip() + b" \xff\xfe end\n")
+    assert tuning._failure(trial)[0] == "ValueError: odd \ufffd\ufffd end"
+
+
+def test_without_an_error_file_the_reason_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").touch()
+    for error_file in (None, "", str(tmp_path / "gone.txt"), str(tmp_path / "empty.txt")):
+        assert tuning._failure(_Trial(error_file)) == ("unknown reason", "")
+
+
+class _Listener:
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def tell(*arguments: Any, **more: Any) -> None:
+            self.told.append((name, *arguments, *more.values()))
+
+        return tell
+
+
+class _Work:
+    def key(self, config: Mapping[str, Any]) -> str:
+        return f"key of {config['cell']}"
+
+
+def test_tunes_events_reach_the_listener_under_the_key_of_the_cell(
+    make_trial: Callable[..., _Trial],
+) -> None:
+    listener = _Listener()
+    bridge = tuning._Bridge(cast(Any, listener), cast(Any, _Work()))
+    trial, report = make_trial("a.OddError: why"), {"points": [], "epoch": 1}
+    details = tuning._failure(trial)[1]
+    bridge.on_trial_start(1, [], trial)
+    bridge.on_trial_result(1, [], trial, report)
+    bridge.on_trial_result(1, [], trial, {"done": True})
+    bridge.on_trial_recover(1, [], trial)
+    bridge.on_trial_error(1, [], trial)
+    bridge.on_trial_complete(1, [], trial)
+    bridge.on_step_end(1, [])
+    assert listener.told == [
+        ("started", {"cell": "a"}),
+        ("reported", "key of a", report),
+        ("failed", "key of a", "OddError: why", details, False),
+        ("failed", "key of a", "OddError: why", details, True),
+        ("ended", "key of a"),
+        ("tick",),
+    ]
+
+
+def test_a_bridge_that_was_pickled_tells_nobody(make_trial: Callable[..., _Trial]) -> None:
+    bridge = tuning._Bridge(cast(Any, open), cast(Any, open))
+    bridge = pickle.loads(pickle.dumps(bridge))
+    trial = make_trial("a.OddError: why")
+    bridge.on_trial_start(1, [], trial)
+    bridge.on_trial_result(1, [], trial, {"points": []})
+    bridge.on_trial_error(1, [], trial)
+    bridge.on_trial_complete(1, [], trial)
+    bridge.on_step_end(1, [])
+
+
+def test_a_request_to_end_is_an_interruption_while_trials_run() -> None:
+    def wait() -> None:
+        with tuning._terminated_like_interrupted():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        wait()
+    assert signal.getsignal(signal.SIGTERM) == before
