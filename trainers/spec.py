@@ -58,9 +58,10 @@ class DataSpec:
 class TrainSpec:
     """One trial: everything its result depends on, and nothing else.
 
-    Make one with `TrainSpec.from_mapping`; change one with `dataclasses.replace`. Either way it is
-    checked whole: names, options, whether the model takes the data's images, whether the layers
-    exist and turn binary in time.
+    Make one with `TrainSpec.from_mapping`, or here, with parts or with the plain mappings that a
+    study file has for them; change one with `dataclasses.replace`. Either way it is checked whole:
+    names, options, whether the model takes the data's images, whether the layers exist and turn
+    binary in time.
 
     Args:
         model: A network (`trainers.MODELS`).
@@ -90,7 +91,16 @@ class TrainSpec:
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        """Checks how the parts fit together."""
+        """Reads parts that came as plain values, and checks how all fit together."""
+        given = {name: getattr(self, name) for name in KEYS}
+        if any(
+            isinstance(given[name], Mapping | str) for name in (*_COMPONENTS, "data", "layers")
+        ):
+            parts, faults = _parts({name: _as_plain(part) for name, part in given.items()})
+            if faults:
+                raise SpecError(*faults)
+            for name, part in parts.items():
+                object.__setattr__(self, name, part)
         faults = _faults_between({name: getattr(self, name) for name in KEYS})
         if faults:
             raise SpecError(*faults)
@@ -113,12 +123,9 @@ class TrainSpec:
     def to_mapping(self) -> dict[str, Any]:
         """Plain values from which `from_mapping` makes an equal spec."""
         parts = {name: getattr(self, name).to_mapping() for name in _COMPONENTS}
-        order = {
-            "order": list(self.layers.order),
-            "epochs_per_layer": self.layers.epochs_per_layer,
-        }
         tail = {"epochs": self.epochs, "seed": self.seed, "precision": self.precision}
-        return {**parts, "data": self.data.to_mapping(), "layers": order, **tail}
+        layers = _as_plain(self.layers)
+        return {**parts, "data": self.data.to_mapping(), "layers": layers, **tail}
 
     def canonical(self) -> "TrainSpec":
         """The spec that stands for all specs which train the same.
@@ -154,6 +161,12 @@ class TrainSpec:
         }
         parts["lr_schedule"] = Component(self.lr_schedule.name, options)
         return TrainSpec(**parts)
+
+
+def _as_plain(part: object) -> object:
+    if isinstance(part, LayerSchedule):
+        return {"order": list(part.order), "epochs_per_layer": part.epochs_per_layer}
+    return part.to_mapping() if isinstance(part, Component | DataSpec) else part
 
 
 def _scaled_option(value: Value, factor: Callable[[int], int]) -> Value:

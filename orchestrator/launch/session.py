@@ -96,9 +96,10 @@ def _refuse_silent(address: str) -> None:
 
 
 def embedded_folder(folder: Path) -> Path:
-    """A folder for the session's files: in the home, or in the system's where that is too deep."""
+    """A folder for the session's files: in the home, or where Ray cannot take that, in /tmp."""
     folder.mkdir(parents=True, exist_ok=True)
-    if len(str(folder.absolute())) > LONGEST_RAY_FOLDER:
+    path = str(folder.absolute())
+    if len(path) > LONGEST_RAY_FOLDER or not path.isascii():
         folder = Path(tempfile.gettempdir())
     for left in folder.glob(f"{SESSION_PREFIX}*-*"):
         pid = left.name.removeprefix(SESSION_PREFIX).partition("-")[0]

@@ -327,3 +327,16 @@ def test_scaling_keeps_zero_epochs_per_layer_and_the_least_number(make_spec: Mak
     scaled = spec.scaled(lambda epochs: 1, least_epochs=3)
     assert (scaled.epochs, scaled.layers.epochs_per_layer) == (3, 0)
     assert spec.scaled(lambda epochs: epochs) == spec
+
+
+def test_parts_may_be_given_as_the_plain_mappings_of_a_study_file() -> None:
+    parts: dict[str, Any] = {
+        "model": {"name": "mlp", "widths": [64, 16, 10]},
+        "data": {"name": "digits", "batch_size": 32},
+        "optimizer": {"name": "adam", "lr": 0.1},
+        "layers": {"order": [2, 1], "epochs_per_layer": 1},
+        "epochs": 2,
+    }
+    assert TrainSpec(**parts) == TrainSpec.from_mapping(parts)
+    with pytest.raises(SpecError, match=r"weights\.name: unknown weight binarizer 'xnr'"):
+        TrainSpec(**parts, weights={"name": "xnr"})
