@@ -117,10 +117,10 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
     started = time.perf_counter()
     if options.ray_address is None:
         launch.num_slots(options.resources, launch.this_machine())
-    if not home.journal.exists():
-        # Nothing is recorded here, so all is to be trained: what is missing is said before
-        # anything is written.
-        data_checksum(study, options.data_dir)
+    # Nothing is recorded in a new home, so all is to be trained: what is missing is said before
+    # anything is written.
+    is_new = not home.journal.exists()
+    checksum = data_checksum(study, options.data_dir) if is_new else None
     journal, store = Journal(home.journal), Store(home)
     delivery = Delivery(journal, store)
     try:
@@ -129,7 +129,8 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
             delivery.deliver()
         except Exception as error:
             log.warning("results of an earlier sweep cannot be delivered: %s", error)
-        outcome = _Sweep(study, home, options, watcher, journal, store, delivery).run()
+        sweeping = _Sweep(study, home, options, watcher, journal, store, delivery)
+        outcome = sweeping.run(checksum)
     finally:
         journal.close()
     return replace(outcome, wall_s=time.perf_counter() - started)
@@ -154,7 +155,7 @@ class _Sweep:
         self.cell_tags: dict[str, str] = {}
         self.num_copied = 0
 
-    def run(self) -> Outcome:
+    def run(self, checksum: str | None) -> Outcome:
         found = self.store.find_study(self.study)
         recorded = self.store.cells(found, self.study.variant) if found else []
         refuse_changed_labels(self.study, recorded)
@@ -162,7 +163,8 @@ class _Sweep:
         todo = plan(self.study, finished=done)
         if todo.num_todo:
             self.cell_tags = {
-                vocabulary.DATA_SHA256: data_checksum(self.study, self.options.data_dir),
+                vocabulary.DATA_SHA256: checksum
+                or data_checksum(self.study, self.options.data_dir),
                 vocabulary.GIT_COMMIT: git_commit(),
             }
         opened = self.store.open_study(self.study, parent_tags(self.study))

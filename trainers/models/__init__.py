@@ -5,7 +5,27 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from trainers.models.mlp import Mlp
+from trainers.models.resnet_cifar import (
+    ResNetCifar,
+    resnet20,
+    resnet32,
+    resnet44,
+    resnet56,
+    resnet110,
+)
+from trainers.models.resnet_imagenet import ResNetImageNet, resnet21
+from trainers.models.vgg import Vgg, vgg5, vgg9
 
-MODELS: Mapping[str, Callable[..., nn.Module]] = {"mlp": Mlp}
+MODELS: Mapping[str, Callable[..., nn.Module]] = {
+    "mlp": Mlp,
+    "vgg5": vgg5,
+    "vgg9": vgg9,
+    "resnet20": resnet20,
+    "resnet32": resnet32,
+    "resnet44": resnet44,
+    "resnet56": resnet56,
+    "resnet110": resnet110,
+    "resnet21": resnet21,
+}
 
-__all__ = ["MODELS", "Mlp"]
+__all__ = ["MODELS", "Mlp", "ResNetCifar", "ResNetImageNet", "Vgg"]

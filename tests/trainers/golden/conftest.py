@@ -41,27 +41,32 @@ class Formulas:
         floor = torch.where(value >= 0, 2 * SMALLEST, -2 * SMALLEST).double()
         return self.rounded(torch.where(value.abs() < SMALLEST, floor, value))
 
-    def batch(self, number: int, size: int) -> Split:
-        """Batch of that number (from 0): 784 inputs an image, and labels."""
+    def batch(
+        self, number: int, size: int, *, shape: tuple[int, ...] = (784,), classes: int = 10
+    ) -> Split:
+        """Batch of that number (from 0): images of that shape, and labels."""
         xa, xb, xd = (self.constants[name] for name in ("xa", "xb", "xd"))
-        place = torch.arange(1, size * 784 + 1) + number * size * 784
+        values = size * math.prod(shape)
+        place = torch.arange(1, values + 1) + number * values
         inputs = 1.5 * (xa + xb * place.double() + xd * self._residue(place)).sin()
-        labels = (7 * (torch.arange(size) + number * size) + 3) % 10
-        return Split(images=self.rounded(inputs).reshape(size, 784), labels=labels)
+        labels = (7 * (torch.arange(size) + number * size) + 3) % classes
+        return Split(images=self.rounded(inputs).reshape(size, *shape), labels=labels)
 
     @torch.no_grad()
     def fill(self, model: nn.Module) -> None:
         """Sets weight, bias, normalisation weight and bias of each layer, numbered through."""
         number = 0
-        for index, name in enumerate(weight_layers(model), start=1):
-            layer, norm = model.get_submodule(name), model.get_submodule(f"bn{index}")
-            bound = 1 / math.sqrt(layer.weight.shape[1])
-            for tensor in (layer.weight, layer.bias):
-                tensor.copy_(self.parameter(tuple(tensor.shape), number, bound))
-                number += 1
-            for tensor, centre in ((norm.weight, 1.0), (norm.bias, 0.0)):
-                wave = self.phase(tuple(tensor.shape), number).sin()
-                tensor.copy_(self.rounded(centre + 0.1 * wave))
+        for module in model.modules():
+            is_norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
+            for kind, tensor in module.named_parameters(recurse=False):
+                shape = tuple(tensor.shape)
+                if is_norm:
+                    centre = 1.0 if kind == "weight" else 0.0
+                    value = self.rounded(centre + 0.1 * self.phase(shape, number).sin())
+                else:
+                    bound = 1 / math.sqrt(module.weight[0].numel())
+                    value = self.parameter(shape, number, bound)
+                tensor.copy_(value)
                 number += 1
 
     @staticmethod

@@ -1,0 +1,100 @@
+"""VGG networks for 32 × 32 images: "VGG-5" and "VGG-9"."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainers.errors import Fault, SpecError
+from trainers.models.linear import Linear
+
+IMAGE_SIZE = 32
+HIDDEN = (256, 256)
+
+
+class Vgg(nn.Module):
+    """Groups of 3 × 3 convolutions, each group pooled, then linear layers; returns logits.
+
+    Every layer is followed by batch normalisation, the last one too; all but the last by ReLU.
+    The number in a name is the paper's number of that layer: conv1, bn1, conv2, bn2, fc3, ...
+    Convolutions keep the size of the image; pooling takes the larger of every 2 × 2, after ReLU.
+
+    Args:
+        channels: Output channels of the convolutions, group by group; at most five groups.
+        num_classes: Outputs; 1 or more.
+
+    Raises:
+        SpecError: If there is no class.
+
+    Source: arXiv:2111.07046, sec. 4; after Simonyan & Zisserman 2015, arXiv:1409.1556.
+    """
+
+    def __init__(self, *, channels: Sequence[Sequence[int]], num_classes: int) -> None:
+        super().__init__()
+        if num_classes < 1:
+            raise SpecError(Fault("num_classes", f"must be 1 or more, got {num_classes}"))
+        self.depth = 0
+        self.pooled: set[int] = set()
+        width = 3
+        for group in channels:
+            for num_out in group:
+                self._add("conv", nn.Conv2d(width, num_out, 3, padding=1), nn.BatchNorm2d(num_out))
+                width = num_out
+            self.pooled.add(self.depth)
+        self.num_convs = self.depth
+        width *= (IMAGE_SIZE // 2 ** len(channels)) ** 2
+        for num_out in (*HIDDEN, num_classes):
+            self._add("fc", Linear(width, num_out), nn.BatchNorm1d(num_out))
+            width = num_out
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits, (batch, classes), of images of shape (batch, 3, 32, 32)."""
+        x = images
+        for number in range(1, self.depth + 1):
+            if number > self.num_convs:
+                x = self.get_submodule(f"fc{number}")(x.flatten(1))
+            else:
+                x = self.get_submodule(f"conv{number}")(x)
+            x = self.get_submodule(f"bn{number}")(x)
+            if number < self.depth:
+                x = x.relu()
+            if number in self.pooled:
+                x = functional.max_pool2d(x, 2)
+        return x
+
+    def _add(self, kind: str, layer: nn.Module, norm: nn.Module) -> None:
+        self.depth += 1
+        self.add_module(f"{kind}{self.depth}", layer)
+        self.add_module(f"bn{self.depth}", norm)
+
+
+def vgg5(*, num_classes: int = 10) -> Vgg:
+    """VGG-5: two convolutions of 64 channels, then 256, 256 and `num_classes` units.
+
+    4,300,992 weights in five layers, 4,302,942 parameters in all (for ten classes).
+
+    Args:
+        num_classes: Outputs; 1 or more.
+
+    Raises:
+        SpecError: If there is no class.
+
+    Source: arXiv:2111.07046, sec. 4.
+    """
+    return Vgg(channels=[[64, 64]], num_classes=num_classes)
+
+
+def vgg9(*, num_classes: int = 10) -> Vgg:
+    """VGG-9: two convolutions each of 64, 128, 256 channels, then 256, 256, `num_classes` units.
+
+    2,261,184 weights in nine layers, 2,265,438 parameters in all (for ten classes).
+
+    Args:
+        num_classes: Outputs; 1 or more.
+
+    Raises:
+        SpecError: If there is no class.
+
+    Source: arXiv:2111.07046, sec. 4.
+    """
+    return Vgg(channels=[[64, 64], [128, 128], [256, 256]], num_classes=num_classes)
