@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from orchestrator.catalog import load_study
     from orchestrator.expansion import expand
+    from orchestrator.orders import named_order
     from orchestrator.planning import plan
 
 _HOMES = {
     "expand": "orchestrator.expansion",
     "load_study": "orchestrator.catalog",
+    "named_order": "orchestrator.orders",
     "plan": "orchestrator.planning",
 }
 
-__all__ = ["expand", "load_study", "plan"]
+__all__ = ["expand", "load_study", "named_order", "plan"]
 
 
 def __getattr__(name: str) -> object:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.orders import RANDOM, named_order, network_orders
 from trainers.binding import convert, show
 from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
 
@@ -34,6 +35,14 @@ class Range:
     high: float
     log: bool = False
     integer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What an axis must know of the base trial: its layers, and whose named orders they take."""
+
+    layers: tuple[str, ...]
+    network: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,12 +91,13 @@ def label_of(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def read_axis(mapping: object, *, layers: Sequence[str]) -> Axis:
+def read_axis(mapping: object, *, layers: Sequence[str], network: str | None = None) -> Axis:
     """An axis from what a study file says.
 
     Args:
         mapping: The entry of `axes`.
         layers: The base model's layers in forward order; empty if the model is not known.
+        network: The network whose named orders `permutations` takes, if it has any.
 
     Raises:
         SpecError: With every fault, paths relative to the entry.
@@ -113,7 +123,7 @@ def read_axis(mapping: object, *, layers: Sequence[str]) -> Axis:
         raise SpecError(*faults)
     (form,) = forms
     try:
-        parts = _READERS[form](mapping[form], sets, layers)
+        parts = _READERS[form](mapping[form], sets, _Base(tuple(layers), network))
     except SpecError as error:
         raise SpecError(*error.under(form)) from error
     if "controls" in mapping:
@@ -127,9 +137,7 @@ def seed_axis(seeds: Sequence[int]) -> Axis:
     return Axis(name="seed", points={str(seed): {"seed": seed} for seed in seeds})
 
 
-def _read_values(
-    value: object, sets: str | None, layers: Sequence[str]
-) -> dict[str, Mapping[str, Point]]:
+def _read_values(value: object, sets: str | None, base: _Base) -> dict[str, Mapping[str, Point]]:
     if isinstance(value, Mapping):
         labelled = [(label_of(label), item) for label, item in value.items()]
     elif isinstance(value, list):
@@ -156,9 +164,10 @@ def _read_values(
 
 
 def _read_permutations(
-    value: object, sets: str | None, layers: Sequence[str]
+    value: object, sets: str | None, base: _Base
 ) -> dict[str, Mapping[str, Point]]:
     _wants_order(sets)
+    layers = base.layers
     if not layers:
         raise SpecError("cannot be counted: the base trial's model is not right")
     if value == "all":
@@ -176,16 +185,26 @@ def _read_permutations(
     faults: list[Fault] = []
     for index, item in enumerate(value):
         try:
-            order = named_permutation(item, len(layers))
+            label, order = _permutation(item, base)
         except SpecError as error:
             faults.extend(error.under(str(index)))
             continue
-        if order_label(order) in points:
+        if label in points:
             faults.append(Fault(str(index), f"the order {show(item)} stands there twice"))
-        points[order_label(order)] = _order_point(order, layers)
+        points[label] = _order_point(order, layers)
     if faults:
         raise SpecError(*faults)
     return {"points": points}
+
+
+def _permutation(item: object, base: _Base) -> tuple[str, tuple[int, ...]]:
+    """Label and layer numbers of an order: by a name of the network's, else by its numbers."""
+    if base.network is not None and isinstance(item, str | int):
+        name = str(item)
+        if name in network_orders(base.network).names or name.startswith(RANDOM):
+            return name, named_order(base.network, name)
+    order = named_permutation(item, len(base.layers))
+    return order_label(order), order
 
 
 def named_permutation(name: object, num_layers: int) -> tuple[int, ...]:
@@ -249,9 +268,7 @@ def _wants_order(sets: str | None) -> None:
         raise SpecError(Fault("", f"is for an axis with sets: {ORDER}, this one sets {sets}"))
 
 
-def _read_seeds(
-    value: object, sets: str | None, layers: Sequence[str]
-) -> dict[str, Mapping[str, Point]]:
+def _read_seeds(value: object, sets: str | None, base: _Base) -> dict[str, Mapping[str, Point]]:
     seeds = convert(value, tuple[int, ...])
     assert isinstance(seeds, tuple)
     if sets is not None and sets != "seed":
@@ -261,11 +278,11 @@ def _read_seeds(
     return {"points": {str(seed): {"seed": seed} for seed in seeds}}
 
 
-def _read_choices(value: object, sets: str | None, layers: Sequence[str]) -> dict[str, Any]:
-    return {**_read_values(value, sets, layers), "searched": True}
+def _read_choices(value: object, sets: str | None, base: _Base) -> dict[str, Any]:
+    return {**_read_values(value, sets, base), "searched": True}
 
 
-def _read_range(value: object, sets: str | None, layers: Sequence[str]) -> dict[str, Any]:
+def _read_range(value: object, sets: str | None, base: _Base) -> dict[str, Any]:
     if sets is None:
         raise SpecError("needs the axis to say what it sets, such as sets: optimizer.lr")
     if not isinstance(value, Mapping):
@@ -295,7 +312,7 @@ def _read_range(value: object, sets: str | None, layers: Sequence[str]) -> dict[
     return {"sets": sets, "searched": True, "domain": Range(**read)}
 
 
-_READERS: Mapping[str, Callable[[object, str | None, Sequence[str]], dict[str, Any]]] = {
+_READERS: Mapping[str, Callable[[object, str | None, _Base], dict[str, Any]]] = {
     "values": _read_values,
     "permutations": _read_permutations,
     "seeds": _read_seeds,

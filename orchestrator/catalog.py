@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from importlib import resources
 from pathlib import Path
 
 from orchestrator.expansion import expand
 from orchestrator.overrides import overridden
+from orchestrator.shipped import config_folder
 from orchestrator.study import StudySpec
 from orchestrator.yaml_reader import read_yaml_file
 from trainers.errors import Fault, SpecError, UnknownNameError
@@ -20,13 +20,6 @@ class StudyError(SpecError):
         super().__init__(*faults)
         self.source = source
         self.is_there = is_there
-
-
-def config_folder() -> Path:
-    """The folder of the shipped configurations: in the wheel, or beside the packages."""
-    packages = Path(str(resources.files("orchestrator")))
-    inside = packages / "configs"
-    return inside if inside.is_dir() else packages.parent / "configs"
 
 
 def study_files() -> Mapping[str, Path]:

@@ -1,5 +1,6 @@
 """The one folder in which results live, and the store inside it."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ class Home:
         """
         path = Path(root or os.environ.get("BNN_HOME") or DEFAULT_HOME).expanduser().absolute()
         uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        return cls(path, uri or f"sqlite:///{path / 'mlflow.db'}")
+        return cls(path, uri or _embedded(path))
 
     @property
     def database(self) -> Path | None:
@@ -45,8 +46,11 @@ class Home:
 
     @property
     def journal(self) -> Path:
-        """Results on their way to MLflow."""
-        return self.root / "journal.db"
+        """Results on their way to MLflow; each store has its own."""
+        if self.tracking_uri == _embedded(self.root):
+            return self.root / "journal.db"
+        digest = hashlib.sha256(self.tracking_uri.encode()).hexdigest()[:8]
+        return self.root / f"journal-{digest}.db"
 
     @property
     def checkpoints(self) -> Path:
@@ -67,3 +71,7 @@ class Home:
     def data(self) -> Path:
         """Data sets that were downloaded."""
         return self.root / "data"
+
+
+def _embedded(root: Path) -> str:
+    return f"sqlite:///{root / 'mlflow.db'}"

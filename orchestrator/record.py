@@ -131,7 +131,10 @@ class Store:
         return [_recorded(run) for run in self._runs([experiment_id], wanted)]
 
     def finished_elsewhere(self, trials: Collection[str]) -> dict[str, str]:
-        """Run ids of finished cells of these trials, in whichever study, by trial id."""
+        """Run ids of finished cells of these trials, in whichever study, by trial id.
+
+        Those that a scheduler stopped early do not count: they are no results of the trial.
+        """
         if not trials:
             return {}
         experiments = [experiment.experiment_id for experiment in self._experiments()]
@@ -140,7 +143,11 @@ class Store:
             vocabulary.STATE: vocabulary.FINISHED,
         }
         runs = self._runs(experiments, wanted) if experiments else []
-        found = {run.data.tags[vocabulary.TRIAL]: run.info.run_id for run in runs}
+        found = {
+            run.data.tags[vocabulary.TRIAL]: run.info.run_id
+            for run in runs
+            if vocabulary.STOPPED_EARLY not in run.data.tags
+        }
         return {trial: found[trial] for trial in trials if trial in found}
 
     def find_cell(self, description: CellDescription) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from orchestrator import vocabulary
 from orchestrator.axes import Axis, read_axis, seed_axis
+from orchestrator.orders import network_of
 from orchestrator.search import SCHEDULERS, SEARCHERS
 from trainers.binding import Component, bind, bind_options, convert, show
 from trainers.engine.checkpoint import CheckpointPolicy
@@ -274,11 +275,11 @@ class _Reader:
             self._fault("axes", f"expected a list of axes, got {show(value)}")
             return ()
         axes: list[Axis] = []
-        layers = self._layers()
+        layers, network = self._layers()
         for index, entry in enumerate(value):
             name = entry.get("name", index) if isinstance(entry, Mapping) else index
             try:
-                axis = read_axis(entry, layers=layers)
+                axis = read_axis(entry, layers=layers, network=network)
             except SpecError as error:
                 self.faults.extend(error.under(f"axes.{name}"))
                 continue
@@ -295,14 +296,15 @@ class _Reader:
             for path in sorted(other.paths & axis.paths):
                 self._fault(f"axes.{axis.name}", f"sets {path}, which axis {other.name} sets too")
 
-    def _layers(self) -> tuple[str, ...]:
-        """The base model's layers, even where other parts of the base are wrong."""
+    def _layers(self) -> tuple[tuple[str, ...], str | None]:
+        """The base model's layers and network, even where other parts of the base are wrong."""
         base = self.mapping.get("base")
         try:
             model = bind("model", MODELS, base["model"]) if isinstance(base, Mapping) else None
-            return model_layers(model) if model else ()
+            layers = model_layers(model) if model else ()
         except (SpecError, KeyError):
-            return ()
+            return (), None
+        return layers, network_of(model, num_layers=len(layers)) if model else None
 
     def _metric(self) -> Metric | None:
         try:

@@ -117,9 +117,9 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
     started = time.perf_counter()
     if options.ray_address is None:
         launch.num_slots(options.resources, launch.this_machine())
-    # Nothing is recorded in a new home, so all is to be trained: what is missing is said before
+    # Nothing is recorded in a new store, so all is to be trained: what is missing is said before
     # anything is written.
-    is_new = not home.journal.exists()
+    is_new = home.database is not None and not home.database.exists()
     checksum = data_checksum(study, options.data_dir) if is_new else None
     journal, store = Journal(home.journal), Store(home)
     delivery = Delivery(journal, store)

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print("\ninterrupted; what is finished is kept", file=sys.stderr)
+        print("\ninterrupted; what is finished is kept, the same command goes on", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing may be written any more.

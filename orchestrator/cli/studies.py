@@ -18,10 +18,11 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from orchestrator.catalog import config_folder, load_study, study_files
+    from orchestrator.catalog import load_study, study_files
     from orchestrator.cost import duration, rough_seconds
     from orchestrator.expansion import expand
     from orchestrator.planning import plan
+    from orchestrator.shipped import config_folder
 
     cores = os.cpu_count() or 1
     table = Table(box=None, pad_edge=False)

@@ -44,3 +44,12 @@ def test_everything_lies_in_the_home_at_a_place_of_its_own(tmp_path: Path) -> No
     ]  # fmt: skip
     assert len(set(places)) == len(places)
     assert all(place is not None and place.parent == tmp_path for place in places)
+
+
+def test_each_store_has_a_journal_of_its_own(tmp_path: Path) -> None:
+    own = Home.at(tmp_path)
+    servers = [Home.at(tmp_path, f"http://127.0.0.1:{port}") for port in (5000, 5001)]
+    journals = {home.journal for home in (own, *servers)}
+    assert len(journals) == 3
+    assert own.journal == tmp_path / "journal.db"
+    assert {journal.parent for journal in journals} == {tmp_path}

@@ -241,6 +241,14 @@ def test_trials_that_another_study_finished_are_found(
     assert running
 
 
+def test_a_cell_that_was_stopped_early_is_no_result_for_another_study(
+    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe
+) -> None:
+    run_id = store.create_cell(describe_cell(cells[0]))
+    store.set_state(run_id, vocabulary.FINISHED, {vocabulary.STOPPED_EARLY: "after 2 epochs"})
+    assert store.finished_elsewhere([cells[0].id]) == {}
+
+
 def test_deleted_runs_are_gone_and_unknown_ones_too(
     store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe
 ) -> None:
