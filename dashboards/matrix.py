@@ -12,6 +12,8 @@ from orchestrator import vocabulary
 
 STATISTICS = ("mean", "std", "n", "best")
 
+Row = tuple[str, ...]
+
 
 def result_matrix(
     study: str | StudyLike,
@@ -21,6 +23,9 @@ def result_matrix(
     where: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """One row per matrix row: mean, std, n, best, and the value of each cell.
+
+    Mean and spread are over the study's `over` axis alone: an axis that is neither rows nor over
+    makes rows of its own (`forward · width narrow`).
 
     Values are those of one variant of the study; full runs are never mixed with scaled ones. The
     frame's `attrs` name `study`, `title`, `metric`, `better`, `is_asked` (False: there was no
@@ -66,39 +71,43 @@ def result_matrix(
 def _frame(runs: StudyRuns, cells: Sequence[CellRun], metric: str, better: Better) -> pd.DataFrame:
     rows_axis = runs.tags[vocabulary.ROWS_AXIS]
     over_axis = runs.tags.get(vocabulary.OVER_AXIS, "")
-    table: dict[str, dict[str, float]] = {}
+    table: dict[Row, dict[str, float]] = {}
     for cell in cells:
         value = cell.metrics.get(metric, math.nan)
-        table.setdefault(cell.labels[rows_axis], {})[_column(cell, rows_axis, over_axis)] = value
+        column = f"{over_axis} {cell.labels[over_axis]}" if over_axis in cell.labels else "value"
+        table.setdefault(_row(cell, rows_axis, over_axis), {})[column] = value
     columns = sorted({column for row in table.values() for column in row}, key=_natural)
+    rows = _ordered(table, runs.labels(), better)
     records = []
-    for row in _ordered(table, runs.labels(), better):
+    for row in rows:
         summary = summarise(list(table[row].values()), better=better)
         values = [table[row].get(column, math.nan) for column in columns]
         records.append([summary.mean, summary.std, summary.n, summary.best, *values])
-    index = pd.Index(_ordered(table, runs.labels(), better), name=rows_axis)
+    index = pd.Index([" · ".join(row) for row in rows], name=rows_axis)
     return pd.DataFrame(records, index=index, columns=[*STATISTICS, *columns])
 
 
-def _column(cell: CellRun, rows_axis: str, over_axis: str) -> str:
-    """`seed 316`; axes that are neither rows nor spread over are part of the name."""
+def _row(cell: CellRun, rows_axis: str, over_axis: str) -> Row:
+    """The label of the row; axes that are neither rows nor spread over make rows of their own."""
     others = [axis for axis in cell.labels if axis not in (rows_axis, over_axis)]
-    axes = [*others, *([over_axis] if over_axis in cell.labels else [])]
-    return " · ".join(f"{axis} {cell.labels[axis]}" for axis in axes) or "value"
+    return (cell.labels[rows_axis], *(f"{axis} {cell.labels[axis]}" for axis in sorted(others)))
 
 
 def _ordered(
-    table: Mapping[str, Mapping[str, float]], labels: Sequence[str], better: Better
-) -> list[str]:
+    table: Mapping[Row, Mapping[str, float]], labels: Sequence[str], better: Better
+) -> list[Row]:
     """In the study's order; what a searcher drew has none, so the best comes first."""
-    named = [label for label in labels if label in table]
+    place = {label: number for number, label in enumerate(labels)}
     sign = 1 if better == "lower" else -1
 
-    def rank(row: str) -> float:
+    def rank(row: Row) -> tuple[float, tuple[str, ...], float]:
         mean = summarise(list(table[row].values()), better=better).mean
-        return math.inf if math.isnan(mean) else sign * mean
+        worth = math.inf if math.isnan(mean) else sign * mean
+        if row[0] in place:
+            return place[row[0]], row[1:], worth
+        return math.inf, (), worth
 
-    return named + sorted((row for row in table if row not in named), key=rank)
+    return sorted(table, key=rank)
 
 
 def _natural(column: str) -> list[tuple[int, float, str]]:

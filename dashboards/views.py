@@ -162,15 +162,18 @@ def view_of(runs: StudyRuns) -> View:
     curve = vocabulary.LAYER_CURVES["near_zero"].format(layer="")
     metrics = {name: None for cell in runs.cells for name in cell.metrics}
     labels = {cell.labels.get(over) for cell in runs.cells}
+    rows = runs.tags[vocabulary.ROWS_AXIS]
+    axes = {axis for cell in runs.cells for axis in cell.labels}
     return View(
         study=runs.study,
         variant=runs.tags[vocabulary.VARIANT],
         metric=runs.tags[vocabulary.METRIC_NAME],
         better=runs.tags[vocabulary.METRIC_BETTER],
-        axes=sorted({axis: None for cell in runs.cells for axis in cell.labels}),
-        rows=runs.tags[vocabulary.ROWS_AXIS],
+        axes=sorted(axes),
+        rows=rows,
         layers=[name.removeprefix(curve) for name in metrics if name.startswith(curve)],
-        grouped=len(labels) > 1,
+        # A mean over anything but the repetitions would say nothing.
+        grouped=len(labels) > 1 and axes <= {rows, over},
     )
 
 

@@ -200,7 +200,7 @@ def test_rows_that_a_search_drew_come_best_first(
     assert list(result_matrix("tiny", uri).index) == ["0.5", "0.1", "0.001", "0.01"]
 
 
-def test_a_further_axis_is_part_of_the_columns_names(
+def test_a_further_axis_makes_rows_of_its_own(
     make_study: MakeStudy, record: Record, uri: str
 ) -> None:
     axes = [
@@ -211,8 +211,10 @@ def test_a_further_axis_is_part_of_the_columns_names(
     study = make_study(axes=axes)
     record(study, {"forward 0.1 1": 0.3, "forward 0.02 1": 0.2, "forward 0.02 2": 0.4})
     matrix = result_matrix("tiny", uri)
-    assert list(matrix.columns[4:]) == ["lr 0.02 · seed 1", "lr 0.02 · seed 2", "lr 0.1 · seed 1"]
-    assert matrix.loc["forward", "n"] == 3
+    assert list(matrix.columns[4:]) == ["seed 1", "seed 2"]
+    assert list(matrix.index) == ["forward · lr 0.02", "forward · lr 0.1"]
+    assert matrix.loc["forward · lr 0.02", "mean"] == pytest.approx(0.3)
+    assert list(matrix["n"]) == [2, 1]
 
 
 def test_counts_are_whole_numbers(study: StudySpec, record: Record, uri: str) -> None:
