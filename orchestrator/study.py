@@ -193,6 +193,7 @@ def without_defaults(mapping: Mapping[str, Any]) -> dict[str, Any]:
         "loss": {"name": "cross_entropy"},
         "weights": {"name": "sign"},
         "precision": "float32",
+        "latent_at_eval": "keep",
     }
     kept = {key: value for key, value in mapping.items() if defaults.get(key) != value}
     if kept["data"].get("eval_batch_size") == 1000:

@@ -62,6 +62,7 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
         eval_batch_size=spec.data.eval_batch_size,
         seed=spec.seed,
         autocast=_autocast(spec, device),
+        resets_latent=spec.latent_at_eval == "reset",
     )
 
 

@@ -19,6 +19,7 @@ from trainers.probe import fit_faults, model_layers
 
 T = TypeVar("T")
 Precision = Literal["float32", "bfloat16", "tf32", "float64"]
+LatentAtEval = Literal["keep", "reset"]
 
 KEYS = (
     "model",
@@ -31,6 +32,7 @@ KEYS = (
     "epochs",
     "seed",
     "precision",
+    "latent_at_eval",
 )
 
 
@@ -74,6 +76,8 @@ class TrainSpec:
         epochs: How many; 1 or more.
         seed: Where all of the trial's randomness begins.
         precision: float32; bfloat16 (autocast); tf32 (CUDA matrix products); float64.
+        latent_at_eval: keep; or reset, as the published MNIST and CIFAR-10 code of iterative
+            training does: see `trainers.engine.latent.reset_latent`.
 
     Raises:
         SpecError: With every fault found.
@@ -89,6 +93,7 @@ class TrainSpec:
     epochs: int
     seed: int = 316
     precision: Precision = "float32"
+    latent_at_eval: LatentAtEval = "keep"
 
     def __post_init__(self) -> None:
         """Reads parts that came as plain values, and checks how all fit together."""
@@ -123,7 +128,7 @@ class TrainSpec:
     def to_mapping(self) -> dict[str, Any]:
         """Plain values from which `from_mapping` makes an equal spec."""
         parts = {name: getattr(self, name).to_mapping() for name in _COMPONENTS}
-        tail = {"epochs": self.epochs, "seed": self.seed, "precision": self.precision}
+        tail = {name: getattr(self, name) for name in _PLAIN}
         layers = _as_plain(self.layers)
         return {**parts, "data": self.data.to_mapping(), "layers": layers, **tail}
 
@@ -131,11 +136,12 @@ class TrainSpec:
         """The spec that stands for all specs which train the same.
 
         Where all layers turn binary at once their order has no meaning; where none does, neither
-        the binarizer nor the epochs per layer have.
+        the binarizer nor the epochs per layer have, nor is there a latent weight to reset.
         """
         parts: dict[str, Any] = {name: getattr(self, name) for name in KEYS}
         if not self.layers.order:
             parts |= {"weights": Component("sign"), "layers": LayerSchedule()}
+            parts["latent_at_eval"] = "keep"
         elif self.layers.num_binary_at(0) == len(self.layers.order):
             forward = model_layers(self.model)
             order = tuple(sorted(self.layers.order, key=forward.index))
@@ -183,7 +189,12 @@ _COMPONENTS: Mapping[str, tuple[str, Mapping[str, Callable[..., object]]]] = {
     "loss": ("loss", LOSSES),
     "weights": ("weight binarizer", WEIGHT_BINARIZERS),
 }
-_NUMBERS: Mapping[str, Any] = {"epochs": int, "seed": int, "precision": Precision}
+_PLAIN: Mapping[str, Any] = {
+    "epochs": int,
+    "seed": int,
+    "precision": Precision,
+    "latent_at_eval": LatentAtEval,
+}
 _REQUIRED = ("model", "data", "optimizer", "epochs")
 
 
@@ -208,8 +219,8 @@ def _parts(mapping: Mapping[Any, object]) -> tuple[dict[str, Any], list[Fault]]:
                 faults.append(Fault(name, "is missing"))
         elif name in _COMPONENTS:
             read(name, partial(bind, *_COMPONENTS[name]))
-        elif name in _NUMBERS:
-            read(name, partial(convert, wanted=_NUMBERS[name]))
+        elif name in _PLAIN:
+            read(name, partial(convert, wanted=_PLAIN[name]))
         elif name == "data":
             read(name, _read_data)
         else:
@@ -313,8 +324,9 @@ def _names_and_options(parts: Mapping[str, Any]) -> list[Fault]:
     if "data" in parts:
         source = parts["data"].source.to_mapping()
         checks.append(("data", partial(bind, "data set", loaders, source)))
-    if "precision" in parts:
-        checks.append(("precision", partial(convert, parts["precision"], _NUMBERS["precision"])))
+    for name in ("precision", "latent_at_eval"):
+        if name in parts:
+            checks.append((name, partial(convert, parts[name], _PLAIN[name])))
     faults: list[Fault] = []
     for name, check in checks:
         try:

@@ -29,12 +29,21 @@ def test_every_file_is_readable(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(study_files()))
-def test_every_study_expands_into_trials_of_their_own(name: str) -> None:
+def test_every_study_expands_into_cells_of_their_own(name: str) -> None:
     study = load_study(name)
     cells = expand(study)
     assert cells
-    assert len({cell.id for cell in cells}) == len(cells)
+    assert len({tuple(cell.labels.items()) for cell in cells}) == len(cells)
+    # Only what has nothing to reset trains the same whether it is reset or not.
+    twins = [cell for cell in cells if cell.labels.get("latent") == "reset"]
+    twins = [cell for cell in twins if cell.labels["order"] == "float"]
+    assert len({cell.id for cell in cells}) == len(cells) - len(twins)
     assert plan(study).num_todo > 0
+
+
+def test_the_study_of_latent_resets_trains_its_float_networks_once() -> None:
+    todo = plan(load_study("mnist300-latent-reset"))
+    assert (todo.num_cells, todo.num_todo, todo.epochs_todo) == (40, 35, 35 * 450)
 
 
 @pytest.mark.parametrize("name", sorted(study_files()))

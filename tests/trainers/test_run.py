@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainers.binarize.attach import baked
+from trainers.binarize.attach import baked, latent_weights
 from trainers.build import load_splits
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.evaluate import evaluate
@@ -437,3 +437,22 @@ def test_a_run_on_a_gpu_resumes_to_the_same_bits(
         run(make_spec(), [Listener(2)], options=options)
     whole = run(make_spec(), options=RunOptions(device="cuda", deterministic=True))
     assert same_result(run(make_spec(), options=options), whole)
+
+
+def test_resetting_latent_weights_is_another_trial_but_not_for_a_float_network() -> None:
+    mapping: dict[str, Any] = {
+        "model": {"name": "mlp", "widths": [64, 12, 10]},
+        "data": {"name": "digits", "batch_size": 64},
+        "optimizer": {"name": "adam", "lr": 0.02},
+        "epochs": 2,
+    }
+
+    def digest(**changes: object) -> str:
+        return run(TrainSpec.from_mapping({**mapping, **changes})).weights_sha256
+
+    binary = {"order": ["fc1", "fc2"], "epochs_per_layer": 1}
+    reset = run(TrainSpec.from_mapping({**mapping, "layers": binary, "latent_at_eval": "reset"}))
+    assert reset.weights_sha256 != digest(layers=binary)
+    for latent in latent_weights(reset.model).values():
+        assert set(latent.unique().tolist()) == {-1.0, 1.0}
+    assert digest(latent_at_eval="reset") == digest()

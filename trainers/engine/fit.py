@@ -15,7 +15,14 @@ from trainers.data.batches import shuffled_batches
 from trainers.data.splits import Splits
 from trainers.engine.callbacks import Callback
 from trainers.engine.evaluate import evaluate
-from trainers.engine.latent import bounded, clamp_latent, latent_statistics, non_negative
+from trainers.engine.latent import (
+    bounded,
+    clamp_latent,
+    latent_statistics,
+    non_negative,
+    reset_latent,
+    used_weights,
+)
 from trainers.engine.result import EpochMetrics, Scores
 from trainers.engine.seeding import generator
 from trainers.errors import BadLossError
@@ -39,6 +46,8 @@ class Task:
         eval_batch_size: Images at a time when measuring.
         seed: Where the order of the training images begins.
         autocast: Entered around each forward pass.
+        resets_latent: Before each evaluation, overwrite latent weights with the weights of the
+            last training batch, and leave them so: what the published code did.
     """
 
     model: nn.Module
@@ -52,6 +61,7 @@ class Task:
     eval_batch_size: int
     seed: int
     autocast: AbstractContextManager[object]
+    resets_latent: bool = False
 
 
 def fit(
@@ -87,7 +97,10 @@ def _one_epoch(task: Task, epoch: int) -> EpochMetrics:
     set_lr(task.optimizer, lr)
     set_binary(task.model, binary)
     before = non_negative(task.model)
-    train = train_one_epoch(task, epoch)
+    used: dict[str, Tensor] = {}
+    train = train_one_epoch(task, epoch, used=used)
+    if task.resets_latent:
+        reset_latent(task.model, used)
     validation, test = (
         evaluate(
             task.model,
@@ -111,14 +124,21 @@ def _one_epoch(task: Task, epoch: int) -> EpochMetrics:
     )
 
 
-def train_one_epoch(task: Task, epoch: int) -> Scores:
+def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = None) -> Scores:
     """One pass over the training images; returns their scores as they were seen.
+
+    Args:
+        task: What to train.
+        epoch: Counted from 0.
+        used: Where the task resets latent weights, filled with the weights that layers computed
+            with in the last batch.
 
     Raises:
         BadLossError: If their mean loss is no finite number.
     """
     model, optimizer, train = task.model, task.optimizer, task.splits.train
     bounds, parameters = bounded(model), list(model.parameters())
+    num_batches = math.ceil(len(train) / task.batch_size)
     losses: list[Tensor] = []
     correct: list[Tensor] = []
     model.train()
@@ -131,6 +151,8 @@ def train_one_epoch(task: Task, epoch: int) -> Scores:
         for parameter in parameters:
             parameter.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
+        if used is not None and task.resets_latent and len(losses) == num_batches - 1:
+            used.update(used_weights(model))
         optimizer.step()
         if bounds:
             clamp_latent(bounds)

@@ -51,6 +51,31 @@ def bounded(model: nn.Module) -> list[tuple[nn.Parameter, float]]:
 
 
 @torch.no_grad()
+def used_weights(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of the weight that each layer with a binarizer computes with now, by layer."""
+    return {name: _weight(model, name).clone() for name, _ in binarizers(model)}
+
+
+@torch.no_grad()
+def reset_latent(model: nn.Module, used: Mapping[str, Tensor]) -> None:
+    """Overwrites latent weights with weights that layers computed with.
+
+    This is what the published MNIST and CIFAR-10 code of iterative training does at each
+    evaluation, with the weights of the last training batch: where a layer is binary its latent
+    weight is lost and becomes ±1, elsewhere the last step of the optimizer is undone.
+    """
+    latent = latent_weights(model)
+    for name, weight in used.items():
+        latent[name].copy_(weight)
+
+
+def _weight(model: nn.Module, layer: str) -> Tensor:
+    weight = model.get_submodule(layer).weight
+    assert isinstance(weight, Tensor)
+    return weight
+
+
+@torch.no_grad()
 def clamp_latent(bounds: Sequence[tuple[nn.Parameter, float]]) -> None:
     """Clamps each latent weight to ± its bound."""
     for latent, bound in bounds:

@@ -1,8 +1,8 @@
 """Training with Adam, layer after layer, by the engine's own epoch and evaluation.
 
 The numbers come from the reference implementation of arXiv:2111.07046, run in double precision.
-In `epoch_boundary_latent_kept` its evaluation leaves the latent weights alone; as published, it
-overwrites those of binary layers by their signs, which we hold to be a mistake.
+In `epoch_boundary_latent_kept` its evaluation leaves the latent weights alone; as published, in
+`epoch_boundary`, it overwrites them with the weights of the last training batch.
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ from trainers.binarize.schedule import LayerSchedule
 from trainers.data.splits import Split, Splits
 from trainers.engine.evaluate import evaluate
 from trainers.engine.fit import Task, train_one_epoch
+from trainers.engine.latent import reset_latent
 from trainers.engine.seeding import generator
 from trainers.losses import cross_entropy
 from trainers.optim import OPTIMIZERS, constant
@@ -29,8 +30,11 @@ SEED = 1
 class Steps:
     """Trains on given batches in the given order, and keeps the loss of each step."""
 
-    def __init__(self, model: nn.Module, *, lr: float, batch: int) -> None:
+    def __init__(
+        self, model: nn.Module, *, lr: float, batch: int, resets_latent: bool = False
+    ) -> None:
         self.losses: list[float] = []
+        self.used: dict[str, Tensor] = {}
         empty = Split(images=torch.empty(0, 784), labels=torch.empty(0, dtype=torch.int64))
         self.task = Task(
             model=model,
@@ -44,6 +48,7 @@ class Steps:
             eval_batch_size=batch,
             seed=SEED,
             autocast=nullcontext(),
+            resets_latent=resets_latent,
         )
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -62,7 +67,8 @@ class Steps:
         train.labels[order] = labels
         splits = dataclasses.replace(self.task.splits, train=train)
         self.losses.clear()
-        scores = train_one_epoch(dataclasses.replace(self.task, splits=splits), epoch)
+        task = dataclasses.replace(self.task, splits=splits)
+        scores = train_one_epoch(task, epoch, used=self.used)
         assert scores.loss == pytest.approx(sum(self.losses) / len(self.losses), rel=1e-12)
         return list(self.losses)
 
@@ -105,14 +111,19 @@ def test_twelve_adam_steps_end_where_the_reference_ends(
         assert norms == _close(expected[f"final_bn_{kind}_l2"])
 
 
-def test_latent_weights_live_on_through_evaluations(
-    cases: dict[str, Any], formulas: Any, published: Callable[..., nn.Module]
+@pytest.mark.parametrize("resets_latent", [False, True])
+def test_latent_weights_live_on_through_evaluations_or_are_lost_as_published(
+    resets_latent: bool,
+    cases: dict[str, Any],
+    formulas: Any,
+    published: Callable[..., nn.Module],
 ) -> None:
-    case = cases["mlp300_epoch_boundary_latent_kept"]
+    kept = "" if resets_latent else "_latent_kept"
+    case = cases[f"mlp300_epoch_boundary{kept}"]
     setup, log = case["setup"], case["f64"]["epochs_log"]
     size = setup["batch"]
     model = published("mlp300")
-    steps = Steps(model, lr=setup["lr"], batch=size)
+    steps = Steps(model, lr=setup["lr"], batch=size, resets_latent=resets_latent)
     schedule = LayerSchedule(
         order=tuple(_names(setup["order"])), epochs_per_layer=setup["epochs_per_layer"]
     )
@@ -132,6 +143,8 @@ def test_latent_weights_live_on_through_evaluations(
         assert steps.epoch(batches, epoch) == _close(expected["train_losses"])
         assert _each(model, torch.norm) == _close(expected["weight_l2_before_eval"])
         assert _each(model, torch.sum) == _close(expected["weight_sum_before_eval"])
+        if resets_latent:
+            reset_latent(model, steps.used)
         scores = evaluate(
             model, test, loss=cross_entropy(), batch_size=size, autocast=nullcontext()
         )
