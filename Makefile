@@ -19,7 +19,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Ratios against a usual training loop; takes some twenty minutes, and wants an idle machine.
+# Ratios against a usual training loop; takes some ten minutes, and wants an idle machine.
 bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/bench.py
 

@@ -38,8 +38,9 @@ class Mlp(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits, (batch, classes), of images of shape (batch, ...)."""
         x = images.flatten(1)
-        for number in range(1, self.depth + 1):
-            x = self.get_submodule(f"bn{number}")(self.get_submodule(f"fc{number}")(x))
-            if number < self.depth:
+        for number, layer in enumerate(self.children()):
+            # Layer and normalisation in turn; ReLU after each normalisation but the last.
+            x = layer(x)
+            if number % 2 and number < 2 * self.depth - 1:
                 x = x.relu()
         return x
