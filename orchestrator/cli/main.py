@@ -1,7 +1,6 @@
 """`bnn-orchestrate`: reads the command line, calls one command, turns errors into exit codes."""
 
 import argparse
-import gc
 import logging
 import os
 import sys
@@ -57,13 +56,5 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run_and_exit() -> None:
-    """Runs a command as a process of its own."""
-    code = main()
-    # What is left needs no collecting: that would take most of a second at the end.
-    gc.freeze()
-    sys.exit(code)
-
-
 if __name__ == "__main__":
-    run_and_exit()
+    sys.exit(main())
