@@ -172,7 +172,7 @@ def _train_s(home: Path) -> float:
 
 
 def _table(rows: list[Row]) -> str:
-    head = ["what", "usual loop", "bnn-orchestrate", "ratio", "claim"]
+    head = ["what", "usual loop", "bnn-orchestrate", "ratio", "aim"]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for row in rows:
         cells = (row.what, row.rival, row.ours, row.ratio, row.claim)
