@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from orchestrator import launch, vocabulary
-from orchestrator.catalog import StudyError
 from orchestrator.cells import cell_key, describe
 from orchestrator.delivery import Delivery
 from orchestrator.environment import environment, git_commit
@@ -22,11 +21,11 @@ from orchestrator.progress import Progress
 from orchestrator.record import RecordedCell, Store
 from orchestrator.search import SCHEDULERS, SEARCHERS
 from orchestrator.study import StudySpec, TrialSpec
+from orchestrator.study_record import parent_tags, plan_content, refuse_changed_labels
 from orchestrator.work import Work
 from orchestrator.worker import Job
 from trainers.binding import Component
 from trainers.data import SOURCES
-from trainers.errors import Fault
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -350,63 +349,6 @@ def data_checksum(study: StudySpec, data_dir: Path) -> str:
         SOURCES[source.name].load(data_dir, **source.options).checksum()
         for source in sorted(sources, key=str)
     )
-
-
-def parent_tags(study: StudySpec) -> dict[str, str]:
-    """What the run of a study says: how its matrix is laid out, and what makes it this variant."""
-    rows = next(axis for axis in study.axes if axis.name == study.matrix.rows)
-    return {
-        "mlflow.note.content": study.question,
-        "mlflow.source.name": f"bnn-orchestrate sweep {study.name}",
-        vocabulary.ROWS_AXIS: study.matrix.rows,
-        vocabulary.ROWS: json.dumps(list(rows.points)),
-        vocabulary.OVER_AXIS: study.matrix.over or "",
-        vocabulary.ALSO: json.dumps(list(study.matrix.also)),
-        vocabulary.METRIC_NAME: study.metric.name,
-        vocabulary.METRIC_BETTER: study.metric.better,
-        vocabulary.EPOCH_SCALE: study.epoch_scale,
-        vocabulary.OVERRIDES: json.dumps(list(study.overrides)),
-    }
-
-
-def plan_content(todo: Plan) -> dict[str, object]:
-    """The plan as plain values."""
-    return {
-        "study": todo.study.name,
-        "overrides": list(todo.study.overrides),
-        "epoch_scale": todo.study.epoch_scale,
-        "num_cells": todo.num_cells,
-        "num_todo": todo.num_todo,
-        "epochs": todo.epochs,
-        "epochs_todo": todo.epochs_todo,
-        "cells": [
-            {"labels": dict(cell.labels), "trial": cell.id, "train": cell.train.to_mapping()}
-            for cell in todo.cells
-        ],
-    }
-
-
-def refuse_changed_labels(study: StudySpec, recorded: Sequence[RecordedCell]) -> None:
-    """Refuses a study that means other trials by labels under which some are recorded.
-
-    Raises:
-        StudyError: Naming the labels and both trials.
-    """
-    if study.is_searched:
-        return
-    held = {frozenset(cell.labels.items()): cell.trial for cell in recorded}
-    faults = [
-        Fault(
-            f"axes at {cell.name}",
-            f"now means trial {cell.id}, but the store has trial "
-            f"{held[frozenset(cell.labels.items())]} under this label",
-            "give the new value another label, or keep it apart with another --home",
-        )
-        for cell in expand(study)
-        if held.get(frozenset(cell.labels.items()), cell.id) != cell.id
-    ]
-    if faults:
-        raise StudyError(study.name, *faults)
 
 
 def _made(component: Component | None, table: Mapping[str, Callable[..., T]]) -> T | None:

@@ -117,6 +117,8 @@ class SweepDisplay:
         ]
         if progress.num_failed:
             parts.append(f"{progress.num_failed} failed")
+        if progress.num_retries:
+            parts.append(f"{progress.num_retries} tried again")
         if progress.epochs_per_s is not None and progress.left_s is not None:
             parts.append(f"{progress.epochs_per_s:.3g} epochs/s")
             parts.append(f"{duration(progress.left_s)} left")

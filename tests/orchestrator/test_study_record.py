@@ -12,7 +12,7 @@ from orchestrator.cells import cell_key
 from orchestrator.planning import plan
 from orchestrator.record import RecordedCell
 from orchestrator.study import StudySpec, TrialSpec
-from orchestrator.sweep import parent_tags, plan_content, refuse_changed_labels
+from orchestrator.study_record import parent_tags, plan_content, refuse_changed_labels
 from trainers.spec import TrainSpec
 
 MakeStudy = Callable[..., StudySpec]
