@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainers.adam import Adam
 from trainers.errors import Fault, SpecError
 
 LrSchedule = Callable[[int], float]
@@ -21,9 +22,7 @@ def adam(
     weight_decay: float = 0.0,
 ) -> torch.optim.Optimizer:
     """Adam in its fused form. Source: Kingma & Ba 2015, arXiv:1412.6980."""
-    return torch.optim.Adam(
-        params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True
-    )
+    return Adam(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
 
 
 def sgd(

@@ -6,6 +6,7 @@ unfused Adam, binary weights written in and out of the parameters around each st
 
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -40,7 +41,7 @@ class UsualLoop:
         self.train = DataLoader(Subset(training, size), batch_size=100, shuffle=True, **options)
         self.validation = DataLoader(Subset(training, rest), batch_size=1000, **options)
         self.test = DataLoader(test, batch_size=1000, **options)
-        self.model = trainers.build_model("mlp", widths=WIDTHS)
+        self.model = _network()
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.1)
         self.schedule = trainers.LayerSchedule(order=order, epochs_per_layer=epochs_per_layer)
 
@@ -75,6 +76,17 @@ class UsualLoop:
         for layer, weight in zip(layers, latent, strict=True):
             layer.weight.data.copy_(weight)
         return correct / total
+
+
+def _network() -> nn.Sequential:
+    """The network of torch's own layers, under the names that the schedule gives them."""
+    network = nn.Sequential(nn.Flatten())
+    for number, (num_in, num_out) in enumerate(pairwise(WIDTHS), start=1):
+        network.add_module(f"fc{number}", nn.Linear(num_in, num_out))
+        network.add_module(f"bn{number}", nn.BatchNorm1d(num_out))
+        if num_out != WIDTHS[-1]:
+            network.add_module(f"relu{number}", nn.ReLU())
+    return network
 
 
 def _write_signs(layers: Sequence[nn.Module]) -> None:

@@ -66,14 +66,14 @@ class Linear(nn.Linear):
         """Returns x @ weight.T + bias, (batch, out), of x, (batch, in)."""
         weight = self.weight
         suits = (
-            HAS_ONEDNN
+            weight.numel() >= SMALLEST
+            and HAS_ONEDNN
             and type(x) is Tensor
             and x.dim() == 2
             and x.shape[0] > 0
             and x.shape[1] == weight.shape[1]
             and x.dtype == weight.dtype == torch.float32
             and x.device.type == "cpu"
-            and weight.numel() >= SMALLEST
             and not torch.is_autocast_enabled("cpu")
         )
         if not suits:
