@@ -456,3 +456,38 @@ def test_resetting_latent_weights_is_another_trial_but_not_for_a_float_network()
     for latent in latent_weights(reset.model).values():
         assert set(latent.unique().tolist()) == {-1.0, 1.0}
     assert digest(latent_at_eval="reset") == digest()
+
+
+AUGMENTED = {"name": "digits", "batch_size": 64, "augment": {"crop": 1, "flip": True}}
+
+
+def test_an_augmented_trial_goes_on_to_the_same_bits(
+    make_spec: MakeSpec, same_result: SameResult, tmp_path: Path
+) -> None:
+    spec = make_spec(data=AUGMENTED)
+    options = dataclasses.replace(
+        CPU, checkpoint_dir=tmp_path, checkpoints=CheckpointPolicy(policy="every")
+    )
+    with pytest.raises(Interrupted, match="after epoch"):
+        run(spec, [Listener(2)], options=options)
+    resumed = run(spec, options=options)
+    assert same_result(resumed, run(spec, options=CPU))
+    assert resumed.weights_sha256 != run(make_spec(), options=CPU).weights_sha256
+
+
+def test_a_trial_without_the_test_part_trains_the_same_and_survives_a_kill(
+    make_spec: MakeSpec, same_result: SameResult, tmp_path: Path
+) -> None:
+    spec = make_spec(measure_test=False)
+    options = dataclasses.replace(
+        CPU, checkpoint_dir=tmp_path, checkpoints=CheckpointPolicy(policy="every")
+    )
+    with pytest.raises(Interrupted, match="after epoch"):
+        run(spec, [Listener(2)], options=options)
+    resumed, measured = run(spec, options=options), run(make_spec(), options=CPU)
+    assert same_result(resumed, run(spec, options=CPU))
+    assert resumed.weights_sha256 == measured.weights_sha256
+    assert [metrics.test for metrics in resumed.epochs] == [None] * 5
+    assert resumed.selected.validation == measured.selected.validation
+    with pytest.raises(SpecError, match="measure_test was false"):
+        _ = resumed.best_on_test
