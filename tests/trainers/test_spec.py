@@ -407,7 +407,5 @@ def test_a_split_of_cifar10_is_a_seed_or_a_file() -> None:
 def test_whether_the_test_part_is_measured_is_true_or_false(make_mapping: MakeMapping) -> None:
     assert TrainSpec.from_mapping(make_mapping()).measure_test
     assert not TrainSpec.from_mapping(make_mapping(measure_test=False)).measure_test
-    with pytest.raises(
-        SpecError, match="measure_test: expected true or false, got 'no'|text 'no'"
-    ):
+    with pytest.raises(SpecError, match="measure_test: expected true or false, got the text"):
         TrainSpec.from_mapping(make_mapping(measure_test="no"))
