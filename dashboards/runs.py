@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from orchestrator import vocabulary
 from orchestrator.home import Home
@@ -142,13 +142,14 @@ def _asked(study: str | StudyLike, variants: Sequence[Run]) -> tuple[str | None,
     if isinstance(study, str):
         plain = [run for run in variants if _is_plain(run.data.tags)]
         return (_variant(plain[-1]) if plain else None), True
-    changed: Any = getattr(study, "overrides", ()) or getattr(study, "epoch_scale", "")
+    changed = any(getattr(study, name, None) for name in ("overrides", "epoch_scale", "given"))
     return study.variant, not changed
 
 
 def _is_plain(tags: Mapping[str, str]) -> bool:
     is_full = not tags.get(vocabulary.EPOCH_SCALE)
-    return is_full and tags.get(vocabulary.OVERRIDES, "[]") == "[]"
+    is_fed = bool(tags.get(vocabulary.GIVEN))
+    return is_full and not is_fed and tags.get(vocabulary.OVERRIDES, "[]") == "[]"
 
 
 def _variant(run: Run) -> str:

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from orchestrator.expansion import expand
+from orchestrator.given import Given
 from orchestrator.overrides import overridden
 from orchestrator.shipped import config_folder
 from orchestrator.study import StudySpec
@@ -33,6 +34,7 @@ def load_study(
     *,
     seeds: Sequence[int] | None = None,
     epoch_scale: str | float | None = None,
+    given: Given | None = None,
 ) -> StudySpec:
     """A study, read, changed as asked, and checked with all of its trials.
 
@@ -41,6 +43,7 @@ def load_study(
         overrides: Texts `key.path=value` as `--set` takes them.
         seeds: Seeds in place of the study's own.
         epoch_scale: Factor in (0, 1] on every number of epochs; None or 1: none.
+        given: What it takes over from an earlier study, in place of its key `given`.
 
     Raises:
         StudyError: With every fault of the study and its trials.
@@ -50,6 +53,8 @@ def load_study(
         mapping = read_yaml_file(path)
         if overrides and isinstance(mapping, Mapping):
             mapping = overridden(mapping, overrides)
+        if given is not None and isinstance(mapping, Mapping):
+            mapping = {**mapping, "given": given.to_mapping()}
         study = StudySpec.from_mapping(mapping, source=path)
         study = replace(study, overrides=tuple(overrides), epoch_scale=_checked(epoch_scale))
         if seeds is not None:

@@ -10,7 +10,8 @@ from orchestrator.study import StudySpec, TrialSpec
 def study_title(study: StudySpec) -> str:
     """What the run of a study is called: its name, and in what it differs from its file."""
     scale = [f"{study.epoch_scale} of the epochs"] if study.epoch_scale else []
-    return " · ".join([study.name, *study.overrides, *scale])
+    fed = ["as its protocol found"] if study.given else []
+    return " · ".join([study.name, *study.overrides, *fed, *scale])
 
 
 def describe(

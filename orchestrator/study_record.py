@@ -25,6 +25,7 @@ def parent_tags(study: StudySpec) -> dict[str, str]:
         vocabulary.METRIC_NAME: study.metric.name,
         vocabulary.METRIC_BETTER: study.metric.better,
         vocabulary.EPOCH_SCALE: study.epoch_scale,
+        vocabulary.GIVEN: json.dumps(study.given.to_mapping()) if study.given else "",
         vocabulary.OVERRIDES: json.dumps(list(study.overrides)),
     }
 
