@@ -33,7 +33,7 @@ class Changes:
     """How a protocol differs from what its files say.
 
     Args:
-        overrides: `--set` texts, for every stage.
+        overrides: `--set` texts, for every stage; `lr:key.path=value` for stage lr alone.
         seeds: Seeds of the full runs; None: their own.
         epoch_scale: Factor on all epochs.
     """
@@ -41,6 +41,17 @@ class Changes:
     overrides: tuple[str, ...] = ()
     seeds: tuple[int, ...] | None = None
     epoch_scale: str | None = None
+
+    def overrides_of(self, stage: str) -> tuple[str, ...]:
+        """The `--set` texts that a stage takes."""
+        found: list[str] = []
+        for override in self.overrides:
+            head, colon, rest = override.partition(":")
+            if not colon or head not in STAGES:
+                found.append(override)
+            elif head == stage:
+                found.append(rest)
+        return tuple(found)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,7 +142,7 @@ def load_stage(
     name = f"{network}-{stage}.yaml" if "/" in network else f"{network}-{stage}"
     study = load_study(
         name,
-        changes.overrides,
+        changes.overrides_of(stage),
         seeds=changes.seeds if stage == FULL else None,
         epoch_scale=changes.epoch_scale,
         given=given,

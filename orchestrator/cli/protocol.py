@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from orchestrator.home import Home
     from orchestrator.protocol import Changes
+    from orchestrator.record import Store
     from orchestrator.study import StudySpec
     from orchestrator.sweep import SweepOptions
 
@@ -145,6 +146,7 @@ class _Protocol:
         if stage == FULL:
             return
         study, store = self._study(name, stage), Store(self.home)
+        self._publish(study, store)
         if stage == SENSITIVITY:
             found = sensitivities(study, self.home)
             self._say(f"\n{table_title(found.table)}")
@@ -164,10 +166,9 @@ class _Protocol:
 
     def _matrix(self, names: list[str]) -> None:
         from dashboards.protocol_report import networks_table, table_title
-        from dashboards.runs import study_runs
         from dashboards.stages import by_network
         from orchestrator.protocol import matrices, rates_of
-        from orchestrator.publish import publish_protocol, publish_view
+        from orchestrator.publish import publish_protocol
         from orchestrator.record import Store
 
         found = matrices(names, self.changes, self.home)
@@ -177,9 +178,20 @@ class _Protocol:
         self._say(f"\n{title}" if len(frames) == 1 else f"\n{title.partition(': ')[2]}")
         self.console.print(networks_table(frames, rates))
         store = Store(self.home)
+        for study, _ in found.values():
+            self._publish(study, store)
         publish_protocol(store, frames, by_network(frames))
         for study, _ in found.values():
-            publish_view(store, study_runs(study, self.home.tracking_uri))
+            self._say(f"compare   bnn-orchestrate ui {study.name}")
+
+    def _publish(self, study: "StudySpec", store: "Store") -> None:
+        """What a sweep records of its study, too."""
+        from dashboards import result_matrix
+        from dashboards.runs import study_runs
+        from orchestrator.publish import publish_matrix, publish_view
+
+        publish_matrix(store, result_matrix(study, self.home.tracking_uri))
+        publish_view(store, study_runs(study, self.home.tracking_uri))
 
     def _say(self, text: str) -> None:
         self.console.print(text, soft_wrap=True, highlight=False, markup=False)
