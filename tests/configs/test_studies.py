@@ -156,3 +156,31 @@ def test_the_studies_share_the_published_trial() -> None:
     more = {cell.id for cell in expand(load_study("mnist300-orders", seeds=_seeds("316,317")))}
     assert published < more
     assert len(more) == 16
+
+
+def test_the_ids_of_recorded_trials_stay_what_they_were() -> None:
+    # Whoever trained them before an option came to the language finds them again.
+    ids = {
+        cell.labels["order"]: cell.id
+        for cell in expand(load_study("mnist300-orders"))
+        if cell.labels["order"] in ("float", "binary", "forward")
+    }
+    assert ids == {
+        "float": "0f6d34630988bc1a",
+        "binary": "c1ce85f03d956d1a",
+        "forward": "98efd28cba721f63",
+    }
+    assert load_study("mnist300-orders").variant == "a7a3e42fcebfc140"
+    reset = {cell.id for cell in expand(load_study("mnist300-latent-reset"))}
+    assert "aa4f2e56e55e47e8" in reset
+    digits = {cell.id for cell in expand(load_study("digits-orders"))}
+    assert "8388aeab7ec9971d" in digits
+
+
+def test_an_option_written_with_its_default_makes_no_other_trial() -> None:
+    written = ["base.weights.zero=1", "base.lr_schedule.name=multistep"]
+    written += ["base.lr_schedule.milestones=[400]"]
+    plain = load_study("mnist300-orders", written)
+    study = load_study("mnist300-orders", [*written, "base.lr_schedule.early=false"])
+    assert [cell.id for cell in expand(study)] == [cell.id for cell in expand(plain)]
+    assert study.variant == plain.variant
