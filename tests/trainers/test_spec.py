@@ -346,7 +346,7 @@ def test_scaled_drops_of_an_early_schedule_leave_the_first_epoch_its_rate(
     make_spec: MakeSpec,
 ) -> None:
     schedule = {"name": "multistep", "milestones": [200, 250], "early": True}
-    spec = make_spec(lr_schedule=schedule)
+    spec = make_spec(layers={"order": [1, 2]}, epochs=300, lr_schedule=schedule)
     scaled = spec.scaled(lambda epochs: max(1, epochs // 100))
     assert scaled.lr_schedule.options == {"early": True, "milestones": (2,)}
     least = spec.scaled(lambda epochs: 1)
