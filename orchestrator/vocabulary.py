@@ -58,6 +58,7 @@ METRIC_BETTER = "bnn.metric.better"
 ALSO = "bnn.matrix.also"
 EPOCH_SCALE = "bnn.epoch_scale"
 OVERRIDES = "bnn.overrides"
+AS_PUBLISHED = "bnn.as_published"  # true: changed as the study's key as_published says
 STOPPED_EARLY = "bnn.stopped_early"
 REASON = "bnn.reason"
 COPIED_FROM = "bnn.copied_from"  # run id, where another study had trained the trial already

@@ -129,7 +129,7 @@ def test_the_digits_study_asks_the_same_of_a_smaller_network(published: StudySpe
 
 
 def test_the_rate_is_searched_by_optuna_with_asha() -> None:
-    study = load_study("mnist300-lr")
+    study = load_study("mnist300-lr-search")
     assert study.search is not None
     assert study.scheduler is not None
     assert (study.search.name, study.scheduler.name) == ("optuna", "asha")
@@ -143,7 +143,7 @@ def test_the_rate_is_searched_by_optuna_with_asha() -> None:
 
 
 def test_the_search_lets_every_trial_binarize_its_first_layer() -> None:
-    study = load_study("mnist300-lr", epoch_scale="0.02")
+    study = load_study("mnist300-lr-search", epoch_scale="0.02")
     scheduler = scaled_scheduler(study)
     assert scheduler is not None
     grace = scheduler.options["grace_period"]
