@@ -34,19 +34,20 @@ def duration(seconds: float) -> str:
 
 def _trial_seconds(trial: TrialSpec) -> float:
     data = trial.train.data
-    images = SOURCES[data.source.name].num_train
+    images = SOURCES[data.source.name].facts(data.source.options).num_train
     # A backward pass costs about two forward ones.
-    work = 3 * _forward_flops(trial.train.model, data.source.name) * images
+    work = 3 * _forward_flops(trial.train.model, data.source) * images
     steps = images / data.batch_size
     return trial.train.epochs * (work / FLOPS_A_SECOND + steps * SECONDS_A_STEP)
 
 
 @lru_cache(maxsize=64)
-def _forward_flops(model: Component, data: str) -> float:
+def _forward_flops(model: Component, data: Component) -> float:
     """Floating point operations of a forward pass, an image."""
     # In double precision all products go through the operators that the counter knows.
     built = blank_model(model).double()
     counter = FlopCounterMode(display=False)
+    shape = SOURCES[data.name].facts(data.options).shape
     with torch.no_grad(), counter:
-        built(torch.zeros(2, *SOURCES[data].shape, dtype=torch.float64))
+        built(torch.zeros(2, *shape, dtype=torch.float64))
     return counter.get_total_flops() / 2

@@ -25,6 +25,8 @@ def curve_points(metrics: EpochMetrics) -> Points:
     }
     for split in vocabulary.SPLITS:
         scores = getattr(metrics, split)
+        if scores is None:
+            continue
         for name in vocabulary.SPLIT_METRICS:
             values[f"{split}/{name}"] = getattr(scores, name)
     for layer, statistics in metrics.latent.items():
@@ -43,8 +45,9 @@ def summary_points(epochs: Sequence[EpochMetrics], *, final_from: int) -> Points
     which = {
         vocabulary.SELECTED: selected(epochs, final_from=min(final_from, len(epochs) - 1)),
         vocabulary.LAST: epochs[-1],
-        vocabulary.BEST_ON_TEST: best_on_test(epochs),
     }
+    if epochs[-1].test is not None:
+        which[vocabulary.BEST_ON_TEST] = best_on_test(epochs)
     values: dict[str, float] = {}
     for prefix, metrics in which.items():
         values |= {
@@ -52,9 +55,10 @@ def summary_points(epochs: Sequence[EpochMetrics], *, final_from: int) -> Points
             f"{prefix}/train_loss": metrics.train.loss,
             f"{prefix}/validation_error": metrics.validation.error,
             f"{prefix}/validation_accuracy": metrics.validation.accuracy,
-            f"{prefix}/test_error": metrics.test.error,
-            f"{prefix}/test_accuracy": metrics.test.accuracy,
         }
+        if metrics.test is not None:
+            values[f"{prefix}/test_error"] = metrics.test.error
+            values[f"{prefix}/test_accuracy"] = metrics.test.accuracy
     return Points(epochs[-1].epoch, epochs[-1].time_ms, values)
 
 

@@ -199,6 +199,7 @@ def without_defaults(mapping: Mapping[str, Any]) -> dict[str, Any]:
         "weights": {"name": "sign"},
         "precision": "float32",
         "latent_at_eval": "keep",
+        "measure_test": True,
     }
     kept = {key: value for key, value in mapping.items() if defaults.get(key) != value}
     if kept["data"].get("eval_batch_size") == 1000:
@@ -233,14 +234,17 @@ class _Reader:
                 self._fault(str(key), f"unknown key{did_you_mean(key, KEYS)}", hint)
         base = self._base()
         axes = self._axes()
+        metric, matrix = self._metric(), self._matrix([axis.name for axis in axes])
+        if base is not None and not base.measure_test:
+            self._check_measured(metric, matrix)
         return {
             "name": self._name(),
             "question": self._typed("question", str),
             "base": base,
             "base_mapping": self.mapping.get("base"),
             "axes": axes,
-            "metric": self._metric(),
-            "matrix": self._matrix([axis.name for axis in axes]),
+            "metric": metric,
+            "matrix": matrix,
             "search": self._search(axes),
             "scheduler": self._component("scheduler", SCHEDULERS),
             "retries": self._retries(),
@@ -344,6 +348,17 @@ class _Reader:
                 unknown = UnknownNameError("metric", name, vocabulary.METRICS)
                 self.faults.extend(unknown.under("matrix.also"))
         return MatrixShape(**parts)
+
+    def _check_measured(self, metric: Metric | None, matrix: MatrixShape | None) -> None:
+        """Refuses to show what trials that leave out the test part do not have."""
+        shown = [("metric.name", metric.name)] if metric else []
+        shown += [("matrix.also", name) for name in matrix.also] if matrix else []
+        for path, name in shown:
+            if name in vocabulary.TEST_METRICS:
+                what = f"'{name}' needs the test part, but base.measure_test is false"
+                self._fault(
+                    path, what, "take one of validation, such as selected/validation_error"
+                )
 
     def _search(self, axes: tuple[Axis, ...]) -> Component | None:
         searched = [axis.name for axis in axes if axis.searched]

@@ -343,10 +343,10 @@ def data_checksum(study: StudySpec, data_dir: Path) -> str:
     Raises:
         MissingDataError: If one is neither there nor to be downloaded.
     """
-    sources = {cell.train.data.source for cell in expand(study)}
+    sources = {(cell.train.data.source, cell.train.measure_test) for cell in expand(study)}
     return " ".join(
-        SOURCES[source.name].load(data_dir, **source.options).checksum()
-        for source in sorted(sources, key=str)
+        SOURCES[source.name].load(data_dir, test, **source.options).checksum()
+        for source, test in sorted(sources, key=str)
     )
 
 

@@ -35,6 +35,9 @@ SUMMARIES = tuple(
     )
 )
 METRICS = (*SUMMARIES, *CURVES)
+TEST_METRICS = tuple(  # those that a trial without the test part does not have
+    name for name in METRICS if name.startswith(("test/", BEST_ON_TEST)) or "/test_" in name
+)
 OBJECTIVE = "objective"  # what searchers and schedulers compare: see orchestrator.measures
 ROW_MEAN = "matrix/{row}"  # on the parent run: the metric's mean over a row's cells
 

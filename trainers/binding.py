@@ -5,6 +5,7 @@ optimizer updates, the latent weight of a binarizer) are supplied by the engine.
 signature is the whole schema of its part of a spec, and nothing is written down twice.
 """
 
+import dataclasses
 import inspect
 import math
 import types
@@ -12,11 +13,29 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
 
-Value = bool | int | float | str | None | tuple["Value", ...]
+
+class Record:
+    """An option that is a mapping itself: a frozen, keyword-only dataclass, all with defaults."""
+
+    __slots__ = ()
+
+    kind: ClassVar[str]
+    """What it is, for messages."""
+
+    def to_mapping(self) -> dict[str, object]:
+        """As a study file writes it, without what has its default."""
+        assert dataclasses.is_dataclass(self)
+        values = {field: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {
+            field.name: plain(value) for field, value in values.items() if value != field.default
+        }
+
+
+Value = bool | int | float | str | None | Record | tuple["Value", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +55,9 @@ class Component:
 
 
 def plain(value: Value) -> object:
-    """The value with tuples turned into lists, as YAML and JSON have them."""
+    """The value with tuples turned into lists and records into mappings, as YAML has them."""
+    if isinstance(value, Record):
+        return value.to_mapping()
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
@@ -141,6 +162,10 @@ def convert(value: object, wanted: Any) -> Value:
         raise SpecError(Fault("", f"unknown value {show(value)}{near}", f"known: {known}"))
     if origin in (tuple, Sequence):
         return _convert_sequence(value, arguments)
+    if isinstance(wanted, type) and issubclass(wanted, Record):
+        if isinstance(value, wanted):
+            return value
+        return wanted(**bind_options(wanted, value, owner=wanted.kind))
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         try:
             return float(value)

@@ -54,7 +54,9 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
         model=model,
         optimizer=OPTIMIZERS[spec.optimizer.name](model.parameters(), **spec.optimizer.options),
         loss=LOSSES[spec.loss.name](**spec.loss.options),
-        splits=load_splits(spec.data.source, data_dir=data_dir).to(device, dtype),
+        splits=load_splits(spec.data.source, data_dir=data_dir, test=spec.measure_test).to(
+            device, dtype
+        ),
         schedule=spec.layers,
         lr=LR_SCHEDULES[spec.lr_schedule.name](rate, **spec.lr_schedule.options),
         epochs=spec.epochs,
@@ -62,23 +64,31 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
         eval_batch_size=spec.data.eval_batch_size,
         seed=spec.seed,
         autocast=_autocast(spec, device),
+        augment=spec.data.augment,
         resets_latent=spec.latent_at_eval == "reset",
     )
 
 
-def load_splits(source: Component, *, data_dir: Path) -> Splits:
+def load_splits(source: Component, *, data_dir: Path, test: bool = True) -> Splits:
     """The data set on the CPU; a process that trains several trials on it reads it once.
+
+    Args:
+        source: Name and options.
+        data_dir: Where data sets lie.
+        test: Read the test part too.
 
     Raises:
         MissingDataError: If it is neither on this machine nor to be downloaded.
     """
-    return _load_once(source.name, tuple(source.options.items()), data_dir)
+    return _load_once(source.name, tuple(source.options.items()), data_dir, test)
 
 
 @lru_cache(maxsize=1)
-def _load_once(name: str, options: tuple[tuple[str, object], ...], data_dir: Path) -> Splits:
+def _load_once(
+    name: str, options: tuple[tuple[str, object], ...], data_dir: Path, test: bool
+) -> Splits:
     load: Callable[..., Splits] = SOURCES[name].load
-    return load(data_dir, **dict(options))
+    return load(data_dir, test, **dict(options))
 
 
 def _autocast(spec: TrainSpec, device: torch.device) -> AbstractContextManager[object]:

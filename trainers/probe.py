@@ -60,20 +60,25 @@ def model_layers(model: Component) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def fit_faults(model: Component, data: str) -> tuple[Fault, ...]:
-    """Whether the model takes the data's images and tells its classes apart."""
-    source = SOURCES[data]
-    shape = "x".join(str(size) for size in source.shape)
+def fit_faults(model: Component, data: Component) -> tuple[Fault, ...]:
+    """Whether the model takes the images of a data set and tells its classes apart."""
+    try:
+        facts = SOURCES[data.name].facts(data.options)
+    except SpecError:
+        # A fault of the data set alone, and told there.
+        return ()
+    shape = "x".join(str(size) for size in facts.shape)
     try:
         with torch.no_grad():
-            logits = blank_model(model)(torch.zeros(2, *source.shape))
+            logits = blank_model(model)(torch.zeros(2, *facts.shape))
     except SpecError as error:
         return error.faults
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        what = f"does not take the {shape} images of data set '{data}' ({reason})"
+        what = f"does not take the {shape} images of data set '{data.name}' ({reason})"
         return (Fault("", what),)
-    if logits.shape != (2, source.num_classes):
-        what = f"gives {logits.shape[-1]} outputs, but '{data}' has {source.num_classes} classes"
+    if logits.shape != (2, facts.num_classes):
+        num = facts.num_classes
+        what = f"gives {logits.shape[-1]} outputs, but '{data.name}' has {num} classes"
         return (Fault("", what),)
     return ()

@@ -10,7 +10,7 @@ import torch
 from trainers.binarize.schedule import LayerSchedule
 from trainers.binarize.weights import WEIGHT_BINARIZERS
 from trainers.binding import Component, Value, bind, convert, show
-from trainers.data import SOURCES
+from trainers.data import SOURCES, Augment
 from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
 from trainers.losses import LOSSES
 from trainers.models import MODELS
@@ -33,6 +33,7 @@ KEYS = (
     "seed",
     "precision",
     "latent_at_eval",
+    "measure_test",
 )
 
 
@@ -44,16 +45,23 @@ class DataSpec:
         source: Name and options of the data set.
         batch_size: Training images a batch.
         eval_batch_size: Images at a time when measuring.
+        augment: How training images are varied.
     """
 
     source: Component
     batch_size: int = 100
     eval_batch_size: int = 1000
+    augment: Augment = field(default_factory=Augment)
 
     def to_mapping(self) -> dict[str, object]:
         """As a study file writes it."""
         sizes = {"batch_size": self.batch_size, "eval_batch_size": self.eval_batch_size}
-        return {**self.source.to_mapping(), **sizes}
+        augment = self.augment.to_mapping()
+        return {
+            **self.source.to_mapping(),
+            **sizes,
+            **({"augment": augment} if augment else {}),
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +86,7 @@ class TrainSpec:
         precision: float32; bfloat16 (autocast); tf32 (CUDA matrix products); float64.
         latent_at_eval: keep; or reset, as the published MNIST and CIFAR-10 code of iterative
             training does: see `trainers.engine.latent.reset_latent`.
+        measure_test: Measure the test part too; else it is not even read.
 
     Raises:
         SpecError: With every fault found.
@@ -94,6 +103,7 @@ class TrainSpec:
     seed: int = 316
     precision: Precision = "float32"
     latent_at_eval: LatentAtEval = "keep"
+    measure_test: bool = True
 
     def __post_init__(self) -> None:
         """Reads parts that came as plain values, and checks how all fit together."""
@@ -199,6 +209,7 @@ _PLAIN: Mapping[str, Any] = {
     "seed": int,
     "precision": Precision,
     "latent_at_eval": LatentAtEval,
+    "measure_test": bool,
 }
 _REQUIRED = ("model", "data", "optimizer", "epochs")
 
@@ -242,28 +253,25 @@ def _forward_layers(model: Component | None) -> tuple[str, ...]:
 
 
 def _read_data(value: object) -> DataSpec:
-    sizes: dict[str, Any] = {}
+    own = {"batch_size": int, "eval_batch_size": int, "augment": Augment}
+    given: dict[str, Any] = {}
     faults: list[Fault] = []
     if isinstance(value, Mapping):
-        for key in ("batch_size", "eval_batch_size"):
+        for key, wanted in own.items():
             if key in value:
                 try:
-                    sizes[key] = convert(value[key], int)
+                    given[key] = convert(value[key], wanted)
                 except SpecError as error:
                     faults.extend(error.under(key))
-        value = {
-            key: item
-            for key, item in value.items()
-            if key not in ("batch_size", "eval_batch_size")
-        }
+        value = {key: item for key, item in value.items() if key not in own}
     loaders = {name: source.load for name, source in SOURCES.items()}
     try:
-        source = bind("data set", loaders, value, extra=", batch_size, eval_batch_size")
+        source = bind("data set", loaders, value, extra=f", {', '.join(own)}")
     except SpecError as error:
         raise SpecError(*faults, *error.faults) from error
     if faults:
         raise SpecError(*faults)
-    return DataSpec(source=source, **sizes)
+    return DataSpec(source=source, **given)
 
 
 def _read_layers(value: object, forward: tuple[str, ...]) -> LayerSchedule[str]:
@@ -329,7 +337,7 @@ def _names_and_options(parts: Mapping[str, Any]) -> list[Fault]:
     if "data" in parts:
         source = parts["data"].source.to_mapping()
         checks.append(("data", partial(bind, "data set", loaders, source)))
-    for name in ("precision", "latent_at_eval"):
+    for name in ("precision", "latent_at_eval", "measure_test"):
         if name in parts:
             checks.append((name, partial(convert, parts[name], _PLAIN[name])))
     faults: list[Fault] = []
@@ -347,12 +355,16 @@ def _data_faults(data: DataSpec) -> list[Fault]:
         size = getattr(data, name)
         if size < 1:
             faults.append(Fault(name, f"must be 1 or more, got {size}"))
-    validation = data.source.options.get("validation")
-    most = SOURCES[data.source.name].num_train - 1
+    try:
+        facts = SOURCES[data.source.name].facts(data.source.options)
+    except SpecError as error:
+        return [*faults, *error.faults]
+    validation, most = data.source.options.get("validation"), facts.num_train - 1
     if isinstance(validation, int) and not 1 <= validation <= most:
         faults.append(Fault("validation", f"must be between 1 and {most}, got {validation}"))
+    faults += [fault.under("augment") for fault in data.augment.faults(facts.shape)]
     if not faults:
-        num_train = SOURCES[data.source.name].num_trained(data.source.options)
+        num_train = facts.num_trained
         if num_train % data.batch_size == 1 or data.batch_size == 1:
             what = f"{data.batch_size} leaves one of {num_train} images alone in a batch"
             hint = "batch normalisation needs two; take another size"
@@ -390,7 +402,7 @@ def _model_faults(
         return list(error.under("model"))
     faults: list[Fault] = []
     if data is not None:
-        faults += [fault.under("model") for fault in fit_faults(model, data.source.name)]
+        faults += [fault.under("model") for fault in fit_faults(model, data.source)]
     for index, layer in enumerate(layers.order if layers else ()):
         if layer not in known:
             faults += UnknownNameError("layer", layer, known).under(f"layers.order.{index}")

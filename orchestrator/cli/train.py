@@ -3,6 +3,7 @@
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.options import (
     add_data_dir,
@@ -12,6 +13,9 @@ from orchestrator.cli.options import (
     home_of,
     study_of,
 )
+
+if TYPE_CHECKING:
+    from trainers import EpochMetrics
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -67,13 +71,17 @@ def run(args: argparse.Namespace) -> int:
     )
     chosen, last = result.selected, result.last
     print(
-        f"selected by validation: epoch {chosen.epoch}, validation error "
-        f"{chosen.validation.error:.2%}, test error {chosen.test.error:.2%}\n"
-        f"last epoch: validation error {last.validation.error:.2%}, "
-        f"test error {last.test.error:.2%}\n"
+        f"selected by validation: epoch {chosen.epoch}, {errors(chosen)}\n"
+        f"last epoch: {errors(last)}\n"
         f"weights sha256 {result.weights_sha256}"
     )
     return 0
+
+
+def errors(metrics: "EpochMetrics") -> str:
+    """Of the validation part, and of the test part where it was measured."""
+    test = "" if metrics.test is None else f", test error {metrics.test.error:.2%}"
+    return f"validation error {metrics.validation.error:.2%}{test}"
 
 
 def epoch_line(metrics: "object", *, epochs: int) -> str:
@@ -82,9 +90,10 @@ def epoch_line(metrics: "object", *, epochs: int) -> str:
 
     assert isinstance(metrics, EpochMetrics)
     binary = ",".join(metrics.binary) or "none"
+    test = "" if metrics.test is None else f"  test error {metrics.test.error:6.2%}"
     return (
         f"epoch {metrics.epoch + 1:>4}/{epochs}  train loss {metrics.train.loss:.4f}  "
-        f"validation error {metrics.validation.error:6.2%}  test error {metrics.test.error:6.2%}"
+        f"validation error {metrics.validation.error:6.2%}{test}"
         f"  {metrics.wall_s:6.2f} s  binary: {binary}"
     )
 

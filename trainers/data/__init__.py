@@ -2,10 +2,20 @@
 
 from collections.abc import Mapping
 
+from trainers.data.augment import Augment
+from trainers.data.cifar10 import CIFAR10_SOURCE
 from trainers.data.digits import DIGITS_SOURCE
+from trainers.data.image_folder import IMAGE_FOLDER_SOURCE
+from trainers.data.imagenet import IMAGENET_SOURCE
 from trainers.data.mnist import MNIST_SOURCE
-from trainers.data.splits import Source, Split, Splits
+from trainers.data.splits import Facts, Source, Split, Splits
 
-SOURCES: Mapping[str, Source] = {"digits": DIGITS_SOURCE, "mnist": MNIST_SOURCE}
+SOURCES: Mapping[str, Source] = {
+    "cifar10": CIFAR10_SOURCE,
+    "digits": DIGITS_SOURCE,
+    "image_folder": IMAGE_FOLDER_SOURCE,
+    "imagenet": IMAGENET_SOURCE,
+    "mnist": MNIST_SOURCE,
+}
 
-__all__ = ["SOURCES", "Source", "Split", "Splits"]
+__all__ = ["SOURCES", "Augment", "Facts", "Source", "Split", "Splits"]

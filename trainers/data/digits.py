@@ -12,11 +12,12 @@ EVERY = 5
 """Of five images in a row the first is for the test, the second validates, three train."""
 
 
-def load_digits(data_dir: Path) -> Splits:
+def load_digits(data_dir: Path, test: bool = True) -> Splits:
     """The digits, normalised to mean 0 and standard deviation 1 over all pixels.
 
     Args:
         data_dir: Not used; every source takes the data folder.
+        test: Keep the test part.
 
     Raises:
         MissingDataError: If scikit-learn is not installed.
@@ -29,16 +30,22 @@ def load_digits(data_dir: Path) -> Splits:
         what = "the data set 'digits' lies inside scikit-learn, which is not installed"
         raise MissingDataError(f"{what}; pip install scikit-learn") from error
     pixels, classes = datasets.load_digits(return_X_y=True)
-    images = normalised(
-        torch.from_numpy(pixels).reshape(-1, 8, 8), mean=0.3053, std=0.3760, top=16
+    black, images = (
+        normalised(part.reshape(-1, 8, 8), mean=0.3053, std=0.3760, top=16)
+        for part in (torch.zeros(1, 64), torch.from_numpy(pixels))
     )
     labels = torch.from_numpy(classes).to(torch.int64)
     place = torch.arange(len(labels)) % EVERY
 
     def part(chosen: torch.Tensor) -> Split:
-        return Split(images=images[chosen], labels=labels[chosen])
+        blank = black[0, 0, 0, 0].item()
+        return Split(images=images[chosen], labels=labels[chosen], blank=blank)
 
-    return Splits(train=part(place > 1), validation=part(place == 1), test=part(place == 0))
+    return Splits(
+        train=part(place > 1),
+        validation=part(place == 1),
+        test=part(place == 0) if test else None,
+    )
 
 
 DIGITS_SOURCE = Source(

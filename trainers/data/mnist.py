@@ -2,6 +2,8 @@
 
 import logging
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,11 +22,12 @@ FILES = tuple(
 )
 
 
-def load_mnist(data_dir: Path, *, validation: int = 5000) -> Splits:
+def load_mnist(data_dir: Path, test: bool = True, *, validation: int = 5000) -> Splits:
     """The digits, normalised with mean 0.1307 and standard deviation 0.3081.
 
     Args:
         data_dir: Folder that holds, or shall hold, `MNIST/raw/`; downloaded to when it does not.
+        test: Read the test files too; else they need not be there.
         validation: How many of the last training images validate instead of training.
 
     Raises:
@@ -36,19 +39,20 @@ def load_mnist(data_dir: Path, *, validation: int = 5000) -> Splits:
     if not 0 < validation < NUM_TRAIN:
         what = f"must be between 1 and {NUM_TRAIN - 1}, got {validation}"
         raise SpecError(Fault("validation", what))
-    training, test = (_read(data_dir, train=train) for train in (True, False))
+    # Both parts or none: where one file is missing, all are fetched before any is read.
+    needed = FILES if test else FILES[:2]
+    training = _read(data_dir, needed, train=True)
     cut = len(training) - validation
     return Splits(
-        train=Split(images=training.images[:cut], labels=training.labels[:cut]),
+        train=replace(training, images=training.images[:cut], labels=training.labels[:cut]),
         validation=Split(images=training.images[cut:], labels=training.labels[cut:]),
-        test=test,
+        test=_read(data_dir, needed, train=False) if test else None,
     )
 
 
-def _read(data_dir: Path, *, train: bool) -> Split:
-    part = "train" if train else "t10k"
-    images, labels = (file for file in FILES if file.name.startswith(part))
-    present = all((data_dir / file).is_file() for file in FILES)
+def _read(data_dir: Path, needed: Sequence[Path], *, train: bool) -> Split:
+    images, labels = FILES[:2] if train else FILES[2:]
+    present = all((data_dir / file).is_file() for file in needed)
     num_images = NUM_TRAIN if train else NUM_TEST
     try:
         if not present:
@@ -58,10 +62,12 @@ def _read(data_dir: Path, *, train: bool) -> Split:
     # torchvision turns what urllib raises into RuntimeError; a damaged file is a ValueError.
     except (RuntimeError, OSError, ValueError) as error:
         _remove_empty(data_dir)
-        raise MissingDataError(_missing(data_dir, error, present=present)) from error
-    return Split(
-        images=normalised(pixels, mean=0.1307, std=0.3081, top=255), labels=classes.long()
+        raise MissingDataError(_missing(data_dir, error, needed, present=present)) from error
+    black, images = (
+        normalised(part, mean=0.1307, std=0.3081, top=255)
+        for part in (torch.zeros(1, 1, 1), pixels)
     )
+    return Split(images=images, labels=classes.long(), blank=black.item())
 
 
 def _download(data_dir: Path) -> None:
@@ -103,10 +109,10 @@ def _remove_empty(data_dir: Path) -> None:
             return
 
 
-def _missing(data_dir: Path, error: Exception, *, present: bool) -> Fault:
+def _missing(data_dir: Path, error: Exception, needed: Sequence[Path], *, present: bool) -> Fault:
     reason = " ".join(str(error).split())[:120]
     state = "cannot be read" if present else "is not there, and could not be downloaded"
-    expected = ", ".join(str(file) for file in FILES)
+    expected = ", ".join(str(file) for file in needed)
     return Fault(
         "",
         f"MNIST {state}: looked in {data_dir.resolve()} for {expected} ({reason})",

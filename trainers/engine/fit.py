@@ -4,15 +4,16 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from trainers.binarize.attach import set_binary, weight_layers
 from trainers.binarize.schedule import LayerSchedule
+from trainers.data.augment import Augment
 from trainers.data.batches import shuffled_batches
-from trainers.data.splits import Splits
+from trainers.data.splits import Split, Splits
 from trainers.engine.callbacks import Callback
 from trainers.engine.evaluate import evaluate
 from trainers.engine.latent import (
@@ -46,6 +47,7 @@ class Task:
         eval_batch_size: Images at a time when measuring.
         seed: Where the order of the training images begins.
         autocast: Entered around each forward pass.
+        augment: How training images are varied.
         resets_latent: Before each evaluation, overwrite latent weights with the weights of the
             last training batch, and leave them so: what the published code did.
     """
@@ -61,6 +63,7 @@ class Task:
     eval_batch_size: int
     seed: int
     autocast: AbstractContextManager[object]
+    augment: Augment = field(default_factory=Augment)
     resets_latent: bool = False
 
 
@@ -101,16 +104,8 @@ def _one_epoch(task: Task, epoch: int) -> EpochMetrics:
     train = train_one_epoch(task, epoch, used=used)
     if task.resets_latent:
         reset_latent(task.model, used)
-    validation, test = (
-        evaluate(
-            task.model,
-            split,
-            loss=task.loss,
-            batch_size=task.eval_batch_size,
-            autocast=task.autocast,
-        )
-        for split in (task.splits.validation, task.splits.test)
-    )
+    validation = _scores(task, task.splits.validation)
+    test = None if task.splits.test is None else _scores(task, task.splits.test)
     return EpochMetrics(
         epoch=epoch,
         lr=lr,
@@ -121,6 +116,16 @@ def _one_epoch(task: Task, epoch: int) -> EpochMetrics:
         latent=latent_statistics(task.model, before),
         wall_s=time.perf_counter() - started,
         time_ms=time.time_ns() // 1_000_000,
+    )
+
+
+def _scores(task: Task, split: Split) -> Scores:
+    return evaluate(
+        task.model,
+        split,
+        loss=task.loss,
+        batch_size=task.eval_batch_size,
+        autocast=task.autocast,
     )
 
 
@@ -144,7 +149,8 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
     labels: list[Tensor] = []
     model.train()
     order = generator(task.seed, "order", epoch)
-    for batch in shuffled_batches(train, size=task.batch_size, generator=order):
+    changes = task.augment.drawn(len(train), generator(task.seed, "augment", epoch))
+    for batch in shuffled_batches(train, size=task.batch_size, generator=order, changes=changes):
         with task.autocast:
             logits = model(batch.images)
             loss = task.loss(logits, batch.labels)

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from trainers.errors import SpecError
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scores:
@@ -46,7 +48,7 @@ class EpochMetrics:
         binary: Layers that computed with binary weights.
         train: Over the training batches, as they were seen while training.
         validation: After the epoch, in evaluation mode.
-        test: After the epoch, in evaluation mode; nothing is chosen by it.
+        test: After the epoch, in evaluation mode; nothing is chosen by it. None: not measured.
         latent: By layer.
         wall_s: Seconds the epoch took, evaluation included.
         time_ms: Unix time at its end, in milliseconds; made once, here.
@@ -57,7 +59,7 @@ class EpochMetrics:
     binary: tuple[str, ...]
     train: Scores
     validation: Scores
-    test: Scores
+    test: Scores | None
     latent: Mapping[str, LatentStatistics]
     wall_s: float
     time_ms: int
@@ -71,7 +73,7 @@ class EpochMetrics:
         """The inverse of `to_mapping`."""
         parts = dict(mapping)
         for split in ("train", "validation", "test"):
-            parts[split] = Scores(**parts[split])
+            parts[split] = None if parts[split] is None else Scores(**parts[split])
         parts["latent"] = {
             layer: LatentStatistics(**values) for layer, values in parts["latent"].items()
         }
@@ -111,6 +113,9 @@ class TrainResult:
 
         It is chosen by the very images it is measured on, and may lie before the last layer
         turned binary: for comparison with published figures only.
+
+        Raises:
+            SpecError: If the test part was not measured.
         """
         return best_on_test(self.epochs)
 
@@ -121,8 +126,18 @@ def selected(epochs: Sequence[EpochMetrics], *, final_from: int) -> EpochMetrics
 
 
 def best_on_test(epochs: Sequence[EpochMetrics]) -> EpochMetrics:
-    """The epoch of lowest test error among all; the earliest of equals."""
-    return _lowest(epochs, lambda metrics: metrics.test.error)
+    """The epoch of lowest test error among all; the earliest of equals.
+
+    Raises:
+        SpecError: If the test part was not measured.
+    """
+
+    def error(metrics: EpochMetrics) -> float:
+        if metrics.test is None:
+            raise SpecError("no epoch is best on test: measure_test was false")
+        return metrics.test.error
+
+    return _lowest(epochs, error)
 
 
 def _lowest(

@@ -1,0 +1,116 @@
+"""Random crops and flips of training images, a batch at a time on the training device."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from trainers.binding import Record
+from trainers.errors import Fault, SpecError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Augment(Record):
+    """How training images are varied; validation and test images never are.
+
+    The same as torchvision's RandomCrop(size, padding=crop), then RandomHorizontalFlip(), on
+    pixels that are not normalised yet: what lies around an image is black.
+
+    Args:
+        crop: Pixels of padding on each side, of which a window of the image's size is cut out at
+            random; 0: none.
+        flip: Mirror left and right with probability 1/2.
+
+    Raises:
+        SpecError: If `crop` is negative.
+
+    Source: He et al. 2015, arXiv:1512.03385, sec. 4.2 (crop 4, flip), as in arXiv:2111.07046.
+    """
+
+    kind: ClassVar[str] = "augment"
+
+    crop: int = 0
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks the padding."""
+        if self.crop < 0:
+            raise SpecError(Fault("crop", f"must be 0 or more, got {self.crop}"))
+
+    def faults(self, shape: tuple[int, int, int]) -> list[Fault]:
+        """What is wrong with it for images of this shape (channels, height, width)."""
+        side = min(shape[1:])
+        if self.crop < side:
+            return []
+        what = f"must be below {side}, the side of an image, got {self.crop}"
+        return [Fault("crop", what, "4 is usual for 32x32")]
+
+    def drawn(self, num: int, generator: Generator) -> "Changes | None":
+        """What happens to `num` images, in order; None where nothing does.
+
+        Args:
+            num: Images of an epoch.
+            generator: A CPU generator, so that the draws are the same on every device.
+        """
+        if self == Augment():
+            return None
+        corners = torch.randint(0, 2 * self.crop + 1, (2, num), generator=generator)
+        is_flipped = torch.zeros(num, dtype=torch.bool)
+        if self.flip:
+            is_flipped = torch.rand(num, generator=generator) < 0.5
+        return Changes(top=corners[0], left=corners[1], is_flipped=is_flipped, crop=self.crop)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Changes:
+    """What happens to each image of an epoch or a batch.
+
+    Args:
+        top: Row of the padded image at which the window begins, (n,), from 0 to 2 * crop.
+        left: Its column, (n,).
+        is_flipped: Whether the window is mirrored then, (n,), bool.
+        crop: Pixels of padding on each side.
+    """
+
+    top: Tensor
+    left: Tensor
+    is_flipped: Tensor
+    crop: int
+
+    def to(self, device: torch.device) -> "Changes":
+        """The same on another device."""
+        top, left, is_flipped = (part.to(device) for part in self._parts())
+        return Changes(top=top, left=left, is_flipped=is_flipped, crop=self.crop)
+
+    def split(self, size: int) -> Iterator["Changes"]:
+        """Those of each batch of `size` images; the last may be smaller."""
+        for top, left, is_flipped in zip(
+            *(torch.split(part, size) for part in self._parts()), strict=True
+        ):
+            yield Changes(top=top, left=left, is_flipped=is_flipped, crop=self.crop)
+
+    def applied(self, images: Tensor, *, blank: float) -> Tensor:
+        """The images changed, all in one gather.
+
+        Args:
+            images: (n, channels, height, width), of any type.
+            blank: What the padding holds.
+        """
+        num, channels, height, width = images.shape
+        device = images.device
+        rows = torch.arange(height, device=device)
+        columns = torch.arange(width, device=device)
+        mirrored = torch.where(self.is_flipped[:, None], columns.flip(0), columns)
+        padded = functional.pad(images, (self.crop,) * 4, value=blank)
+        return padded[
+            torch.arange(num, device=device)[:, None, None, None],
+            torch.arange(channels, device=device)[None, :, None, None],
+            (self.top[:, None] + rows)[:, None, :, None],
+            (self.left[:, None] + mirrored)[:, None, None, :],
+        ]
+
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.top, self.left, self.is_flipped

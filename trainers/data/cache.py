@@ -1,0 +1,183 @@
+"""Decoded image folders on disk: written once, mapped into the memory of every process.
+
+A cache folder holds, for each part of a data set,
+
+    <checksum>/images.bin   the bytes of all images, (n, channels, height, width)
+    <checksum>/header.json  their shape, and a digest of the header itself
+    <fingerprint>.json      names the checksum that files of these names, sizes and times have
+
+The checksum is that of the image files' content, so the same images are kept once wherever they
+lie. An entry is written under another name and renamed when it is whole. A cache folder may be
+deleted at any time.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import math
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from trainers.data.decode import Form, Listing, decode
+from trainers.engine.checkpoint import write_atomically
+from trainers.errors import Fault, MissingDataError
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Raised when the same header comes to mean another file."""
+FOLDER = ".bnn-cache"
+
+
+def cached_images(listing: Listing, form: Form, *, data_dir: Path) -> Tensor:
+    """The images of a folder, decoded by whichever process comes first.
+
+    Args:
+        listing: The files.
+        form: What the images shall be.
+        data_dir: Its `.bnn-cache` keeps them; where that cannot be written, BNN_CACHE_DIR, else
+            `~/.cache/bnn-orchestrate`.
+
+    Returns:
+        (n, channels, size, size), uint8, mapped: processes share its pages. Not to be written to.
+
+    Raises:
+        MissingDataError: If a file cannot be decoded, or no folder can be written to.
+        SpecError: If an image has another size.
+    """
+    fingerprint = listing.fingerprint(form)
+    shape = (len(listing.files), form.channels, form.size, form.size)
+    elsewhere = os.environ.get("BNN_CACHE_DIR") or Path.home() / ".cache" / "bnn-orchestrate"
+    folders = (data_dir / FOLDER, Path(elsewhere))
+    for folder in folders:
+        found = _opened(folder, fingerprint, shape)
+        if found is not None:
+            return found
+    reasons: list[str] = []
+    for folder in folders:
+        try:
+            return _built(folder, fingerprint, shape, listing, form)
+        except OSError as error:
+            reasons.append(f"{folder.absolute()}: {error.strerror or error}")
+            log.warning("decoded images cannot be kept in %s (%s)", folder, error)
+    what = f"decoded images can be kept nowhere ({'; '.join(reasons)})"
+    raise MissingDataError(Fault("", what, "name a folder with BNN_CACHE_DIR"))
+
+
+def _opened(folder: Path, fingerprint: str, shape: tuple[int, ...]) -> Tensor | None:
+    """The images, if the folder has them whole."""
+    index = folder / f"{fingerprint}.json"
+    try:
+        entry = folder / json.loads(index.read_text())["checksum"]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        log.warning("%s cannot be read (%s); its images are decoded again", index, error)
+        return None
+    if not _is_whole(entry, shape):
+        log.warning("%s is damaged; its images are decoded again", entry)
+        return None
+    file, num_bytes = str(entry / "images.bin"), math.prod(shape)
+    images = torch.from_file(file, shared=False, size=num_bytes, dtype=torch.uint8)
+    return images.reshape(shape)
+
+
+def _built(
+    folder: Path, fingerprint: str, shape: tuple[int, ...], listing: Listing, form: Form
+) -> Tensor:
+    """Decodes the images into the folder, unless another process does so meanwhile.
+
+    Raises:
+        OSError: If the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / f"{fingerprint}.lock", listing.folder) as is_locked:
+        found = _opened(folder, fingerprint, shape)
+        if found is not None:
+            return found
+        if is_locked:
+            # Left by processes that were killed: whoever writes one holds the lock.
+            for leftover in folder.glob(f".{fingerprint}-*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+        partial = folder / f".{fingerprint}-{secrets.token_hex(4)}"
+        partial.mkdir()
+        try:
+            log.info("decoding %s images of %s", f"{shape[0]:,}", listing.folder)
+            with (partial / "images.bin").open("wb") as target:
+                checksum = decode(listing, form, target)
+                target.flush()
+                os.fsync(target.fileno())
+            header = json.dumps(_header(checksum, shape)).encode()
+            write_atomically(partial / "header.json", header)
+            index = json.dumps({"checksum": checksum, "folder": str(listing.folder)}).encode()
+            _put_in_place(partial, folder / checksum, shape)
+            write_atomically(folder / f"{fingerprint}.json", index)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        images = _opened(folder, fingerprint, shape)
+        if images is None:
+            raise OSError(f"what was written to {folder} reads back differently")
+        return images
+
+
+def _put_in_place(partial: Path, entry: Path, shape: tuple[int, ...]) -> None:
+    """Gives the entry its name; one that is there already is either as good, or damaged.
+
+    Processes that have a damaged one mapped keep it: its file lives on until they end.
+    """
+    try:
+        partial.rename(entry)
+    except OSError:
+        if _is_whole(entry, shape):
+            return
+        aside = partial.with_name(f"{partial.name}-damaged")
+        entry.rename(aside)
+        partial.rename(entry)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _is_whole(entry: Path, shape: tuple[int, ...]) -> bool:
+    try:
+        header = json.loads((entry / "header.json").read_text())
+        num_bytes = (entry / "images.bin").stat().st_size
+    except (OSError, ValueError):
+        return False
+    return bool(header == _header(entry.name, shape) and num_bytes == math.prod(shape))
+
+
+def _header(checksum: str, shape: tuple[int, ...]) -> dict[str, object]:
+    content = {"format": FORMAT, "checksum": checksum, "shape": list(shape)}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return {**content, "sha256": digest}
+
+
+@contextmanager
+def _locked(path: Path, source: Path) -> Iterator[bool]:
+    """Holds the lock while one process decodes; False where the file system has none."""
+    # Not opened for writing: several users may share the folder.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+    try:
+        yield _lock(descriptor, source)
+    finally:
+        # The lock ends with the descriptor, also that of a process that was killed.
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, source: Path) -> bool:
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("another process decodes the images of %s; waiting for it", source)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:
+        return False
+    return True

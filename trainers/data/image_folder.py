@@ -1,0 +1,151 @@
+"""Any folder of small images with a folder for each class, decoded once and kept as bytes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainers.data.cache import cached_images
+from trainers.data.cifar10 import MEAN, NUM_TRAIN, STD
+from trainers.data.decode import MODES, Form, Listing, list_images
+from trainers.data.partition import DrawnSplit, cut
+from trainers.data.splits import Facts, Normalisation, Source, Split, Splits
+from trainers.errors import Fault, SpecError
+
+DRAWN = DrawnSplit()
+
+
+def load_image_folder(
+    data_dir: Path,
+    test: bool = True,
+    *,
+    folder: str,
+    size: int = 32,
+    channels: int = 3,
+    classes: int = 10,
+    train_images: int = NUM_TRAIN,
+    validation: int = 5000,
+    split: DrawnSplit = DRAWN,
+    resize: bool = False,
+    mean: tuple[float, ...] = MEAN,
+    std: tuple[float, ...] = STD,
+) -> Splits:
+    """The images as bytes, with the mean and standard deviation of each channel.
+
+    What the folder holds is known when it is read, long after a study was checked: so the spec
+    says it too, and the two are compared. The defaults are those of CIFAR-10 as images.
+
+    Args:
+        data_dir: What a relative `folder` is below; its `.bnn-cache` keeps the decoded images.
+        test: Read the test part too; else its folder is not opened.
+        folder: Holds `train/CLASS/` and `test/CLASS/` or `val/CLASS/`.
+        size: Height and width of the images.
+        channels: 3: colour; 1: grey.
+        classes: How many there are; they are numbered in the order of their folders' names.
+        train_images: How many there are below `train`.
+        validation: How many of them validate instead of training.
+        split: Which of them.
+        resize: Scale the shorter side of images of other sizes to `size`, and cut out the centre.
+        mean: Of each channel, of values from 0 to 1.
+        std: Standard deviation of each channel.
+
+    Raises:
+        MissingDataError: If the folder is not there, or a file cannot be decoded.
+        SpecError: If the folder holds something else than the options say.
+    """
+    given = {"size": size, "channels": channels, "classes": classes, "mean": mean, "std": std}
+    numbers = {"train_images": train_images, "validation": validation, "folder": folder}
+    facts = image_folder_facts({**given, **numbers})
+    if not 0 < validation < train_images:
+        what = f"must be between 1 and {train_images - 1}, got {validation}"
+        raise SpecError(Fault("validation", what))
+    root = data_dir / folder
+    form = Form(size=size, channels=channels, resize=resize)
+    normalisation = Normalisation.of(mean, std)
+
+    def part(listing: Listing) -> Split:
+        return Split(
+            images=cached_images(listing, form, data_dir=data_dir),
+            labels=torch.tensor([file.label for file in listing.files]),
+            normalisation=normalisation,
+        )
+
+    # All is listed and compared before anything is decoded, which takes longer.
+    training = list_images(root / "train")
+    testing = list_images(_test_folder(root)) if test else None
+    _compare(training, testing, facts)
+    train, validating = cut(part(training), validation=validation, choice=split, data_dir=data_dir)
+    return Splits(
+        train=train, validation=validating, test=None if testing is None else part(testing)
+    )
+
+
+def image_folder_facts(options: Mapping[str, Any]) -> Facts:
+    """What the options say the folder holds.
+
+    Raises:
+        SpecError: If no folder could hold it.
+    """
+    faults = [
+        Fault(name, f"must be {low} or more, got {options[name]}")
+        for name, low in (("size", 1), ("classes", 2), ("train_images", 2))
+        if options[name] < low
+    ]
+    channels = options["channels"]
+    if channels not in MODES:
+        faults.append(Fault("channels", f"must be 1 (grey) or 3 (colour), got {channels}"))
+    for name in ("mean", "std"):
+        if channels in MODES and len(options[name]) != channels:
+            what = f"has {len(options[name])} numbers for {channels} channels"
+            faults.append(Fault(name, what))
+    if any(number <= 0 for number in options["std"]):
+        faults.append(Fault("std", f"must be above 0, got {list(options['std'])}"))
+    if options["folder"] == "":
+        faults.append(Fault("folder", "is empty", "name a folder below the data folder"))
+    if faults:
+        raise SpecError(*faults)
+    return Facts(
+        shape=(channels, options["size"], options["size"]),
+        num_classes=options["classes"],
+        num_train=options["train_images"],
+        num_validation=options["validation"],
+    )
+
+
+def _test_folder(root: Path) -> Path:
+    """`test`, or `val` where there is no such folder."""
+    return (
+        root / "val" if (root / "val").is_dir() and not (root / "test").is_dir() else root / "test"
+    )
+
+
+def _compare(training: Listing, testing: Listing | None, facts: Facts) -> None:
+    """Refuses a folder that does not hold what the spec says."""
+    faults: list[Fault] = []
+    if len(training.classes) != facts.num_classes:
+        number = len(training.classes)
+        what = f"{training.folder} has {number} classes, not {facts.num_classes}"
+        faults.append(Fault("classes", what, f"write classes: {number}"))
+    if len(training.files) != facts.num_train:
+        number = len(training.files)
+        what = f"{training.folder} has {number:,} images, not {facts.num_train:,}"
+        faults.append(Fault("train_images", what, f"write train_images: {number}"))
+    if testing is not None and testing.classes != training.classes:
+        for here, there in ((training, testing), (testing, training)):
+            only = sorted(set(here.classes) - set(there.classes))
+            if only:
+                what = f"{there.folder} has no class {', '.join(only[:3])}, {here.folder} has"
+                faults.append(Fault("folder", what))
+    if faults:
+        raise SpecError(*faults)
+
+
+IMAGE_FOLDER_SOURCE = Source(
+    load=load_image_folder,
+    shape=(3, 32, 32),
+    num_classes=10,
+    num_train=NUM_TRAIN,
+    num_validation=5000,
+    facts_of=image_folder_facts,
+)
