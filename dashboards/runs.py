@@ -142,14 +142,14 @@ def _asked(study: str | StudyLike, variants: Sequence[Run]) -> tuple[str | None,
     if isinstance(study, str):
         plain = [run for run in variants if _is_plain(run.data.tags)]
         return (_variant(plain[-1]) if plain else None), True
-    changed = any(getattr(study, name, None) for name in ("overrides", "epoch_scale", "given"))
-    return study.variant, not changed
+    ways = ("overrides", "epoch_scale", "as_published", "given")
+    return study.variant, not any(getattr(study, way, None) for way in ways)
 
 
 def _is_plain(tags: Mapping[str, str]) -> bool:
-    is_full = not tags.get(vocabulary.EPOCH_SCALE)
-    is_fed = bool(tags.get(vocabulary.GIVEN))
-    return is_full and not is_fed and tags.get(vocabulary.OVERRIDES, "[]") == "[]"
+    changes = (vocabulary.EPOCH_SCALE, vocabulary.AS_PUBLISHED, vocabulary.GIVEN)
+    is_full = not any(tags.get(change) for change in changes)
+    return is_full and tags.get(vocabulary.OVERRIDES, "[]") == "[]"
 
 
 def _variant(run: Run) -> str:

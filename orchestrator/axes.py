@@ -16,7 +16,7 @@ Point = Mapping[str, object]
 ORDER = "layers.order"
 MAX_PERMUTATIONS = 720
 CONTROLS = ("float", "binary")
-FORMS = ("values", "permutations", "seeds", "range", "choices")
+FORMS = ("values", "permutations", "single_layers", "seeds", "range", "choices")
 _KNOWN = ("name", "sets", *FORMS, "controls")
 
 
@@ -137,6 +137,8 @@ def read_axis(
     if "controls" in mapping:
         controls = _controls(mapping["controls"], sets, layers)
         parts["points"] = {**controls, **parts.get("points", {})}
+    if form == "permutations" and not parts["points"]:
+        raise SpecError(Fault(form, "is empty: an axis needs one order or control"))
     return Axis(name=str(name), **parts)
 
 
@@ -187,7 +189,7 @@ def _read_permutations(
         # Forward and reverse are what a reader looks for first.
         ranked = [orders[0], *([orders[-1]] if count > 1 else []), *orders[1:-1]]
         return {"points": {order_label(order): _order_point(order, layers) for order in ranked}}
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list):
         raise SpecError(f"expected all, or a list of orders such as [forward, 132]; got {value!r}")
     points: dict[str, Point] = {}
     faults: list[Fault] = []
@@ -240,6 +242,33 @@ def named_permutation(name: object, num_layers: int) -> tuple[int, ...]:
         what = f"{show(name)} is no order of layers 1 to {num_layers}{near}"
         raise SpecError(Fault("", what, "known: forward, reverse, or the numbers: 132, 1-3-2"))
     return order
+
+
+def _read_single_layers(
+    value: object, sets: str | None, base: _Base
+) -> dict[str, Mapping[str, Point]]:
+    """One layer alone is binary, from the first epoch on."""
+    _wants_order(sets)
+    most = len(base.layers)
+    if not most:
+        raise SpecError("cannot be counted: the base trial's model is not right")
+    numbers = range(1, most + 1) if value == "all" else value
+    if not isinstance(numbers, list | range) or not numbers:
+        raise SpecError(f"expected all, or a list of layer numbers; got {show(value)}")
+    points: dict[str, Point] = {}
+    faults: list[Fault] = []
+    for index, number in enumerate(numbers):
+        if type(number) is not int or not 1 <= number <= most:
+            what = f"there is no layer {show(number)}"
+            faults.append(Fault(str(index), what, f"the model has 1 to {most}"))
+        elif str(number) in points:
+            faults.append(Fault(str(index), f"the layer {number} stands there twice"))
+        else:
+            order = [base.layers[number - 1]]
+            points[str(number)] = {ORDER: order, "layers.epochs_per_layer": 0}
+    if faults:
+        raise SpecError(*faults)
+    return {"points": points}
 
 
 def order_label(order: Sequence[int]) -> str:
@@ -329,6 +358,7 @@ def _read_range(value: object, sets: str | None, base: _Base) -> dict[str, Any]:
 _READERS: Mapping[str, Callable[[object, str | None, _Base], dict[str, Any]]] = {
     "values": _read_values,
     "permutations": _read_permutations,
+    "single_layers": _read_single_layers,
     "seeds": _read_seeds,
     "choices": _read_choices,
     "range": _read_range,

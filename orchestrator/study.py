@@ -35,6 +35,7 @@ KEYS = (
     "retries",
     "checkpoint",
     "given",
+    "as_published",
 )
 
 
@@ -111,7 +112,9 @@ class StudySpec:
         given: What it takes over from an earlier study.
         epoch_scale: Factor on all epochs, as the user wrote it; empty: none.
         overrides: What `--set` changed.
+        as_published: Whether `--as-published` changed it.
         source: The file it came from.
+        text: What that file says, with the parts it shares with other studies.
     """
 
     name: str
@@ -128,7 +131,9 @@ class StudySpec:
     given: Given = field(default_factory=Given)
     epoch_scale: str = ""
     overrides: tuple[str, ...] = ()
+    as_published: bool = False
     source: Path | None = None
+    text: str = field(default="", repr=False)
 
     @property
     def is_searched(self) -> bool:
@@ -230,7 +235,9 @@ class _Reader:
 
     def read(self) -> dict[str, Any]:
         for key in self.mapping:
-            if key not in KEYS:
+            if key == "extends":
+                self._fault("extends", "is for the study's file: no other place can say it")
+            elif key not in KEYS:
                 hint = f"known: {', '.join(KEYS)}"
                 self._fault(str(key), f"unknown key{did_you_mean(key, KEYS)}", hint)
         base = self._base()

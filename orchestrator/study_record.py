@@ -27,6 +27,7 @@ def parent_tags(study: StudySpec) -> dict[str, str]:
         vocabulary.EPOCH_SCALE: study.epoch_scale,
         vocabulary.GIVEN: json.dumps(study.given.to_mapping()) if study.given else "",
         vocabulary.OVERRIDES: json.dumps(list(study.overrides)),
+        vocabulary.AS_PUBLISHED: "true" if study.as_published else "",
     }
 
 
@@ -35,6 +36,7 @@ def plan_content(todo: Plan) -> dict[str, object]:
     return {
         "study": todo.study.name,
         "overrides": list(todo.study.overrides),
+        "as_published": todo.study.as_published,
         "epoch_scale": todo.study.epoch_scale,
         "num_cells": todo.num_cells,
         "num_todo": todo.num_todo,

@@ -240,9 +240,8 @@ class _Sweep:
         self.watcher.planned(todo, slots=slots)
         store, run_id = self.store, self.parent_run_id
         store.set_state(run_id, vocabulary.RUNNING, self.cell_tags)
-        if self.study.source is not None:
-            text = self.study.source.read_text(encoding="utf-8")
-            store.log_text(run_id, text, vocabulary.STUDY_ARTIFACT)
+        if self.study.text:
+            store.log_text(run_id, self.study.text, vocabulary.STUDY_ARTIFACT)
         content = json.dumps({**plan_content(todo), "slots": slots}, indent=1)
         store.log_text(run_id, content, vocabulary.PLAN_ARTIFACT)
         made_with = json.dumps(environment(), indent=1)

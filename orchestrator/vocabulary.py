@@ -62,6 +62,7 @@ ALSO = "bnn.matrix.also"
 EPOCH_SCALE = "bnn.epoch_scale"
 OVERRIDES = "bnn.overrides"
 GIVEN = "bnn.given"  # JSON: what the study took over from an earlier stage of its protocol
+AS_PUBLISHED = "bnn.as_published"  # true: changed as the study's key as_published says
 STOPPED_EARLY = "bnn.stopped_early"
 REASON = "bnn.reason"
 COPIED_FROM = "bnn.copied_from"  # run id, where another study had trained the trial already

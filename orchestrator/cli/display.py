@@ -39,7 +39,7 @@ class SweepDisplay:
         self.console.print(
             Text.assemble((study.name, "bold"), f"  {study.question}"), soft_wrap=True
         )
-        changes = [*study.overrides]
+        changes = ["as published", *study.overrides] if study.as_published else [*study.overrides]
         if study.epoch_scale:
             changes.append(f"{study.epoch_scale} of all epochs; kept apart from full runs")
         if changes:

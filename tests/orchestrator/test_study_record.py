@@ -29,6 +29,9 @@ def test_the_run_of_a_study_says_how_its_matrix_is_laid_out(study: StudySpec) ->
     assert tags[vocabulary.METRIC_BETTER] == "lower"
     assert tags[vocabulary.EPOCH_SCALE] == "0.5"
     assert json.loads(tags[vocabulary.OVERRIDES]) == ["retries=2"]
+    assert tags[vocabulary.AS_PUBLISHED] == ""
+    published = parent_tags(replace(study, as_published=True))
+    assert published[vocabulary.AS_PUBLISHED] == "true"
     assert tags["mlflow.note.content"] == study.question
     assert study.name in tags["mlflow.source.name"]
 
@@ -48,6 +51,7 @@ def test_a_plan_as_plain_values_names_every_cell_and_what_it_trains(
     assert content["study"] == "tiny"
     assert content["overrides"] == ["a=b"]
     assert content["epoch_scale"] == ""
+    assert content["as_published"] is False
     assert (content["num_cells"], content["num_todo"]) == (8, 7)
     assert (content["epochs"], content["epochs_todo"]) == (16, 14)
     assert [cell["trial"] for cell in content["cells"]] == [cell.id for cell in cells]
