@@ -36,11 +36,13 @@ class Changes:
         overrides: `--set` texts, for every stage; `lr:key.path=value` for stage lr alone.
         seeds: Seeds of the full runs; None: their own.
         epoch_scale: Factor on all epochs.
+        as_published: Put in what each study's key `as_published` says.
     """
 
     overrides: tuple[str, ...] = ()
     seeds: tuple[int, ...] | None = None
     epoch_scale: str | None = None
+    as_published: bool = False
 
     def overrides_of(self, stage: str) -> tuple[str, ...]:
         """The `--set` texts that a stage takes."""
@@ -145,6 +147,7 @@ def load_stage(
         changes.overrides_of(stage),
         seeds=changes.seeds if stage == FULL else None,
         epoch_scale=changes.epoch_scale,
+        as_published=changes.as_published,
         given=given,
     )
     if not study.given:
