@@ -356,9 +356,7 @@ class _Reader:
         for path, name in shown:
             if name in vocabulary.TEST_METRICS:
                 what = f"'{name}' needs the test part, but base.measure_test is false"
-                self._fault(
-                    path, what, "take one of validation, such as selected/validation_error"
-                )
+                self._fault(path, what, "selected/validation_error needs none")
 
     def _search(self, axes: tuple[Axis, ...]) -> Component | None:
         searched = [axis.name for axis in axes if axis.searched]

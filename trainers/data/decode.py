@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from trainers.errors import Fault, MissingDataError, SpecError
 
@@ -38,14 +38,14 @@ class Form:
         return self.channels * self.size * self.size
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFile:
+class ImageFile(NamedTuple):
     """A file and what tells whether it has changed, without reading it."""
 
     name: str
     label: int
     num_bytes: int
-    changed_ns: tuple[int, int]
+    modified_ns: int
+    changed_ns: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,8 +101,8 @@ def _image_files(folder: Path, name: str, label: int) -> Iterator[ImageFile]:
         for entry in entries:
             if entry.name.lower().endswith(SUFFIXES) and entry.name[0] != ".":
                 status = entry.stat()
-                changed = (status.st_mtime_ns, status.st_ctime_ns)
-                yield ImageFile(f"{name}/{entry.name}", label, status.st_size, changed)
+                times = (status.st_mtime_ns, status.st_ctime_ns)
+                yield ImageFile(f"{name}/{entry.name}", label, status.st_size, *times)
 
 
 def decode(listing: Listing, form: Form, target: BinaryIO) -> str:
@@ -129,11 +129,10 @@ def decode(listing: Listing, form: Form, target: BinaryIO) -> str:
             content = path.read_bytes()
             with Image.open(io.BytesIO(content)) as opened:
                 image = opened.convert(MODES[form.channels])
-        # Pillow's plugins raise these of files that are damaged.
-        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-            raise MissingDataError(
-                Fault("folder", f"{path} cannot be decoded ({error})")
-            ) from error
+        # Pillow's readers raise these of files that are damaged.
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            what = f"{path} cannot be decoded ({error})"
+            raise MissingDataError(Fault("folder", what)) from error
         digest.update(f"{file.name}\0{len(content)}\0".encode())
         digest.update(content)
         if image.size != (form.size, form.size):

@@ -115,9 +115,8 @@ def image_folder_facts(options: Mapping[str, Any]) -> Facts:
 
 def _test_folder(root: Path) -> Path:
     """`test`, or `val` where there is no such folder."""
-    return (
-        root / "val" if (root / "val").is_dir() and not (root / "test").is_dir() else root / "test"
-    )
+    names = [name for name in ("test", "val") if (root / name).is_dir()]
+    return root / (names[0] if names else "test")
 
 
 def _compare(training: Listing, testing: Listing | None, facts: Facts) -> None:

@@ -51,14 +51,14 @@ def load_mnist(data_dir: Path, test: bool = True, *, validation: int = 5000) -> 
 
 
 def _read(data_dir: Path, needed: Sequence[Path], *, train: bool) -> Split:
-    images, labels = FILES[:2] if train else FILES[2:]
+    pixel_file, label_file = FILES[:2] if train else FILES[2:]
     present = all((data_dir / file).is_file() for file in needed)
     num_images = NUM_TRAIN if train else NUM_TEST
     try:
         if not present:
             _download(data_dir)
-        pixels = read_idx(data_dir / images, shape=(num_images, 28, 28))
-        classes = read_idx(data_dir / labels, shape=(num_images,))
+        pixels = read_idx(data_dir / pixel_file, shape=(num_images, 28, 28))
+        classes = read_idx(data_dir / label_file, shape=(num_images,))
     # torchvision turns what urllib raises into RuntimeError; a damaged file is a ValueError.
     except (RuntimeError, OSError, ValueError) as error:
         _remove_empty(data_dir)
