@@ -35,6 +35,7 @@ SUMMARIES = tuple(
     )
 )
 METRICS = (*SUMMARIES, *CURVES)
+INHERITED_EPOCHS = "inherited_epochs"  # epochs of a cell's curves that another cell trained
 OBJECTIVE = "objective"  # what searchers and schedulers compare: see orchestrator.measures
 ROW_MEAN = "matrix/{row}"  # on the parent run: the metric's mean over a row's cells
 
@@ -60,6 +61,7 @@ EPOCH_SCALE = "bnn.epoch_scale"
 OVERRIDES = "bnn.overrides"
 STOPPED_EARLY = "bnn.stopped_early"
 REASON = "bnn.reason"
+INHERITED = "bnn.inherited"  # where a cell has epochs of others: how many, and whose
 COPIED_FROM = "bnn.copied_from"  # run id, where another study had trained the trial already
 WEIGHTS_SHA256 = "bnn.weights_sha256"
 DATA_SHA256 = "bnn.data_sha256"

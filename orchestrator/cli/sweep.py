@@ -45,6 +45,11 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     resources.add_argument(
         "--deterministic", action="store_true", help="only deterministic algorithms on CUDA"
     )
+    parser.add_argument(
+        "--no-share",
+        action="store_true",
+        help="train every trial on its own, also where orders of layers begin alike",
+    )
     add_data_dir(parser)
     add_home(parser)
     add_verbose(parser)
@@ -74,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
         ray_address=args.ray_address,
         deterministic=args.deterministic,
         verbose=args.verbose,
+        share=not args.no_share,
     )
     try:
         outcome = sweep(study, home, options, display)
