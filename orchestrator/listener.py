@@ -74,11 +74,13 @@ class SweepListener:
         self.train_s = self.journal_s = 0.0
         self._cells: dict[str, TrialSpec] = {}
         self._last: dict[str, Report] = {}
+        self._begins: dict[str, int] = {}
 
     def started(self, config: Mapping[str, Any]) -> None:
         """Journals that a cell begins, or begins again."""
         key, cell = self.work.key(config), self.work.trial(config)
         self._cells[key] = cell
+        self._begins[key] = config.get("begins", 0)
         with self._journaling():
             self.journal.begin(self.describe(cell))
         self.progress.start(key, name=cell.name, epochs=cell.train.epochs)
@@ -115,7 +117,7 @@ class SweepListener:
         with self._journaling():
             self.journal.append(key, [*_points(last["summary"]), *_inherited_points(last)])
             self.journal.end(key, vocabulary.FINISHED, tags)
-        self._log(cell, f"finished after {last['epoch']} epochs{_note(last)}")
+        self._log(cell, f"finished after {last['epoch']} epochs{self._note(key, last)}")
         self.progress.end(key, failed=False)
         self.watcher.cell_ended(cell.name, objective=objective, reason=None)
 
@@ -154,6 +156,14 @@ class SweepListener:
         yield
         self.journal_s += time.perf_counter() - started
 
+    def _note(self, key: str, report: Report) -> str:
+        """What the log of a cell says of its beginning, if there is anything to say."""
+        text, begins = inherited_text(report), self._begins[key]
+        if sum(report["inherited"].values()) < begins:
+            text = text or "all its own"
+            text += f"; it did not begin with the {begins} epochs that were left for it"
+        return f", {text}" if text else ""
+
     def _log(self, cell: TrialSpec, text: str) -> Path:
         path = self.logs / f"{file_name(cell.name)}-{cell.id}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -182,12 +192,6 @@ def _inherited_points(report: Report) -> list[Point]:
     count = sum(report["inherited"].values())
     step, time_ms, _ = report["summary"]
     return [Point(vocabulary.INHERITED_EPOCHS, step, count, time_ms)] if count else []
-
-
-def _note(report: Report) -> str:
-    """What the log of a cell says of its beginning, if there is anything to say."""
-    text = inherited_text(report)
-    return f", {text}" if text else ""
 
 
 def _points(item: list[Any]) -> list[Point]:

@@ -1,6 +1,7 @@
 """One trial from start to end, in this process."""
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics, TrainResult, selected
 from trainers.errors import SpecError
 from trainers.spec import TrainSpec
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,6 +118,8 @@ def _restore(
     found: list[Checkpoint | None] = [checkpoints.load() if checkpoints else None]
     if options.start is not None:
         found.append(left_state(options.start))
+        if found[-1] is None:
+            log.warning("there is no state in %s to begin with; it is done without", options.start)
     found += [left_state(folder) for folder in options.leave.values()]
     states = [state for state in found if state and len(state.history) <= task.epochs]
     if not states:
