@@ -34,7 +34,9 @@ def run(args: argparse.Namespace) -> int:
         study = load_study(name)
         todo, trials = plan(study), expand(study)
         per_trial = rough_seconds(trials, num_cores=cores) / len(trials)
-        cost = ("at most " if study.search else "") + duration(per_trial * todo.num_cells)
+        cost = ("at most " if study.search else "") + duration(
+            per_trial * todo.num_cells * todo.epochs / todo.epochs_alone
+        )
         table.add_row(name, str(todo.num_cells), f"{todo.epochs:,}", cost, study.question)
     console = Console()
     console.print(table)

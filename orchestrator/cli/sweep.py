@@ -54,6 +54,11 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
     resources.add_argument(
         "--deterministic", action="store_true", help="only deterministic algorithms on CUDA"
     )
+    resources.add_argument(
+        "--no-share",
+        action="store_true",
+        help="train every trial on its own, also where orders of layers begin alike",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,6 +98,7 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
         ray_address=args.ray_address,
         deterministic=args.deterministic,
         verbose=args.verbose,
+        share=not args.no_share,
     )
 
 
