@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from orchestrator import vocabulary
 from orchestrator.home import Home
@@ -142,12 +142,13 @@ def _asked(study: str | StudyLike, variants: Sequence[Run]) -> tuple[str | None,
     if isinstance(study, str):
         plain = [run for run in variants if _is_plain(run.data.tags)]
         return (_variant(plain[-1]) if plain else None), True
-    changed: Any = getattr(study, "overrides", ()) or getattr(study, "epoch_scale", "")
-    return study.variant, not changed
+    ways = ("overrides", "epoch_scale", "as_published", "given")
+    return study.variant, not any(getattr(study, way, None) for way in ways)
 
 
 def _is_plain(tags: Mapping[str, str]) -> bool:
-    is_full = not tags.get(vocabulary.EPOCH_SCALE)
+    changes = (vocabulary.EPOCH_SCALE, vocabulary.AS_PUBLISHED, vocabulary.GIVEN)
+    is_full = not any(tags.get(change) for change in changes)
     return is_full and tags.get(vocabulary.OVERRIDES, "[]") == "[]"
 
 

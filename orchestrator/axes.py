@@ -16,7 +16,7 @@ Point = Mapping[str, object]
 ORDER = "layers.order"
 MAX_PERMUTATIONS = 720
 CONTROLS = ("float", "binary")
-FORMS = ("values", "permutations", "seeds", "range", "choices")
+FORMS = ("values", "permutations", "single_layers", "seeds", "range", "choices")
 _KNOWN = ("name", "sets", *FORMS, "controls")
 
 
@@ -39,10 +39,11 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What an axis must know of the base trial: its layers, and whose named orders they take."""
+    """What an axis must know of the base trial: its layers, and the orders that have names."""
 
     layers: tuple[str, ...]
     network: str | None
+    orders: Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,13 +92,20 @@ def label_of(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def read_axis(mapping: object, *, layers: Sequence[str], network: str | None = None) -> Axis:
+def read_axis(
+    mapping: object,
+    *,
+    layers: Sequence[str],
+    network: str | None = None,
+    orders: Mapping[str, tuple[int, ...]] | None = None,
+) -> Axis:
     """An axis from what a study file says.
 
     Args:
         mapping: The entry of `axes`.
         layers: The base model's layers in forward order; empty if the model is not known.
         network: The network whose named orders `permutations` takes, if it has any.
+        orders: Further named orders, before those of the network.
 
     Raises:
         SpecError: With every fault, paths relative to the entry.
@@ -123,12 +131,14 @@ def read_axis(mapping: object, *, layers: Sequence[str], network: str | None = N
         raise SpecError(*faults)
     (form,) = forms
     try:
-        parts = _READERS[form](mapping[form], sets, _Base(tuple(layers), network))
+        parts = _READERS[form](mapping[form], sets, _Base(tuple(layers), network, orders or {}))
     except SpecError as error:
         raise SpecError(*error.under(form)) from error
     if "controls" in mapping:
         controls = _controls(mapping["controls"], sets, layers)
         parts["points"] = {**controls, **parts.get("points", {})}
+    if form == "permutations" and not parts["points"]:
+        raise SpecError(Fault(form, "is empty: an axis needs one order or control"))
     return Axis(name=str(name), **parts)
 
 
@@ -179,7 +189,7 @@ def _read_permutations(
         # Forward and reverse are what a reader looks for first.
         ranked = [orders[0], *([orders[-1]] if count > 1 else []), *orders[1:-1]]
         return {"points": {order_label(order): _order_point(order, layers) for order in ranked}}
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list):
         raise SpecError(f"expected all, or a list of orders such as [forward, 132]; got {value!r}")
     points: dict[str, Point] = {}
     faults: list[Fault] = []
@@ -198,7 +208,13 @@ def _read_permutations(
 
 
 def _permutation(item: object, base: _Base) -> tuple[str, tuple[int, ...]]:
-    """Label and layer numbers of an order: by a name of the network's, else by its numbers."""
+    """Label and layer numbers of an order: by a given name, the network's, or its numbers."""
+    if isinstance(item, str) and item in base.orders:
+        order = base.orders[item]
+        if len(order) != len(base.layers):
+            what = f"the order given for {item} has {len(order)} layers, not {len(base.layers)}"
+            raise SpecError(what)
+        return item, order
     if base.network is not None and isinstance(item, str | int):
         name = str(item)
         if name in network_orders(base.network).names or name.startswith(RANDOM):
@@ -226,6 +242,33 @@ def named_permutation(name: object, num_layers: int) -> tuple[int, ...]:
         what = f"{show(name)} is no order of layers 1 to {num_layers}{near}"
         raise SpecError(Fault("", what, "known: forward, reverse, or the numbers: 132, 1-3-2"))
     return order
+
+
+def _read_single_layers(
+    value: object, sets: str | None, base: _Base
+) -> dict[str, Mapping[str, Point]]:
+    """One layer alone is binary, from the first epoch on."""
+    _wants_order(sets)
+    most = len(base.layers)
+    if not most:
+        raise SpecError("cannot be counted: the base trial's model is not right")
+    numbers = range(1, most + 1) if value == "all" else value
+    if not isinstance(numbers, list | range) or not numbers:
+        raise SpecError(f"expected all, or a list of layer numbers; got {show(value)}")
+    points: dict[str, Point] = {}
+    faults: list[Fault] = []
+    for index, number in enumerate(numbers):
+        if type(number) is not int or not 1 <= number <= most:
+            what = f"there is no layer {show(number)}"
+            faults.append(Fault(str(index), what, f"the model has 1 to {most}"))
+        elif str(number) in points:
+            faults.append(Fault(str(index), f"the layer {number} stands there twice"))
+        else:
+            order = [base.layers[number - 1]]
+            points[str(number)] = {ORDER: order, "layers.epochs_per_layer": 0}
+    if faults:
+        raise SpecError(*faults)
+    return {"points": points}
 
 
 def order_label(order: Sequence[int]) -> str:
@@ -315,6 +358,7 @@ def _read_range(value: object, sets: str | None, base: _Base) -> dict[str, Any]:
 _READERS: Mapping[str, Callable[[object, str | None, _Base], dict[str, Any]]] = {
     "values": _read_values,
     "permutations": _read_permutations,
+    "single_layers": _read_single_layers,
     "seeds": _read_seeds,
     "choices": _read_choices,
     "range": _read_range,

@@ -1,15 +1,17 @@
 """From a study's name, or the path of a file, to the study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from orchestrator.expansion import expand
-from orchestrator.overrides import overridden
+from orchestrator.given import Given
+from orchestrator.overrides import AS_PUBLISHED, overridden, with_published
 from orchestrator.shipped import config_folder
 from orchestrator.study import StudySpec
-from orchestrator.yaml_reader import read_yaml_file
+from orchestrator.study_file import StudyFile, read_study_file
 from trainers.errors import Fault, SpecError, UnknownNameError
 
 
@@ -33,6 +35,8 @@ def load_study(
     *,
     seeds: Sequence[int] | None = None,
     epoch_scale: str | float | None = None,
+    given: Given | None = None,
+    as_published: bool = False,
 ) -> StudySpec:
     """A study, read, changed as asked, and checked with all of its trials.
 
@@ -41,22 +45,36 @@ def load_study(
         overrides: Texts `key.path=value` as `--set` takes them.
         seeds: Seeds in place of the study's own.
         epoch_scale: Factor in (0, 1] on every number of epochs; None or 1: none.
+        given: What it takes over from an earlier study, in place of its key `given`.
+        as_published: Put in what the study's key `as_published` says, before the overrides.
 
     Raises:
         StudyError: With every fault of the study and its trials.
     """
     path = find_study(name_or_path)
+    changes: dict[str, Any] = {"overrides": tuple(overrides), "as_published": as_published}
+    is_plain = not overrides and not as_published
+    file: StudyFile | None = None
     try:
-        mapping = read_yaml_file(path)
+        file = read_study_file(path)
+        mapping = file.mapping
+        if as_published:
+            mapping = _published(mapping)
         if overrides and isinstance(mapping, Mapping):
             mapping = overridden(mapping, overrides)
+        if given is not None and isinstance(mapping, Mapping):
+            mapping = {**mapping, "given": given.to_mapping()}
         study = StudySpec.from_mapping(mapping, source=path)
-        study = replace(study, overrides=tuple(overrides), epoch_scale=_checked(epoch_scale))
+        study = replace(study, text=file.text, epoch_scale=_checked(epoch_scale), **changes)
         if seeds is not None:
             study = study.with_seeds(_checked_seeds(seeds))
         expand(study)
+        if is_plain and AS_PUBLISHED in mapping:
+            _check_published(mapping)
     except SpecError as error:
-        raise StudyError(str(name_or_path), *error.faults) from error
+        # What was changed by hand does not come from the file any more.
+        faults = file.attributed(error.faults) if file and is_plain else error.faults
+        raise StudyError(str(name_or_path), *faults) from error
     return study
 
 
@@ -77,6 +95,30 @@ def find_study(name_or_path: str | Path) -> Path:
         hint = f"{error.faults[0].hint}; or the path of a YAML file"
         raise StudyError(text, Fault("", error.faults[0].what, hint), is_there=False)
     return known[text]
+
+
+def _published(mapping: object) -> object:
+    if isinstance(mapping, Mapping) and AS_PUBLISHED not in mapping:
+        known = ", ".join(_having_published()) or "none"
+        what = "the study does not say how it was published: it has no key as_published"
+        raise SpecError(Fault("--as-published", what, f"these do: {known}"))
+    return with_published(mapping) if isinstance(mapping, Mapping) else mapping
+
+
+def _having_published() -> Iterable[str]:
+    for name, path in study_files().items():
+        mapping = read_study_file(path).mapping
+        if isinstance(mapping, Mapping) and AS_PUBLISHED in mapping:
+            yield name
+
+
+def _check_published(mapping: Mapping[Any, Any]) -> None:
+    """A study that says how it was published must be right that way too."""
+    changed = with_published(mapping)
+    try:
+        expand(StudySpec.from_mapping(changed))
+    except SpecError as error:
+        raise SpecError(*error.under(AS_PUBLISHED)) from error
 
 
 def _checked(scale: str | float | None) -> str:

@@ -10,7 +10,9 @@ from orchestrator.study import StudySpec, TrialSpec
 def study_title(study: StudySpec) -> str:
     """What the run of a study is called: its name, and in what it differs from its file."""
     scale = [f"{study.epoch_scale} of the epochs"] if study.epoch_scale else []
-    return " · ".join([study.name, *study.overrides, *scale])
+    fed = ["as its protocol found"] if study.given else []
+    published = ["as published"] if study.as_published else []
+    return " · ".join([study.name, *published, *study.overrides, *fed, *scale])
 
 
 def describe(
@@ -45,6 +47,8 @@ def describe(
     }
     if study.epoch_scale:
         own[vocabulary.EPOCH_SCALE] = study.epoch_scale
+    if study.as_published:
+        own[vocabulary.AS_PUBLISHED] = "true"
     return CellDescription(
         cell=key,
         trial=cell.id,

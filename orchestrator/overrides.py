@@ -1,4 +1,4 @@
-"""`--set key.path=value`: changes to a study before it is read."""
+"""`--set key.path=value` and `--as-published`: changes to a study before it is read."""
 
 import copy
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,11 @@ from typing import Any
 
 from orchestrator.axes import FORMS
 from orchestrator.yaml_reader import read_yaml
+from trainers.binding import show
 from trainers.errors import Fault, SpecError, did_you_mean
+
+AS_PUBLISHED = "as_published"
+"""The key of a study that says what is to be changed in it to train as it was published."""
 
 
 def overridden(mapping: Mapping[Any, Any], overrides: Iterable[str]) -> dict[Any, Any]:
@@ -33,8 +37,39 @@ def overridden(mapping: Mapping[Any, Any], overrides: Iterable[str]) -> dict[Any
             faults.extend(error.under(f"--set {override}"))
     if faults:
         raise SpecError(*faults)
-    _refuse_shadowed(changed, [override.partition("=")[0].strip() for override in overrides])
+    paths = [override.partition("=")[0].strip() for override in overrides]
+    _refuse_shadowed(changed, {path: f"--set {path}=..." for path in paths})
     return changed
+
+
+def with_published(mapping: Mapping[Any, Any]) -> dict[Any, Any]:
+    """A copy of the study with the values of its key `as_published` put in.
+
+    Args:
+        mapping: The study as plain values; that key maps key paths to values.
+
+    Raises:
+        SpecError: If the key is missing or no such mapping, or if a path leads nowhere.
+    """
+    changed = copy.deepcopy(dict(mapping))
+    overlay = changed.get(AS_PUBLISHED)
+    if not isinstance(overlay, dict) or not overlay or not all(map(_is_path, overlay)):
+        what = f"expected key paths and their values, got {show(overlay)}"
+        raise SpecError(Fault(AS_PUBLISHED, what, "such as {base.latent_at_eval: reset}"))
+    faults: list[Fault] = []
+    for path, value in overlay.items():
+        try:
+            set_path(changed, path.split("."), value)
+        except SpecError as error:
+            faults.extend(error.under(f"{AS_PUBLISHED}.{path}"))
+    if faults:
+        raise SpecError(*faults)
+    _refuse_shadowed(changed, {path: f"{AS_PUBLISHED}.{path}" for path in overlay})
+    return changed
+
+
+def _is_path(key: object) -> bool:
+    return isinstance(key, str) and all(key.split("."))
 
 
 def set_path(mapping: dict[Any, Any], path: list[str], value: object) -> None:
@@ -76,8 +111,13 @@ def _entry(entries: list[Any], key: str) -> int:
     raise SpecError(Fault("", what, f"known: {', '.join(known)}"))
 
 
-def _refuse_shadowed(mapping: Mapping[Any, Any], paths: Iterable[str]) -> None:
-    """An override of the base that an axis sets anyway would do nothing; that is a fault."""
+def _refuse_shadowed(mapping: Mapping[Any, Any], paths: Mapping[str, str]) -> None:
+    """A change of the base that an axis sets anyway would do nothing; that is a fault.
+
+    Args:
+        mapping: The changed study.
+        paths: Key paths that were changed, and where that is said.
+    """
     axes = mapping.get("axes")
     sets: dict[str, tuple[str, str]] = {}
     for axis in axes if isinstance(axes, list) else ():
@@ -86,12 +126,12 @@ def _refuse_shadowed(mapping: Mapping[Any, Any], paths: Iterable[str]) -> None:
             for path in _paths_set(axis, form):
                 sets[f"base.{path}"] = str(axis.get("name")), form
     faults: list[Fault] = []
-    for path in paths:
+    for path, where in paths.items():
         if path in sets:
             axis_name, form = sets[path]
             what = f"does nothing: the axis {axis_name} sets it in every trial"
             hint = "use --seeds" if form == "seeds" else f"set axes.{axis_name}.{form} instead"
-            faults.append(Fault(f"--set {path}=...", what, hint))
+            faults.append(Fault(where, what, hint))
     if faults:
         raise SpecError(*faults)
 
@@ -101,7 +141,9 @@ def _paths_set(axis: Mapping[Any, Any], form: str) -> set[str]:
     if form == "seeds":
         return {"seed"}
     if isinstance(axis.get("sets"), str):
-        return {axis["sets"]}
+        # A layer alone is binary from the first epoch: nothing is left to count.
+        own = {"layers.epochs_per_layer"} if form == "single_layers" else set()
+        return {axis["sets"], *own}
     values = axis.get(form)
     labelled = values.values() if isinstance(values, Mapping) else ()
     return {str(path) for point in labelled if isinstance(point, Mapping) for path in point}

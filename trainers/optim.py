@@ -49,23 +49,32 @@ def constant(lr: float) -> LrSchedule:
     return lambda epoch: lr
 
 
-def multistep(lr: float, *, milestones: Sequence[int], gamma: float = 0.1) -> LrSchedule:
+def multistep(
+    lr: float, *, milestones: Sequence[int], gamma: float = 0.1, early: bool = False
+) -> LrSchedule:
     """The rate times `gamma` for every milestone reached.
 
     Args:
         lr: Rate of the first epoch.
         milestones: Epochs, counted from 0, from which on the rate is multiplied once more.
         gamma: Factor; 0 or more.
+        early: Each drop comes one epoch sooner: the published MNIST and CIFAR-10 code of
+            iterative training counts an epoch before it trains it.
 
     Raises:
-        SpecError: If the milestones are not positive and increasing, or gamma is negative.
+        SpecError: If the milestones are not positive and increasing, if the first epoch would
+            drop already, or if gamma is negative.
     """
     if gamma < 0:
         raise SpecError(Fault("gamma", f"must be 0 or more, got {gamma}"))
     if list(milestones) != sorted(set(milestones)) or min(milestones, default=1) < 1:
         what = f"must be positive and increasing, got {list(milestones)}"
         raise SpecError(Fault("milestones", what))
-    return lambda epoch: lr * gamma ** sum(milestone <= epoch for milestone in milestones)
+    if early and 1 in milestones:
+        what = "with early: true the drop at 1 would come before the first epoch"
+        raise SpecError(Fault("milestones", what, "begin with 2 or more"))
+    drops = [milestone - early for milestone in milestones]
+    return lambda epoch: lr * gamma ** sum(drop <= epoch for drop in drops)
 
 
 OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {"adam": adam, "sgd": sgd}

@@ -167,9 +167,14 @@ class TrainSpec:
             order=self.layers.order, epochs_per_layer=factor(per_layer) if per_layer else 0
         )
         parts["epochs"] = max(factor(self.epochs), least_epochs)
+        rates = self.lr_schedule.options
+        # The rate of the first epoch stays what it is, also where every drop comes one sooner.
+        first = 2 if rates.get("early") else 1
         options = {
-            key: _scaled_option(value, factor) if key in EPOCH_OPTIONS else value
-            for key, value in self.lr_schedule.options.items()
+            key: _scaled_option(value, lambda epochs: max(factor(epochs), first))
+            if key in EPOCH_OPTIONS
+            else value
+            for key, value in rates.items()
         }
         parts["lr_schedule"] = Component(self.lr_schedule.name, options)
         return TrainSpec(**parts)

@@ -39,7 +39,7 @@ class SweepDisplay:
         self.console.print(
             Text.assemble((study.name, "bold"), f"  {study.question}"), soft_wrap=True
         )
-        changes = [*study.overrides]
+        changes = ["as published", *study.overrides] if study.as_published else [*study.overrides]
         if study.epoch_scale:
             changes.append(f"{study.epoch_scale} of all epochs; kept apart from full runs")
         if changes:
@@ -50,6 +50,8 @@ class SweepDisplay:
             say("nothing left to do")
             return
         say(f"epochs    {plan.epochs_todo:,} to train")
+        if plan.shares:
+            say(f"shared    {plan.amount_todo}")
         say(f"slots     {slots} at a time")
         say("time      known once the first epochs are measured")
 

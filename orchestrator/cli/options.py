@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 def add_study(parser: argparse.ArgumentParser) -> None:
     """Which study, and what to change in it."""
     parser.add_argument("study", metavar="STUDY", help="a study's name, or a path to a YAML file")
+    add_changes(parser)
+
+
+def add_changes(parser: argparse.ArgumentParser) -> None:
+    """What to change in a study."""
     parser.add_argument(
         "--set",
         action="append",
@@ -19,6 +24,12 @@ def add_study(parser: argparse.ArgumentParser) -> None:
         metavar="KEY.PATH=VALUE",
         dest="overrides",
         help="change a value of the study, such as base.optimizer.lr=0.01; may come again",
+    )
+    parser.add_argument(
+        "--as-published",
+        action="store_true",
+        help="train as the published code did: change what the study's key as_published says; "
+        "such runs are kept apart",
     )
     parser.add_argument(
         "--seeds", type=_seeds, metavar="N,N,...", help="seeds in place of its own"
@@ -67,12 +78,18 @@ def study_of(args: argparse.Namespace) -> "StudySpec":
     """The study the flags name, checked."""
     from orchestrator.catalog import load_study
 
-    return load_study(args.study, args.overrides, seeds=args.seeds, epoch_scale=args.scale_epochs)
+    return load_study(
+        args.study,
+        args.overrides,
+        seeds=args.seeds,
+        epoch_scale=args.scale_epochs,
+        as_published=args.as_published,
+    )
 
 
 def is_changed(args: argparse.Namespace) -> bool:
     """Whether flags ask for another variant than the study's file."""
-    return bool(args.overrides or args.scale_epochs)
+    return bool(args.overrides or args.scale_epochs or args.as_published)
 
 
 def _seeds(text: str) -> list[int]:

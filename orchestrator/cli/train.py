@@ -41,6 +41,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def run(args: argparse.Namespace) -> int:
     """Trains the trial and prints a line an epoch."""
     from orchestrator.catalog import StudyError
+    from orchestrator.cells import study_title
     from orchestrator.expansion import pick
     from trainers import EpochMetrics, RunOptions, SpecError
     from trainers import run as train
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         trial = pick(study, args.trial)
     except SpecError as error:
         raise StudyError(study.name, *error.faults) from error
-    print(f"{study.name}: {trial.name} (trial {trial.id}), {trial.train.epochs} epochs")
+    print(f"{study_title(study)}: {trial.name} (trial {trial.id}), {trial.train.epochs} epochs")
 
     class Lines:
         """Prints each epoch as it ends."""

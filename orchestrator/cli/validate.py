@@ -15,10 +15,13 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Prints that all is well, or raises with every fault."""
+    from orchestrator.cells import study_title
     from orchestrator.planning import plan
 
     study = study_of(args)
     todo = plan(study)
     axes = " x ".join(f"{axis.name} ({len(axis.points) or 'searched'})" for axis in study.axes)
-    print(f"{study.name}: no fault; {todo.num_cells} trials, {todo.epochs:,} epochs; {axes}")
+    print(
+        f"{study_title(study)}: no fault; {todo.num_cells} trials, {todo.epochs:,} epochs; {axes}"
+    )
     return 0

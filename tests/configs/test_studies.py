@@ -59,7 +59,8 @@ def test_every_study_can_be_tried_in_fewer_epochs(name: str) -> None:
     study = load_study(name)
     full = sum(cell.train.epochs for cell in expand(study))
     scaled = load_study(name, epoch_scale="0.02")
-    assert sum(cell.train.epochs for cell in expand(scaled)) < full / 10
+    # Each layer keeps an epoch; ResNet-21 has 21 of them, and 67 epochs in full.
+    assert sum(cell.train.epochs for cell in expand(scaled)) < full / 3
     assert scaled.variant != study.variant
 
 
@@ -129,7 +130,7 @@ def test_the_digits_study_asks_the_same_of_a_smaller_network(published: StudySpe
 
 
 def test_the_rate_is_searched_by_optuna_with_asha() -> None:
-    study = load_study("mnist300-lr")
+    study = load_study("mnist300-lr-search")
     assert study.search is not None
     assert study.scheduler is not None
     assert (study.search.name, study.scheduler.name) == ("optuna", "asha")
@@ -143,7 +144,7 @@ def test_the_rate_is_searched_by_optuna_with_asha() -> None:
 
 
 def test_the_search_lets_every_trial_binarize_its_first_layer() -> None:
-    study = load_study("mnist300-lr", epoch_scale="0.02")
+    study = load_study("mnist300-lr-search", epoch_scale="0.02")
     scheduler = scaled_scheduler(study)
     assert scheduler is not None
     grace = scheduler.options["grace_period"]
@@ -156,3 +157,31 @@ def test_the_studies_share_the_published_trial() -> None:
     more = {cell.id for cell in expand(load_study("mnist300-orders", seeds=_seeds("316,317")))}
     assert published < more
     assert len(more) == 16
+
+
+def test_the_ids_of_recorded_trials_stay_what_they_were() -> None:
+    # Whoever trained them before an option came to the language finds them again.
+    ids = {
+        cell.labels["order"]: cell.id
+        for cell in expand(load_study("mnist300-orders"))
+        if cell.labels["order"] in ("float", "binary", "forward")
+    }
+    assert ids == {
+        "float": "0f6d34630988bc1a",
+        "binary": "c1ce85f03d956d1a",
+        "forward": "98efd28cba721f63",
+    }
+    assert load_study("mnist300-orders").variant == "a7a3e42fcebfc140"
+    reset = {cell.id for cell in expand(load_study("mnist300-latent-reset"))}
+    assert "aa4f2e56e55e47e8" in reset
+    digits = {cell.id for cell in expand(load_study("digits-orders"))}
+    assert "8388aeab7ec9971d" in digits
+
+
+def test_an_option_written_with_its_default_makes_no_other_trial() -> None:
+    written = ["base.weights.zero=1", "base.lr_schedule.name=multistep"]
+    written += ["base.lr_schedule.milestones=[400]"]
+    plain = load_study("mnist300-orders", written)
+    study = load_study("mnist300-orders", [*written, "base.lr_schedule.early=false"])
+    assert [cell.id for cell in expand(study)] == [cell.id for cell in expand(plain)]
+    assert study.variant == plain.variant

@@ -120,3 +120,20 @@ def test_a_store_that_is_not_there_is_not_made() -> None:
     with pytest.raises(NoResultsError, match=r"there are no results in .*mlflow.db"):
         study_runs("tiny", home.tracking_uri)
     assert not home.root.exists()
+
+
+def test_runs_as_published_are_found_by_asking_for_them(
+    study: StudySpec, record: Record, home: Home
+) -> None:
+    base = replace(study.base, latent_at_eval="reset")
+    published = replace(study, base=base, as_published=True)
+    theirs = record(published, {"forward 1": 0.4})
+    assert not study_runs(study, home.tracking_uri).is_asked
+    ours = record(study, {"forward 1": 0.2})
+    for asked in ("tiny", study):
+        found = study_runs(asked, home.tracking_uri)
+        assert [cell.run_id for cell in found.cells] == list(ours.values())
+        assert found.is_asked
+    found = study_runs(published, home.tracking_uri)
+    assert [cell.run_id for cell in found.cells] == list(theirs.values())
+    assert (found.title, found.is_asked) == ("tiny · as published", True)

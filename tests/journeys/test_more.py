@@ -205,7 +205,7 @@ def test_an_installed_wheel_works_from_any_folder(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert str(site) in done.stdout
-    for name in ("mnist300-orders", "digits-orders", "mnist300-lr"):
+    for name in ("mnist300-orders", "digits-orders", "mnist300-lr-search", "vgg5-full"):
         assert name in done.stdout
 
 

@@ -322,3 +322,59 @@ def test_all_faults_of_an_axis_come_together() -> None:
 def test_an_axis_is_a_mapping(entry: object) -> None:
     with pytest.raises(SpecError, match="expected an axis as a mapping"):
         read_axis(entry, layers=())
+
+
+def test_single_layers_are_binary_alone_from_the_first_epoch() -> None:
+    axis = read_axis(
+        {"name": "layer", "sets": "layers.order", "single_layers": "all"}, layers=LAYERS
+    )
+    assert axis.points == {
+        "1": {"layers.order": ["fc1"], "layers.epochs_per_layer": 0},
+        "2": {"layers.order": ["fc2"], "layers.epochs_per_layer": 0},
+        "3": {"layers.order": ["fc3"], "layers.epochs_per_layer": 0},
+    }
+    assert axis.own_paths == {"layers.order", "layers.epochs_per_layer"}
+
+
+def test_some_single_layers_are_named_by_their_numbers() -> None:
+    mapping = {"name": "layer", "sets": "layers.order", "single_layers": [3, 1]}
+    assert list(read_axis(mapping, layers=LAYERS).points) == ["3", "1"]
+    more = {**mapping, "controls": ["float"]}
+    assert list(read_axis(more, layers=LAYERS).points) == ["float", "3", "1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "what"),
+    [
+        ([1, 4], "single_layers.1", "there is no layer 4; the model has 1 to 3"),
+        ([0], "single_layers.0", "there is no layer 0"),
+        ([True], "single_layers.0", "there is no layer True"),
+        (["fc1"], "single_layers.0", "there is no layer the text 'fc1'"),
+        ([2, 2], "single_layers.1", "the layer 2 stands there twice"),
+        ([], "single_layers", "expected all, or a list of layer numbers"),
+        ("some", "single_layers", "expected all, or a list of layer numbers"),
+        (1, "single_layers", "expected all, or a list of layer numbers"),
+    ],
+)
+def test_a_layer_that_is_none_is_refused(value: object, path: str, what: str) -> None:
+    mapping = {"name": "layer", "sets": "layers.order", "single_layers": value}
+    [(where, said)] = _faults(mapping)
+    assert where == path
+    assert what in said
+
+
+def test_single_layers_set_the_order_of_a_model_that_is_right() -> None:
+    [(path, what)] = _faults({"name": "lr", "sets": "optimizer.lr", "single_layers": "all"})
+    assert (path, what.split(",")[0]) == (
+        "single_layers",
+        "is for an axis with sets: layers.order",
+    )
+    mapping = {"name": "layer", "sets": "layers.order", "single_layers": "all"}
+    assert "the base trial's model is not right" in _faults(mapping, ())[0][1]
+
+
+def test_controls_alone_are_an_axis_and_nothing_at_all_is_none() -> None:
+    mapping = {"name": "order", "sets": "layers.order", "permutations": [], "controls": ["binary"]}
+    assert list(read_axis(mapping, layers=LAYERS).points) == ["binary"]
+    [(path, what)] = _faults({**mapping, "controls": []})
+    assert (path, what[:9]) == ("permutations", "is empty:")

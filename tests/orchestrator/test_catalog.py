@@ -28,7 +28,7 @@ def file(tmp_path: Path, make_mapping: MakeMapping) -> Path:
 
 def test_shipped_studies_go_by_their_names() -> None:
     files = study_files()
-    assert {"digits-orders", "mnist300-lr", "mnist300-orders"} <= set(files)
+    assert {"digits-orders", "mnist300-lr-search", "mnist300-orders"} <= set(files)
     assert all(path.parent == config_folder() / "studies" for path in files.values())
     assert find_study("digits-orders") == files["digits-orders"]
 
@@ -104,3 +104,74 @@ def test_a_file_that_holds_no_study_is_refused(tmp_path: Path) -> None:
         load_study(path)
     with pytest.raises(StudyError, match="expected a study as a mapping"):
         load_study(path, ["base.epochs=1"])
+
+
+OVERLAY = {"base.latent_at_eval": "reset", "metric.name": "best_on_test/test_error"}
+
+
+@pytest.fixture
+def published(tmp_path: Path, make_mapping: MakeMapping) -> Path:
+    path = tmp_path / "published.yaml"
+    path.write_text(yaml.safe_dump(make_mapping(as_published=OVERLAY)))
+    return path
+
+
+def test_a_study_as_published_is_another_variant(published: Path) -> None:
+    ours, theirs = load_study(published), load_study(published, as_published=True)
+    assert (ours.as_published, theirs.as_published) == (False, True)
+    assert (ours.base.latent_at_eval, theirs.base.latent_at_eval) == ("keep", "reset")
+    assert theirs.metric.name == "best_on_test/test_error"
+    assert theirs.variant != ours.variant
+    same = {
+        cell.labels["order"]
+        for cell, twin in zip(expand(ours), expand(theirs), strict=True)
+        if cell.id == twin.id
+    }
+    # A network in full precision has nothing to reset.
+    assert same == {"float"}
+
+
+def test_ids_follow_from_the_values_whoever_set_them(published: Path) -> None:
+    theirs = load_study(published, as_published=True)
+    by_hand = load_study(published, ["base.latent_at_eval=reset"])
+    assert [cell.id for cell in expand(by_hand)] == [cell.id for cell in expand(theirs)]
+    assert by_hand.variant == theirs.variant
+
+
+def test_overrides_come_after_the_published_way(published: Path) -> None:
+    study = load_study(published, ["base.latent_at_eval=keep"], as_published=True)
+    assert study.base.latent_at_eval == "keep"
+
+
+def test_a_study_that_was_not_published_names_those_that_were(file: Path) -> None:
+    with pytest.raises(StudyError, match=r"it has no key as_published; these do: .*mnist300-full"):
+        load_study(file, as_published=True)
+    with pytest.raises(StudyError, match=r"--as-published: .*has no key") as raised:
+        load_study("mnist300-latent-reset", as_published=True)
+    assert "mnist300-latent-reset" not in raised.value.faults[0].hint
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        ({"base.weights.zeroo": 0}, r"as_published\.base\.weights\.zeroo: unknown option.*'zero'"),
+        ({"base.latent_at_evl": "reset"}, r"as_published\.base\.latent_at_evl: unknown key"),
+        ({"metric.name": "test"}, r"as_published\.metric\.name: unknown metric 'test'"),
+        ({"base.epochs": 1}, r"as_published\..*never turn binary in 1 epochs"),
+        ([], "as_published: expected key paths"),
+    ],
+)
+def test_a_published_way_is_checked_even_where_it_is_not_taken(
+    overlay: object, message: str, tmp_path: Path, make_mapping: MakeMapping
+) -> None:
+    path = tmp_path / "published.yaml"
+    path.write_text(yaml.safe_dump(make_mapping(as_published=overlay)))
+    with pytest.raises(StudyError, match=message):
+        load_study(path)
+
+
+def test_a_file_that_holds_no_study_was_not_published_either(tmp_path: Path) -> None:
+    path = tmp_path / "list.yaml"
+    path.write_text("- 1\n- 2\n")
+    with pytest.raises(StudyError, match="expected a study as a mapping"):
+        load_study(path, as_published=True)

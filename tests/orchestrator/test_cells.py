@@ -1,5 +1,6 @@
 """What a cell is called and what its MLflow run says from its start."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from orchestrator import vocabulary
@@ -55,6 +56,8 @@ def test_a_study_is_titled_by_its_name_and_its_changes(study: StudySpec) -> None
     assert study_title(study) == "tiny"
     changed = replace(study, overrides=("a=1", "b=2"), epoch_scale="0.5")
     assert study_title(changed) == "tiny · a=1 · b=2 · 0.5 of the epochs"
+    published = replace(study, as_published=True, overrides=("a=1",))
+    assert study_title(published) == "tiny · as published · a=1"
 
 
 def test_a_description_holds_what_finds_the_cell_again(
@@ -82,3 +85,13 @@ def test_a_description_holds_what_finds_the_cell_again(
     scaled = replace(study, epoch_scale="0.5")
     tags = describe(cell, scaled, experiment_id="1", parent_run_id="p", tags={}).tags
     assert tags[vocabulary.EPOCH_SCALE] == "0.5"
+
+
+def test_a_cell_trained_as_published_says_so(
+    study: StudySpec, cells: tuple[TrialSpec, ...]
+) -> None:
+    def tags(of: StudySpec) -> Mapping[str, str]:
+        return describe(cells[0], of, experiment_id="1", parent_run_id="p", tags={}).tags
+
+    assert vocabulary.AS_PUBLISHED not in tags(study)
+    assert tags(replace(study, as_published=True))[vocabulary.AS_PUBLISHED] == "true"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.overrides import overridden, set_path
+from orchestrator.overrides import overridden, set_path, with_published
 from trainers.errors import SpecError
 
 MakeMapping = Callable[..., dict[str, Any]]
@@ -149,3 +149,47 @@ def test_the_original_study_stays_as_it_is(make_mapping: MakeMapping) -> None:
 def test_a_number_beyond_the_end_of_a_list_is_refused() -> None:
     with pytest.raises(SpecError, match="there is no '2'"):
         set_path({"a": [1, 2]}, ["a", "2"], 5)
+
+
+def test_the_published_way_is_put_in_at_its_key_paths(make_mapping: MakeMapping) -> None:
+    overlay = {
+        "base.latent_at_eval": "reset",
+        "base.weights.zero": 0,
+        "base.data.more": {"a": 1},
+        "metric.name": "best_on_test/test_error",
+    }
+    mapping = make_mapping(as_published=overlay)
+    kept = copy.deepcopy(mapping)
+    changed = with_published(mapping)
+    assert {path: _at(changed, path) for path in overlay} == overlay
+    assert changed["base"]["weights"]["name"] == "sign"
+    assert mapping == kept
+
+
+@pytest.mark.parametrize("overlay", [None, [], {}, "base.epochs", {"": 1}, {"a..b": 1}, {3: 1}])
+def test_the_published_way_is_key_paths_and_values(
+    overlay: object, make_mapping: MakeMapping
+) -> None:
+    mapping = {**make_mapping(), "as_published": overlay}
+    with pytest.raises(SpecError, match="as_published: expected key paths and their values, got"):
+        with_published(mapping)
+
+
+def test_a_published_way_that_leads_nowhere_or_does_nothing_is_refused(
+    make_mapping: MakeMapping,
+) -> None:
+    mapping = make_mapping(as_published={"base.epochs.many": 1, "axes.sede.seeds": [1]})
+    with pytest.raises(SpecError, match="epochs is 2, which has no 'many'") as raised:
+        with_published(mapping)
+    paths = [fault.path for fault in raised.value.faults]
+    assert paths == ["as_published.base.epochs.many", "as_published.axes.sede.seeds"]
+    mapping = make_mapping(as_published={"base.seed": 1})
+    with pytest.raises(SpecError, match=r"as_published\.base\.seed: does nothing: the axis seed"):
+        with_published(mapping)
+
+
+def test_epochs_per_layer_mean_nothing_to_single_layers(make_mapping: MakeMapping) -> None:
+    layer = {"name": "layer", "sets": "layers.order", "single_layers": "all"}
+    [(path, what)] = _faults(make_mapping(axes=[layer]), "base.layers.epochs_per_layer=3")
+    assert path == "--set base.layers.epochs_per_layer=..."
+    assert "the axis layer sets it in every trial" in what

@@ -1,6 +1,7 @@
 """Optimizers and learning-rate schedules against steps worked out by hand."""
 
 import copy
+import itertools
 import math
 
 import pytest
@@ -13,6 +14,7 @@ from trainers.optim import (
     EPOCH_OPTIONS,
     LR_SCHEDULES,
     OPTIMIZERS,
+    LrSchedule,
     adam,
     constant,
     multistep,
@@ -76,6 +78,38 @@ def test_multistep_without_milestones_is_constant() -> None:
 def test_multistep_refuses_milestones_out_of_order(milestones: tuple[int, ...]) -> None:
     with pytest.raises(SpecError, match="milestones: must be positive and increasing"):
         multistep(0.1, milestones=milestones)
+
+
+def _runs(rate: LrSchedule, *, epochs: int) -> list[tuple[int, float]]:
+    """How many epochs in a row have which rate."""
+    rates = itertools.groupby(round(rate(epoch), 12) for epoch in range(epochs))
+    return [(len(list(run)), lr) for lr, run in rates]
+
+
+@pytest.mark.parametrize(
+    ("lr", "epochs", "milestones", "early", "runs"),
+    [
+        (0.1, 1200, (1000, 1100), True, [(999, 0.1), (100, 0.01), (101, 0.001)]),
+        (0.1, 300, (200, 250), True, [(199, 0.1), (50, 0.01), (51, 0.001)]),
+        (0.01, 67, (42, 57), False, [(42, 0.01), (15, 0.001), (10, 0.0001)]),
+        # A milestone beyond the last epoch never comes.
+        (0.01, 20, (20,), False, [(20, 0.01)]),
+    ],
+    ids=["resnet20 full", "resnet20 sensitivity", "resnet21 full", "resnet21 sensitivity"],
+)
+def test_rates_drop_when_the_published_code_drops_them(
+    lr: float,
+    epochs: int,
+    milestones: tuple[int, ...],
+    early: bool,
+    runs: list[tuple[int, float]],
+) -> None:
+    assert _runs(multistep(lr, milestones=milestones, early=early), epochs=epochs) == runs
+
+
+def test_multistep_refuses_a_drop_before_the_first_epoch() -> None:
+    with pytest.raises(SpecError, match="the drop at 1 would come before the first epoch"):
+        multistep(0.1, milestones=(1, 3), early=True)
 
 
 def test_set_lr_reaches_every_parameter_group() -> None:

@@ -343,6 +343,17 @@ def test_parts_may_be_given_as_the_plain_mappings_of_a_study_file() -> None:
         TrainSpec(**parts, weights={"name": "xnr"})
 
 
+def test_scaled_drops_of_an_early_schedule_leave_the_first_epoch_its_rate(
+    make_spec: MakeSpec,
+) -> None:
+    schedule = {"name": "multistep", "milestones": [200, 250], "early": True}
+    spec = make_spec(layers={"order": [1, 2]}, epochs=300, lr_schedule=schedule)
+    scaled = spec.scaled(lambda epochs: max(1, epochs // 100))
+    assert scaled.lr_schedule.options == {"early": True, "milestones": (2,)}
+    least = spec.scaled(lambda epochs: 1)
+    assert least.lr_schedule.options["milestones"] == (2,)
+
+
 FOLDER: dict[str, Any] = {
     "model": {"name": "mlp", "widths": [108, 10, 3]},
     "data": {"name": "image_folder", "folder": "tiny", "size": 6, "classes": 3},

@@ -1,4 +1,4 @@
-"""The sign of a tensor with sign(0) = +1, and the gradients put in place of its own."""
+"""The sign of a tensor, what it is at zero, and the gradients put in place of its own."""
 
 import torch
 from torch import Tensor
@@ -16,24 +16,29 @@ def sign(x: Tensor) -> Tensor:
 
 
 class _SignStraightThrough(torch.autograd.Function):
-    """Forward: sign(x). Backward: the gradient, unchanged."""
+    """Forward: sign(x), with sign(0) = zero. Backward: the gradient, unchanged."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
-        return sign(x)
+    def forward(ctx: FunctionCtx, x: Tensor, zero: int) -> Tensor:
+        return sign(x) if zero else torch.sign(x)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
-        return gradient
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient, None
 
 
-def sign_ste(x: Tensor) -> Tensor:
+def sign_ste(x: Tensor, *, zero: int = 1) -> Tensor:
     """Sign of x whose gradient passes whole (straight-through estimator).
 
-    Forward:   sign(x), with sign(0) = +1
+    Forward:   sign(x), with sign(0) = zero, at +0.0 and -0.0 alike
     Backward:  d sign(x) / dx = 1 everywhere
 
-    Source: Courbariaux et al. 2015, BinaryConnect, arXiv:1511.00363, sec. 2.3.
+    Args:
+        x: Any shape.
+        zero: 1 or 0.
+
+    Source: Courbariaux et al. 2015, BinaryConnect, arXiv:1511.00363, sec. 2.3; with zero 0 the
+        published code of iterative training, arXiv:2111.07046.
     """
-    result: Tensor = _SignStraightThrough.apply(x)
+    result: Tensor = _SignStraightThrough.apply(x, zero)
     return result

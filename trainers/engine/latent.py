@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from trainers.binarize.attach import binarizers, latent_weights
+from trainers.binarize.attach import binarizers, latent_weights, weight_layers
 from trainers.engine.result import LatentStatistics
 
 NEAR_ZERO = 0.05
@@ -52,8 +52,13 @@ def bounded(model: nn.Module) -> list[tuple[nn.Parameter, float]]:
 
 @torch.no_grad()
 def used_weights(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the weight that each layer with a binarizer computes with now, by layer."""
-    return {name: _weight(model, name).clone() for name, _ in binarizers(model)}
+    """A copy of the weight that each layer computes with now, by layer.
+
+    Empty where no layer has a binarizer: the published code leaves plain networks alone, and
+    treats all layers of the others alike, whether they shall be binary or not.
+    """
+    layers = weight_layers(model) if any(binarizers(model)) else ()
+    return {name: _weight(model, name).clone() for name in layers}
 
 
 @torch.no_grad()

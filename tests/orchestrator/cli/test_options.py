@@ -51,6 +51,7 @@ def test_flags_change_the_study(parser: argparse.ArgumentParser) -> None:
     [
         (["--set", "retries=0"], True),
         (["--scale-epochs", "0.5"], True),
+        (["--as-published"], True),
         (["--seeds", "1"], False),
     ],
 )
@@ -89,3 +90,11 @@ def test_data_lies_where_flag_environment_or_home_say(
     monkeypatch.setenv("BNN_DATA_DIR", "/data")
     assert data_dir_of(plain) == Path("/data")
     assert data_dir_of(named) == tmp_path / "here"
+
+
+def test_a_flag_trains_as_published(parser: argparse.ArgumentParser) -> None:
+    study = study_of(parser.parse_args(["mnist300-full", "--as-published"]))
+    assert study.as_published
+    assert study.base.latent_at_eval == "reset"
+    assert study.base.weights.options == {"zero": 0}
+    assert study.metric.name == "best_on_test/test_error"

@@ -21,6 +21,16 @@ def test_sign_of_zero_is_plus_one(zero: float, dtype: torch.dtype) -> None:
     assert sign_ste(torch.tensor([zero], dtype=dtype)).tolist() == [1.0]
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_zeros_of_either_sign_stay_zero_where_that_is_asked_for(dtype: torch.dtype) -> None:
+    x = torch.tensor([0.0, -0.0, 0.5, -0.5], dtype=dtype, requires_grad=True)
+    result = sign_ste(x, zero=0)
+    assert (result.dtype, result.tolist()) == (dtype, [0.0, 0.0, 1.0, -1.0])
+    result.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [1.0] * 4
+
+
 @settings(deadline=None, max_examples=200)
 @given(values=st.lists(NUMBERS, min_size=1, max_size=12), dtype=st.sampled_from(DTYPES[:2]))
 def test_sign_is_plus_one_exactly_where_x_is_not_negative(

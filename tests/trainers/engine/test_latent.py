@@ -7,7 +7,14 @@ import torch
 from torch import nn
 
 from trainers.binarize.attach import binarize_weights, latent_weights, set_binary
-from trainers.engine.latent import bounded, latent_statistics, non_negative, weights_sha256
+from trainers.engine.latent import (
+    bounded,
+    latent_statistics,
+    non_negative,
+    reset_latent,
+    used_weights,
+    weights_sha256,
+)
 from trainers.models.mlp import Mlp
 
 
@@ -88,3 +95,21 @@ def test_the_digest_does_not_depend_on_what_is_binary() -> None:
     digest = weights_sha256(model)
     set_binary(model, ["fc1"])
     assert weights_sha256(model) == digest
+
+
+def test_a_reset_undoes_the_last_step_of_layers_that_never_turn_binary() -> None:
+    model = Mlp(widths=[4, 3, 2])
+    binarize_weights(model, ["fc1"], "sign")
+    set_binary(model, ["fc1"])
+    used = used_weights(model)
+    before = {name: weight.detach().clone() for name, weight in latent_weights(model).items()}
+    with torch.no_grad():
+        for weight in latent_weights(model).values():
+            weight.add_(1.0)
+    reset_latent(model, used)
+    assert torch.equal(latent_weights(model)["fc1"], torch.where(before["fc1"] >= 0, 1.0, -1.0))
+    assert torch.equal(latent_weights(model)["fc2"], before["fc2"])
+
+
+def test_a_network_without_binarizers_has_nothing_to_reset() -> None:
+    assert used_weights(Mlp(widths=[4, 3, 2])) == {}

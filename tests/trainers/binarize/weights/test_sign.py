@@ -31,3 +31,22 @@ def test_clip_is_the_bound_of_the_latent_weight_and_off_by_default() -> None:
 def test_a_clip_that_is_not_positive_is_refused(clip: float) -> None:
     with pytest.raises(SpecError, match="clip must be positive, got"):
         SignBinarizer(LATENT, clip=clip)
+
+
+def test_zeros_of_either_sign_stay_zero_where_that_is_asked_for() -> None:
+    binary = SignBinarizer(LATENT, zero=0)(LATENT)
+    assert binary.tolist() == [[1.0, -1.0, 0.0], [0.0, 1.0, -1.0]]
+
+
+def test_the_gradient_passes_whole_where_zeros_stay_zero() -> None:
+    latent = LATENT.clone().requires_grad_()
+    upstream = torch.tensor([[1.0, -2.0, 3.0], [4.0, -5.0, 6.0]])
+    SignBinarizer(LATENT, zero=0)(latent).backward(upstream)
+    assert latent.grad is not None
+    assert torch.equal(latent.grad, upstream)
+
+
+@pytest.mark.parametrize("zero", [-1, 2])
+def test_zero_becomes_one_or_stays(zero: int) -> None:
+    with pytest.raises(SpecError, match=f"zero: must be 1 or 0, got {zero}"):
+        SignBinarizer(LATENT, zero=zero)
