@@ -98,11 +98,24 @@ class _Protocol:
         self, changes: "Changes", home: "Home", options: "SweepOptions", console: "Console"
     ) -> None:
         self.changes, self.home, self.options, self.console = changes, home, options, console
+        self.launched = False
 
     def run(self, names: list[str], steps: "list[str] | tuple[str, ...]") -> int:
+        from dashboards.runs import NoResultsError
+
         # Every file is checked before anything starts, not when its stage comes.
         for name in names:
             self._check(name)
+        try:
+            return self._run(names, steps)
+        except NoResultsError as error:
+            # So many cells failed that the next stage cannot be made; they are named above.
+            if not self.launched:
+                raise
+            self._say(f"\nstopped   {error}")
+            return EXIT_FAILED
+
+    def _run(self, names: list[str], steps: "list[str] | tuple[str, ...]") -> int:
         failed = False
         for name in names:
             for step in steps:
@@ -111,6 +124,7 @@ class _Protocol:
                 study = self._study(name, step)
                 self._say(f"\n[{name}] stage {STEPS.index(step) + 1} of 3: {step}")
                 outcome = watched_sweep(study, self.home, self.options, self.console)
+                self.launched = True
                 say_failures(outcome, self.console)
                 failed = failed or bool(outcome.failures)
                 if outcome.interrupted:

@@ -110,6 +110,27 @@ def test_a_variant_that_was_asked_for_is_never_replaced_by_another(
         study_runs(scaled, home.tracking_uri)
 
 
+def test_what_took_something_over_is_no_plain_study(
+    study: StudySpec, make_study: Callable[..., StudySpec], record: Record, home: Home
+) -> None:
+    fed = make_study(given={"rows": {"float": {"optimizer.lr": 0.5}}})
+    later = record(fed, {"float 1": 0.2})
+    for asked in ("tiny", study):
+        found = study_runs(asked, home.tracking_uri)
+        assert [cell.run_id for cell in found.cells] == list(later.values())
+        assert found.title == "tiny · as its protocol found"
+        assert not found.is_asked
+    assert study_runs(fed, home.tracking_uri).is_asked
+    plain = record(study, {"float 1": 0.1})
+    for asked in ("tiny", study):
+        found = study_runs(asked, home.tracking_uri)
+        assert [cell.run_id for cell in found.cells] == list(plain.values())
+        assert found.is_asked
+    other = make_study(given={"rows": {"float": {"optimizer.lr": 0.25}}})
+    with pytest.raises(NoResultsError, match="no cell of 'tiny' is finished like this"):
+        study_runs(other, home.tracking_uri)
+
+
 def test_a_store_without_the_study_is_told_with_both_names(home: Home, store: Store) -> None:
     with pytest.raises(NoResultsError, match=r"mlflow.db has no results of a study 'tiny'"):
         study_runs("tiny", home.tracking_uri)

@@ -2,16 +2,20 @@
 
 import copy
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from orchestrator import vocabulary
+from orchestrator.cells import describe
 from orchestrator.expansion import expand
 from orchestrator.home import Home
-from orchestrator.journal import CellDescription
+from orchestrator.journal import CellDescription, Point
 from orchestrator.study import StudySpec, TrialSpec
+from orchestrator.study_record import parent_tags
 from trainers.engine.result import EpochMetrics, LatentStatistics, Scores
 
 STUDY: dict[str, Any] = {
@@ -48,6 +52,45 @@ SEARCH: dict[str, Any] = {
     "scheduler": {"name": "asha", "grace_period": 2},
     "metric": {"name": "selected/validation_error"},
     "matrix": {"rows": "lr"},
+}
+_THREE = {
+    "model": {"name": "mlp", "widths": [64, 8, 8, 10]},
+    "data": {"name": "digits", "batch_size": 64},
+    "optimizer": {"name": "adam", "lr": 0.02},
+}
+_RATES = {"name": "lr", "sets": "optimizer.lr", "values": [0.01, 0.1]}
+_ROWS = {
+    "name": "order",
+    "sets": "layers.order",
+    "permutations": ["forward", "ascend", "descend"],
+    "controls": ["float", "binary"],
+}
+_LAYERS = {str(number): [f"fc{number}"] for number in (1, 2, 3)}
+STAGES: dict[str, dict[str, Any]] = {
+    "sensitivity": {
+        "study": "net-sensitivity",
+        "question": "Which layer suffers most?",
+        "base": {**_THREE, "epochs": 4},
+        "axes": [{"name": "layer", "sets": "layers.order", "values": _LAYERS}, _RATES],
+        "metric": {"name": "selected/validation_error"},
+        "matrix": {"rows": "layer", "over": "lr"},
+    },
+    "lr": {
+        "study": "net-lr",
+        "question": "Which rate suits which order?",
+        "base": {**_THREE, "layers": {"order": [1, 2, 3], "epochs_per_layer": 2}, "epochs": 6},
+        "axes": [_ROWS, _RATES],
+        "metric": {"name": "selected/validation_error"},
+        "matrix": {"rows": "order", "over": "lr"},
+    },
+    "full": {
+        "study": "net-full",
+        "question": "Which order is best?",
+        "base": {**_THREE, "layers": {"order": [1, 2, 3], "epochs_per_layer": 4}, "epochs": 12},
+        "axes": [_ROWS, {"name": "seed", "seeds": [1, 2]}],
+        "metric": {"name": "selected/test_error"},
+        "matrix": {"rows": "order", "over": "seed"},
+    },
 }
 
 
@@ -159,3 +202,51 @@ def home(tmp_path: Path, empty_database: Path) -> Home:
     with sqlite3.connect(empty_database) as source, sqlite3.connect(home.database) as target:
         source.backup(target)
     return home
+
+
+@pytest.fixture
+def protocol_files(tmp_path: Path) -> Callable[..., str]:
+    """Writes the three studies of a protocol; the network as typed.
+
+    Keyword arguments replace keys of a stage; None in place of a stage leaves its file out.
+    """
+
+    def write(network: str = "net", **changes: dict[str, Any] | None) -> str:
+        for stage, content in STAGES.items():
+            changed = changes.get(stage, {})
+            if changed is None:
+                continue
+            named = {"study": f"{network}-{stage}"}
+            text = yaml.safe_dump(copy.deepcopy(content) | named | changed)
+            (tmp_path / f"{network}-{stage}.yaml").write_text(text)
+        return f"./{network}"
+
+    return write
+
+
+@pytest.fixture
+def record(home: Home) -> Callable[..., None]:
+    """Records cells of a study as a sweep would, their errors by their labels joined by spaces."""
+    from orchestrator.record import Store
+
+    store = Store(home)
+
+    def fill(
+        study: StudySpec, errors: Mapping[str, float], *, state: str = vocabulary.FINISHED
+    ) -> None:
+        experiment_id, parent_run_id = store.open_study(study, parent_tags(study))
+        cells = {" ".join(cell.labels.values()): cell for cell in expand(study)}
+        for name, error in errors.items():
+            run_id = store.create_cell(
+                describe(
+                    cells[name],
+                    study,
+                    experiment_id=experiment_id,
+                    parent_run_id=parent_run_id,
+                    tags={},
+                )
+            )
+            store.log_points(run_id, [Point(study.metric.name, 0, error, 1000)])
+            store.set_state(run_id, state, {})
+
+    return fill

@@ -1,5 +1,6 @@
 """MLflow as the store: each thing once, found again, and what it refuses."""
 
+import json
 import math
 import sqlite3
 import time
@@ -8,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from orchestrator import vocabulary
@@ -274,3 +276,24 @@ def test_texts_lie_in_the_home(store: Store, home: Home, study: StudySpec) -> No
     [path] = home.artifacts.rglob("plan.json")
     assert path.read_text() == "a text"
     assert path.is_relative_to(home.artifacts / "tiny" / run_id)
+
+
+def test_tables_of_a_run_are_listed_once_each_and_replaced(
+    store: Store, home: Home, study: StudySpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment_id, run_id = store.open_study(study, {})
+    table = pd.DataFrame({"row": ["a", "µ"], "mean": [0.5, math.nan]})
+    store.log_table(run_id, table, "one")
+    store.log_table(run_id, table, "two")
+    store.log_table(run_id, table.iloc[:1], "one")
+    listed = json.loads(store.tags_of(run_id)["mlflow.loggedArtifacts"])
+    assert listed == [{"path": f"{name}.json", "type": "table"} for name in ("one", "two")]
+    files = {path.stem: json.loads(path.read_text()) for path in home.artifacts.rglob("*.json")}
+    assert files == {
+        "one": {"columns": ["row", "mean"], "data": [["a", 0.5]]},
+        "two": {"columns": ["row", "mean"], "data": [["a", 0.5], ["µ", None]]},
+    }
+    # MLflow's own reader takes them for tables; it looks in the store that the variable names.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", home.tracking_uri)
+    loaded = store.client.load_table(experiment_id, artifact_file="two.json")
+    assert loaded["row"].tolist() == ["a", "µ"]
