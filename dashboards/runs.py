@@ -142,12 +142,13 @@ def _asked(study: str | StudyLike, variants: Sequence[Run]) -> tuple[str | None,
     if isinstance(study, str):
         plain = [run for run in variants if _is_plain(run.data.tags)]
         return (_variant(plain[-1]) if plain else None), True
-    ways = ("overrides", "epoch_scale", "as_published")
+    ways = ("overrides", "epoch_scale", "as_published", "given")
     return study.variant, not any(getattr(study, way, None) for way in ways)
 
 
 def _is_plain(tags: Mapping[str, str]) -> bool:
-    is_full = not tags.get(vocabulary.EPOCH_SCALE) and not tags.get(vocabulary.AS_PUBLISHED)
+    changes = (vocabulary.EPOCH_SCALE, vocabulary.AS_PUBLISHED, vocabulary.GIVEN)
+    is_full = not any(tags.get(change) for change in changes)
     return is_full and tags.get(vocabulary.OVERRIDES, "[]") == "[]"
 
 

@@ -39,10 +39,11 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What an axis must know of the base trial: its layers, and whose named orders they take."""
+    """What an axis must know of the base trial: its layers, and the orders that have names."""
 
     layers: tuple[str, ...]
     network: str | None
+    orders: Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,13 +92,20 @@ def label_of(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def read_axis(mapping: object, *, layers: Sequence[str], network: str | None = None) -> Axis:
+def read_axis(
+    mapping: object,
+    *,
+    layers: Sequence[str],
+    network: str | None = None,
+    orders: Mapping[str, tuple[int, ...]] | None = None,
+) -> Axis:
     """An axis from what a study file says.
 
     Args:
         mapping: The entry of `axes`.
         layers: The base model's layers in forward order; empty if the model is not known.
         network: The network whose named orders `permutations` takes, if it has any.
+        orders: Further named orders, before those of the network.
 
     Raises:
         SpecError: With every fault, paths relative to the entry.
@@ -123,7 +131,7 @@ def read_axis(mapping: object, *, layers: Sequence[str], network: str | None = N
         raise SpecError(*faults)
     (form,) = forms
     try:
-        parts = _READERS[form](mapping[form], sets, _Base(tuple(layers), network))
+        parts = _READERS[form](mapping[form], sets, _Base(tuple(layers), network, orders or {}))
     except SpecError as error:
         raise SpecError(*error.under(form)) from error
     if "controls" in mapping:
@@ -200,7 +208,13 @@ def _read_permutations(
 
 
 def _permutation(item: object, base: _Base) -> tuple[str, tuple[int, ...]]:
-    """Label and layer numbers of an order: by a name of the network's, else by its numbers."""
+    """Label and layer numbers of an order: by a given name, the network's, or its numbers."""
+    if isinstance(item, str) and item in base.orders:
+        order = base.orders[item]
+        if len(order) != len(base.layers):
+            what = f"the order given for {item} has {len(order)} layers, not {len(base.layers)}"
+            raise SpecError(what)
+        return item, order
     if base.network is not None and isinstance(item, str | int):
         name = str(item)
         if name in network_orders(base.network).names or name.startswith(RANDOM):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.expansion import expand
+from orchestrator.given import Given
 from orchestrator.overrides import AS_PUBLISHED, overridden, with_published
 from orchestrator.shipped import config_folder
 from orchestrator.study import StudySpec
@@ -34,6 +35,7 @@ def load_study(
     *,
     seeds: Sequence[int] | None = None,
     epoch_scale: str | float | None = None,
+    given: Given | None = None,
     as_published: bool = False,
 ) -> StudySpec:
     """A study, read, changed as asked, and checked with all of its trials.
@@ -43,6 +45,7 @@ def load_study(
         overrides: Texts `key.path=value` as `--set` takes them.
         seeds: Seeds in place of the study's own.
         epoch_scale: Factor in (0, 1] on every number of epochs; None or 1: none.
+        given: What it takes over from an earlier study, in place of its key `given`.
         as_published: Put in what the study's key `as_published` says, before the overrides.
 
     Raises:
@@ -59,6 +62,8 @@ def load_study(
             mapping = _published(mapping)
         if overrides and isinstance(mapping, Mapping):
             mapping = overridden(mapping, overrides)
+        if given is not None and isinstance(mapping, Mapping):
+            mapping = {**mapping, "given": given.to_mapping()}
         study = StudySpec.from_mapping(mapping, source=path)
         study = replace(study, text=file.text, epoch_scale=_checked(epoch_scale), **changes)
         if seeds is not None:

@@ -10,8 +10,9 @@ from orchestrator.study import StudySpec, TrialSpec
 def study_title(study: StudySpec) -> str:
     """What the run of a study is called: its name, and in what it differs from its file."""
     scale = [f"{study.epoch_scale} of the epochs"] if study.epoch_scale else []
+    fed = ["as its protocol found"] if study.given else []
     published = ["as published"] if study.as_published else []
-    return " · ".join([study.name, *published, *study.overrides, *scale])
+    return " · ".join([study.name, *published, *study.overrides, *fed, *scale])
 
 
 def describe(

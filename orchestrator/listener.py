@@ -74,11 +74,13 @@ class SweepListener:
         self.train_s = self.journal_s = 0.0
         self._cells: dict[str, TrialSpec] = {}
         self._last: dict[str, Report] = {}
+        self._begins: dict[str, int] = {}
 
     def started(self, config: Mapping[str, Any]) -> None:
         """Journals that a cell begins, or begins again."""
         key, cell = self.work.key(config), self.work.trial(config)
         self._cells[key] = cell
+        self._begins[key] = config.get("begins", 0)
         with self._journaling():
             self.journal.begin(self.describe(cell))
         self.progress.start(key, name=cell.name, epochs=cell.train.epochs)
@@ -89,29 +91,33 @@ class SweepListener:
         with self._journaling():
             self.journal.append(key, points)
         self._last[key] = report
-        spent_s = sum(item[2]["epoch_s"] for item in report["points"])
+        inherited = sum(report["inherited"].values())
+        # Epochs that others trained are the first ones, and were counted where they were trained.
+        own = [item for item in report["points"] if item[0] >= inherited]
+        spent_s = sum(item[2]["epoch_s"] for item in own)
         self.train_s += spent_s
         self.progress.report(
             key,
             done=report["epoch"],
-            num_new=len(report["points"]),
+            num_new=len(own),
             spent_s=spent_s,
             objective=report[vocabulary.OBJECTIVE],
+            inherited=inherited,
         )
 
     def ended(self, key: str) -> None:
         """Journals the summary of a cell, and that it is finished."""
         cell, last = self._cells[key], self._last.pop(key)
         objective = last[vocabulary.OBJECTIVE]
-        tags = {}
+        tags = _inherited_tags(last)
         if "weights_sha256" in last:
             tags[vocabulary.WEIGHTS_SHA256] = last["weights_sha256"]
         else:
             tags[vocabulary.STOPPED_EARLY] = f"after {last['epoch']} epochs"
         with self._journaling():
-            self.journal.append(key, _points(last["summary"]))
+            self.journal.append(key, [*_points(last["summary"]), *_inherited_points(last)])
             self.journal.end(key, vocabulary.FINISHED, tags)
-        self._log(cell, f"finished after {last['epoch']} epochs")
+        self._log(cell, f"finished after {last['epoch']} epochs{self._note(key, last)}")
         self.progress.end(key, failed=False)
         self.watcher.cell_ended(cell.name, objective=objective, reason=None)
 
@@ -124,7 +130,11 @@ class SweepListener:
             self.watcher.cell_retried(cell.name, reason=reason)
             return
         self.failures.append(Failure(name=cell.name, reason=reason, log=path))
-        tags = {vocabulary.REASON: reason, vocabulary.FAILURE_ARTIFACT: details or reason}
+        tags = {
+            vocabulary.REASON: reason,
+            vocabulary.FAILURE_ARTIFACT: details or reason,
+            **_inherited_tags(self._last.get(key)),
+        }
         with self._journaling():
             self.journal.end(key, vocabulary.FAILED, tags)
         self.progress.end(key, failed=True)
@@ -137,13 +147,22 @@ class SweepListener:
     def interrupt(self) -> None:
         """Journals that the cells which still run were interrupted."""
         for key in self.progress.running:
-            self.journal.end(key, vocabulary.INTERRUPTED)
+            tags = _inherited_tags(self._last.get(key))
+            self.journal.end(key, vocabulary.INTERRUPTED, tags)
 
     @contextmanager
     def _journaling(self) -> Iterator[None]:
         started = time.perf_counter()
         yield
         self.journal_s += time.perf_counter() - started
+
+    def _note(self, key: str, report: Report) -> str:
+        """What the log of a cell says of its beginning, if there is anything to say."""
+        text, begins = inherited_text(report), self._begins[key]
+        if sum(report["inherited"].values()) < begins:
+            text = text or "all its own"
+            text += f"; it did not begin with the {begins} epochs that were left for it"
+        return f", {text}" if text else ""
 
     def _log(self, cell: TrialSpec, text: str) -> Path:
         path = self.logs / f"{file_name(cell.name)}-{cell.id}.log"
@@ -156,6 +175,23 @@ class SweepListener:
 def file_name(name: str) -> str:
     """The name with whatever a path could stumble over turned into hyphens."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "cell"
+
+
+def inherited_text(report: Report) -> str:
+    """How many of a cell's epochs others trained, and who: `20 epochs from forward`."""
+    sources = report["inherited"].items()
+    return ", ".join(f"{count} epochs from {name}" for name, count in sources)
+
+
+def _inherited_tags(report: Report | None) -> dict[str, str]:
+    text = inherited_text(report) if report else ""
+    return {vocabulary.INHERITED: text} if text else {}
+
+
+def _inherited_points(report: Report) -> list[Point]:
+    count = sum(report["inherited"].values())
+    step, time_ms, _ = report["summary"]
+    return [Point(vocabulary.INHERITED_EPOCHS, step, count, time_ms)] if count else []
 
 
 def _points(item: list[Any]) -> list[Point]:

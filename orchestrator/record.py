@@ -3,6 +3,7 @@
 Nothing in it is called by a worker, nor from Ray Tune's loop.
 """
 
+import json
 import logging
 import os
 import sqlite3
@@ -28,8 +29,10 @@ os.environ.update(
 )
 
 import mlflow
+import pandas as pd
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 from sqlalchemy.exc import SQLAlchemyError
 
 MOST_POINTS = 1000
@@ -218,6 +221,18 @@ class Store:
     def log_text(self, run_id: str, text: str, name: str) -> None:
         """A text file among a run's artifacts."""
         self.client.log_text(run_id, text, name)
+
+    def log_table(self, run_id: str, table: pd.DataFrame, name: str) -> None:
+        """A table among a run's artifacts, in the form that MLflow's pages show as one.
+
+        MLflow's own `log_table` appends to a table that is there; this one replaces it.
+        """
+        path = f"{name}.json"
+        self.log_text(run_id, table.to_json(orient="split", index=False), path)
+        tagged = json.loads(self.tags_of(run_id).get(MLFLOW_LOGGED_ARTIFACTS, "[]"))
+        entry = {"path": path, "type": "table"}
+        if entry not in tagged:
+            self.client.set_tag(run_id, MLFLOW_LOGGED_ARTIFACTS, json.dumps([*tagged, entry]))
 
     def log_values(self, run_id: str, values: Mapping[str, float], time_ms: int) -> None:
         """Summary metrics of a study, at step 0; a later value follows the earlier one."""

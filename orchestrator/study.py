@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from orchestrator import vocabulary
 from orchestrator.axes import Axis, read_axis, seed_axis
+from orchestrator.given import Given, read_given, with_rows
 from orchestrator.orders import network_of
 from orchestrator.search import SCHEDULERS, SEARCHERS
 from trainers.binding import Component, bind, bind_options, convert, show
@@ -33,6 +34,7 @@ KEYS = (
     "scheduler",
     "retries",
     "checkpoint",
+    "given",
     "as_published",
 )
 
@@ -107,6 +109,7 @@ class StudySpec:
         scheduler: What stops hopeless trials early, if anything.
         retries: How often a trial that failed is tried again.
         checkpoint: Which checkpoints trials keep.
+        given: What it takes over from an earlier study.
         epoch_scale: Factor on all epochs, as the user wrote it; empty: none.
         overrides: What `--set` changed.
         as_published: Whether `--as-published` changed it.
@@ -125,6 +128,7 @@ class StudySpec:
     scheduler: Component | None = None
     retries: int = 1
     checkpoint: CheckpointPolicy = field(default_factory=CheckpointPolicy)
+    given: Given = field(default_factory=Given)
     epoch_scale: str = ""
     overrides: tuple[str, ...] = ()
     as_published: bool = False
@@ -140,8 +144,9 @@ class StudySpec:
     def variant(self) -> str:
         """Hash of what all cells have in common, so that a study may grow but not change.
 
-        The base without what the axes set, and the epoch scale. Cells of one variant belong in
-        one matrix; those of two never do.
+        The base without what the axes set, the epoch scale, and what was given: where an earlier
+        study finds something else, rows of the same name mean other trials. Cells of one variant
+        belong in one matrix; those of two never do.
         """
         # Not the canonical form: that of a base without an order says nothing of its schedule.
         common = without_defaults(self.base.to_mapping())
@@ -152,7 +157,10 @@ class StudySpec:
                 parent = parent.get(folder, {}) if isinstance(parent, dict) else {}
             if isinstance(parent, dict):
                 parent.pop(last, None)
-        return content_hash({"base": common, "epoch_scale": self.epoch_scale})
+        content = {"base": common, "epoch_scale": self.epoch_scale}
+        if self.given:
+            content["given"] = self.given.to_mapping()
+        return content_hash(content)
 
     @classmethod
     def from_mapping(cls, mapping: object, *, source: Path | None = None) -> "StudySpec":
@@ -233,7 +241,8 @@ class _Reader:
                 hint = f"known: {', '.join(KEYS)}"
                 self._fault(str(key), f"unknown key{did_you_mean(key, KEYS)}", hint)
         base = self._base()
-        axes = self._axes()
+        given = self._given()
+        axes = self._axes(given)
         metric, matrix = self._metric(), self._matrix([axis.name for axis in axes])
         if base is not None and not base.measure_test:
             self._check_measured(metric, matrix)
@@ -249,6 +258,7 @@ class _Reader:
             "scheduler": self._component("scheduler", SCHEDULERS),
             "retries": self._retries(),
             "checkpoint": self._checkpoint(),
+            "given": given,
         }
 
     def _fault(self, path: str, what: str, hint: str = "") -> None:
@@ -281,7 +291,14 @@ class _Reader:
             self.faults.extend(error.under("base"))
             return None
 
-    def _axes(self) -> tuple[Axis, ...]:
+    def _given(self) -> Given:
+        try:
+            return read_given(self.mapping.get("given", {}))
+        except SpecError as error:
+            self.faults.extend(error.under("given"))
+            return Given()
+
+    def _axes(self, given: Given) -> tuple[Axis, ...]:
         value = self.mapping.get("axes", [])
         if not isinstance(value, list):
             self._fault("axes", f"expected a list of axes, got {show(value)}")
@@ -291,15 +308,26 @@ class _Reader:
         for index, entry in enumerate(value):
             name = entry.get("name", index) if isinstance(entry, Mapping) else index
             try:
-                axis = read_axis(entry, layers=layers, network=network)
+                axis = read_axis(entry, layers=layers, network=network, orders=given.orders)
             except SpecError as error:
                 self.faults.extend(error.under(f"axes.{name}"))
                 continue
+            axis = self._with_rows(axis, given)
             self._check_against(axis, axes)
             axes.append(axis)
         if not axes and not self.faults:
             self._fault("axes", "is empty: a study varies something, if only the seed")
         return tuple(axes)
+
+    def _with_rows(self, axis: Axis, given: Given) -> Axis:
+        matrix = self.mapping.get("matrix")
+        if not isinstance(matrix, Mapping) or matrix.get("rows") != axis.name:
+            return axis
+        try:
+            return with_rows(axis, given)
+        except SpecError as error:
+            self.faults.extend(error.under("given"))
+            return axis
 
     def _check_against(self, axis: Axis, others: list[Axis]) -> None:
         for other in others:

@@ -20,6 +20,8 @@ from orchestrator.planning import Plan, plan
 from orchestrator.progress import Progress
 from orchestrator.record import RecordedCell, Store
 from orchestrator.search import SCHEDULERS, SEARCHERS
+from orchestrator.sharing import Beginnings
+from orchestrator.stems import StemStore
 from orchestrator.study import StudySpec, TrialSpec
 from orchestrator.study_record import parent_tags, plan_content, refuse_changed_labels
 from orchestrator.work import Work
@@ -44,6 +46,7 @@ class SweepOptions:
         ray_address: A running cluster; None: an embedded Ray.
         deterministic: As `RunOptions` takes it.
         verbose: Let Ray and MLflow speak.
+        share: Train beginnings that trials have in common once.
     """
 
     data_dir: Path
@@ -51,6 +54,7 @@ class SweepOptions:
     ray_address: str | None = None
     deterministic: bool = False
     verbose: bool = False
+    share: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,13 +157,16 @@ class _Sweep:
         self.experiment_id = self.parent_run_id = ""
         self.cell_tags: dict[str, str] = {}
         self.num_copied = 0
+        self.stems = StemStore(home.checkpoints / "stems")
 
     def run(self, checksum: str | None) -> Outcome:
         found = self.store.find_study(self.study)
         recorded = self.store.cells(found, self.study.variant) if found else []
         refuse_changed_labels(self.study, recorded)
         done = self._finished(recorded)
-        todo = plan(self.study, finished=done)
+        if not self.study.is_searched:
+            self.stems.tidy(expand(self.study), finished=done)
+        todo = plan(self.study, finished=done, share=self.options.share, left=self.stems.found())
         if todo.num_todo:
             self.cell_tags = {
                 vocabulary.DATA_SHA256: checksum
@@ -210,7 +217,14 @@ class _Sweep:
                 self._announce(todo, slots)
             self.delivery.start()
             work = self._work(todo)
-            progress = Progress(num_cells=todo.num_todo, epochs=todo.epochs_todo)
+            inherited = {
+                key: todo.starts[cell.id].begins
+                for key, cell in work.cells.items()
+                if cell.id in todo.starts
+            }
+            progress = Progress(
+                num_cells=todo.num_todo, epochs=todo.epochs_todo, inherited=inherited
+            )
             listener = SweepListener(
                 work=work,
                 journal=self.journal,
@@ -224,6 +238,7 @@ class _Sweep:
             launch.launch(
                 work,
                 keys=list(work.cells),
+                beginnings=self._beginnings(todo, work),
                 search=self._search(todo, recorded),
                 scheduler=_made(scaled_scheduler(self.study), SCHEDULERS),
                 max_epochs=max(cell.train.epochs for cell in expand(self.study)),
@@ -261,7 +276,13 @@ class _Sweep:
             report_every_s=0.0 if self.study.scheduler else 0.5,
         )
         cells = {cell_key(self.study, cell): cell for cell in todo.todo}
-        return Work(study=self.study, cells=cells, template=template)
+        return Work(study=self.study, cells=cells, template=template, stems=self.stems)
+
+    def _beginnings(self, todo: Plan, work: Work) -> Beginnings | None:
+        """Who waits for whom; None if nobody does."""
+        if not todo.shares:
+            return None
+        return Beginnings(work.cells, left=todo.left, drop=self.stems.remove)
 
     def _search(self, todo: Plan, recorded: Sequence[RecordedCell]) -> launch.Search | None:
         searcher = _made(self.study.search, SEARCHERS)
@@ -308,6 +329,7 @@ class _Sweep:
             vocabulary.DATA_SHA256,
             vocabulary.GIT_COMMIT,
             vocabulary.STOPPED_EARLY,
+            vocabulary.INHERITED,
         )
         description = self._describe(cell)
         self.journal.begin(description)

@@ -38,6 +38,7 @@ METRICS = (*SUMMARIES, *CURVES)
 TEST_METRICS = tuple(  # those that a trial without the test part does not have
     name for name in METRICS if name.startswith(("test/", BEST_ON_TEST)) or "/test_" in name
 )
+INHERITED_EPOCHS = "inherited_epochs"  # epochs of a cell's curves that another cell trained
 OBJECTIVE = "objective"  # what searchers and schedulers compare: see orchestrator.measures
 ROW_MEAN = "matrix/{row}"  # on the parent run: the metric's mean over a row's cells
 
@@ -61,9 +62,11 @@ METRIC_BETTER = "bnn.metric.better"
 ALSO = "bnn.matrix.also"
 EPOCH_SCALE = "bnn.epoch_scale"
 OVERRIDES = "bnn.overrides"
+GIVEN = "bnn.given"  # JSON: what the study took over from an earlier stage of its protocol
 AS_PUBLISHED = "bnn.as_published"  # true: changed as the study's key as_published says
 STOPPED_EARLY = "bnn.stopped_early"
 REASON = "bnn.reason"
+INHERITED = "bnn.inherited"  # where a cell has epochs of others: how many, and whose
 COPIED_FROM = "bnn.copied_from"  # run id, where another study had trained the trial already
 WEIGHTS_SHA256 = "bnn.weights_sha256"
 DATA_SHA256 = "bnn.data_sha256"
@@ -73,4 +76,7 @@ PLAN_ARTIFACT = "plan.json"
 STUDY_ARTIFACT = "study.yaml"
 ENVIRONMENT_ARTIFACT = "environment.json"
 MATRIX_ARTIFACT = "matrix"
+SENSITIVITY_ARTIFACT = "sensitivity"  # layer by learning rate, and the orders it gives
+RATES_ARTIFACT = "rates"  # row by learning rate, and the best rate of each
+PROTOCOL_ARTIFACT = "protocol"  # the matrix of the full runs with the gaps to both controls
 FAILURE_ARTIFACT = "failure.txt"

@@ -7,6 +7,8 @@ from typing import Any
 
 from orchestrator.cells import cell_key
 from orchestrator.expansion import trial_at
+from orchestrator.sharing import stems
+from orchestrator.stems import StemStore
 from orchestrator.study import StudySpec, TrialSpec
 from orchestrator.worker import Job
 
@@ -19,11 +21,13 @@ class Work:
         study: The study.
         cells: The cells to train by key; empty for a search.
         template: What all jobs have in common; its checkpoint folder is that of all trials.
+        stems: Where beginnings lie that cells have in common.
     """
 
     study: StudySpec
     cells: Mapping[str, TrialSpec]
     template: Job
+    stems: StemStore
 
     def trial(self, config: Mapping[str, Any]) -> TrialSpec:
         """The cell of a configuration: named in it, or at the point a searcher drew."""
@@ -34,7 +38,15 @@ class Work:
         return str(config["cell"]) if self.cells else cell_key(self.study, self.trial(config))
 
     def job(self, config: Mapping[str, Any]) -> Job:
-        """What the worker does."""
+        """What the worker does; a configuration may say where it begins, and what it leaves."""
         cell = self.trial(config)
         folder: Path = self.template.checkpoint_dir / cell.id
-        return replace(self.template, train=cell.train.to_mapping(), checkpoint_dir=folder)
+        places = {stem.epochs: self.stems.folder(stem.id) for stem in stems(cell.train)}
+        return replace(
+            self.template,
+            train=cell.train.to_mapping(),
+            checkpoint_dir=folder,
+            name=cell.name,
+            begins_from=places.get(config.get("begins", 0)),
+            leaves={epochs: places[epochs] for epochs in config.get("leaves", ())},
+        )

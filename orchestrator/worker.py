@@ -1,20 +1,23 @@
 """One cell in a worker process: from plain values to a trained trial, reported as it goes."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from orchestrator.measures import Points, curve_points, objective, summary_points
 from trainers.engine.checkpoint import CheckpointPolicy
+from trainers.engine.handover import is_left
 from trainers.engine.result import EpochMetrics
 from trainers.run import RunOptions, run
 from trainers.spec import TrainSpec
 
 Report = Mapping[str, Any]
 """`points`: list of [step, time_ms, {name: value}]; `epoch`: epochs trained; `objective`;
-with the last one `done` and `weights_sha256`."""
+`inherited`: epochs that other cells trained, by their names; `left`: numbers of epochs after which
+the state was left for others; with the last one `done` and `weights_sha256`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +33,9 @@ class Job:
         num_threads: torch's threads.
         deterministic: As `RunOptions` takes it.
         report_every_s: Seconds between two reports at least; epochs in between travel together.
+        name: The cell's, for those who begin with its epochs.
+        begins_from: As `RunOptions.start`.
+        leaves: As `RunOptions.leave`.
     """
 
     train: Mapping[str, Any]
@@ -40,17 +46,20 @@ class Job:
     num_threads: int
     deterministic: bool = False
     report_every_s: float = 0.5
+    name: str = ""
+    begins_from: Path | None = None
+    leaves: Mapping[int, Path] = field(default_factory=dict)
 
 
 def train_cell(job: Job, report: Callable[[Report], None]) -> None:
-    """Trains a cell to its end, from its checkpoint if it has one.
+    """Trains a cell to its end, from its checkpoint or a beginning left for it if there is one.
 
     Args:
         job: What to do.
         report: Called with what was measured since the last call; may stop the process.
     """
     spec = TrainSpec.from_mapping(job.train)
-    reporter = _Reporter(report, spec=spec, every_s=job.report_every_s)
+    reporter = _Reporter(report, spec=spec, every_s=job.report_every_s, leaves=job.leaves)
     result = run(
         spec,
         [reporter],
@@ -61,6 +70,9 @@ def train_cell(job: Job, report: Callable[[Report], None]) -> None:
             checkpoint_dir=job.checkpoint_dir,
             checkpoints=job.checkpoints,
             deterministic=job.deterministic,
+            start=job.begins_from,
+            leave=job.leaves,
+            name=job.name,
         ),
     )
     reporter.send(done=True, weights_sha256=result.weights_sha256)
@@ -70,22 +82,37 @@ class _Reporter:
     """Collects epochs and sends them, not more often than asked."""
 
     def __init__(
-        self, report: Callable[[Report], None], *, spec: TrainSpec, every_s: float
+        self,
+        report: Callable[[Report], None],
+        *,
+        spec: TrainSpec,
+        every_s: float,
+        leaves: Mapping[int, Path],
     ) -> None:
         self.report = report
         self.every_s = every_s
         self.num_epochs = spec.epochs
         self.final_from = spec.layers.final_from(epochs=spec.epochs)
+        self.leaves = leaves
+        self.left: list[int] = []
         self.epochs: list[EpochMetrics] = []
+        self.inherited: Counter[str] = Counter()
         self.num_sent = 0
         self.sent_at = -float("inf")
 
     def on_epoch_end(self, metrics: EpochMetrics) -> None:
         self.epochs.append(metrics)
+        if metrics.source:
+            self.inherited[metrics.source] += 1
         if len(self.epochs) == self.num_epochs:
             # The last epoch travels with the end, so that no scheduler can stop between the two.
             return
-        if time.monotonic() - self.sent_at >= self.every_s:
+        folder = self.leaves.get(len(self.epochs))
+        has_left = folder is not None and is_left(folder)
+        if has_left:
+            self.left.append(len(self.epochs))
+        # Others may be waiting for what was left.
+        if has_left or time.monotonic() - self.sent_at >= self.every_s:
             self.send()
 
     def send(self, **more: object) -> None:
@@ -97,6 +124,8 @@ class _Reporter:
                 "summary": _plain(summary_points(self.epochs, final_from=self.final_from)),
                 "objective": objective(self.epochs, final_from=self.final_from),
                 "epoch": len(self.epochs),
+                "inherited": dict(self.inherited),
+                "left": list(self.left),
                 **more,
             }
         )

@@ -1,22 +1,26 @@
 """One trial from start to end, in this process."""
 
 import json
+import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
 from trainers.build import build_task
 from trainers.engine.callbacks import Callback
-from trainers.engine.checkpoint import CheckpointPolicy, Checkpoints
+from trainers.engine.checkpoint import Checkpoint, CheckpointPolicy, Checkpoints
 from trainers.engine.fit import Task, fit
+from trainers.engine.handover import Leaver, left_state
 from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics, TrainResult, selected
 from trainers.errors import SpecError
 from trainers.spec import TrainSpec
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +35,11 @@ class RunOptions:
             left its state; None: no checkpoints.
         checkpoints: Which are kept.
         deterministic: Refuse CUDA operations whose result depends on the order of their threads.
+        start: A folder in which another trial left its state, to begin with it; one in which
+            there is none, or a damaged one, is passed over. Whoever names it answers for it that
+            this trial would have come to the same state.
+        leave: Folders to leave the state in for others, by the number of epochs trained.
+        name: What the epochs of this trial are marked with where another one begins with them.
     """
 
     device: str = "auto"
@@ -39,28 +48,38 @@ class RunOptions:
     checkpoint_dir: Path | None = None
     checkpoints: CheckpointPolicy = field(default_factory=CheckpointPolicy)
     deterministic: bool = False
+    start: Path | None = None
+    leave: Mapping[int, Path] = field(default_factory=dict)
+    name: str = "another trial"
 
     def __post_init__(self) -> None:
-        """Checks the number of threads.
+        """Checks the numbers.
 
         Raises:
-            SpecError: If it is below 1.
+            SpecError: If the number of threads, or of epochs in `leave`, is below 1.
         """
         if self.num_threads is not None and self.num_threads < 1:
             raise SpecError(f"num_threads must be 1 or more, got {self.num_threads}")
+        if min(self.leave, default=1) < 1:
+            raise SpecError(f"leave counts epochs from 1, got {min(self.leave)}")
 
 
 def run(
     spec: TrainSpec, callbacks: Sequence[Callback] = (), *, options: RunOptions | None = None
 ) -> TrainResult:
-    """Trains a trial, from its last checkpoint if there is one, to its end.
+    """Trains a trial to its end, from the furthest state there is.
+
+    That is its last checkpoint, the state it was given to begin with, or one that it left for
+    others before it was interrupted.
 
     The result depends on the spec alone: not on what this process did before, nor on an
-    interruption. On a CPU its weights are the same bits for the same number of threads.
+    interruption, nor on who trained the beginning. On a CPU its weights are the same bits for the
+    same number of threads.
 
     Args:
         spec: The trial.
-        callbacks: Told of every epoch, of those trained before an interruption first.
+        callbacks: Told of every epoch, of those trained before an interruption, or by another
+            trial, first.
         options: Where and how to run.
 
     Raises:
@@ -73,12 +92,16 @@ def run(
     # A caller's no_grad or inference_mode must not reach into the training.
     with _process_settings(spec, options), torch.inference_mode(False), torch.enable_grad():
         task = build_task(spec, data_dir=_data_dir(options), device=device)
-        history: tuple[EpochMetrics, ...] = ()
-        listeners = list(callbacks)
-        if options.checkpoint_dir is not None:
-            keeper = _Keeper(task, _checkpoints(spec, options, options.checkpoint_dir))
-            history = keeper.restore()
-            listeners.append(keeper)
+        checkpoints = _checkpoints(spec, options)
+        history = _restore(task, options, checkpoints)
+        listeners: list[Callback] = []
+        if options.leave:
+            # First: whoever hears of the epoch may rely on its state being there.
+            leaver = Leaver(task, options.leave, name=options.name, num_restored=len(history))
+            listeners.append(leaver)
+        listeners += callbacks
+        if checkpoints is not None:
+            listeners.append(_Keeper(task, checkpoints, num_restored=len(history)))
         epochs = fit(task, history=history, callbacks=listeners)
         return TrainResult(
             epochs=epochs,
@@ -88,23 +111,37 @@ def run(
         )
 
 
-class _Keeper:
-    """Saves the state after each epoch, and puts it back."""
+def _restore(
+    task: Task, options: RunOptions, checkpoints: Checkpoints | None
+) -> tuple[EpochMetrics, ...]:
+    """Puts the furthest state there is into model and optimizer; its epochs."""
+    found: list[Checkpoint | None] = [checkpoints.load() if checkpoints else None]
+    if options.start is not None:
+        found.append(left_state(options.start))
+        if found[-1] is None:
+            log.warning("there is no state in %s to begin with; it is done without", options.start)
+    found += [left_state(folder) for folder in options.leave.values()]
+    states = [state for state in found if state and len(state.history) <= task.epochs]
+    if not states:
+        return ()
+    state = max(states, key=lambda state: len(state.history))
+    task.model.load_state_dict(state.model)
+    task.optimizer.load_state_dict(dict(state.optimizer))
+    # What it left for others and takes back itself is its own.
+    return tuple(
+        replace(metrics, source="") if metrics.source == options.name else metrics
+        for metrics in state.history
+    )
 
-    def __init__(self, task: Task, checkpoints: Checkpoints) -> None:
+
+class _Keeper:
+    """Saves the state after each epoch."""
+
+    def __init__(self, task: Task, checkpoints: Checkpoints, *, num_restored: int) -> None:
         self.task = task
         self.checkpoints = checkpoints
+        self.num_restored = num_restored
         self.history: list[EpochMetrics] = []
-        self.num_restored = 0
-
-    def restore(self) -> tuple[EpochMetrics, ...]:
-        checkpoint = self.checkpoints.load()
-        if checkpoint is None:
-            return ()
-        self.task.model.load_state_dict(checkpoint.model)
-        self.task.optimizer.load_state_dict(dict(checkpoint.optimizer))
-        self.num_restored = len(checkpoint.history)
-        return checkpoint.history
 
     def on_epoch_end(self, metrics: EpochMetrics) -> None:
         self.history.append(metrics)
@@ -121,9 +158,11 @@ class _Keeper:
         )
 
 
-def _checkpoints(spec: TrainSpec, options: RunOptions, folder: Path) -> Checkpoints:
+def _checkpoints(spec: TrainSpec, options: RunOptions) -> Checkpoints | None:
+    if options.checkpoint_dir is None:
+        return None
     identity = json.dumps(spec.canonical().to_mapping(), sort_keys=True)
-    return Checkpoints(folder, policy=options.checkpoints, identity=identity)
+    return Checkpoints(options.checkpoint_dir, policy=options.checkpoints, identity=identity)
 
 
 def _data_dir(options: RunOptions) -> Path:

@@ -57,11 +57,7 @@ class DataSpec:
         """As a study file writes it."""
         sizes = {"batch_size": self.batch_size, "eval_batch_size": self.eval_batch_size}
         augment = self.augment.to_mapping()
-        return {
-            **self.source.to_mapping(),
-            **sizes,
-            **({"augment": augment} if augment else {}),
-        }
+        return self.source.to_mapping() | sizes | ({"augment": augment} if augment else {})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

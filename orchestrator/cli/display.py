@@ -50,6 +50,8 @@ class SweepDisplay:
             say("nothing left to do")
             return
         say(f"epochs    {plan.epochs_todo:,} to train")
+        if plan.shares:
+            say(f"shared    {plan.amount_todo}")
         say(f"slots     {slots} at a time")
         say("time      known once the first epochs are measured")
 

@@ -46,7 +46,10 @@ def run(args: argparse.Namespace) -> int:
     matrix = result_matrix(study, home.tracking_uri, metric=args.metric, where=_pairs(args.where))
     console = Console()
     if not matrix.attrs["is_asked"]:
-        console.print(f"no full run is finished; this is {matrix.attrs['title']}\n", markup=False)
+        console.print(
+            f"nothing is finished as the study stands; this is {matrix.attrs['title']}\n",
+            markup=False,
+        )
     console.print(matrix_title(matrix), soft_wrap=True, highlight=False, markup=False)
     console.print(matrix_table(matrix))
     if args.csv:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 def add_study(parser: argparse.ArgumentParser) -> None:
     """Which study, and what to change in it."""
     parser.add_argument("study", metavar="STUDY", help="a study's name, or a path to a YAML file")
+    add_changes(parser)
+
+
+def add_changes(parser: argparse.ArgumentParser) -> None:
+    """What to change in a study."""
     parser.add_argument(
         "--set",
         action="append",

@@ -26,17 +26,24 @@ def run(args: argparse.Namespace) -> int:
 
     cores = os.cpu_count() or 1
     table = Table(box=None, pad_edge=False)
-    for column in ("study", "trials", "epochs", f"rough time, {cores} cores", "question"):
+    for column in ("study", "trials", "epochs", f"rough time, {cores} cores"):
         justify = "right" if column in ("trials", "epochs") else "left"
-        no_wrap = column != "question"
-        table.add_column(column, justify=justify, no_wrap=no_wrap)  # type: ignore[arg-type]
+        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    questions: list[str] = []
     for name in study_files():
         study = load_study(name)
         todo, trials = plan(study), expand(study)
-        per_trial = rough_seconds(trials, num_cores=cores) / len(trials)
-        cost = ("at most " if study.search else "") + duration(per_trial * todo.num_cells)
-        table.add_row(name, str(todo.num_cells), f"{todo.epochs:,}", cost, study.question)
+        per_epoch = rough_seconds(trials, num_cores=cores) / sum(t.train.epochs for t in trials)
+        cost = ("at most " if study.search else "") + duration(per_epoch * todo.epochs)
+        table.add_row(name, str(todo.num_cells), f"{todo.epochs:,}", cost)
+        questions.append(study.question)
     console = Console()
-    console.print(table)
+    with console.capture() as captured:
+        console.print(table)
+    head, *rows = captured.get().splitlines()
+    print(head)
+    for row, question in zip(rows, questions, strict=True):
+        print(row)
+        console.print(f"  {question}", style="dim", soft_wrap=True, highlight=False, markup=False)
     console.print(f"\ntheir files: {config_folder() / 'studies'}", soft_wrap=True)
     return 0

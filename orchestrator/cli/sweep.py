@@ -21,13 +21,22 @@ if TYPE_CHECKING:
 
     from orchestrator.home import Home
     from orchestrator.study import StudySpec
-    from orchestrator.sweep import Outcome
+    from orchestrator.sweep import Outcome, SweepOptions
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The command's flags."""
     parser = subparsers.add_parser("sweep", help="train what is left of a study")
     add_study(parser)
+    add_resources(parser)
+    add_data_dir(parser)
+    add_home(parser)
+    add_verbose(parser)
+    parser.set_defaults(run=run)
+
+
+def add_resources(parser: argparse.ArgumentParser) -> None:
+    """What trials get, and where they run."""
     resources = parser.add_argument_group("resources")
     resources.add_argument("--cpus-per-trial", type=_positive, default=1.0, metavar="N")
     resources.add_argument(
@@ -45,49 +54,80 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     resources.add_argument(
         "--deterministic", action="store_true", help="only deterministic algorithms on CUDA"
     )
-    add_data_dir(parser)
-    add_home(parser)
-    add_verbose(parser)
-    parser.set_defaults(run=run)
+    resources.add_argument(
+        "--no-share",
+        action="store_true",
+        help="train every trial on its own, also where orders of layers begin alike",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Sweeps, prints the matrix and where everything lies."""
-    if args.concurrency is not None and args.concurrency < 1:
-        raise UsageError(f"--concurrency must be 1 or more, got {args.concurrency}")
-    study, home = study_of(args), home_of(args)
+    study, home, options = study_of(args), home_of(args), sweep_options(args)
 
     from rich.console import Console
 
-    from orchestrator.cli.display import SweepDisplay
-    from orchestrator.launch import Resources, this_machine
-    from orchestrator.sweep import SweepOptions, sweep
-
     console = Console()
+    outcome = watched_sweep(study, home, options, console)
+    _show_matrix(study, home, console)
+    _say_end(outcome, home, console)
+    if outcome.interrupted:
+        say_how_to_go_on(console)
+        return EXIT_INTERRUPTED
+    return EXIT_FAILED if outcome.failures else 0
+
+
+def sweep_options(args: argparse.Namespace) -> "SweepOptions":
+    """What the flags of `add_resources` ask for.
+
+    Raises:
+        UsageError: If they ask for what cannot be.
+    """
+    if args.concurrency is not None and args.concurrency < 1:
+        raise UsageError(f"--concurrency must be 1 or more, got {args.concurrency}")
+
+    from orchestrator.launch import Resources, this_machine
+    from orchestrator.sweep import SweepOptions
+
     gpus = args.gpus_per_trial
     if gpus is None:
         gpus = 1.0 if args.ray_address is None and this_machine()[0]["GPU"] else 0.0
-    display = SweepDisplay(console)
-    options = SweepOptions(
+    return SweepOptions(
         data_dir=data_dir_of(args),
         resources=Resources(cpus=args.cpus_per_trial, gpus=gpus, concurrency=args.concurrency),
         ray_address=args.ray_address,
         deterministic=args.deterministic,
         verbose=args.verbose,
+        share=not args.no_share,
     )
+
+
+def watched_sweep(
+    study: "StudySpec", home: "Home", options: "SweepOptions", console: "Console"
+) -> "Outcome":
+    """One sweep with its live display."""
+    from orchestrator.cli.display import SweepDisplay
+    from orchestrator.sweep import sweep
+
+    display = SweepDisplay(console)
     try:
-        outcome = sweep(study, home, options, display)
+        return sweep(study, home, options, display)
     finally:
         display.stopped()
-    _show_matrix(study, home, console)
-    _say_end(outcome, home, console)
-    if outcome.interrupted:
-        again = shlex.join(["bnn-orchestrate", *sys.argv[1:]])
-        console.print(
-            f"\ninterrupted; go on with: {again}", soft_wrap=True, highlight=False, markup=False
-        )
-        return EXIT_INTERRUPTED
-    return EXIT_FAILED if outcome.failures else 0
+
+
+def say_how_to_go_on(console: "Console") -> None:
+    """The command that goes on after an interruption."""
+    again = shlex.join(["bnn-orchestrate", *sys.argv[1:]])
+    text = f"\ninterrupted; go on with: {again}"
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def say_failures(outcome: "Outcome", console: "Console") -> None:
+    """Each cell that failed, why, and where its log lies."""
+    for failure in outcome.failures:
+        text = f"failed    {failure.name}: {failure.reason}\n          log: {failure.log}"
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def _show_matrix(study: "StudySpec", home: "Home", console: "Console") -> None:
@@ -119,8 +159,7 @@ def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:
     def say(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False, markup=False)
 
-    for failure in outcome.failures:
-        say(f"failed    {failure.name}: {failure.reason}\n          log: {failure.log}")
+    say_failures(outcome, console)
     if outcome.num_copied:
         say(
             f"{outcome.num_copied} cells were trained before, elsewhere; their results were copied"

@@ -24,6 +24,7 @@ from orchestrator.search import (
     Scheduler,
     Searcher,
 )
+from orchestrator.sharing import Beginnings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +42,44 @@ class Search:
     searcher: Searcher
     num_samples: int
     known: Sequence[tuple[Mapping[str, Any], float]] = ()
+
+
+class ReadyCells(TuneSearcher):
+    """Hands out cells as they become ready; Tune asks again when it had none.
+
+    Args:
+        beginnings: Who waits for whom.
+    """
+
+    def __init__(self, beginnings: Beginnings) -> None:
+        super().__init__(metric=vocabulary.OBJECTIVE, mode="min")
+        self.beginnings = beginnings
+        self.keys: dict[str, str] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """The next cell, and how it is trained; None while none is ready."""
+        start = self.beginnings.next()
+        if start is None:
+            return None
+        self.keys[trial_id] = start.key
+        return {"cell": start.key, "begins": start.begins, "leaves": list(start.leaves)}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Passes on how far a cell is."""
+        if "left" in result:
+            self.beginnings.reported(
+                self.keys[trial_id], epoch=result["epoch"], left=result["left"]
+            )
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Passes on the end of a cell."""
+        self.on_trial_result(trial_id, result or {})
+        self.beginnings.ended(self.keys[trial_id], finished=bool(result) and not error)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: a sweep that goes on begins from what is recorded."""
 
 
 def search_parts(search: Search) -> tuple[dict[str, Any], SearchAlgorithm | TuneSearcher]:

@@ -14,9 +14,16 @@ from ray.tune.search import BasicVariantGenerator, SearchAlgorithm
 from ray.tune.search import Searcher as TuneSearcher
 
 from orchestrator import vocabulary
-from orchestrator.launch.parts import Search, limited, search_parts, tune_scheduler
+from orchestrator.launch.parts import (
+    ReadyCells,
+    Search,
+    limited,
+    search_parts,
+    tune_scheduler,
+)
 from orchestrator.launch.resources import Resources
 from orchestrator.search import Scheduler
+from orchestrator.sharing import Beginnings
 from orchestrator.worker import Job, Report, train_cell
 
 
@@ -55,6 +62,7 @@ def launch(
     work: Work,
     *,
     keys: Sequence[str],
+    beginnings: Beginnings | None,
     search: Search | None,
     scheduler: Scheduler | None,
     max_epochs: int,
@@ -70,6 +78,7 @@ def launch(
     Args:
         work: What each configuration means.
         keys: The cells to run; empty for a search.
+        beginnings: Hands out those cells where some wait for others; None: all are ready.
         search: How configurations are drawn, if they are.
         scheduler: What stops hopeless trials, if anything.
         max_epochs: Most epochs of a trial.
@@ -85,6 +94,8 @@ def launch(
     space: dict[str, Any] = {"cell": tune.grid_search(list(keys))}
     algorithm: SearchAlgorithm | TuneSearcher = BasicVariantGenerator()
     num_samples = 1
+    if beginnings is not None:
+        space, algorithm, num_samples = {}, ReadyCells(beginnings), len(beginnings)
     if search is not None:
         space, algorithm = search_parts(search)
         num_samples = search.num_samples

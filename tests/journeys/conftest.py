@@ -31,6 +31,24 @@ matrix: {rows: order, over: seed, also: [last/test_error]}
 """
 
 
+ORDERS = """\
+study: orders
+question: Which order of three layers is best on a few digits?
+base:
+  model: {name: mlp, widths: [64, 24, 16, 10]}
+  data: {name: digits, batch_size: 32}
+  optimizer: {name: adam, lr: 0.02}
+  layers: {order: [fc1, fc2, fc3], epochs_per_layer: 4}
+  epochs: 12
+  seed: 7
+axes:
+  - {name: order, sets: layers.order, permutations: all, controls: [float]}
+  - {name: seed, seeds: [7]}
+metric: {name: selected/test_error}
+matrix: {rows: order, over: seed}
+"""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a command ended."""
@@ -135,11 +153,18 @@ def small() -> str:
 
 
 @pytest.fixture(scope="session")
+def orders() -> str:
+    """A study of the six orders of three layers, and its float control."""
+    return ORDERS
+
+
+@pytest.fixture(scope="session")
 def deterministic_part() -> Callable[[Cell], dict[tuple[str, int], float]]:
-    """All points of a cell but those that are times."""
+    """All points of a cell but those that are times, or say who trained its beginning."""
 
     def part(cell: Cell) -> dict[tuple[str, int], float]:
-        return {key: value for key, value in cell.points.items() if key[0] != "epoch_s"}
+        other = ("epoch_s", "inherited_epochs")
+        return {key: value for key, value in cell.points.items() if key[0] not in other}
 
     return part
 

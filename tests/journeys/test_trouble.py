@@ -122,6 +122,85 @@ def test_a_kill_half_way_ends_in_the_same_results_each_recorded_once(
         assert cell.tags["bnn.weights_sha256"] == before[name].tags["bnn.weights_sha256"]
 
 
+def _longer_orders(orders: str, *, checkpoint: str) -> str:
+    text = orders.replace("epochs: 12", "epochs: 60")
+    text = text.replace("epochs_per_layer: 4", "epochs_per_layer: 20")
+    return text + f"checkpoint: {checkpoint}\n"
+
+
+def _weights(user: Any) -> dict[str, str]:
+    return {cell.name: cell.tags["bnn.weights_sha256"] for cell in user.cells()}
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory, settled: Any, orders: str) -> Any:
+    """A user whose sweep of the orders shared nothing and met no trouble."""
+    calm = type(settled)(tmp_path_factory.mktemp("calm"))
+    path = calm.writes(_longer_orders(orders, checkpoint="{policy: none}"))
+    assert calm.runs("sweep", path, "--no-share").code == 0
+    return calm
+
+
+@pytest.mark.parametrize("policy", ["{policy: none}", "{policy: last, interval_s: 0}"])
+def test_a_kill_half_way_through_shared_beginnings_changes_no_result(
+    policy: str, user: Any, calm: Any, orders: str, deterministic_part: Callable[[Any], Any]
+) -> None:
+    path = user.writes(_longer_orders(orders, checkpoint=policy))
+    process = user.starts("sweep", path)
+    stems = user.home / "checkpoints" / "stems"
+    # The float control and a first order are on their way or done; others wait or have begun.
+    _wait_until(lambda: len(list(stems.glob("*/*.pt"))) > 0)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert list(stems.glob("*/*.pt"))
+    done = user.runs("sweep", path)
+    assert done.code == 0, done.err
+    assert "shared    " in done.out
+    before = {cell.name: cell for cell in calm.cells()}
+    assert _weights(user) == _weights(calm)
+    assert len(user.cells()) == 7
+    for cell in user.cells():
+        assert deterministic_part(cell) == deterministic_part(before[cell.name])
+        assert cell.num_rows == len(cell.points)
+    assert any("bnn.inherited" in cell.tags for cell in user.cells())
+    assert list(stems.iterdir()) == []
+
+
+def test_where_no_beginning_can_be_left_every_cell_trains_its_own(
+    user: Any, calm: Any, orders: str
+) -> None:
+    path = user.writes(_longer_orders(orders, checkpoint="{policy: none}"))
+    folder = user.home / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "stems").touch()
+    done = user.runs("sweep", path)
+    assert done.code == 0, done.err
+    assert "7/7" in done.out
+    assert _weights(user) == _weights(calm)
+    assert not any("bnn.inherited" in cell.tags for cell in user.cells())
+
+
+def test_a_carrier_that_dies_for_good_is_replaced(user: Any, calm: Any, orders: str) -> None:
+    text = _longer_orders(orders, checkpoint="{policy: none}").replace(", controls: [float]", "")
+    path = user.writes(text + "retries: 0\n")
+    process = user.starts("sweep", path, "--concurrency", "1")
+    _wait_until(lambda: _journal_rows(user) > 100)
+    victims = _workers_of(process.pid)
+    assert victims
+    os.kill(victims[0], signal.SIGKILL)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, out
+    states = {cell.name: cell.tags["bnn.state"] for cell in user.cells()}
+    assert sorted(states.values()) == ["failed"] + ["finished"] * 5
+    assert states["forward · seed 7"] == "failed"
+    again = user.runs("sweep", path)
+    assert again.code == 0, again.err
+    weights = _weights(calm)
+    del weights["float · seed 7"]
+    assert _weights(user) == weights
+    assert list((user.home / "checkpoints" / "stems").iterdir()) == []
+
+
 def test_more_than_the_machine_has_is_said_before_anything_starts(user: Any, small: str) -> None:
     started = time.monotonic()
     done = user.runs("sweep", user.writes(small), "--cpus-per-trial", "4096")

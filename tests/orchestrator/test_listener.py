@@ -14,8 +14,9 @@ from orchestrator import vocabulary
 from orchestrator.cells import cell_key, describe
 from orchestrator.delivery import Delivery
 from orchestrator.journal import CellDescription, Entry, Journal
-from orchestrator.listener import SweepListener, file_name
+from orchestrator.listener import SweepListener, file_name, inherited_text
 from orchestrator.progress import Progress
+from orchestrator.stems import StemStore
 from orchestrator.study import StudySpec, TrialSpec
 from orchestrator.work import Work
 from orchestrator.worker import Job
@@ -71,7 +72,9 @@ def listener(
     )
     by_key = {cell_key(study, cell): cell for cell in cells}
     return SweepListener(
-        work=Work(study=study, cells=by_key, template=template),
+        work=Work(
+            study=study, cells=by_key, template=template, stems=StemStore(tmp_path / "stems")
+        ),
         journal=journal,
         delivery=cast(Delivery, SimpleNamespace(last_error="no answer")),
         progress=Progress(num_cells=len(cells), epochs=2 * len(cells)),
@@ -107,6 +110,8 @@ def _report(epoch: int, *, time_ms: int = 1000, error: float = 0.5, **more: Any)
         "summary": [epoch, time_ms, {"selected/test_error": error}],
         "objective": error,
         "epoch": epoch + 1,
+        "inherited": {},
+        "left": [],
         **more,
     }
 
@@ -171,6 +176,52 @@ def test_a_cell_that_the_scheduler_stopped_is_finished_and_says_so(
     listener.ended(key)
     assert entry().state == vocabulary.FINISHED
     assert entry().tags == {vocabulary.STOPPED_EARLY: "after 1 epochs"}
+
+
+def test_epochs_of_other_cells_are_journaled_and_marked_but_not_counted(
+    listener: SweepListener, journal: Journal, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.reported(key, _report(0, inherited={"reverse · seed 1": 1}))
+    assert (listener.train_s, listener.progress.epochs_done) == (0, 0)
+    more: dict[str, Any] = {"inherited": {"reverse · seed 1": 1}, "weights_sha256": "abc"}
+    listener.reported(key, _report(1, **more))
+    assert (listener.train_s, listener.progress.epochs_done) == (0.25, 1)
+    listener.ended(key)
+    steps = [point.step for point in journal.points(key) if point.key == "test/error"]
+    assert steps == [0, 1]
+    [mark] = [point for point in journal.points(key) if point.key == vocabulary.INHERITED_EPOCHS]
+    assert (mark.step, mark.value) == (1, 1)
+    assert entry().tags[vocabulary.INHERITED] == "1 epochs from reverse · seed 1"
+    [log] = listener.logs.iterdir()
+    assert "1 epochs from reverse · seed 1" in log.read_text()
+
+
+def test_a_beginning_that_was_not_found_is_logged(listener: SweepListener, key: str) -> None:
+    listener.started({"cell": key, "begins": 1, "leaves": []})
+    for epoch in (0, 1):
+        listener.reported(key, _report(epoch, weights_sha256="abc"))
+    listener.ended(key)
+    [log] = listener.logs.iterdir()
+    assert "all its own; it did not begin with the 1 epochs that were left" in log.read_text()
+
+
+def test_epochs_of_several_cells_are_marked_with_each() -> None:
+    report = _report(9, inherited={"forward": 4, "order 132": 2})
+    assert inherited_text(report) == "4 epochs from forward, 2 epochs from order 132"
+    assert inherited_text(_report(9)) == ""
+
+
+@pytest.mark.parametrize("end", ["failed", "interrupted"])
+def test_a_cell_that_does_not_end_well_says_whose_epochs_it_began_with(
+    end: str, listener: SweepListener, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.reported(key, _report(0, inherited={"reverse · seed 1": 1}))
+    if end == "failed":
+        listener.failed(key, reason="no memory", details="", final=True)
+    else:
+        listener.interrupt()
+    assert entry().state == end
+    assert entry().tags[vocabulary.INHERITED] == "1 epochs from reverse · seed 1"
 
 
 def test_a_failure_that_is_tried_again_is_told_and_logged_only(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -106,3 +107,16 @@ def test_an_error_that_is_no_number_is_never_selected(make_metrics: MakeMetrics)
     epochs = [make_metrics(0, validation=math.nan), make_metrics(1, validation=0.5)]
     assert objective(epochs, final_from=0) == pytest.approx(0.5)
     assert summary_points(epochs, final_from=0).values["selected/epoch"] == 1
+
+
+def test_without_the_test_part_its_metrics_are_absent(epochs: list[EpochMetrics]) -> None:
+    untested = [replace(metrics, test=None) for metrics in epochs]
+    curves, summary = (
+        curve_points(untested[0]).values,
+        summary_points(untested, final_from=2).values,
+    )
+    assert set(summary) == set(vocabulary.SUMMARIES) - set(vocabulary.TEST_METRICS)
+    assert not set(curves) & set(vocabulary.TEST_METRICS)
+    assert set(vocabulary.CURVES) <= set(curves) | set(vocabulary.TEST_METRICS)
+    assert summary["selected/validation_error"] == pytest.approx(0.3)
+    assert objective(untested, final_from=2) == pytest.approx(0.3)

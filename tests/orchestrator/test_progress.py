@@ -98,3 +98,51 @@ def test_no_time_is_left_when_all_is_done(progress: Progress) -> None:
         progress.report(key, done=10, num_new=10, spent_s=1.0, objective=0.1)
         progress.end(key, failed=False)
     assert progress.left_s == 0
+
+
+@pytest.fixture
+def branch(clock: Clock) -> Progress:
+    """One cell that shall begin with four of its ten epochs, and nothing else."""
+    progress = Progress(num_cells=1, epochs=6, inherited={"b": 4}, clock=clock)
+    progress.start("b", name="cell b", epochs=10)
+    return progress
+
+
+def _say(progress: Progress, done: int, *, inherited: int, num_new: int = 0) -> None:
+    progress.report(
+        "b", done=done, inherited=inherited, num_new=num_new, spent_s=num_new, objective=0.5
+    )
+
+
+def test_epochs_of_others_are_not_counted_as_trained(branch: Progress, clock: Clock) -> None:
+    _say(branch, 1, inherited=1)
+    assert (branch.epochs, branch.epochs_done) == (6, 0)
+    clock.now += 3
+    _say(branch, 7, inherited=4, num_new=3)
+    assert (branch.epochs, branch.epochs_done) == (6, 3)
+    assert branch.epochs_per_s == pytest.approx(1)
+    assert branch.left_s == pytest.approx(3)
+    branch.end("b", failed=False)
+    assert (branch.epochs, branch.epochs_done) == (6, 6)
+
+
+def test_what_could_not_be_begun_with_is_more_to_do(branch: Progress, clock: Clock) -> None:
+    clock.now += 1
+    _say(branch, 1, inherited=0, num_new=1)
+    assert (branch.epochs, branch.epochs_done) == (10, 1)
+    branch.end("b", failed=False)
+    assert (branch.epochs, branch.epochs_done) == (10, 10)
+
+
+def test_a_cell_that_begins_again_is_expected_to_go_as_planned(branch: Progress) -> None:
+    _say(branch, 1, inherited=0, num_new=1)
+    branch.start("b", name="cell b", epochs=10)
+    assert (branch.epochs, branch.epochs_done) == (6, 0)
+
+
+def test_more_epochs_of_others_than_planned_are_less_to_do(branch: Progress) -> None:
+    _say(branch, 6, inherited=6)
+    assert (branch.epochs, branch.epochs_done) == (4, 0)
+    branch.end("b", failed=False)
+    assert branch.left_s is None
+    assert (branch.epochs, branch.epochs_done) == (4, 4)

@@ -512,3 +512,37 @@ def test_reading_a_study_loads_neither_torchs_compiler_nor_torchvision(
     command = [sys.executable, "-c", textwrap.dedent(code), json.dumps(mapping)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("shown", "paths"),
+    [
+        ({"metric": {"name": "selected/test_error"}}, ["metric.name"]),
+        ({"metric": {"name": "test/loss"}}, ["metric.name"]),
+        ({"metric": {"name": "best_on_test/validation_error"}}, ["metric.name"]),
+        (
+            {"matrix": {"rows": "order", "also": ["last/test_accuracy", "last/epoch"]}},
+            ["matrix.also"],
+        ),
+        ({}, []),
+    ],
+)
+def test_a_study_that_leaves_out_the_test_part_shows_nothing_of_it(
+    shown: dict[str, Any], paths: list[str], make_mapping: MakeMapping
+) -> None:
+    given = {"metric": {"name": "selected/validation_error"}, "matrix": {"rows": "order"}} | shown
+    mapping = make_mapping(base=TRAIN | {"measure_test": False}, **given)
+    if not paths:
+        assert not StudySpec.from_mapping(mapping).base.measure_test
+        return
+    with pytest.raises(SpecError, match=r"base\.measure_test is false") as raised:
+        StudySpec.from_mapping(mapping)
+    assert [fault.path for fault in raised.value.faults] == paths
+
+
+def test_whether_the_test_part_is_measured_is_part_of_the_id_only_where_it_is_not() -> None:
+    def id_of(**changes: Any) -> str:
+        return TrialSpec(train=TrainSpec.from_mapping(TRAIN | changes), labels={}).id
+
+    assert id_of(measure_test=True) == id_of()
+    assert id_of(measure_test=False) != id_of()

@@ -9,8 +9,10 @@ import pytest
 from orchestrator import vocabulary
 from orchestrator.catalog import StudyError
 from orchestrator.cells import cell_key
+from orchestrator.expansion import expand
 from orchestrator.planning import plan
 from orchestrator.record import RecordedCell
+from orchestrator.sharing import stems
 from orchestrator.study import StudySpec, TrialSpec
 from orchestrator.study_record import parent_tags, plan_content, refuse_changed_labels
 from trainers.spec import TrainSpec
@@ -57,6 +59,30 @@ def test_a_plan_as_plain_values_names_every_cell_and_what_it_trains(
     assert [cell["trial"] for cell in content["cells"]] == [cell.id for cell in cells]
     assert content["cells"][3]["labels"] == {"order": "binary", "seed": "2"}
     assert TrainSpec.from_mapping(content["cells"][3]["train"]) == cells[3].train
+
+
+def test_a_plan_says_what_is_shared_and_who_begins_with_whose_epochs(
+    make_study: MakeStudy,
+) -> None:
+    base = make_study().base.to_mapping() | {
+        "model": {"name": "mlp", "widths": [64, 8, 8, 10]},
+        "layers": {"order": [1, 2, 3], "epochs_per_layer": 4},
+        "epochs": 12,
+    }
+    order = {"name": "order", "sets": "layers.order", "permutations": ["forward", "132"]}
+    study = make_study(base=base, axes=[order], matrix={"rows": "order"})
+    content = json.loads(json.dumps(plan_content(plan(study))))
+    assert content["shared"] == "5 stage trainings instead of 6, 20 epochs instead of 24"
+    assert (content["epochs"], content["epochs_alone"]) == (20, 24)
+    assert (content["stage_trainings"], content["stage_trainings_alone"]) == (5, 6)
+    forward, other = content["cells"]
+    assert (forward["leaves"], other["leaves"]) == ([4], [])
+    assert other["inherits"] == {"epochs": 4, "from": "forward"}
+    assert "inherits" not in forward
+    left = [stems(expand(study)[1].train)[0].id]
+    content = plan_content(plan(study, finished=[expand(study)[0].id], left=left))
+    assert content["cells"][1]["inherits"] == {"epochs": 4, "from": "an earlier sweep"}  # type: ignore[index]
+    assert plan_content(plan(study, share=False))["shared"] == "nothing"
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cells import cell_key
-from orchestrator.expansion import trial_at
+from orchestrator.expansion import expand, trial_at
+from orchestrator.sharing import stems
+from orchestrator.stems import StemStore
 from orchestrator.study import StudySpec, TrialSpec
 from orchestrator.work import Work
 from orchestrator.worker import Job
@@ -15,6 +17,7 @@ from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.spec import TrainSpec
 
 MakeStudy = Callable[..., StudySpec]
+STEMS = StemStore(Path("stems"))
 
 
 @pytest.fixture
@@ -32,9 +35,8 @@ def template(tmp_path: Path) -> Job:
 
 @pytest.fixture
 def work(study: StudySpec, cells: tuple[TrialSpec, ...], template: Job) -> Work:
-    return Work(
-        study=study, cells={cell_key(study, cell): cell for cell in cells}, template=template
-    )
+    by_key = {cell_key(study, cell): cell for cell in cells}
+    return Work(study=study, cells=by_key, template=template, stems=STEMS)
 
 
 def test_a_configuration_names_its_cell(work: Work, cells: tuple[TrialSpec, ...]) -> None:
@@ -55,9 +57,30 @@ def test_a_job_trains_the_cell_in_a_folder_of_its_own(
     assert len({job.checkpoint_dir for job in jobs}) == len(jobs)
 
 
+def test_a_job_begins_and_leaves_where_the_configuration_says(
+    make_study: MakeStudy, template: Job
+) -> None:
+    base = make_study().base.to_mapping() | {
+        "model": {"name": "mlp", "widths": [64, 8, 8, 8, 10]},
+        "layers": {"order": [4, 1, 2, 3], "epochs_per_layer": 3},
+        "epochs": 12,
+    }
+    study = make_study(base=base, axes=[{"name": "seed", "seeds": [1]}], matrix={"rows": "seed"})
+    [cell] = expand(study)
+    key = cell_key(study, cell)
+    work = Work(study=study, cells={key: cell}, template=template, stems=STEMS)
+    first, second = (STEMS.folder(stem.id) for stem in stems(cell.train))
+    job = work.job({"cell": key, "begins": 3, "leaves": [6]})
+    assert (job.name, job.begins_from, job.leaves) == (cell.name, first, {6: second})
+    job = work.job({"cell": key, "begins": 0, "leaves": [3, 6]})
+    assert (job.begins_from, job.leaves) == (None, {3: first, 6: second})
+    job = work.job({"cell": key})
+    assert (job.begins_from, job.leaves) == (None, {})
+
+
 def test_what_a_searcher_draws_is_a_cell_too(make_search: MakeStudy, template: Job) -> None:
     study = make_search()
-    work = Work(study=study, cells={}, template=template)
+    work = Work(study=study, cells={}, template=template, stems=STEMS)
     drawn = {"lr": 0.0123456789, "size": "64"}
     trial = trial_at(study, drawn)
     assert work.trial(drawn).id == trial.id

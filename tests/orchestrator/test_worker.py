@@ -154,6 +154,75 @@ def test_a_finished_cell_that_is_asked_for_again_reports_all_without_training(jo
     assert [report["points"] for report in again] == [report["points"] for report in whole]
 
 
+@pytest.fixture
+def pair(job: Job, tmp_path: Path) -> tuple[Job, Job]:
+    """One that leaves its state after two of six epochs, and one that begins with it."""
+    model = {"name": "mlp", "widths": [64, 8, 8, 10]}
+    carrier, branch = (
+        replace(
+            job,
+            train={
+                **job.train,
+                "model": model,
+                "layers": {"order": order, "epochs_per_layer": 2},
+                "epochs": 6,
+            },
+            checkpoints=CheckpointPolicy(),
+            checkpoint_dir=tmp_path / name,
+            name=name,
+            report_every_s=3600.0,
+        )
+        for name, order in (("forward", [1, 2, 3]), ("132", [1, 3, 2]))
+    )
+    stem = tmp_path / "stems" / "a"
+    return replace(carrier, leaves={2: stem}), replace(branch, begins_from=stem)
+
+
+def test_what_is_left_for_others_is_said_at_once(pair: tuple[Job, Job]) -> None:
+    reports: list[Mapping[str, Any]] = []
+    train_cell(pair[0], reports.append)
+    assert [(report["epoch"], report["left"]) for report in reports] == [
+        (1, []),
+        (2, [2]),
+        (6, [2]),
+    ]
+    assert all(report["inherited"] == {} for report in reports)
+
+
+def test_a_cell_that_begins_with_epochs_of_another_reports_them_all_and_says_whose(
+    pair: tuple[Job, Job],
+) -> None:
+    carrier, branch = pair
+    alone: list[Mapping[str, Any]] = []
+    train_cell(replace(branch, begins_from=None), alone.append)
+    first: list[Mapping[str, Any]] = []
+    train_cell(carrier, first.append)
+    reports: list[Mapping[str, Any]] = []
+    train_cell(branch, reports.append)
+    assert reports[-1]["weights_sha256"] == alone[-1]["weights_sha256"]
+    assert _untimed(reports) == _untimed(alone)
+    assert reports[-1]["inherited"] == {"forward": 2}
+    assert reports[0]["points"][0] == first[0]["points"][0]
+    assert json.loads(json.dumps(reports)) == reports
+
+
+def test_a_cell_whose_beginning_is_not_there_trains_it_and_says_so(pair: tuple[Job, Job]) -> None:
+    reports: list[Mapping[str, Any]] = []
+    train_cell(pair[1], reports.append)
+    assert reports[-1]["inherited"] == {}
+    assert reports[-1]["epoch"] == 6
+
+
+def test_what_could_not_be_left_is_not_said_to_be_there(
+    pair: tuple[Job, Job], tmp_path: Path
+) -> None:
+    (tmp_path / "a-file").touch()
+    reports: list[Mapping[str, Any]] = []
+    train_cell(replace(pair[0], leaves={2: tmp_path / "a-file" / "stem"}), reports.append)
+    assert reports[-1]["left"] == []
+    assert reports[-1]["epoch"] == 6
+
+
 def test_a_job_that_is_no_trial_is_refused(job: Job) -> None:
     with pytest.raises(SpecError, match="epochs: must be 1 or more"):
         train_cell(replace(job, train={**job.train, "epochs": 0}), print)

@@ -1,12 +1,13 @@
 """Options bound to a constructor's signature."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import pytest
 
-from trainers.binding import Component, bind, convert, options_of, plain, show
-from trainers.errors import SpecError
+from trainers.binding import Component, Record, bind, convert, options_of, plain, show
+from trainers.errors import Fault, SpecError
 
 
 class Scaled:
@@ -141,3 +142,56 @@ def test_show_keeps_to_one_short_line() -> None:
     assert show({"a": 1}) == "the mapping {'a': 1}"
     assert len(show("x" * 500)) < 80
     assert show("x" * 500).endswith("...")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Corner(Record):
+    """Stands for an option that is a mapping itself."""
+
+    kind: ClassVar[str] = "corner"
+
+    left: int = 0
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.left < 0:
+            raise SpecError(Fault("left", "must be 0 or more"))
+
+
+ORIGIN = Corner()
+
+
+def cornered(*, at: Corner = ORIGIN) -> Corner:
+    return at
+
+
+CORNERED = {"cornered": cornered}
+
+
+def test_a_mapping_becomes_the_record_that_an_option_declares() -> None:
+    bound = bind("part", CORNERED, {"name": "cornered", "at": {"left": 3}})
+    assert bound == Component("cornered", {"at": Corner(left=3)})
+    assert hash(bound) == hash(Component("cornered", {"at": Corner(left=3)}))
+    assert bound.to_mapping() == {"name": "cornered", "at": {"left": 3}}
+    assert bind("part", CORNERED, bound.to_mapping()) == bound
+    assert convert(Corner(left=1), Corner) == Corner(left=1)
+
+
+def test_a_record_of_defaults_is_left_out() -> None:
+    written = {"name": "cornered", "at": {"left": 0, "name": None}}
+    assert bind("part", CORNERED, written) == bind("part", CORNERED, "cornered")
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "what"),
+    [
+        ({"lef": 1}, "at.lef", "unknown option of corner, did you mean 'left'"),
+        ({"left": "x"}, "at.left", "expected a whole number"),
+        ({"left": -1}, "at.left", "must be 0 or more"),
+        (5, "at", "expected a mapping with left, name, got 5"),
+    ],
+)
+def test_a_fault_inside_a_record_has_its_place(value: object, path: str, what: str) -> None:
+    with pytest.raises(SpecError, match=what) as raised:
+        bind("part", CORNERED, {"name": "cornered", "at": value})
+    assert [fault.path for fault in raised.value.faults] == [path]

@@ -90,7 +90,7 @@ def test_layers_of_a_model_too_large_to_train_are_known() -> None:
     ("model", "data"), [(_mlp(64, 20, 10), "digits"), (_mlp(784, 20, 10), "mnist")]
 )
 def test_a_model_that_takes_the_images_has_no_fault(model: Component, data: str) -> None:
-    assert fit_faults(model, data) == ()
+    assert fit_faults(model, Component(data)) == ()
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,20 @@ def test_a_model_that_takes_the_images_has_no_fault(model: Component, data: str)
 def test_a_model_that_does_not_fit_has_one_fault_of_one_line(
     model: Component, data: str, what: str
 ) -> None:
-    [fault] = fit_faults(model, data)
+    [fault] = fit_faults(model, Component(data))
     assert fault.path == ""
     assert what in fault.what
     assert "\n" not in fault.what
+
+
+def test_the_shape_follows_the_options_of_the_data_set() -> None:
+    model = _mlp(3 * 6 * 6, 20, 4)
+    options = {"folder": "tiny", "size": 6, "classes": 4}
+    assert fit_faults(model, Component("image_folder", options)) == ()
+    [fault] = fit_faults(model, Component("image_folder", {**options, "size": 8}))
+    assert "does not take the 3x8x8 images" in fault.what
+    # Told where the data set is checked.
+    assert fit_faults(model, Component("image_folder", {**options, "size": 0})) == ()
 
 
 def test_checking_a_model_records_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +133,7 @@ def test_checking_a_model_records_no_gradient(monkeypatch: pytest.MonkeyPatch) -
             return images.new_zeros(len(images), 10)
 
     monkeypatch.setitem(MODELS, "watching", Watching)
-    assert fit_faults(Component("watching"), "digits") == ()
+    assert fit_faults(Component("watching"), Component("digits")) == ()
     assert seen == [False]
 
 

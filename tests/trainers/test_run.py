@@ -1,6 +1,7 @@
 """One trial from start to end: the same bits every time, interrupted or not."""
 
 import dataclasses
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -218,6 +219,124 @@ def test_optimizer_state_and_rate_survive_an_interruption(
     with pytest.raises(Interrupted, match="after epoch"):
         run(spec, [Listener(3)], options=options)
     assert same_result(run(spec, options=options), run(spec, options=CPU))
+
+
+THREE = {"order": [3, 1, 2], "epochs_per_layer": 2}
+OTHER = {"order": [3, 2, 1], "epochs_per_layer": 2}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {
+            "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9},
+            "lr_schedule": {"name": "multistep", "milestones": [1, 3]},
+        },
+        {"latent_at_eval": "reset"},
+        {"weights": {"name": "sign", "clip": 0.1}, "precision": "float64"},
+    ],
+    ids=["adam", "sgd", "reset", "clip"],
+)
+def test_a_run_that_begins_with_the_state_of_another_ends_with_the_bits_of_its_own(
+    change: dict[str, Any],
+    make_spec: MakeSpec,
+    untimed: Untimed,
+    tmp_path: Path,
+) -> None:
+    stem, carrier = tmp_path / "stem", make_spec(layers=THREE, epochs=6, **change)
+    options = dataclasses.replace(CPU, leave={2: stem}, name="312")
+    left = run(carrier, options=options)
+    assert left.weights_sha256 == run(carrier, options=CPU).weights_sha256
+
+    spec = make_spec(layers=OTHER, epochs=6, **change)
+    alone, listener = run(spec, options=CPU), Listener()
+    branch = run(spec, [listener], options=dataclasses.replace(CPU, start=stem))
+    assert branch.weights_sha256 == alone.weights_sha256
+    assert tuple(listener.heard) == branch.epochs
+    assert [metrics.source for metrics in branch.epochs] == ["312"] * 2 + [""] * 4
+    unmarked = [untimed(dataclasses.replace(metrics, source="")) for metrics in branch.epochs]
+    assert unmarked == [untimed(metrics) for metrics in alone.epochs]
+    times = [(metrics.time_ms, metrics.wall_s) for metrics in left.epochs[:2]]
+    assert [(metrics.time_ms, metrics.wall_s) for metrics in branch.epochs[:2]] == times
+
+
+def test_a_branch_goes_on_from_its_own_checkpoint_and_keeps_the_marks(
+    make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    stem = tmp_path / "stem"
+    run(make_spec(layers=THREE, epochs=6), options=dataclasses.replace(
+        CPU, leave={2: stem}, name="312"))  # fmt: skip
+    spec = make_spec(layers=OTHER, epochs=6)
+    options = dataclasses.replace(
+        CPU,
+        start=stem,
+        checkpoint_dir=tmp_path / "trial",
+        checkpoints=CheckpointPolicy(policy="every"),
+    )
+    first = Listener(3)
+    with pytest.raises(Interrupted, match="after epoch"):
+        run(spec, [first], options=options)
+    shutil.rmtree(stem)
+    resumed = run(spec, options=options)
+    # The checkpoint of epoch 3 was not written any more.
+    assert resumed.epochs[:3] == tuple(first.heard[:3])
+    assert [metrics.source for metrics in resumed.epochs] == ["312"] * 2 + [""] * 4
+    assert resumed.weights_sha256 == run(spec, options=CPU).weights_sha256
+    names = sorted(path.name[:12] for path in (tmp_path / "trial").iterdir())
+    assert names == [f"epoch-00000{number}" for number in (2, 3, 4, 5)]
+
+
+@pytest.mark.parametrize("damage", ["missing", "damaged", "too long"])
+def test_a_state_that_cannot_be_begun_with_costs_nothing_but_time(
+    damage: str,
+    make_spec: MakeSpec,
+    same_result: SameResult,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stem, spec = tmp_path / "stem", make_spec(layers=OTHER, epochs=6)
+    if damage != "missing":
+        after = 7 if damage == "too long" else 2
+        run(
+            make_spec(layers=THREE, epochs=8),
+            options=dataclasses.replace(CPU, leave={after: stem}),
+        )
+    if damage == "damaged":
+        (path,) = stem.iterdir()
+        path.write_bytes(path.read_bytes()[:-7])
+    begun = run(spec, options=dataclasses.replace(CPU, start=stem))
+    assert (f"there is no state in {stem}" in caplog.text) == (damage != "too long")
+    assert same_result(begun, run(spec, options=CPU))
+
+
+def test_a_run_that_was_interrupted_takes_back_what_it_left(
+    make_spec: MakeSpec, same_result: SameResult, tmp_path: Path
+) -> None:
+    # It keeps no checkpoints, but left its state for others.
+    spec, first, second = make_spec(layers=THREE, epochs=6), Listener(4), Listener()
+    options = dataclasses.replace(CPU, leave={2: tmp_path / "stem"}, name="312")
+    with pytest.raises(Interrupted, match="after epoch"):
+        run(spec, [first], options=options)
+    assert same_result(run(spec, [second], options=options), run(spec, options=CPU))
+    restored = [before == after for before, after in zip(first.heard, second.heard, strict=False)]
+    assert restored == [True, True, False, False, False]
+
+
+def test_a_state_is_there_when_its_epoch_is_told(make_spec: MakeSpec, tmp_path: Path) -> None:
+    seen: list[bool] = []
+
+    class Watch:
+        def on_epoch_end(self, metrics: EpochMetrics) -> None:
+            seen.append(any(tmp_path.glob("stem/*.pt")))
+
+    run(make_spec(), [Watch()], options=dataclasses.replace(CPU, leave={2: tmp_path / "stem"}))
+    assert seen == [False, True, True, True, True]
+
+
+def test_a_state_before_the_first_epoch_cannot_be_left(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="leave counts epochs from 1, got 0"):
+        RunOptions(leave={0: tmp_path})
 
 
 def test_a_finished_run_is_told_again_and_not_trained_again(
@@ -456,3 +575,38 @@ def test_resetting_latent_weights_is_another_trial_but_not_for_a_float_network()
     for latent in latent_weights(reset.model).values():
         assert set(latent.unique().tolist()) == {-1.0, 1.0}
     assert digest(latent_at_eval="reset") == digest()
+
+
+AUGMENTED = {"name": "digits", "batch_size": 64, "augment": {"crop": 1, "flip": True}}
+
+
+def test_an_augmented_trial_goes_on_to_the_same_bits(
+    make_spec: MakeSpec, same_result: SameResult, tmp_path: Path
+) -> None:
+    spec = make_spec(data=AUGMENTED)
+    options = dataclasses.replace(
+        CPU, checkpoint_dir=tmp_path, checkpoints=CheckpointPolicy(policy="every")
+    )
+    with pytest.raises(Interrupted, match="after epoch"):
+        run(spec, [Listener(2)], options=options)
+    resumed = run(spec, options=options)
+    assert same_result(resumed, run(spec, options=CPU))
+    assert resumed.weights_sha256 != run(make_spec(), options=CPU).weights_sha256
+
+
+def test_a_trial_without_the_test_part_trains_the_same_and_survives_a_kill(
+    make_spec: MakeSpec, same_result: SameResult, tmp_path: Path
+) -> None:
+    spec = make_spec(measure_test=False)
+    options = dataclasses.replace(
+        CPU, checkpoint_dir=tmp_path, checkpoints=CheckpointPolicy(policy="every")
+    )
+    with pytest.raises(Interrupted, match="after epoch"):
+        run(spec, [Listener(2)], options=options)
+    resumed, measured = run(spec, options=options), run(make_spec(), options=CPU)
+    assert same_result(resumed, run(spec, options=CPU))
+    assert resumed.weights_sha256 == measured.weights_sha256
+    assert [metrics.test for metrics in resumed.epochs] == [None] * 5
+    assert resumed.selected.validation == measured.selected.validation
+    with pytest.raises(SpecError, match="measure_test was false"):
+        _ = resumed.best_on_test

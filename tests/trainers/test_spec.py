@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from trainers.binarize.schedule import LayerSchedule
 from trainers.binding import Component
+from trainers.data import Augment
 from trainers.errors import SpecError
 from trainers.spec import KEYS, DataSpec, TrainSpec
 
@@ -351,3 +352,71 @@ def test_scaled_drops_of_an_early_schedule_leave_the_first_epoch_its_rate(
     assert scaled.lr_schedule.options == {"early": True, "milestones": (2,)}
     least = spec.scaled(lambda epochs: 1)
     assert least.lr_schedule.options["milestones"] == (2,)
+
+
+FOLDER: dict[str, Any] = {
+    "model": {"name": "mlp", "widths": [108, 10, 3]},
+    "data": {"name": "image_folder", "folder": "tiny", "size": 6, "classes": 3},
+    "optimizer": {"name": "adam", "lr": 0.01},
+    "epochs": 1,
+}
+
+
+def _with_data(**data: Any) -> dict[str, Any]:
+    return FOLDER | {"data": FOLDER["data"] | data}
+
+
+def test_augmentation_is_part_of_the_data_and_written_only_where_it_does_something() -> None:
+    spec = TrainSpec.from_mapping(_with_data(augment={"crop": 2, "flip": True}))
+    assert spec.data.augment == Augment(crop=2, flip=True)
+    assert spec.to_mapping()["data"]["augment"] == {"crop": 2, "flip": True}
+    assert TrainSpec.from_mapping(spec.to_mapping()) == spec
+    nothing = TrainSpec.from_mapping(_with_data(augment={"crop": 0, "flip": False}))
+    assert nothing == TrainSpec.from_mapping(FOLDER)
+    assert "augment" not in nothing.to_mapping()["data"]
+
+
+@pytest.mark.parametrize(
+    ("data", "path", "what"),
+    [
+        ({"augment": {"crop": -1}}, "data.augment.crop", "must be 0 or more, got -1"),
+        ({"augment": {"crop": 6}}, "data.augment.crop", "must be below 6"),
+        ({"augment": {"flip": 1}}, "data.augment.flip", "expected true or false"),
+        ({"augment": {"flp": True}}, "data.augment.flp", "did you mean 'flip'"),
+        ({"augment": "crop"}, "data.augment", "expected a mapping with crop, flip"),
+        ({"agment": {}}, "data.agment", "batch_size, eval_batch_size, augment"),
+        ({"size": 0}, "data.size", "must be 1 or more"),
+        ({"std": [0.1]}, "data.std", "has 1 numbers for 3 channels"),
+        ({"validation": 50_000}, "data.validation", "between 1 and 49999"),
+        ({"split": {"file": "x"}}, "data.split.file", "unknown option of split"),
+        ({"split": {"seed": -1}}, "data.split.seed", "must be 0 or more"),
+        ({"train_images": 10, "validation": 7, "batch_size": 2}, "data.batch_size", "of 3 images"),
+    ],
+)
+def test_a_fault_of_the_data_says_where_and_what(
+    data: dict[str, Any], path: str, what: str
+) -> None:
+    with pytest.raises(SpecError, match=what) as raised:
+        TrainSpec.from_mapping(_with_data(**data))
+    assert [fault.path for fault in raised.value.faults] == [path]
+
+
+def test_a_split_of_cifar10_is_a_seed_or_a_file() -> None:
+    mapping = FOLDER | {"model": {"name": "mlp", "widths": [3072, 10]}}
+
+    def read(**data: Any) -> TrainSpec:
+        return TrainSpec.from_mapping(mapping | {"data": {"name": "cifar10", **data}})
+
+    assert read(split={"seed": 316}) == read()
+    spec = read(split={"file": "split.json"})
+    assert spec.to_mapping()["data"]["split"] == {"file": "split.json"}
+    assert TrainSpec.from_mapping(spec.to_mapping()) == spec
+    with pytest.raises(SpecError, match=r"data\.split: expected either"):
+        read(split={"seed": 1, "file": "split.json"})
+
+
+def test_whether_the_test_part_is_measured_is_true_or_false(make_mapping: MakeMapping) -> None:
+    assert TrainSpec.from_mapping(make_mapping()).measure_test
+    assert not TrainSpec.from_mapping(make_mapping(measure_test=False)).measure_test
+    with pytest.raises(SpecError, match="measure_test: expected true or false, got the text"):
+        TrainSpec.from_mapping(make_mapping(measure_test="no"))

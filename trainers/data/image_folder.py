@@ -14,6 +14,7 @@ from trainers.data.splits import Facts, Normalisation, Source, Split, Splits
 from trainers.errors import Fault, SpecError
 
 DRAWN = DrawnSplit()
+MOST_SIZE = 512
 
 
 def load_image_folder(
@@ -92,6 +93,9 @@ def image_folder_facts(options: Mapping[str, Any]) -> Facts:
         for name, low in (("size", 1), ("classes", 2), ("train_images", 2))
         if options[name] < low
     ]
+    if options["size"] > MOST_SIZE:
+        what = f"must be {MOST_SIZE} or less, got {options['size']}"
+        faults.append(Fault("size", what, "decoded images are kept whole in memory"))
     channels = options["channels"]
     if channels not in MODES:
         faults.append(Fault("channels", f"must be 1 (grey) or 3 (colour), got {channels}"))

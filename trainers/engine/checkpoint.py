@@ -119,6 +119,11 @@ class Checkpoints:
                 return checkpoint
         return None
 
+    @property
+    def any(self) -> bool:
+        """Whether there is a file, whole or not."""
+        return bool(self._files())
+
     def _due(self, *, epoch: int, best: bool, last: bool) -> list[str]:
         policy = self.policy
         if policy.policy == "none":

@@ -52,6 +52,8 @@ class EpochMetrics:
         latent: By layer.
         wall_s: Seconds the epoch took, evaluation included.
         time_ms: Unix time at its end, in milliseconds; made once, here.
+        source: What the trial is called that trained the epoch, where it was another one that
+            left its state for this trial to begin with; empty: this one.
     """
 
     epoch: int
@@ -63,6 +65,7 @@ class EpochMetrics:
     latent: Mapping[str, LatentStatistics]
     wall_s: float
     time_ms: int
+    source: str = ""
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values, as a checkpoint keeps them."""

@@ -1,5 +1,6 @@
 """Tune's searchers and schedulers; no test here starts Ray."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -9,8 +10,17 @@ from ray.tune.search.optuna import OptunaSearch as TuneOptunaSearch
 from ray.tune.search.sample import Categorical, Domain, Float, Integer
 
 from orchestrator.axes import Axis, read_axis
-from orchestrator.launch.parts import Search, limited, search_parts, tune_scheduler
+from orchestrator.launch.parts import (
+    ReadyCells,
+    Search,
+    limited,
+    search_parts,
+    tune_scheduler,
+)
 from orchestrator.search import AshaScheduler, MedianScheduler, OptunaSearch, RandomSearch
+from orchestrator.sharing import Beginnings
+from orchestrator.study import TrialSpec
+from trainers.spec import TrainSpec
 
 
 def test_asha_counts_epochs_and_stops_at_the_longest_trial() -> None:
@@ -159,3 +169,61 @@ def test_limits_leave_a_random_search_its_seed() -> None:
     space, algorithm = _parts(RandomSearch(num_samples=3, seed=5))
     state = cast(Any, limited(algorithm, slots=2))._random_state
     assert [space["x"].sample(random_state=state) for _ in range(3)] == _drawn_at_random(5)
+
+
+@pytest.fixture
+def ready() -> ReadyCells:
+    """Two cells of which the second begins with the state of the first, and one on its own."""
+    mapping = {
+        "model": {"name": "mlp", "widths": [64, 8, 8, 10]},
+        "data": "digits",
+        "optimizer": {"name": "adam", "lr": 0.01},
+        "epochs": 6,
+    }
+    orders = {"forward": [1, 2, 3], "132": [1, 3, 2], "213": [2, 1, 3]}
+    cells = {
+        name: TrialSpec(
+            train=TrainSpec.from_mapping(
+                mapping | {"layers": {"order": order, "epochs_per_layer": 2}}
+            ),
+            labels={"order": name},
+        )
+        for name, order in orders.items()
+    }
+    return ReadyCells(Beginnings(cells))
+
+
+def test_cells_are_handed_out_when_they_are_ready(ready: ReadyCells) -> None:
+    limiter = cast(Any, limited(ready, slots=3))
+    assert limiter.suggest("t1") == {"cell": "forward", "begins": 0, "leaves": [2]}
+    assert limiter.suggest("t2") == {"cell": "213", "begins": 0, "leaves": []}
+    assert limiter.suggest("t3") is None
+    limiter.on_trial_result("t1", {"objective": 0.5, "epoch": 1, "left": []})
+    assert limiter.suggest("t3") is None
+    limiter.on_trial_result("t1", {"objective": 0.5, "epoch": 2, "left": [2]})
+    assert limiter.suggest("t3") == {"cell": "132", "begins": 2, "leaves": []}
+    assert limiter.suggest("t4") is None
+
+
+@pytest.mark.parametrize("result", [None, {"objective": 0.5, "epoch": 1, "left": []}])
+def test_a_cell_that_ended_before_it_left_its_state_is_not_waited_for(
+    result: Any, ready: ReadyCells
+) -> None:
+    for trial in ("t1", "t2"):
+        ready.suggest(trial)
+    ready.on_trial_complete("t1", result, error=result is None)
+    assert ready.suggest("t3") == {"cell": "132", "begins": 0, "leaves": []}
+
+
+def test_what_the_last_report_says_was_left_is_there(ready: ReadyCells) -> None:
+    for trial in ("t1", "t2"):
+        ready.suggest(trial)
+    ready.on_trial_complete("t1", {"objective": 0.5, "epoch": 6, "left": [2]})
+    assert ready.suggest("t3") == {"cell": "132", "begins": 2, "leaves": []}
+
+
+def test_what_tune_writes_of_its_own_does_not_matter(ready: ReadyCells, tmp_path: Path) -> None:
+    ready.suggest("t1")
+    ready.on_trial_result("t1", {"done": True})
+    ready.save(str(tmp_path / "state"))
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """Batches: every image once an epoch, in an order that the generator alone decides."""
 
+import dataclasses
 from collections.abc import Callable
 
 import torch
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainers.data.batches import gathered, ordered_batches, shuffled_batches
-from trainers.data.splits import Split
+from trainers.data.splits import Normalisation, Split
 
 
 def _numbered(size: int) -> Split:
@@ -76,6 +77,23 @@ def test_ordered_batches_are_the_split_itself_cut_up(size: int, batch: int) -> N
     # No copy: an evaluation of a large split must not double its memory.
     storage = split.labels.untyped_storage().data_ptr()
     assert all(part.labels.untyped_storage().data_ptr() == storage for part in parts)
+
+
+def test_rows_of_bytes_come_normalised_with_their_labels() -> None:
+    pixels = (torch.arange(20) * 10).to(torch.uint8).reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2)
+    rows = torch.tensor([7, 3, 11, 19, 0])
+    split = Split(
+        images=pixels, labels=rows, rows=rows, normalisation=Normalisation.of((0.5,), (0.25,))
+    )
+    source = torch.Generator().manual_seed(0)
+    shuffled = list(shuffled_batches(split, size=2, generator=source))
+    ordered = list(ordered_batches(split, size=2))
+    whole = dataclasses.replace(split, images=split.own_images(), rows=None)
+    for part in [*shuffled, *ordered, *ordered_batches(whole, size=3)]:
+        expected = (part.labels * 10 / 255 - 0.5) / 0.25
+        torch.testing.assert_close(part.images[:, 0, 1, 1], expected)
+    assert torch.cat([part.labels for part in ordered]).tolist() == rows.tolist()
+    assert sorted(torch.cat([part.labels for part in shuffled]).tolist()) == sorted(rows.tolist())
 
 
 def test_gathered_takes_images_and_labels_at_the_same_places(

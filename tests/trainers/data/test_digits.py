@@ -56,6 +56,17 @@ def test_two_loads_are_the_same_bits(digits: Splits) -> None:
     assert load_digits(Path()).checksum() == digits.checksum()
 
 
+def test_the_checksum_stays_what_it_was(digits: Splits) -> None:
+    assert digits.checksum().startswith("a08e7f1b80174f2c9dd3391edc61ea5b")
+
+
+def test_the_test_part_may_be_left_out(digits: Splits) -> None:
+    splits = load_digits(Path(), False)
+    assert splits.test is None
+    assert torch.equal(splits.train.images, digits.train.images)
+    assert splits.train.blank == digits.train.images.min()
+
+
 def test_without_scikit_learn_the_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -94,6 +94,28 @@ def test_missing_files_name_folder_files_and_the_study_that_needs_none(tmp_path:
     assert "Error downloading" in message
 
 
+@needs_files
+def test_without_the_test_part_its_files_need_not_be_there(mnist: Splits, tmp_path: Path) -> None:
+    for file in (TRAIN_IMAGES, TRAIN_LABELS):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).symlink_to(DATA_DIR / file)
+    splits = load_mnist(tmp_path, False)
+    assert splits.test is None
+    assert torch.equal(splits.train.images, mnist.train.images)
+    (tmp_path / TEST_IMAGES).write_bytes(b"poison")
+    assert load_mnist(tmp_path, False).checksum() == splits.checksum()
+
+
+@needs_files
+def test_the_checksum_stays_what_it_was(mnist: Splits) -> None:
+    assert mnist.checksum().startswith("203b02d8583f0c3f456aad5e7f7b891b")
+
+
+@needs_files
+def test_blank_is_the_background_of_the_digits(mnist: Splits) -> None:
+    assert mnist.train.blank == mnist.train.images.min()
+
+
 def _idx(*shape: int, kind: int = 8) -> bytes:
     """A file in the format of the data set: type, sizes, then zeros."""
     header = struct.pack(">BBBB", 0, 0, kind, len(shape))

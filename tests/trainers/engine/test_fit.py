@@ -11,7 +11,9 @@ from torch import Tensor
 
 from trainers.binarize.attach import binarizers, latent_weights
 from trainers.binarize.schedule import LayerSchedule
+from trainers.data.augment import Augment
 from trainers.data.batches import shuffled_batches
+from trainers.data.splits import Normalisation, Split, Splits
 from trainers.engine.evaluate import evaluate
 from trainers.engine.fit import Task, fit, train_one_epoch
 from trainers.engine.latent import weights_sha256
@@ -239,3 +241,71 @@ def test_momentum_of_the_optimizer_lasts_over_epochs(make_task: MakeTask) -> Non
     task = make_task(model=task.model, optimizer=optimizer)
     fit(task)
     assert len(optimizer.state) == len(list(task.model.parameters()))
+
+
+def _byte_splits() -> Splits:
+    """Bytes, of which the training part is every other row."""
+    source = torch.Generator().manual_seed(4)
+    pixels = torch.randint(0, 256, (40, 1, 3, 3), generator=source, dtype=torch.uint8)
+    rows = torch.arange(0, 40, 2)
+    normalisation = Normalisation.of((0.5,), (0.25,))
+
+    def part(rows: Tensor) -> Split:
+        return Split(images=pixels, labels=rows % 3, rows=rows, normalisation=normalisation)
+
+    return Splits(train=part(rows), validation=part(rows + 1), test=part(rows[:5] + 1))
+
+
+def _as_floats(split: Split) -> Split:
+    assert split.normalisation is not None
+    black = split.normalisation(torch.zeros(1, 1, 1, 1, dtype=torch.uint8)).item()
+    images = split.normalisation(split.own_images())
+    return Split(images=images, labels=split.labels, blank=black)
+
+
+@pytest.mark.parametrize("augment", [Augment(), Augment(crop=1, flip=True)])
+def test_bytes_train_and_measure_to_the_bits_of_normalised_images(
+    augment: Augment, make_task: MakeTask, untimed: Callable[[EpochMetrics], dict[str, Any]]
+) -> None:
+    splits = _byte_splits()
+    assert splits.test is not None
+    floats = Splits(
+        train=_as_floats(splits.train),
+        validation=_as_floats(splits.validation),
+        test=_as_floats(splits.test),
+    )
+    tasks = [make_task(splits=each, augment=augment) for each in (splits, floats)]
+    epochs = [[untimed(metrics) for metrics in fit(task)] for task in tasks]
+    assert epochs[0] == epochs[1]
+    assert weights_sha256(tasks[0].model) == weights_sha256(tasks[1].model)
+
+
+def test_augmentation_changes_training_and_its_draws_change_by_epoch(make_task: MakeTask) -> None:
+    plain, augmented = make_task(), make_task(augment=Augment(crop=1))
+    assert fit(plain)[-1].train != fit(augmented)[-1].train
+    draws = [Augment(crop=1).drawn(20, generator(5, "augment", epoch)) for epoch in (0, 1)]
+    assert draws[0] is not None
+    assert draws[1] is not None
+    assert not torch.equal(draws[0].top, draws[1].top)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+def test_augmented_bytes_are_the_same_on_a_gpu() -> None:
+    here = _byte_splits()
+    there = here.to(torch.device("cuda"), torch.float32)
+    batches = [
+        list(
+            shuffled_batches(
+                splits.train,
+                size=8,
+                generator=generator(1, "order"),
+                changes=Augment(crop=1, flip=True).drawn(20, generator(1, "augment")),
+            )
+        )
+        for splits in (here, there)
+    ]
+    assert there.train.images.dtype == torch.uint8
+    for one, other in zip(*batches, strict=True):
+        assert torch.equal(one.labels, other.labels.cpu())
+        torch.testing.assert_close(one.images, other.images.cpu(), rtol=1e-6, atol=1e-6)

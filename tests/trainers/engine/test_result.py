@@ -8,6 +8,7 @@ import pytest
 from torch import nn
 
 from trainers.engine.result import EpochMetrics, Scores, TrainResult, best_on_test, selected
+from trainers.errors import SpecError
 
 Make = Callable[..., EpochMetrics]
 
@@ -28,6 +29,14 @@ def test_an_epoch_survives_json_unchanged(make_metrics: Make) -> None:
     assert copied == metrics
     assert isinstance(copied.binary, tuple)
     assert isinstance(copied.latent["fc1"], type(metrics.latent["fc1"]))
+
+
+def test_an_epoch_without_the_test_part_survives_json(make_metrics: Make) -> None:
+    untested = dataclasses.replace(make_metrics(0), test=None)
+    copied = EpochMetrics.from_mapping(json.loads(json.dumps(untested.to_mapping())))
+    assert copied == untested
+    with pytest.raises(SpecError, match="no epoch is best on test"):
+        best_on_test([copied])
 
 
 def test_a_loss_that_is_no_number_survives_json(make_metrics: Make) -> None:

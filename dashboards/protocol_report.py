@@ -1,0 +1,115 @@
+"""What a protocol found as tables for a terminal."""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from dashboards.report import shown, unit
+from dashboards.stages import BINARY, FLOAT, GAPS, best_of
+
+_CONTROLS = (FLOAT, BINARY)
+
+
+def rates_table(table: pd.DataFrame) -> Table:
+    """Row by learning rate, the best of each row bold.
+
+    Args:
+        table: What `dashboards.stages.table_of` returned.
+    """
+    metric = str(table.attrs["metric"])
+    shape = _table(str(table.index.name))
+    for column in table.columns:
+        shape.add_column(f"{table.columns.name} {column}", justify="right", no_wrap=True)
+    best = best_of(table)
+    for row in table.index:
+        chosen = best.get(str(row), ("", math.nan))[0]
+        values = (
+            f"[bold]{shown(value, metric)}[/bold]"
+            if str(label) == chosen
+            else shown(value, metric)
+            for label, value in table.loc[row].items()
+        )
+        shape.add_row(escape(str(row)), *values)
+    return shape
+
+
+def networks_table(
+    matrices: Mapping[str, pd.DataFrame], rates: Mapping[str, Mapping[str, str]]
+) -> Table:
+    """Method and order by network; of one network all that is known.
+
+    Args:
+        matrices: What `dashboards.stages.full_matrix` returned, by network.
+        rates: The learning rate of each row, by network.
+    """
+    if len(matrices) == 1:
+        ((network, matrix),) = matrices.items()
+        return _one(matrix, rates[network])
+    shape = _table("method")
+    for network in matrices:
+        shape.add_column(network, justify="right", no_wrap=True)
+    rows = dict.fromkeys(str(row) for matrix in matrices.values() for row in matrix.index)
+    for row in sorted(rows, key=lambda row: row not in _CONTROLS):
+        shape.add_row(escape(str(row)), *(_entry(matrix, row) for matrix in matrices.values()))
+    return shape
+
+
+def table_title(table: pd.DataFrame) -> str:
+    """The line above a table: study, metric, unit."""
+    metric = str(table.attrs["metric"])
+    return f"{table.attrs['title']}: {metric}{unit(metric)}"
+
+
+def _one(matrix: pd.DataFrame, rates: Mapping[str, str]) -> Table:
+    metric = str(matrix.attrs["metric"])
+    shape = _table("method")
+    gaps = [name for name in GAPS.values() if name in matrix.columns]
+    heads = ["lr", "mean ± std", "n", "best", *(name.replace("_", " ") for name in gaps)]
+    for head in heads:
+        shape.add_column(head, justify="right", no_wrap=True)
+    top = _top(matrix)
+    for row in matrix.index:
+        line = matrix.loc[row]
+        shape.add_row(
+            escape(str(row)),
+            rates.get(str(row), ""),
+            _mean(line, metric),
+            f"{line['n']:.0f}",
+            shown(line["best"], metric),
+            *(_signed(line[name], metric) for name in gaps),
+            style="bold" if line["mean"] == top else None,
+        )
+    return shape
+
+
+def _entry(matrix: pd.DataFrame, row: str) -> str:
+    if row not in matrix.index:
+        return ""
+    line = matrix.T[row]
+    text = f"{_mean(line, str(matrix.attrs['metric']))} ({line['n']:.0f})"
+    return f"[bold]{text}[/bold]" if line["mean"] == _top(matrix) else text
+
+
+def _top(matrix: pd.DataFrame) -> float:
+    """The best mean of all but the float control, which every binary network falls short of."""
+    means = matrix["mean"].drop(FLOAT, errors="ignore")
+    return float(means.min() if matrix.attrs["better"] == "lower" else means.max())
+
+
+def _mean(line: "pd.Series[float]", metric: str) -> str:
+    spread = "" if math.isnan(line["std"]) else f" ± {shown(line['std'], metric)}"
+    return shown(line["mean"], metric) + spread
+
+
+def _signed(value: float, metric: str) -> str:
+    return shown(value, metric) if not value > 0 else f"+{shown(value, metric)}"
+
+
+def _table(corner: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column(escape(corner), no_wrap=True)
+    return table

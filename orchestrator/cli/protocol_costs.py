@@ -1,0 +1,70 @@
+"""What a protocol would cost: `bnn-orchestrate protocol NETWORK --dry-run`."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cost import duration, rough_seconds
+from orchestrator.expansion import expand
+from orchestrator.planning import plan
+from orchestrator.protocol import SENSITIVITY, Changes, load_stage, unmeasured
+
+if TYPE_CHECKING:
+    from orchestrator.study import StudySpec
+
+
+def show_costs(
+    names: Sequence[str], stages: Sequence[str], changes: Changes, console: Console
+) -> None:
+    """Prints every stage with its cells, epochs and rough time; trains nothing.
+
+    Args:
+        names: Networks.
+        stages: Of `orchestrator.protocol.STAGES`.
+        changes: As the protocol would run; the costs of all epochs are shown beside it.
+        console: Where to.
+    """
+    cores = os.cpu_count() or 1
+    table = Table(box=None, pad_edge=False)
+    heads = ["cells", "epochs", f"rough time, {cores} cores"]
+    if changes.epoch_scale:
+        heads += ["epochs unscaled", "rough time unscaled"]
+    table.add_column("stage", no_wrap=True)
+    for head in heads:
+        table.add_column(head, justify="right")
+    totals = [0.0] * len(heads)
+    for name in names:
+        for stage in stages:
+            figures = _figures(name, stage, changes, cores)
+            table.add_row(f"{name}-{stage}", *_texts(figures))
+            totals = [total + figure for total, figure in zip(totals, figures, strict=True)]
+    table.add_row("together", *_texts(totals), style="bold")
+    console.print(table)
+    console.print("\nnothing was trained", highlight=False)
+
+
+def _figures(name: str, stage: str, changes: Changes, cores: int) -> list[float]:
+    """Cells, epochs, seconds; with a scale those of all epochs too."""
+    given = None if stage == SENSITIVITY else unmeasured(name, changes)
+    study = load_stage(name, stage, changes, given)
+    figures = [float(plan(study).num_cells), *_cost(study, cores)]
+    if changes.epoch_scale:
+        figures += _cost(replace(study, epoch_scale=""), cores)
+    return figures
+
+
+def _cost(study: "StudySpec", cores: int) -> list[float]:
+    trials, epochs = expand(study), plan(study).epochs
+    alone = sum(trial.train.epochs for trial in trials)
+    return [float(epochs), rough_seconds(trials, num_cores=cores) * epochs / alone]
+
+
+def _texts(figures: Sequence[float]) -> list[str]:
+    """Counts in groups of three; every figure from the third on by twos is a time."""
+    is_time = [place in (2, 4) for place in range(len(figures))]
+    pairs = zip(figures, is_time, strict=True)
+    return [duration(figure) if timed else f"{figure:,.0f}" for figure, timed in pairs]

@@ -1,0 +1,56 @@
+"""Where the states lie with which trials begin that have their beginning in common."""
+
+import shutil
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.sharing import stems
+from orchestrator.study import TrialSpec
+from trainers.engine.handover import is_left
+
+
+@dataclass(frozen=True, slots=True)
+class StemStore:
+    """One folder a stem, named by its id.
+
+    Args:
+        root: The folder of the folders.
+    """
+
+    root: Path
+
+    def folder(self, stem: str) -> Path:
+        """Where a stem lies, or is to lie."""
+        return self.root / stem
+
+    def found(self) -> frozenset[str]:
+        """Ids of the stems that were left, as far as this machine sees."""
+        if not self.root.is_dir():
+            return frozenset()
+        return frozenset(folder.name for folder in self.root.iterdir() if is_left(folder))
+
+    def remove(self, stem: str) -> None:
+        """Deletes a stem; the trials that could begin with it are finished."""
+        shutil.rmtree(self.folder(stem), ignore_errors=True)
+
+    def tidy(self, cells: Iterable[TrialSpec], *, finished: Collection[str]) -> None:
+        """Deletes stems of these cells that no unfinished one of them needs.
+
+        A sweep deletes them as it goes on; this is for what one left that was killed.
+
+        Args:
+            cells: All cells of a study.
+            finished: Ids of trials that are finished.
+        """
+        found = self.found()
+        if not found:
+            return
+        needed: set[str] = set()
+        theirs: set[str] = set()
+        for cell in cells:
+            ids = {stem.id for stem in stems(cell.train)}
+            theirs |= ids
+            needed |= set() if cell.id in finished else ids
+        for stem in found & (theirs - needed):
+            self.remove(stem)

@@ -1,0 +1,123 @@
+"""Random crops and flips, against one image after the other."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from trainers.data.augment import Augment, Changes
+from trainers.data.batches import shuffled_batches
+from trainers.data.splits import Normalisation, Split
+from trainers.engine.seeding import generator
+from trainers.errors import SpecError
+
+
+def _one(image: Tensor, top: int, left: int, flip: bool, *, crop: int, blank: float) -> Tensor:
+    """RandomCrop(size, padding=crop) and RandomHorizontalFlip by hand, for given draws."""
+    height, width = image.shape[1:]
+    result = torch.full_like(image, blank)
+    for row in range(height):
+        for column in range(width):
+            at_row, at_column = top + row - crop, left + column - crop
+            if 0 <= at_row < height and 0 <= at_column < width:
+                place = width - 1 - column if flip else column
+                result[:, row, place] = image[:, at_row, at_column]
+    return result
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    num=st.integers(1, 6),
+    channels=st.integers(1, 3),
+    sides=st.tuples(st.integers(2, 6), st.integers(2, 6)),
+    crop=st.integers(0, 3),
+    flip=st.booleans(),
+    seed=st.integers(0, 10**6),
+    is_byte=st.booleans(),
+)
+def test_a_batch_is_changed_as_its_images_would_be_one_by_one(
+    num: int,
+    channels: int,
+    sides: tuple[int, int],
+    crop: int,
+    flip: bool,
+    seed: int,
+    is_byte: bool,
+) -> None:
+    source = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (num, channels, *sides), generator=source, dtype=torch.uint8)
+    blank = 0.0
+    if not is_byte:
+        images, blank = images / 100 - 1, -1.0
+    changes = Augment(crop=crop, flip=flip).drawn(num, source)
+    if changes is None:
+        assert crop == 0
+        assert not flip
+        return
+    found = changes.applied(images, blank=blank)
+    assert found.dtype == images.dtype
+    for index in range(num):
+        draws = (int(changes.top[index]), int(changes.left[index]))
+        expected = _one(
+            images[index], *draws, bool(changes.is_flipped[index]), crop=crop, blank=blank
+        )
+        assert torch.equal(found[index], expected)
+
+
+def test_draws_cover_all_places_and_half_of_the_images_are_flipped() -> None:
+    changes = Augment(crop=4, flip=True).drawn(20_000, generator(1, "augment"))
+    assert changes is not None
+    for places in (changes.top, changes.left):
+        counts = torch.bincount(places)
+        assert len(counts) == 9
+        assert (counts - 20_000 / 9).abs().max() < 250
+    assert abs(int(changes.is_flipped.sum()) - 10_000) < 350
+
+
+def test_without_flips_none_is_flipped_and_without_a_crop_none_is_moved() -> None:
+    crops = Augment(crop=2).drawn(50, generator(1, "augment"))
+    flips = Augment(flip=True).drawn(50, generator(1, "augment"))
+    assert crops is not None
+    assert flips is not None
+    assert not crops.is_flipped.any()
+    assert not flips.top.any()
+    assert not flips.left.any()
+
+
+def test_the_draws_of_an_epoch_do_not_depend_on_the_batch_size() -> None:
+    changes = Augment(crop=2, flip=True).drawn(10, generator(3, "augment", 4))
+    assert changes is not None
+
+    def joined(size: int) -> list[list[int]]:
+        parts: list[Changes] = list(changes.split(size))
+        return [torch.cat([getattr(part, name) for part in parts]).tolist()
+                for name in ("top", "left", "is_flipped")]  # fmt: skip
+
+    assert joined(3) == joined(10)
+
+
+def test_training_batches_are_padded_with_black_before_they_are_normalised() -> None:
+    pixels = torch.full((40, 3, 4, 4), 255, dtype=torch.uint8)
+    normalisation = Normalisation.of((0.5, 0.25, 0.75), (0.5, 0.5, 0.5))
+    split = Split(images=pixels, labels=torch.arange(40), normalisation=normalisation)
+    changes = Augment(crop=3).drawn(40, generator(1, "augment"))
+    batches = shuffled_batches(split, size=16, generator=generator(1, "order"), changes=changes)
+    images = torch.cat([batch.images for batch in batches])
+    for channel, (black, white) in enumerate([(-1.0, 1.0), (-0.5, 1.5), (-1.5, 0.5)]):
+        assert sorted(images[:, channel].unique().tolist()) == [black, white]
+
+
+def test_augment_of_nothing_draws_nothing() -> None:
+    assert Augment().drawn(5, generator(1, "augment")) is None
+
+
+def test_a_negative_crop_is_refused() -> None:
+    with pytest.raises(SpecError, match="crop: must be 0 or more, got -1"):
+        Augment(crop=-1)
+
+
+def test_a_crop_stays_below_the_side_of_an_image() -> None:
+    assert Augment(crop=31).faults((3, 32, 32)) == []
+    [fault] = Augment(crop=28).faults((1, 28, 30))
+    assert "must be below 28" in str(fault)
