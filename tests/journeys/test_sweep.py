@@ -78,6 +78,8 @@ def test_the_study_run_carries_plan_study_environment_and_matrix(first: Any, set
     }
     names = {path.name for path in folder.iterdir()}
     assert names >= {"plan.json", "study.yaml", "environment.json", "matrix.csv", "matrix.json"}
+    said = (settled.folder / "small.yaml").read_text()
+    assert (folder / "study.yaml").read_text() == said
     plan = json.loads((folder / "plan.json").read_text())
     assert (plan["num_cells"], plan["epochs"]) == (3, 12)
     made_with = json.loads((folder / "environment.json").read_text())

@@ -149,6 +149,7 @@ def test_a_damaged_entry_is_never_used(
     assert not list((data_dir / ".bnn-cache").glob(".*"))
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_decode_once(
     make_folder: MakeFolder, load: Load, tmp_path: Path
 ) -> None:
@@ -160,6 +161,7 @@ def test_processes_that_start_at_once_decode_once(
     assert printed == [load(data_dir).checksum()] * 2
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_left_is_neither_used_nor_kept(
     make_folder: MakeFolder, load: Load, tmp_path: Path
 ) -> None:
