@@ -1,6 +1,6 @@
 """Speed as ratios: this package against a usual training loop, measured in the same run.
 
-    python tests/benchmarks/bench.py [epoch sweep overhead tracking] [--data-dir DIR]
+    python tests/benchmarks/bench.py [epoch sweep sharing overhead tracking]
 
 Prints a table and writes it to tests/benchmarks/results/. Wants an idle machine.
 """
@@ -97,6 +97,34 @@ def sweep(data_dir: Path, scale: str, *, whole: bool) -> list[Row]:
     return [_row(what, usual, ours, "at least 10x")]
 
 
+def sharing(data_dir: Path, scale: str) -> list[Row]:
+    """The six orders with beginnings trained once, against the same sweep with --no-share."""
+    walls: dict[bool, float] = {}
+    trained: dict[bool, float] = {}
+    for share in (True, False):
+        with tempfile.TemporaryDirectory() as home:
+            started = time.perf_counter()
+            _command(
+                "sweep", "mnist300-orders", "--home", home, "--data-dir", str(data_dir),
+                "--scale-epochs", scale, "--set", "axes.order.controls=[]",
+                *([] if share else ["--no-share"]),
+            )  # fmt: skip
+            walls[share] = time.perf_counter() - started
+            trained[share] = _train_s(Path(home))
+    per_layer = math.ceil(Fraction(150) * Fraction(scale))
+    what = f"six orders, {3 * per_layer} epochs each, with and without shared beginnings"
+    return [
+        Row(
+            f"{what}, {name}",
+            f"{times[False]:.2f} s without",
+            f"{times[True]:.2f} s",
+            f"{times[False] / times[True]:.2f}x",
+            "18/15 = 1.2x",
+        )
+        for name, times in (("start to matrix", walls), ("training alone", trained))
+    ]
+
+
 def overhead(data_dir: Path) -> list[Row]:
     """Seconds a further cell costs beyond its training, when the workers are warm."""
     few, many = 8, 40
@@ -167,7 +195,12 @@ def _train_s(home: Path) -> float:
     import sqlite3
 
     with sqlite3.connect(home / "mlflow.db") as database:
-        query = "SELECT SUM(value) FROM metrics WHERE key = 'epoch_s'"
+        # Epochs that another cell trained stand in both of their curves.
+        query = (
+            "SELECT SUM(value) FROM metrics AS one WHERE key = 'epoch_s' AND step >= COALESCE("
+            "(SELECT value FROM metrics AS other WHERE other.run_uuid = one.run_uuid "
+            "AND other.key = 'inherited_epochs'), 0)"
+        )
         return float(database.execute(query).fetchone()[0])
 
 
@@ -183,17 +216,21 @@ def _table(rows: list[Row]) -> str:
 def main() -> None:
     """Runs what is named, all without a name."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="epoch sweep overhead tracking")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help="epoch sweep sharing overhead tracking"
+    )
     beside = ROOT.parent / "shared" / "data"
     default = os.environ.get("BNN_DATA_DIR") or str(beside)
     parser.add_argument("--data-dir", type=Path, default=Path(default))
     parser.add_argument("--scale", default="0.1", help="share of the epochs of the sweep")
+    parser.add_argument("--sharing-scale", default="0.04", help="the same for the row on sharing")
     parser.add_argument("--whole", action="store_true", help="run the usual loop to its end")
     args = parser.parse_args()
     parts = {
         "epoch": lambda: epoch(args.data_dir),
         "overhead": lambda: overhead(args.data_dir),
         "tracking": lambda: tracking(args.data_dir),
+        "sharing": lambda: sharing(args.data_dir, args.sharing_scale),
         "sweep": lambda: sweep(args.data_dir, args.scale, whole=args.whole),
     }
     rows = [row for name in args.parts or parts for row in parts[name]()]

@@ -61,7 +61,8 @@ def test_the_six_orders_learn_real_mnist(user: Any, mnist_folder: Path) -> None:
     shrink = ["--scale-epochs", "0.005"]
     done = user.runs("sweep", "mnist300-orders", "--data-dir", str(mnist_folder), *shrink)
     assert done.code == 0, done.err
-    assert "epochs    24 to train" in done.out
+    assert "epochs    21 to train" in done.out
+    assert "shared    15 stage trainings instead of 18" in done.out
     uri = f"sqlite:///{user.home / 'mlflow.db'}"
     frame = result_matrix("mnist300-orders", uri, metric="selected/validation_accuracy")
     assert list(frame.index) == [

@@ -67,6 +67,25 @@ def test_a_plan_says_what_there_is_and_what_is_left(
     assert "changed" not in text
 
 
+def test_a_plan_says_what_sharing_saves(
+    make_display: MakeDisplay, make_study: Callable[..., StudySpec]
+) -> None:
+    base = make_study().base.to_mapping() | {
+        "model": {"name": "mlp", "widths": [64, 8, 8, 10]},
+        "layers": {"order": [1, 2, 3], "epochs_per_layer": 400},
+        "epochs": 1200,
+    }
+    display, todo = make_display(), plan(make_study(base=base))
+    display.planned(todo, slots=2)
+    said = "shared    30 stage trainings instead of 36, 16,800 epochs instead of 19,200"
+    assert said in _text(display)
+    alone = plan(make_study(base=base), share=False)
+    display.planned(alone, slots=2)
+    text = _text(display)
+    assert "shared" not in text
+    assert "19,200 to train" in text
+
+
 def test_a_finished_study_leaves_nothing_to_do(
     make_display: MakeDisplay, study: StudySpec
 ) -> None:
