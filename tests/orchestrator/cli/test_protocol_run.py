@@ -186,6 +186,22 @@ def test_the_matrix_alone_trains_nothing(
     assert type_in(network, "--from", "matrix").out == alone
 
 
+def test_the_matrix_command_says_that_it_shows_what_a_protocol_found(
+    played: Played,
+    type_in: Callable[..., Any],
+    cli: Callable[..., Any],
+    protocol_files: Files,
+    home: Home,
+) -> None:
+    type_in(protocol_files())
+    answer = cli("matrix", "net-full", "--home", str(home.root))
+    assert answer.code == 0
+    title = "net-full · as its protocol found"
+    assert f"nothing is finished as the study stands; this is {title}" in answer.out
+    assert f"{title}: selected/test_error, %" in answer.out
+    assert cli("matrix", "net-sensitivity", "--home", str(home.root)).out.startswith("net-sens")
+
+
 def test_seeds_epochs_and_overrides_reach_the_stages(
     played: Played, type_in: Callable[..., Any], protocol_files: Files
 ) -> None:
