@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from orchestrator import vocabulary
 from orchestrator.axes import Axis, read_axis, seed_axis
 from orchestrator.given import Given, read_given, with_rows
+from orchestrator.matrix_shape import MatrixShape, Metric, read_shown
 from orchestrator.orders import network_of
 from orchestrator.search import SCHEDULERS, SEARCHERS
 from trainers.binding import Component, bind, bind_options, convert, show
 from trainers.engine.checkpoint import CheckpointPolicy
-from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
+from trainers.errors import Fault, SpecError, did_you_mean
 from trainers.models import MODELS
 from trainers.probe import model_layers
 from trainers.spec import TrainSpec
@@ -37,29 +37,6 @@ KEYS = (
     "given",
     "as_published",
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Metric:
-    """What the matrix shows, and which direction is good."""
-
-    name: str
-    better: Literal["lower", "higher"] = "lower"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MatrixShape:
-    """How cells are laid out.
-
-    Args:
-        rows: Axis whose labels are the rows.
-        over: Axis whose cells make up mean and spread; None: there is one cell a row.
-        also: Further metrics whose means are shown beside it.
-    """
-
-    rows: str
-    over: str | None = None
-    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,9 +220,7 @@ class _Reader:
         base = self._base()
         given = self._given()
         axes = self._axes(given)
-        metric, matrix = self._metric(), self._matrix([axis.name for axis in axes])
-        if base is not None and not base.measure_test:
-            self._check_measured(metric, matrix)
+        metric, matrix = self._shown(axes, base)
         return {
             "name": self._name(),
             "question": self._typed("question", str),
@@ -346,45 +321,17 @@ class _Reader:
             return (), None
         return layers, network_of(model, num_layers=len(layers)) if model else None
 
-    def _metric(self) -> Metric | None:
-        try:
-            parts: dict[str, Any] = bind_options(
-                Metric, self.mapping.get("metric", {}), owner="the metric"
-            )
-        except SpecError as error:
-            self.faults.extend(error.under("metric"))
-            return None
-        if parts["name"] not in vocabulary.METRICS:
-            unknown = UnknownNameError("metric", parts["name"], vocabulary.METRICS)
-            self.faults.extend(unknown.under("metric.name"))
-        return Metric(**parts)
-
-    def _matrix(self, axes: list[str]) -> MatrixShape | None:
-        try:
-            parts: dict[str, Any] = bind_options(
-                MatrixShape, self.mapping.get("matrix", {}), owner="the matrix"
-            )
-        except SpecError as error:
-            self.faults.extend(error.under("matrix"))
-            return None
-        for key in ("rows", "over"):
-            name = parts.get(key)
-            if name is not None and name not in axes:
-                self.faults.extend(UnknownNameError("axis", name, axes).under(f"matrix.{key}"))
-        for name in parts.get("also", ()):
-            if name not in vocabulary.METRICS:
-                unknown = UnknownNameError("metric", name, vocabulary.METRICS)
-                self.faults.extend(unknown.under("matrix.also"))
-        return MatrixShape(**parts)
-
-    def _check_measured(self, metric: Metric | None, matrix: MatrixShape | None) -> None:
-        """Refuses to show what trials that leave out the test part do not have."""
-        shown = [("metric.name", metric.name)] if metric else []
-        shown += [("matrix.also", name) for name in matrix.also] if matrix else []
-        for path, name in shown:
-            if name in vocabulary.TEST_METRICS:
-                what = f"'{name}' needs the test part, but base.measure_test is false"
-                self._fault(path, what, "selected/validation_error needs none")
+    def _shown(
+        self, axes: tuple[Axis, ...], base: TrainSpec | None
+    ) -> tuple[Metric | None, MatrixShape | None]:
+        """What the matrix shows, and how it is laid out."""
+        metric, matrix, faults = read_shown(
+            self.mapping,
+            axes=[axis.name for axis in axes],
+            has_test=base is None or base.measure_test,
+        )
+        self.faults.extend(faults)
+        return metric, matrix
 
     def _search(self, axes: tuple[Axis, ...]) -> Component | None:
         searched = [axis.name for axis in axes if axis.searched]

@@ -10,7 +10,8 @@ import torch
 from trainers.binarize.schedule import LayerSchedule
 from trainers.binarize.weights import WEIGHT_BINARIZERS
 from trainers.binding import Component, Value, bind, convert, show
-from trainers.data import SOURCES, Augment
+from trainers.data import SOURCES
+from trainers.data_spec import DataSpec, data_faults, read_data
 from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
 from trainers.losses import LOSSES
 from trainers.models import MODELS
@@ -35,29 +36,6 @@ KEYS = (
     "latent_at_eval",
     "measure_test",
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DataSpec:
-    """A data set and how it is cut into batches.
-
-    Args:
-        source: Name and options of the data set.
-        batch_size: Training images a batch.
-        eval_batch_size: Images at a time when measuring.
-        augment: How training images are varied.
-    """
-
-    source: Component
-    batch_size: int = 100
-    eval_batch_size: int = 1000
-    augment: Augment = field(default_factory=Augment)
-
-    def to_mapping(self) -> dict[str, object]:
-        """As a study file writes it."""
-        sizes = {"batch_size": self.batch_size, "eval_batch_size": self.eval_batch_size}
-        augment = self.augment.to_mapping()
-        return self.source.to_mapping() | sizes | ({"augment": augment} if augment else {})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -234,7 +212,7 @@ def _parts(mapping: Mapping[Any, object]) -> tuple[dict[str, Any], list[Fault]]:
         elif name in _PLAIN:
             read(name, partial(convert, wanted=_PLAIN[name]))
         elif name == "data":
-            read(name, _read_data)
+            read(name, read_data)
         else:
             read(name, partial(_read_layers, forward=_forward_layers(parts.get("model"))))
     return parts, faults
@@ -246,28 +224,6 @@ def _forward_layers(model: Component | None) -> tuple[str, ...]:
         return model_layers(model) if model else ()
     except SpecError:
         return ()
-
-
-def _read_data(value: object) -> DataSpec:
-    own = {"batch_size": int, "eval_batch_size": int, "augment": Augment}
-    given: dict[str, Any] = {}
-    faults: list[Fault] = []
-    if isinstance(value, Mapping):
-        for key, wanted in own.items():
-            if key in value:
-                try:
-                    given[key] = convert(value[key], wanted)
-                except SpecError as error:
-                    faults.extend(error.under(key))
-        value = {key: item for key, item in value.items() if key not in own}
-    loaders = {name: source.load for name, source in SOURCES.items()}
-    try:
-        source = bind("data set", loaders, value, extra=f", {', '.join(own)}")
-    except SpecError as error:
-        raise SpecError(*faults, *error.faults) from error
-    if faults:
-        raise SpecError(*faults)
-    return DataSpec(source=source, **given)
 
 
 def _read_layers(value: object, forward: tuple[str, ...]) -> LayerSchedule[str]:
@@ -308,7 +264,7 @@ def _faults_between(parts: Mapping[str, Any]) -> list[Fault]:
         if name in parts and parts[name] < low:
             faults.append(Fault(name, f"must be {low} or more, got {parts[name]}"))
     if "data" in parts:
-        faults += [fault.under("data") for fault in _data_faults(parts["data"])]
+        faults += [fault.under("data") for fault in data_faults(parts["data"])]
     for name in ("optimizer", "lr_schedule", "loss", "weights"):
         if name in parts:
             faults += [fault.under(name) for fault in _trial_faults(name, parts)]
@@ -342,29 +298,6 @@ def _names_and_options(parts: Mapping[str, Any]) -> list[Fault]:
             check()
         except SpecError as error:
             faults += error.under(name)
-    return faults
-
-
-def _data_faults(data: DataSpec) -> list[Fault]:
-    faults: list[Fault] = []
-    for name in ("batch_size", "eval_batch_size"):
-        size = getattr(data, name)
-        if size < 1:
-            faults.append(Fault(name, f"must be 1 or more, got {size}"))
-    try:
-        facts = SOURCES[data.source.name].facts(data.source.options)
-    except SpecError as error:
-        return [*faults, *error.faults]
-    validation, most = data.source.options.get("validation"), facts.num_train - 1
-    if isinstance(validation, int) and not 1 <= validation <= most:
-        faults.append(Fault("validation", f"must be between 1 and {most}, got {validation}"))
-    faults += [fault.under("augment") for fault in data.augment.faults(facts.shape)]
-    if not faults:
-        num_train = facts.num_trained
-        if num_train % data.batch_size == 1 or data.batch_size == 1:
-            what = f"{data.batch_size} leaves one of {num_train} images alone in a batch"
-            hint = "batch normalisation needs two; take another size"
-            faults.append(Fault("batch_size", what, hint))
     return faults
 
 

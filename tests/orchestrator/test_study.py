@@ -15,10 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.expansion import expand
+from orchestrator.matrix_shape import MatrixShape, Metric
 from orchestrator.study import (
     KEYS,
-    MatrixShape,
-    Metric,
     StudySpec,
     TrialSpec,
     content_hash,

@@ -1,0 +1,83 @@
+"""A data set as a trial names it, and how it is cut into batches."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainers.binding import Component, bind, convert
+from trainers.data import SOURCES, Augment
+from trainers.errors import Fault, SpecError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataSpec:
+    """A data set and how it is cut into batches.
+
+    Args:
+        source: Name and options of the data set.
+        batch_size: Training images a batch.
+        eval_batch_size: Images at a time when measuring.
+        augment: How training images are varied.
+    """
+
+    source: Component
+    batch_size: int = 100
+    eval_batch_size: int = 1000
+    augment: Augment = field(default_factory=Augment)
+
+    def to_mapping(self) -> dict[str, object]:
+        """As a study file writes it."""
+        sizes = {"batch_size": self.batch_size, "eval_batch_size": self.eval_batch_size}
+        augment = self.augment.to_mapping()
+        return self.source.to_mapping() | sizes | ({"augment": augment} if augment else {})
+
+
+def read_data(value: object) -> DataSpec:
+    """The data set that a trial names, and its batches, from plain values.
+
+    Raises:
+        SpecError: With every fault.
+    """
+    own = {"batch_size": int, "eval_batch_size": int, "augment": Augment}
+    given: dict[str, Any] = {}
+    faults: list[Fault] = []
+    if isinstance(value, Mapping):
+        for key, wanted in own.items():
+            if key in value:
+                try:
+                    given[key] = convert(value[key], wanted)
+                except SpecError as error:
+                    faults.extend(error.under(key))
+        value = {key: item for key, item in value.items() if key not in own}
+    loaders = {name: source.load for name, source in SOURCES.items()}
+    try:
+        source = bind("data set", loaders, value, extra=f", {', '.join(own)}")
+    except SpecError as error:
+        raise SpecError(*faults, *error.faults) from error
+    if faults:
+        raise SpecError(*faults)
+    return DataSpec(source=source, **given)
+
+
+def data_faults(data: DataSpec) -> list[Fault]:
+    """What is wrong with a data set that could be read: sizes that its facts rule out."""
+    faults: list[Fault] = []
+    for name in ("batch_size", "eval_batch_size"):
+        size = getattr(data, name)
+        if size < 1:
+            faults.append(Fault(name, f"must be 1 or more, got {size}"))
+    try:
+        facts = SOURCES[data.source.name].facts(data.source.options)
+    except SpecError as error:
+        return [*faults, *error.faults]
+    validation, most = data.source.options.get("validation"), facts.num_train - 1
+    if isinstance(validation, int) and not 1 <= validation <= most:
+        faults.append(Fault("validation", f"must be between 1 and {most}, got {validation}"))
+    faults += [fault.under("augment") for fault in data.augment.faults(facts.shape)]
+    if not faults:
+        num_train = facts.num_trained
+        if num_train % data.batch_size == 1 or data.batch_size == 1:
+            what = f"{data.batch_size} leaves one of {num_train} images alone in a batch"
+            hint = "batch normalisation needs two; take another size"
+            faults.append(Fault("batch_size", what, hint))
+    return faults
