@@ -140,6 +140,11 @@ def test_what_was_found_lies_with_the_runs(
         *(f"net-sensitivity/sensitivity{end}" for end in (".json", ".csv", "-orders.json")),
         *("net-lr/rates.json", "net-lr/rates.csv"),
         *("net-full/protocol.json", "net-full/protocol.csv"),
+        *(
+            f"net-{stage}/matrix.{end}"
+            for stage in ("sensitivity", "lr", "full")
+            for end in ("csv", "json", "md")
+        ),
     }
     assert json.loads(found["net-sensitivity/sensitivity-orders.json"])["ascend"] == [2, 3, 1]
 
