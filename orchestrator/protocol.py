@@ -173,7 +173,8 @@ def given_for(network: str, stage: str, changes: Changes, home: Home) -> Given:
         if stage == LR:
             return given
         earlier = LR
-        rates = best_rates(load_stage(network, LR, changes, given), home)
+        search = load_stage(network, LR, changes, given)
+        rates = best_rates(search, home)
     except NoResultsError as error:
         raise NoResultsError(f"{error}; run stage {earlier} first") from error
     full = load_stage(network, FULL, changes, given)
@@ -182,7 +183,9 @@ def given_for(network: str, stage: str, changes: Changes, home: Home) -> Given:
     if missing:
         what = f"no learning rate was found for {', '.join(missing)}: no cell of it is finished"
         raise NoResultsError(f"{network}, stage {LR}: {what}")
-    return replace(given, rows={row: {RATE: float(rates[row][0])} for row in rows})
+    # What a label stands for, all its digits; it may set more than the rate.
+    points = next(axis for axis in search.axes if axis.name == LR).points
+    return replace(given, rows={row: points[rates[row][0]] for row in rows})
 
 
 def sensitivities(study: StudySpec, home: Home) -> Sensitivities:
