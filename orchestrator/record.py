@@ -235,8 +235,13 @@ class Store:
             self.client.set_tag(run_id, MLFLOW_LOGGED_ARTIFACTS, json.dumps([*tagged, entry]))
 
     def log_values(self, run_id: str, values: Mapping[str, float], time_ms: int) -> None:
-        """Summary metrics of a study, at step 0; a later value follows the earlier one."""
-        metrics = [Metric(key, value, time_ms, 0) for key, value in values.items()]
+        """Summary metrics of a study, at step 0; one that changed follows the earlier one."""
+        known = self.client.get_run(run_id).data.metrics
+        metrics = [
+            Metric(key, value, time_ms, 0)
+            for key, value in values.items()
+            if known.get(key) != value
+        ]
         for start in range(0, len(metrics), MOST_POINTS):
             self.client.log_batch(run_id, metrics=metrics[start : start + MOST_POINTS])
 

@@ -266,6 +266,7 @@ def test_a_later_value_of_a_study_follows_the_earlier_one(store: Store, study: S
     _, run_id = store.open_study(study, {})
     store.log_values(run_id, {"matrix/best": 0.5}, 1000)
     store.log_values(run_id, {"matrix/best": 0.25}, 2000)
+    store.log_values(run_id, {"matrix/best": 0.25}, 3000)
     assert store.client.get_run(run_id).data.metrics == {"matrix/best": 0.25}
     assert len(store.points_of(run_id)) == 2
 
