@@ -111,8 +111,8 @@ def _matrix(out: str) -> list[str]:
     """The last table that was printed, with its title."""
     lines = out.splitlines()
     (*_, start) = (number for number, line in enumerate(lines) if "selected/test_error, %" in line)
-    (end,) = (number for number, line in enumerate(lines) if line.startswith("results  "))
-    return lines[start:end]
+    ends = (number for number, line in enumerate(lines) if line.startswith("compare  "))
+    return lines[start : next(ends)]
 
 
 @pytest.fixture(scope="module")
