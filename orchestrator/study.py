@@ -220,7 +220,7 @@ class _Reader:
         base = self._base()
         given = self._given()
         axes = self._axes(given)
-        metric, matrix = self._shown(axes, base)
+        metric, matrix = self._shown(base)
         return {
             "name": self._name(),
             "question": self._typed("question", str),
@@ -321,13 +321,17 @@ class _Reader:
             return (), None
         return layers, network_of(model, num_layers=len(layers)) if model else None
 
-    def _shown(
-        self, axes: tuple[Axis, ...], base: TrainSpec | None
-    ) -> tuple[Metric | None, MatrixShape | None]:
+    def _shown(self, base: TrainSpec | None) -> tuple[Metric | None, MatrixShape | None]:
         """What the matrix shows, and how it is laid out."""
+        entries = self.mapping.get("axes")
         metric, matrix, faults = read_shown(
             self.mapping,
-            axes=[axis.name for axis in axes],
+            # An axis that could not be read is there all the same.
+            axes=[
+                str(entry.get("name"))
+                for entry in (entries if isinstance(entries, list) else [])
+                if isinstance(entry, Mapping)
+            ],
             has_test=base is None or base.measure_test,
         )
         self.faults.extend(faults)
