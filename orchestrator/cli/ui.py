@@ -12,6 +12,8 @@ from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import add_home, add_verbose, home_of
 from orchestrator.home import Home
 
+MOST_SIDE_BY_SIDE = 24
+
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The command's flags."""
@@ -53,12 +55,13 @@ def _links(study: str | None, home: Home, base: str) -> list[str]:
     runs = study_runs(study, home.tracking_uri)
     # A sweep that was killed left none, and one that grew since then another.
     view = publish_view(Store(home), runs)
+    links = [f"compare   {view.link(base, runs.experiment_id)}"]
+    # Side by side on one page, each in a column; the link grows with every cell.
+    if len(runs.cells) > MOST_SIDE_BY_SIDE:
+        return links
     cells = json.dumps([cell.run_id for cell in runs.cells], separators=(",", ":"))
     query = urllib.parse.urlencode({"runs": cells, "experiments": f'["{runs.experiment_id}"]'})
-    return [
-        f"compare   {view.link(base, runs.experiment_id)}",
-        f"details   {base}/#/compare-runs?{query}",
-    ]
+    return [*links, f"details   {base}/#/compare-runs?{query}"]
 
 
 def _refuse_taken(host: str, port: int) -> None:
