@@ -4,21 +4,36 @@ import math
 
 import pandas as pd
 from rich import box
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from dashboards.matrix import STATISTICS
 
+MOST_COLUMNS = 8
+"""The values of single cells are left out of a table where there are more."""
 
-def matrix_table(matrix: pd.DataFrame, *, most_columns: int = 8) -> Table:
+
+def matrix_table(matrix: pd.DataFrame, console: Console) -> Table:
     """The matrix as a table for a terminal.
 
-    Errors and accuracies are shown in percent; the best mean is bold.
+    Errors and accuracies are shown in percent; the best mean is bold. Where it is too wide, the
+    values of single cells are left out first, then the further metrics.
 
     Args:
         matrix: What `result_matrix` returned.
-        most_columns: The values of single cells are left out where there are more.
+        console: Where it is to fit.
     """
+    # How wide it would be, were there room for all.
+    roomy = console.options.update(width=10_000)
+    for with_cells in (True, False):
+        table = _table(matrix, with_cells=with_cells, with_also=True)
+        if console.measure(table, options=roomy).maximum <= console.width:
+            return table
+    return _table(matrix, with_cells=False, with_also=False)
+
+
+def _table(matrix: pd.DataFrame, *, with_cells: bool, with_also: bool) -> Table:
     attrs = matrix.attrs
     metric = str(attrs["metric"])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
@@ -29,10 +44,11 @@ def matrix_table(matrix: pd.DataFrame, *, most_columns: int = 8) -> Table:
     if spread:
         table.add_column("best", justify="right")
     singles = [column for column in matrix.columns if column not in STATISTICS]
-    singles = singles if spread and len(singles) <= most_columns else []
+    singles = singles if with_cells and spread and len(singles) <= MOST_COLUMNS else []
     for column in singles:
         table.add_column(escape(column).replace(" ", "\n"), justify="right", no_wrap=True)
-    for name in attrs["also"]:
+    also = attrs["also"] if with_also else {}
+    for name in also:
         head = f"{name}{unit(name)}".replace("/", "\n").replace("_", "\n")
         table.add_column(head, justify="right", style="dim", no_wrap=True)
     means = matrix["mean"]
@@ -45,7 +61,7 @@ def matrix_table(matrix: pd.DataFrame, *, most_columns: int = 8) -> Table:
         if spread:
             cells.append(shown(values["best"], metric))
         cells += [shown(values[column], metric) for column in singles]
-        cells += [shown(column.get(row, math.nan), name) for name, column in attrs["also"].items()]
+        cells += [shown(column.get(row, math.nan), name) for name, column in also.items()]
         table.add_row(escape(str(row)), *cells, style="bold" if values["mean"] == top else None)
     return table
 

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             markup=False,
         )
     console.print(matrix_title(matrix), soft_wrap=True, highlight=False, markup=False)
-    console.print(matrix_table(matrix))
+    console.print(matrix_table(matrix, console))
     if args.csv:
         args.csv.parent.mkdir(parents=True, exist_ok=True)
         args.csv.write_text(matrix_csv(matrix), encoding="utf-8")

@@ -147,7 +147,7 @@ def _show_matrix(study: "StudySpec", home: "Home", console: "Console") -> None:
         return
     console.print()
     console.print(matrix_title(matrix), soft_wrap=True, highlight=False, markup=False)
-    console.print(matrix_table(matrix))
+    console.print(matrix_table(matrix, console))
     store = Store(home)
     publish_matrix(store, matrix)
     publish_view(store, study_runs(study, home.tracking_uri))

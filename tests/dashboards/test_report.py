@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dashboards.report import (
+    MOST_COLUMNS,
     is_share,
     matrix_csv,
     matrix_markdown,
@@ -19,9 +20,10 @@ from dashboards.report import (
     unit,
 )
 
+WIDE = Console(record=True, width=120, file=io.StringIO())
 
-def _lines(table: Table, *, width: int = 120) -> list[str]:
-    console = Console(record=True, width=width, file=io.StringIO())
+
+def _lines(table: Table, console: Console = WIDE) -> list[str]:
     console.print(table)
     return console.export_text().splitlines()
 
@@ -66,7 +68,7 @@ def test_the_title_says_study_metric_and_unit(matrix: pd.DataFrame) -> None:
 
 
 def test_a_table_shows_means_spreads_counts_and_single_cells(matrix: pd.DataFrame) -> None:
-    lines = _lines(matrix_table(matrix))
+    lines = _lines(matrix_table(matrix, WIDE))
     row = " ".join(_row(lines, "float").split())
     assert row == "float 5.00 ± 1.00 2 4.00 4.00 6.00 1.235"
     assert _row(lines, "forward").split() == ["forward", "3.12", "1", "3.12", "3.12", "–", "–"]
@@ -75,14 +77,14 @@ def test_a_table_shows_means_spreads_counts_and_single_cells(matrix: pd.DataFram
 
 
 def test_rows_stay_in_the_order_of_the_matrix(matrix: pd.DataFrame) -> None:
-    text = "\n".join(_lines(matrix_table(matrix)))
+    text = "\n".join(_lines(matrix_table(matrix, WIDE)))
     assert text.index("float") < text.index("forward") < text.index("reverse")
 
 
 @pytest.mark.parametrize(("better", "best"), [("lower", "forward"), ("higher", "float")])
 def test_the_best_mean_is_bold(matrix: pd.DataFrame, better: str, best: str) -> None:
     matrix.attrs["better"] = better
-    table = matrix_table(matrix)
+    table = matrix_table(matrix, WIDE)
     styles = dict(zip(matrix.index, [row.style for row in table.rows], strict=True))
     assert styles.pop(best) == "bold"
     assert set(styles.values()) == {None}
@@ -93,7 +95,7 @@ def test_a_matrix_of_single_values_shows_neither_spread_nor_columns_of_cells(
 ) -> None:
     single = matrix.loc[["forward"]]
     single.attrs = matrix.attrs
-    text = "\n".join(_lines(matrix_table(single)))
+    text = "\n".join(_lines(matrix_table(single, WIDE)))
     assert "±" not in text
     assert "std" not in text
     assert "best" not in text
@@ -101,15 +103,30 @@ def test_a_matrix_of_single_values_shows_neither_spread_nor_columns_of_cells(
 
 
 def test_too_many_cells_are_left_out_of_the_table(matrix: pd.DataFrame) -> None:
-    text = "\n".join(_lines(matrix_table(matrix, most_columns=1)))
+    for number in range(MOST_COLUMNS):
+        matrix[f"seed {number}"] = 0.5
+    text = "\n".join(_lines(matrix_table(matrix, WIDE)))
     assert "seed" not in text
     assert "5.00 ± 1.00" in text
+
+
+@pytest.mark.parametrize(
+    ("width", "shown_parts"), [(80, {"seed", "last"}), (48, {"last"}), (40, set())]
+)
+def test_what_does_not_fit_is_left_out_whole(
+    matrix: pd.DataFrame, width: int, shown_parts: set[str]
+) -> None:
+    narrow = Console(record=True, width=width, file=io.StringIO())
+    text = "\n".join(_lines(matrix_table(matrix, narrow), narrow))
+    assert {part for part in ("seed", "last") if part in text} == shown_parts
+    assert "5.00 ± 1.00" in text
+    assert "…" not in text
 
 
 def test_labels_with_brackets_are_shown_as_they_are(matrix: pd.DataFrame) -> None:
     odd = matrix.rename(index={"float": "[fc1]", "forward": "[/fc1]"})
     odd.attrs = matrix.attrs
-    text = "\n".join(_lines(matrix_table(odd)))
+    text = "\n".join(_lines(matrix_table(odd, WIDE)))
     assert "[fc1]" in text
     assert "[/fc1]" in text
 
