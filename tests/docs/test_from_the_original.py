@@ -11,6 +11,7 @@ from orchestrator.cli.main import _parser
 from orchestrator.cli.options import study_of
 from orchestrator.expansion import expand, pick
 from orchestrator.orders import named_order
+from orchestrator.protocol import STAGES, Changes, load_stage, unmeasured
 from orchestrator.study import TrialSpec
 from trainers.probe import model_layers
 
@@ -37,6 +38,11 @@ def _parsed(command: str) -> argparse.Namespace:
 
 def _trials(command: str) -> tuple[TrialSpec, ...]:
     args = _parsed(command)
+    if hasattr(args, "network"):
+        changes = Changes(as_published=args.as_published)
+        given = unmeasured(args.network, changes)
+        stages = (load_stage(args.network, stage, changes, given) for stage in STAGES)
+        return tuple(trial for stage in stages for trial in expand(stage))
     study = study_of(args)
     return (pick(study, args.trial),) if hasattr(args, "trial") else expand(study)
 
