@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.orders import RANDOM, named_order, network_orders
 from trainers.binding import convert, show
-from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
+from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean, unknown_keys
 
 Point = Mapping[str, object]
 """Key paths below the base trial, and the values put there."""
@@ -112,11 +112,7 @@ def read_axis(
     """
     if not isinstance(mapping, Mapping):
         raise SpecError(f"expected an axis as a mapping, got {show(mapping)}")
-    faults = [
-        Fault(str(key), f"unknown key{did_you_mean(key, _KNOWN)}", f"known: {', '.join(_KNOWN)}")
-        for key in mapping
-        if key not in _KNOWN
-    ]
+    faults = unknown_keys(mapping, _KNOWN)
     name, sets = mapping.get("name"), mapping.get("sets")
     if not isinstance(name, str) or not name or not name.replace("_", "").isalnum():
         what = f"expected a name of letters, digits and _, got {show(name)}"
@@ -331,11 +327,7 @@ def _read_range(value: object, sets: str | None, base: _Base) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise SpecError(f"expected {{low: ..., high: ..., log: true}}, got {show(value)}")
     wanted: Mapping[str, Any] = {"low": float, "high": float, "log": bool, "integer": bool}
-    faults = [
-        Fault(str(key), f"unknown key{did_you_mean(key, wanted)}", f"known: {', '.join(wanted)}")
-        for key in value
-        if key not in wanted
-    ]
+    faults = unknown_keys(value, wanted)
     read: dict[str, Any] = {}
     for key, kind in wanted.items():
         if key not in value:

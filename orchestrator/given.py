@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.axes import Axis, Point
 from trainers.binding import convert, show
-from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
+from trainers.errors import Fault, SpecError, UnknownNameError, unknown_keys
 
 _KNOWN = ("orders", "rows")
 
@@ -45,11 +45,7 @@ def read_given(value: object) -> Given:
     """
     if not isinstance(value, Mapping):
         raise SpecError(f"expected {{orders: ..., rows: ...}}, got {show(value)}")
-    faults = [
-        Fault(str(key), f"unknown key{did_you_mean(key, _KNOWN)}", f"known: {', '.join(_KNOWN)}")
-        for key in value
-        if key not in _KNOWN
-    ]
+    faults = unknown_keys(value, _KNOWN)
     orders: dict[str, tuple[int, ...]] = {}
     rows: dict[str, Point] = {}
     for key in _KNOWN:

@@ -15,7 +15,7 @@ from orchestrator.orders import network_of
 from orchestrator.search import SCHEDULERS, SEARCHERS
 from trainers.binding import Component, bind, bind_options, convert, show
 from trainers.engine.checkpoint import CheckpointPolicy
-from trainers.errors import Fault, SpecError, did_you_mean
+from trainers.errors import Fault, SpecError, unknown_keys
 from trainers.models import MODELS
 from trainers.probe import model_layers
 from trainers.spec import TrainSpec
@@ -214,9 +214,8 @@ class _Reader:
         for key in self.mapping:
             if key == "extends":
                 self._fault("extends", "is for the study's file: no other place can say it")
-            elif key not in KEYS:
-                hint = f"known: {', '.join(KEYS)}"
-                self._fault(str(key), f"unknown key{did_you_mean(key, KEYS)}", hint)
+            else:
+                self.faults += unknown_keys([key], KEYS)
         base = self._base()
         given = self._given()
         axes = self._axes(given)

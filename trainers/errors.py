@@ -1,7 +1,7 @@
 """What a user wrote and we cannot use, as data and as a message with the way out."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -59,6 +59,16 @@ class MissingDataError(SpecError):
 
 class BadLossError(ArithmeticError):
     """The training loss is no finite number any more."""
+
+
+def unknown_keys(keys: Iterable[object], known: Collection[str]) -> list[Fault]:
+    """A fault for each key that is not known, with its nearest neighbour."""
+    hint = f"known: {', '.join(known)}"
+    return [
+        Fault(str(key), f"unknown key{did_you_mean(key, known)}", hint)
+        for key in keys
+        if key not in known
+    ]
 
 
 def require_at_least(record: object, least: Mapping[str, float]) -> None:

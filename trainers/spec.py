@@ -12,7 +12,7 @@ from trainers.binarize.weights import WEIGHT_BINARIZERS
 from trainers.binding import Component, Value, bind, convert, show
 from trainers.data import SOURCES
 from trainers.data_spec import DataSpec, data_faults, read_data
-from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
+from trainers.errors import Fault, SpecError, UnknownNameError, unknown_keys
 from trainers.losses import LOSSES
 from trainers.models import MODELS
 from trainers.optim import EPOCH_OPTIONS, LR_SCHEDULES, OPTIMIZERS
@@ -199,10 +199,7 @@ def _parts(mapping: Mapping[Any, object]) -> tuple[dict[str, Any], list[Fault]]:
         except SpecError as error:
             faults.extend(error.under(name))
 
-    for key in mapping:
-        if key not in KEYS:
-            hint = f"known: {', '.join(KEYS)}"
-            faults.append(Fault(str(key), f"unknown key{did_you_mean(key, KEYS)}", hint))
+    faults += unknown_keys(mapping, KEYS)
     for name in KEYS:
         if name not in mapping:
             if name in _REQUIRED:
@@ -230,11 +227,7 @@ def _read_layers(value: object, forward: tuple[str, ...]) -> LayerSchedule[str]:
     if not isinstance(value, Mapping):
         raise SpecError(f"expected {{order: [...], epochs_per_layer: ...}}, got {show(value)}")
     known = ("order", "epochs_per_layer")
-    faults = [
-        Fault(str(key), f"unknown key{did_you_mean(key, known)}", f"known: {', '.join(known)}")
-        for key in value
-        if key not in known
-    ]
+    faults = unknown_keys(value, known)
     given: dict[str, Any] = {"order": (), "epochs_per_layer": 0}
     for key, wanted in (("order", tuple[int | str, ...]), ("epochs_per_layer", int)):
         try:

@@ -13,6 +13,7 @@ from trainers.errors import (
     choose,
     did_you_mean,
     require_at_least,
+    unknown_keys,
 )
 
 TABLE = {"sign": 1, "xnor": 2, "biprop": 3}
@@ -71,3 +72,11 @@ def test_what_a_user_can_mend_is_a_spec_error_and_a_bad_loss_is_none() -> None:
     assert issubclass(MissingDataError, SpecError)
     assert issubclass(SpecError, ValueError)
     assert not issubclass(BadLossError, SpecError)
+
+
+def test_unknown_keys_come_with_their_neighbours_and_all_that_is_known() -> None:
+    faults = unknown_keys(["lr", "epoch", 3], ("epochs", "lr"))
+    assert [str(fault) for fault in faults] == [
+        "epoch: unknown key, did you mean 'epochs'?; known: epochs, lr",
+        "3: unknown key; known: epochs, lr",
+    ]
