@@ -20,6 +20,7 @@ class Plan:
         num_samples: Trials a search makes in all; 0 for a study that is no search.
         share: Whether beginnings that trials have in common are trained once.
         left: Ids of the stems (see `orchestrator.sharing`) that an earlier sweep left.
+        only: Ids of the trials to train; None: all that are left.
     """
 
     study: StudySpec
@@ -28,12 +29,17 @@ class Plan:
     num_samples: int = 0
     share: bool = True
     left: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
 
     @cached_property
     def todo(self) -> tuple[TrialSpec, ...]:
         """One cell of each trial that is left to train, in the study's order."""
-        unique = {cell.id: cell for cell in reversed(self.cells) if cell.id not in self.finished}
+        unique = {cell.id: cell for cell in reversed(self.cells) if self._is_left(cell)}
         return tuple(cell for cell in self.cells if unique.get(cell.id) is cell)
+
+    def _is_left(self, cell: TrialSpec) -> bool:
+        asked = self.only is None or cell.id in self.only
+        return asked and cell.id not in self.finished
 
     @property
     def num_todo(self) -> int:
@@ -109,6 +115,7 @@ def plan(
     finished: Collection[str] = (),
     share: bool = True,
     left: Collection[str] = (),
+    only: Collection[str] | None = None,
 ) -> Plan:
     """The plan of a study.
 
@@ -117,11 +124,19 @@ def plan(
         finished: Ids of trials that are recorded as finished already.
         share: Train beginnings that trials have in common once; a search has none.
         left: Ids of the stems that an earlier sweep left.
+        only: Ids of the trials to train; None: all that are left. A search has no such choice.
     """
     if study.search is None:
         cells = expand(study)
         done = frozenset(finished) & {cell.id for cell in cells}
-        return Plan(study=study, cells=cells, finished=done, share=share, left=frozenset(left))
+        return Plan(
+            study=study,
+            cells=cells,
+            finished=done,
+            share=share,
+            left=frozenset(left),
+            only=None if only is None else frozenset(only),
+        )
     num_samples = study.search.options["num_samples"]
     assert isinstance(num_samples, int)
     return Plan(study=study, cells=(), finished=frozenset(finished), num_samples=num_samples)

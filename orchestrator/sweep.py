@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -13,6 +14,7 @@ from orchestrator.cells import cell_key, describe
 from orchestrator.delivery import Delivery
 from orchestrator.environment import environment, git_commit
 from orchestrator.expansion import expand, scaled_scheduler
+from orchestrator.hold import held
 from orchestrator.home import Home
 from orchestrator.journal import CellDescription, Journal
 from orchestrator.listener import Failure, SweepListener, Watcher
@@ -47,6 +49,7 @@ class SweepOptions:
         deterministic: As `RunOptions` takes it.
         verbose: Let Ray and MLflow speak.
         share: Train beginnings that trials have in common once.
+        only_failed: Train the trials whose cells failed for good, and no others.
     """
 
     data_dir: Path
@@ -55,6 +58,7 @@ class SweepOptions:
     deterministic: bool = False
     verbose: bool = False
     share: bool = True
+    only_failed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +118,7 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         StudyError: If the store holds other trials under the same labels.
         StoreError: If MLflow cannot be used.
         JournalError: If the journal cannot be used.
+        InUseError: If another sweep uses the home.
         MissingDataError: If a data set is neither here nor to be downloaded.
         ResourceError: If a trial asks for more than there is.
     """
@@ -124,9 +129,9 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
     # anything is written.
     is_new = home.database is not None and not home.database.exists()
     checksum = data_checksum(study, options.data_dir) if is_new else None
-    journal, store = Journal(home.journal), Store(home)
-    delivery = Delivery(journal, store)
-    try:
+    with held(home.journal), closing(Journal(home.journal)) as journal:
+        store = Store(home)
+        delivery = Delivery(journal, store)
         try:
             # What an earlier sweep could not deliver comes first: it may be all that is missing.
             delivery.deliver()
@@ -134,8 +139,6 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
             log.warning("results of an earlier sweep cannot be delivered: %s", error)
         sweeping = _Sweep(study, home, options, watcher, journal, store, delivery)
         outcome = sweeping.run(checksum)
-    finally:
-        journal.close()
     return replace(outcome, wall_s=time.perf_counter() - started)
 
 
@@ -166,7 +169,14 @@ class _Sweep:
         done = self._finished(recorded)
         if not self.study.is_searched:
             self.stems.tidy(expand(self.study), finished=done)
-        todo = plan(self.study, finished=done, share=self.options.share, left=self.stems.found())
+        failed = [cell.trial for cell in recorded if cell.state == vocabulary.FAILED]
+        todo = plan(
+            self.study,
+            finished=done,
+            share=self.options.share,
+            left=self.stems.found(),
+            only=failed if self.options.only_failed else None,
+        )
         if todo.num_todo:
             self.cell_tags = {
                 vocabulary.DATA_SHA256: checksum

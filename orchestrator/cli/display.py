@@ -46,8 +46,10 @@ class SweepDisplay:
             say(f"changed   {'; '.join(changes)}")
         finished = plan.num_cells - (plan.num_todo if plan.num_samples else _open_cells(plan))
         say(f"cells     {plan.num_cells}, {finished} of them finished already")
+        if plan.only is not None:
+            say(f"failed    {plan.num_todo} of them, to be tried again; no others are trained")
         if slots is None:
-            say("nothing left to do")
+            say("nothing left to do" if plan.only is None else "nothing to try again")
             return
         say(f"epochs    {plan.epochs_todo:,} to train")
         if plan.shares:

@@ -12,7 +12,8 @@ def explain(error: Exception) -> int:
     if isinstance(error, SpecError):
         print(_listed(error), file=sys.stderr)
         return EXIT_WRONG
-    expected = {"StoreError", "JournalError", "ResourceError", "NoResultsError", "UsageError"}
+    expected = {"StoreError", "JournalError", "InUseError", "ResourceError", "NoResultsError"}
+    expected |= {"UsageError"}
     if type(error).__name__ in expected:
         print(f"error: {error}", file=sys.stderr)
         print("nothing was launched", file=sys.stderr)

@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from orchestrator.cli import matrix, protocol, studies, sweep, train, ui, validate
+from orchestrator.cli import matrix, protocol, studies, sweep, sync, train, ui, validate
 from orchestrator.cli.faults import EXIT_INTERRUPTED, explain
 
-COMMANDS = (studies, sweep, protocol, matrix, validate, train, ui)
+COMMANDS = (studies, sweep, protocol, matrix, validate, train, sync, ui)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

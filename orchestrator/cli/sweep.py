@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.faults import EXIT_FAILED, EXIT_INTERRUPTED, UsageError
@@ -28,6 +29,11 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     """The command's flags."""
     parser = subparsers.add_parser("sweep", help="train what is left of a study")
     add_study(parser)
+    parser.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="train the cells that failed for good, and no others",
+    )
     add_resources(parser)
     add_data_dir(parser)
     add_home(parser)
@@ -64,6 +70,10 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Sweeps, prints the matrix and where everything lies."""
     study, home, options = study_of(args), home_of(args), sweep_options(args)
+    if args.retry_failed:
+        if study.is_searched:
+            raise UsageError("--retry-failed is for studies whose cells are known; a search draws")
+        options = replace(options, only_failed=True)
 
     from rich.console import Console
 
@@ -167,7 +177,7 @@ def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:
     if outcome.num_undelivered:
         say(
             f"{outcome.num_undelivered:,} points could not be delivered to MLflow; they are safe "
-            f"in {home.journal} and go out with the next sweep"
+            f"in {home.journal} and go out with the next sweep, or with: bnn-orchestrate sync"
         )
     if outcome.train_s:
         say(

@@ -72,6 +72,10 @@ def test_a_failing_cell_is_named_and_the_others_go_on(user: Any, small: str) -> 
     }
     (failure,) = user.home.glob("artifacts/small/*/artifacts/failure.txt")
     assert "BadLossError" in failure.read_text()
+    again = user.runs("sweep", "./small.yaml", "--seeds", "7,8", "--retry-failed")
+    assert again.code == 1, again.err
+    assert "failed    1 of them, to be tried again" in again.out
+    assert {cell.name: (cell.status, cell.tags["bnn.state"]) for cell in user.cells()} == states
 
 
 def test_ctrl_c_stops_soon_keeps_what_is_finished_and_says_how_to_go_on(

@@ -114,3 +114,12 @@ def test_a_search_that_made_more_than_it_asks_for_is_done(make_search: MakeStudy
     todo = plan(make_search(), finished=list("abcdefg"))
     assert todo.num_todo == 0
     assert todo.epochs_todo == 0
+
+
+def test_some_trials_alone_are_left_where_only_they_are_asked_for(study: StudySpec) -> None:
+    cells = expand(study)
+    asked = plan(study, finished=[cells[0].id], only=[cells[0].id, cells[1].id])
+    assert asked.todo == (cells[1],)
+    assert asked.epochs_todo == cells[1].train.epochs
+    assert asked.num_cells == len(cells)
+    assert plan(study, only=[]).num_todo == 0

@@ -302,6 +302,11 @@ def test_resources_that_make_no_sense_are_refused(
     assert what in err
 
 
+def test_a_search_has_no_failed_cells_to_try_again(refused: Refused) -> None:
+    err = refused("sweep", "mnist300-lr-search", "--retry-failed")
+    assert "--retry-failed is for studies whose cells are known" in err
+
+
 @pytest.fixture
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without a network: what torchvision raises after its last mirror."""

@@ -1,0 +1,78 @@
+"""`sync`: what waits in the journal goes to MLflow, once, and nothing is lost if it cannot."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from orchestrator import vocabulary
+from orchestrator.cells import describe
+from orchestrator.hold import held
+from orchestrator.home import Home
+from orchestrator.journal import CellDescription, Journal, Point
+from orchestrator.record import Store
+from orchestrator.study import StudySpec, TrialSpec
+
+Cli = Callable[..., Any]
+POINTS = [Point("train/loss", step, 1 / (1 + step), 1000 + step) for step in range(3)]
+
+
+@pytest.fixture
+def waiting(home: Home, study: StudySpec, cells: tuple[TrialSpec, ...]) -> CellDescription:
+    """A finished cell that MLflow has heard nothing of."""
+    experiment_id, run_id = Store(home).open_study(study, {})
+    ids = {"experiment_id": experiment_id, "parent_run_id": run_id}
+    description = describe(cells[0], study, **ids, tags={})
+    journal = Journal(home.journal)
+    journal.begin(description)
+    journal.append(description.cell, POINTS)
+    journal.end(description.cell, vocabulary.FINISHED, {})
+    journal.close()
+    return description
+
+
+def test_what_waits_is_delivered_once(cli: Cli, home: Home, waiting: CellDescription) -> None:
+    answer = cli("sync", "--home", str(home.root))
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == f"3 points of 1 cells delivered to {home.tracking_uri}\n"
+    store = Store(home)
+    run_id = store.find_cell(waiting)
+    assert run_id is not None
+    assert store.points_of(run_id) == POINTS
+    assert store.tags_of(run_id)[vocabulary.STATE] == vocabulary.FINISHED
+    again = cli("sync", "--home", str(home.root))
+    assert again.code == 0
+    assert again.out.startswith("nothing waits")
+    assert store.points_of(run_id) == POINTS
+
+
+def test_without_a_journal_nothing_waits_and_nothing_is_made(cli: Cli, home: Home) -> None:
+    before = sorted(home.root.iterdir())
+    answer = cli("sync", "--home", str(home.root))
+    assert answer.code == 0
+    assert "there is no journal" in answer.out
+    assert sorted(home.root.iterdir()) == before
+
+
+def test_a_store_that_is_away_leaves_all_in_the_journal(
+    cli: Cli, home: Home, waiting: CellDescription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*arguments: object) -> None:
+        raise ConnectionError("nobody answers")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "log_points", away)
+        answer = cli("sync", "--home", str(home.root))
+    assert answer.code == 1
+    assert "3 points still wait" in answer.err
+    assert "nobody answers" in answer.err
+    assert cli("sync", "--home", str(home.root)).out.startswith("3 points of 1 cells delivered")
+
+
+@pytest.mark.usefixtures("waiting")
+def test_a_home_that_a_sweep_uses_is_left_alone(cli: Cli, home: Home) -> None:
+    with held(home.journal):
+        answer = cli("sync", "--home", str(home.root))
+    assert answer.code == 2
+    assert "is in use by another bnn-orchestrate" in answer.err
+    assert "nothing was launched" in answer.err
