@@ -171,6 +171,11 @@ def test_a_request_to_end_is_an_interruption_while_trials_run() -> None:
             time.sleep(5)
 
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt, match=r"^$"):
-        wait()
+    # A shell's background jobs are started with interrupts ignored.
+    interrupts = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt, match=r"^$"):
+            wait()
+    finally:
+        signal.signal(signal.SIGINT, interrupts)
     assert signal.getsignal(signal.SIGTERM) == before
