@@ -50,15 +50,21 @@ class UsualLoop:
         started = time.perf_counter()
         self.model.train()
         layers = [self.model.get_submodule(name) for name in self.schedule.binarized_at(epoch)]
+        total_loss = correct = 0.0
         for images, labels in self.train:
             latent = [layer.weight.data.clone() for layer in layers]
             _write_signs(layers)
-            loss = functional.cross_entropy(self.model(images), labels)
+            logits = self.model(images)
+            loss = functional.cross_entropy(logits, labels)
             self.optimizer.zero_grad()
             loss.backward()
             for layer, weight in zip(layers, latent, strict=True):
                 layer.weight.data.copy_(weight)
             self.optimizer.step()
+            # What ours says of every epoch, too.
+            total_loss += loss.item() * len(labels)
+            correct += (logits.argmax(1) == labels).sum().item()
+        self.train_loss, self.train_accuracy = total_loss / NUM_TRAIN, correct / NUM_TRAIN
         return time.perf_counter() - started
 
     @torch.no_grad()

@@ -115,3 +115,8 @@ def test_a_closure_is_called_and_its_loss_returned() -> None:
 
     assert [optimizer.step(closure).item() for _ in range(3)] == [3.0, 3.0, 3.0]
     assert optimizer.state[weight]["step"].item() == 3
+
+
+def test_torch_does_not_wrap_its_step() -> None:
+    Adam(_parameters(), **OPTIONS)
+    assert not hasattr(Adam.step, "__wrapped__")

@@ -39,8 +39,9 @@ class Mlp(nn.Module):
         """Logits, (batch, classes), of images of shape (batch, ...)."""
         x = images.flatten(1)
         for number, layer in enumerate(self.children()):
-            # Layer and normalisation in turn; ReLU after each normalisation but the last.
+            # Layer and normalisation in turn; ReLU after each normalisation but the last. In
+            # place: for its gradient normalisation needs what it was given, not what it made.
             x = layer(x)
             if number % 2 and number < 2 * self.depth - 1:
-                x = x.relu()
+                x = x.relu_()
         return x
