@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from orchestrator.cli.main import main
 
@@ -61,3 +63,21 @@ def refused(cli: Cli, home_folder: Path) -> Callable[..., str]:
         return answer.err
 
     return type_in
+
+
+@pytest.fixture
+def file(tmp_path: Path, make_mapping: Callable[..., dict[str, Any]]) -> Callable[..., str]:
+    """The path of a study's file: with this text, or the small study with some keys replaced."""
+
+    def write(text: str | None = None, **changes: Any) -> str:
+        path = tmp_path / "study.yaml"
+        path.write_text(yaml.safe_dump(make_mapping(**changes)) if text is None else text)
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def base(make_mapping: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = make_mapping()["base"]
+    return content

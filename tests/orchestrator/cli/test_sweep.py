@@ -1,0 +1,86 @@
+"""`sweep`: what is refused before anything is launched or written."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torchvision
+
+Refused = Callable[..., str]
+File = Callable[..., str]
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "what"),
+    [
+        ("--cpus-per-trial", "0", "more than 0"),
+        ("--cpus-per-trial", "two", "expected a number, got 'two'"),
+        ("--cpus-per-trial", "inf", "0 or more"),
+        ("--cpus-per-trial", "nan", "0 or more"),
+        ("--gpus-per-trial", "-1", "0 or more"),
+        ("--concurrency", "0", "1 or more"),
+        ("--concurrency", "many", "many"),
+    ],
+)
+def test_resources_that_make_no_sense_are_refused(
+    flag: str, value: str, what: str, refused: Refused, file: File
+) -> None:
+    err = refused("sweep", file(), f"{flag}={value}")
+    assert flag in err
+    assert what in err
+
+
+def test_a_search_has_no_failed_cells_to_try_again(refused: Refused) -> None:
+    err = refused("sweep", "mnist300-lr-search", "--retry-failed")
+    assert "--retry-failed is for studies whose cells are known" in err
+
+
+@pytest.fixture
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a network: what torchvision raises after its last mirror."""
+
+    def download(data: object) -> None:
+        raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
+
+    monkeypatch.setattr(torchvision.datasets.MNIST, "download", download)
+
+
+@pytest.mark.slow
+def test_a_trial_that_asks_for_more_cpus_than_there_are_is_refused(
+    cli: Callable[..., Any], file: File
+) -> None:
+    have = len(os.sched_getaffinity(0))
+    answer = cli("sweep", file(), "--cpus-per-trial", str(have + 62))
+    assert answer.code == 2
+    assert f"a trial asks for {have + 62} CPUs, but no node has more than {have}" in answer.err
+    assert "lower --cpus-per-trial" in answer.err
+    assert "nothing was launched" in answer.err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_no_network")
+def test_data_that_is_missing_is_said_before_anything_starts(
+    cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "no-data"
+    answer = cli("sweep", "mnist300-orders", "--data-dir", str(folder))
+    assert answer.code == 2
+    assert "MNIST is not there" in answer.err
+    assert str(folder) in answer.err
+    assert "Error downloading" in answer.err
+    assert "--data-dir" in answer.err
+    assert "digits-orders needs no files" in answer.err
+    assert "nothing was launched" in answer.err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_no_network")
+@pytest.mark.parametrize(
+    "line",
+    [["digits-orders", "--cpus-per-trial", "4096"], ["mnist300-orders", "--data-dir", "no-data"]],
+    ids=["too many CPUs", "missing data"],
+)
+def test_a_sweep_that_is_refused_writes_nothing(line: list[str], refused: Refused) -> None:
+    assert "nothing was launched" in refused("sweep", *line)

@@ -1,0 +1,48 @@
+"""`train`: one trial here, and requests for none."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Refused = Callable[..., str]
+File = Callable[..., str]
+
+
+@pytest.mark.parametrize(
+    ("trial", "what", "hint"),
+    [
+        ("ordr=forward,seed=1", "there is no axis 'ordr'", "known: order, seed"),
+        ("order=forwrd,seed=1", "axis order has no value 'forwrd'", "forward, reverse"),
+        ("order=forward", "axis seed has several values", "known: 1, 2"),
+        ("forward", "'forward' is no axis=label", "order=reverse,seed=316"),
+    ],
+    ids=["unknown axis", "unknown label", "missing", "no equals"],
+)
+def test_a_trial_that_is_none_is_refused(
+    trial: str, what: str, hint: str, refused: Refused, file: File
+) -> None:
+    err = refused("train", file(), "--trial", trial)
+    assert f"--trial {trial}" in err
+    assert what in err
+    assert hint in err
+
+
+def test_a_device_that_does_not_exist_is_refused(cli: Callable[..., Any], file: File) -> None:
+    answer = cli("train", file(), "--trial", "order=float,seed=1", "--device", "abacus")
+    assert answer.code == 2
+    assert "no device 'abacus'" in answer.err
+    assert "known: auto, cpu, cuda" in answer.err
+
+
+def test_one_trial_can_be_trained_here(
+    cli: Callable[..., Any], file: File, home_folder: Path
+) -> None:
+    line = ["train", file(), "--trial", "order=reverse,seed=2", "--device", "cpu"]
+    answer = cli(*line, "--threads", "1")
+    assert answer.code == 0
+    assert "2/2" in answer.out
+    assert "binary: fc1,fc2" in answer.out
+    assert "weights sha256" in answer.out
+    assert not home_folder.exists()
