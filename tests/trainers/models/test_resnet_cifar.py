@@ -147,36 +147,10 @@ def test_logits_are_a_linear_layer_on_the_mean_of_the_last_8_by_8_map() -> None:
     torch.testing.assert_close(logits, pooled @ model.fc.weight.T + model.fc.bias)
 
 
-@pytest.mark.parametrize("name", ["resnet20", "resnet110"])
-def test_two_images_train_every_layer(name: str) -> None:
-    model = build_model(name).train()
-    source = torch.Generator().manual_seed(0)
-    logits = model(torch.randn(2, 3, 32, 32, generator=source))
-    assert logits.shape == (2, 10)
-    nn.functional.cross_entropy(logits, torch.tensor([0, 1])).backward()
-    for layer, weight in latent_weights(model).items():
-        assert weight.grad is not None, layer
-        assert weight.grad.isfinite().all(), layer
-        assert weight.grad.abs().max() > 0, layer
-    assert all(parameter.grad is not None for parameter in model.parameters())
-
-
 @pytest.mark.parametrize("depth", [-4, 0, 2, 7, 18, 21, 22])
 def test_depths_without_a_network_are_refused(depth: int) -> None:
     with pytest.raises(SpecError, match=rf"depth.* must be 8, 14, 20, .* got {depth}"):
         ResNetCifar(depth=depth, num_classes=10)
-
-
-@pytest.mark.parametrize("num_classes", [0, -1])
-def test_a_network_without_classes_is_refused(num_classes: int) -> None:
-    with pytest.raises(SpecError, match=rf"num_classes.* must be 1 or more, got {num_classes}"):
-        resnet20(num_classes=num_classes)
-
-
-def test_classes_are_an_option() -> None:
-    with torch.device("meta"):
-        model = build_model("resnet32", num_classes=100)
-    assert model.get_parameter("fc.weight").shape == (100, 64)
 
 
 def test_the_table_has_the_networks() -> None:

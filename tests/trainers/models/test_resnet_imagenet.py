@@ -11,7 +11,6 @@ from torch import nn
 
 from trainers.binarize.attach import latent_weights, weight_layers
 from trainers.build import build_model
-from trainers.errors import SpecError
 from trainers.models import MODELS
 from trainers.models.init import OwnInitialisation, initialise
 from trainers.models.resnet_imagenet import ResNetImageNet, resnet21
@@ -80,19 +79,6 @@ def test_weights_load_into_the_resnet18_of_torchvision_which_gives_the_same_logi
         torch.testing.assert_close(ours(images), theirs(images))
 
 
-def test_two_images_train_every_layer() -> None:
-    model = resnet21().train()
-    source = torch.Generator().manual_seed(0)
-    logits = model(torch.randn(2, 3, 64, 64, generator=source))
-    assert logits.shape == (2, 1000)
-    nn.functional.cross_entropy(logits, torch.tensor([0, 1])).backward()
-    for layer, weight in latent_weights(model).items():
-        assert weight.grad is not None, layer
-        assert weight.grad.isfinite().all(), layer
-        assert weight.grad.abs().max() > 0, layer
-    assert all(parameter.grad is not None for parameter in model.parameters())
-
-
 def _check_first_weights(model: nn.Module) -> None:
     for name, shape in LAYERS[:-1]:
         weight = model.get_parameter(f"{name}.weight")
@@ -149,18 +135,6 @@ def test_making_it_on_the_meta_device_does_not_load_the_compiler_of_torch() -> N
         "assert 'torch._dynamo' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
-
-
-@pytest.mark.parametrize("num_classes", [0, -1])
-def test_a_network_without_classes_is_refused(num_classes: int) -> None:
-    with pytest.raises(SpecError, match=rf"num_classes.* must be 1 or more, got {num_classes}"):
-        resnet21(num_classes=num_classes)
-
-
-def test_classes_are_an_option() -> None:
-    with torch.device("meta"):
-        model = build_model("resnet21", num_classes=10)
-    assert model.get_parameter("fc.weight").shape == (10, 512)
 
 
 def test_the_table_has_the_network() -> None:

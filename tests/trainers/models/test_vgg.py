@@ -1,14 +1,11 @@
 """VGG networks for 32 × 32 images."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor, nn
 
 from trainers.binarize.attach import latent_weights, weight_layers
 from trainers.build import build_model
-from trainers.errors import SpecError
 from trainers.models import MODELS
 from trainers.models.vgg import Vgg, vgg5, vgg9
 
@@ -108,34 +105,6 @@ def test_logits_are_those_of_groups_pooled_after_relu_and_linear_layers() -> Non
         x = _normalised(x @ layer.weight.T + layer.bias, model.get_submodule(f"bn{number}"))
         x = x.clamp_min(0) if number < 6 else x
     torch.testing.assert_close(model(images), x)
-
-
-@pytest.mark.parametrize("make", [vgg5, vgg9])
-def test_two_images_train_every_parameter(make: Callable[[], Vgg]) -> None:
-    model = make().train()
-    source = torch.Generator().manual_seed(0)
-    logits = model(torch.randn(2, 3, 32, 32, generator=source))
-    assert logits.shape == (2, 10)
-    nn.functional.cross_entropy(logits, torch.tensor([0, 1])).backward()
-    for layer, weight in latent_weights(model).items():
-        assert weight.grad is not None, layer
-        assert weight.grad.isfinite().all(), layer
-        assert weight.grad.abs().max() > 0, layer
-    assert all(parameter.grad is not None for parameter in model.parameters())
-
-
-def test_classes_are_an_option() -> None:
-    with torch.device("meta"):
-        model = build_model("vgg5", num_classes=7)
-    assert model.get_parameter("fc5.weight").shape == (7, 256)
-    assert model.get_parameter("bn5.weight").shape == (7,)
-
-
-@pytest.mark.parametrize("num_classes", [0, -1])
-@pytest.mark.parametrize("make", [vgg5, vgg9])
-def test_a_network_without_classes_is_refused(make: Callable[..., Vgg], num_classes: int) -> None:
-    with pytest.raises(SpecError, match=rf"num_classes.* must be 1 or more, got {num_classes}"):
-        make(num_classes=num_classes)
 
 
 def test_images_of_another_size_are_refused() -> None:
