@@ -1,0 +1,63 @@
+"""What a sweep refuses and looks at before it starts Ray; its training is in journeys."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from orchestrator.expansion import expand
+from orchestrator.hold import InUseError, held
+from orchestrator.home import Home
+from orchestrator.launch import ResourceError, Resources
+from orchestrator.study import StudySpec
+from orchestrator.sweep import SweepOptions, SweepWatcher, data_checksum, sweep
+from trainers.data import SOURCES
+from trainers.errors import MissingDataError
+
+
+class Nobody:
+    """A watcher that must not be told anything."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"told of {name}")
+
+
+NOBODY = cast(SweepWatcher, Nobody())
+
+
+def test_the_checksum_is_that_of_each_data_set_once(study: StudySpec, tmp_path: Path) -> None:
+    assert len(expand(study)) > 1
+    splits = SOURCES["digits"].load(tmp_path, True)
+    assert data_checksum(study, tmp_path) == splits.checksum()
+
+
+def test_missing_data_is_said_before_anything_is_written(
+    study: StudySpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*arguments: object) -> str:
+        raise MissingDataError("it is not there")
+
+    monkeypatch.setattr("orchestrator.sweep.data_checksum", missing)
+    home = Home.at(tmp_path / "home")
+    with pytest.raises(MissingDataError, match="it is not there"):
+        sweep(study, home, SweepOptions(data_dir=tmp_path), NOBODY)
+    assert not home.root.exists()
+
+
+def test_more_than_the_machine_has_is_said_before_anything_is_written(
+    study: StudySpec, tmp_path: Path
+) -> None:
+    home = Home.at(tmp_path / "home")
+    options = SweepOptions(data_dir=tmp_path, resources=Resources(cpus=10_000))
+    with pytest.raises(ResourceError, match="lower --cpus-per-trial"):
+        sweep(study, home, options, NOBODY)
+    assert not home.root.exists()
+
+
+def test_a_home_that_another_sweep_uses_is_left_alone(study: StudySpec, home: Home) -> None:
+    before = sorted(home.root.iterdir())
+    with held(home.journal):
+        lock = home.journal.with_name("journal.db.lock")
+        with pytest.raises(InUseError, match="another bnn-orchestrate"):
+            sweep(study, home, SweepOptions(data_dir=home.data), NOBODY)
+        assert sorted(home.root.iterdir()) == sorted([*before, lock])
