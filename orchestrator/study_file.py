@@ -87,8 +87,9 @@ def merged(below: Mapping[Any, Any], above: Mapping[Any, Any]) -> dict[Any, Any]
     result = dict(below)
     for key, value in above.items():
         under = result.get(key)
-        both = isinstance(under, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(under, value) if both else value  # type: ignore[arg-type]
+        if isinstance(under, Mapping) and isinstance(value, Mapping):
+            value = merged(under, value)
+        result[key] = value
     return result
 
 

@@ -26,9 +26,10 @@ def run(args: argparse.Namespace) -> int:
 
     cores = os.cpu_count() or 1
     table = Table(box=None, pad_edge=False)
-    for column in ("study", "trials", "epochs", f"rough time, {cores} cores"):
-        justify = "right" if column in ("trials", "epochs") else "left"
-        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("study", no_wrap=True)
+    for column in ("trials", "epochs"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column(f"rough time, {cores} cores", no_wrap=True)
     questions: list[str] = []
     for name in study_files():
         study = load_study(name)
