@@ -1,6 +1,7 @@
 """Ray itself: joined at an address, or started here and ended with the block."""
 
 import contextlib
+import gc
 import logging
 import os
 import secrets
@@ -71,9 +72,25 @@ def ray_session(*, address: str | None, folder: Path, verbose: bool) -> Iterator
     try:
         yield
     finally:
-        ray.shutdown()
+        _shut_down()
         if session is not None and not verbose:
             shutil.rmtree(session, ignore_errors=True)
+
+
+def _shut_down() -> None:
+    """Ends Ray, with no garbage of its own left behind.
+
+    An object reference that another thread's garbage collection meets while Ray goes down ends
+    the whole process.
+    """
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        ray.shutdown()
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def cluster_nodes() -> list[Mapping[str, float]]:

@@ -1,11 +1,13 @@
 """Ray joined or started, with Ray itself replaced: no test here starts it."""
 
+import gc
 import logging
 import os
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,8 @@ class _Ray:
         self.told: dict[str, Any] = {}
         self.is_up = False
         self.error: Exception | None = None
+        self.saw: list[bool] = []
+        self.look: Callable[[], bool] = lambda: False
 
     def init(self, **options: Any) -> None:
         if self.error:
@@ -65,6 +69,7 @@ class _Ray:
 
     def shutdown(self) -> None:
         self.is_up = False
+        self.saw += [self.look(), gc.isenabled()]
 
     def nodes(self) -> list[dict[str, Any]]:
         return [
@@ -185,3 +190,18 @@ def test_ray_speaks_only_when_asked(verbose: bool, level: int, ray: _Ray, tmp_pa
 
 def test_nodes_that_are_gone_have_nothing_to_give(ray: _Ray) -> None:
     assert cluster_nodes() == [{"CPU": 4.0}]
+
+
+class _Cycle:
+    """Only the garbage collector can free it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_no_garbage_is_met_while_ray_goes_down(ray: _Ray, tmp_path: Path) -> None:
+    with ray_session(address="auto", folder=tmp_path, verbose=False):
+        left = weakref.ref(_Cycle())
+        ray.look = lambda: left() is not None
+    assert ray.saw == [False, False]
+    assert gc.isenabled()
