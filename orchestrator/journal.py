@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import vocabulary
+from orchestrator.free_space import DiskFullError, is_full
 
 SCHEMA = 1
 _TABLES = """
@@ -89,6 +90,9 @@ class Point:
 class Journal:
     """The journal of one store; used by several threads, by one process at a time.
 
+    Once its disk has refused something nothing more is written, or an epoch could be missing
+    between two others: whatever writes raises DiskFullError from then on.
+
     Args:
         path: Its file; made, with its folder, where there is none.
 
@@ -100,6 +104,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._lock = threading.Lock()
+        self._refused: DiskFullError | None = None
         try:
             self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -111,6 +116,8 @@ class Journal:
             self._db.executescript(_TABLES)
             self._db.execute(f"PRAGMA user_version={SCHEMA}")
         except sqlite3.DatabaseError as error:
+            if is_full(error):
+                raise JournalError(str(DiskFullError.at(path, error))) from error
             raise JournalError(f"{path} cannot be used as a journal: {error}") from error
 
     def close(self) -> None:
@@ -202,8 +209,17 @@ class Journal:
 
     @contextmanager
     def _write(self) -> Any:
-        with self._lock, self._db:
-            yield self._db
+        with self._lock:
+            if self._refused is not None:
+                raise self._refused
+            try:
+                with self._db:
+                    yield self._db
+            except sqlite3.OperationalError as error:
+                if not is_full(error):
+                    raise
+                self._refused = DiskFullError.at(self.path, error)
+                raise self._refused from error
 
     def _read(self, query: str, *arguments: object) -> list[Any]:
         with self._lock:

@@ -11,7 +11,9 @@ from typing import Protocol, TypeVar
 
 from orchestrator import launch, vocabulary
 from orchestrator.cells import cell_key, describe
+from orchestrator.checkpointing import place_of
 from orchestrator.delivery import Delivery
+from orchestrator.disk import need
 from orchestrator.environment import environment, git_commit
 from orchestrator.expansion import expand, scaled_scheduler
 from orchestrator.hold import held
@@ -21,6 +23,7 @@ from orchestrator.listener import Failure, SweepListener, Watcher
 from orchestrator.planning import Plan, plan
 from orchestrator.progress import Progress
 from orchestrator.record import RecordedCell, Store
+from orchestrator.room import room
 from orchestrator.search import SCHEDULERS, SEARCHERS
 from orchestrator.sharing import Beginnings
 from orchestrator.stems import StemStore
@@ -30,6 +33,7 @@ from orchestrator.work import Work
 from orchestrator.worker import Job
 from trainers.binding import Component
 from trainers.data import SOURCES
+from trainers.engine.storage import Place
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -50,6 +54,9 @@ class SweepOptions:
         verbose: Let Ray and MLflow speak.
         share: Train beginnings that trials have in common once.
         only_failed: Train the trials whose cells failed for good, and no others.
+        storage: Where checkpoints lie, a folder or a URL; None: where the study says, else in
+            the home.
+        force: Start also where the disk has too little room.
     """
 
     data_dir: Path
@@ -59,6 +66,8 @@ class SweepOptions:
     verbose: bool = False
     share: bool = True
     only_failed: bool = False
+    storage: str | None = None
+    force: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,8 +104,8 @@ class Outcome:
 class SweepWatcher(Watcher, Protocol):
     """Shows a whole sweep to a person."""
 
-    def planned(self, plan: Plan, *, slots: int | None) -> None:
-        """Before anything starts; `slots` is None when nothing will."""
+    def planned(self, plan: Plan, *, slots: int | None, disk: str = "") -> None:
+        """Before anything starts; `slots` is None when nothing will. `disk`: what it needs."""
 
     def began(self, progress: Progress) -> None:
         """Workers are about to start."""
@@ -121,6 +130,9 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         InUseError: If another sweep uses the home.
         MissingDataError: If a data set is neither here nor to be downloaded.
         ResourceError: If a trial asks for more than there is.
+        StorageError: If checkpoints cannot be kept where they are to be.
+        NoRoomError: If the disk has too little room for what is left.
+        DiskFullError: If the disk took nothing more on the way; the same command goes on.
     """
     started = time.perf_counter()
     if options.ray_address is None:
@@ -129,6 +141,7 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
     # anything is written.
     is_new = home.database is not None and not home.database.exists()
     checksum = data_checksum(study, options.data_dir) if is_new else None
+    storage = place_of(study.checkpoint, home, asked=options.storage)
     with held(home.journal), closing(Journal(home.journal)) as journal:
         store = Store(home)
         delivery = Delivery(journal, store)
@@ -137,7 +150,7 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
             delivery.deliver()
         except Exception as error:
             log.warning("results of an earlier sweep cannot be delivered: %s", error)
-        sweeping = _Sweep(study, home, options, watcher, journal, store, delivery)
+        sweeping = _Sweep(study, home, options, watcher, journal, store, delivery, storage)
         outcome = sweeping.run(checksum)
     return replace(outcome, wall_s=time.perf_counter() - started)
 
@@ -154,13 +167,15 @@ class _Sweep:
         journal: Journal,
         store: Store,
         delivery: Delivery,
+        storage: Place,
     ) -> None:
         self.study, self.home, self.options, self.watcher = study, home, options, watcher
         self.journal, self.store, self.delivery = journal, store, delivery
         self.experiment_id = self.parent_run_id = ""
         self.cell_tags: dict[str, str] = {}
         self.num_copied = 0
-        self.stems = StemStore(home.checkpoints / "stems")
+        self.storage, self.stems = storage, StemStore(storage / "stems")
+        self.disk = ""
 
     def run(self, checksum: str | None) -> Outcome:
         found = self.store.find_study(self.study)
@@ -178,6 +193,8 @@ class _Sweep:
             only=failed if self.options.only_failed else None,
         )
         if todo.num_todo:
+            wanted = need(todo, is_embedded=self.home.database is not None)
+            self.disk = room(wanted, self.home, self.storage, force=self.options.force)
             self.cell_tags = {
                 vocabulary.DATA_SHA256: checksum
                 or data_checksum(self.study, self.options.data_dir),
@@ -193,6 +210,9 @@ class _Sweep:
         listener = self._train(todo, recorded)
         listener.interrupt()
         self.watcher.stopped()
+        if listener.refused is not None:
+            self.delivery.close(within_s=0)
+            raise listener.refused
         progress = listener.progress
         interrupted = progress.num_finished + progress.num_failed < todo.num_todo
         if self.delivery.close(within_s=DRAIN_S):
@@ -262,7 +282,7 @@ class _Sweep:
         return listener
 
     def _announce(self, todo: Plan, slots: int) -> None:
-        self.watcher.planned(todo, slots=slots)
+        self.watcher.planned(todo, slots=slots, disk=self.disk)
         store, run_id = self.store, self.parent_run_id
         store.set_state(run_id, vocabulary.RUNNING, self.cell_tags)
         if self.study.text:
@@ -277,7 +297,7 @@ class _Sweep:
         template = Job(
             train={},
             data_dir=self.options.data_dir,
-            checkpoint_dir=self.home.checkpoints,
+            checkpoint_dir=self.storage,
             checkpoints=self.study.checkpoint,
             device="cuda" if resources.gpus else "cpu",
             num_threads=max(1, int(resources.cpus)),
