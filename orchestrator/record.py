@@ -78,6 +78,8 @@ class Store:
         self.home = home
         for name in ("mlflow", "alembic", "sqlalchemy"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        # It logs with a traceback what it then raises, and we tell.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         if home.database is not None:
             home.database.parent.mkdir(parents=True, exist_ok=True)
         try:

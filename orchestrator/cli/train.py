@@ -56,6 +56,11 @@ def run(args: argparse.Namespace) -> int:
         trial = pick(study, args.trial)
     except SpecError as error:
         raise StudyError(study.name, *error.faults) from error
+    storage = storage_of(args)
+    if storage and study.checkpoint.policy == "none":
+        what = "--storage: the study keeps no checkpoints; add --set checkpoint.policy=last"
+        raise UsageError(what)
+    place = place_of(study.checkpoint, home_of(args), asked=storage) if storage else None
     print(f"{study_title(study)}: {trial.name} (trial {trial.id}), {trial.train.epochs} epochs")
 
     class Lines:
@@ -65,11 +70,6 @@ def run(args: argparse.Namespace) -> int:
             """One line."""
             print(epoch_line(metrics, epochs=trial.train.epochs), flush=True)
 
-    storage = storage_of(args)
-    if storage and study.checkpoint.policy == "none":
-        what = "--storage: the study keeps no checkpoints; add --set checkpoint.policy=last"
-        raise UsageError(what)
-    place = place_of(study.checkpoint, home_of(args), asked=storage) if storage else None
     result = train(
         trial.train,
         [Lines()],
