@@ -229,9 +229,12 @@ def test_a_disk_that_is_full_ends_all_writing_and_loses_nothing_before(
     with closing(Journal(tmp_path / "journal.db")) as journal:
         journal.begin(description)
         journal.append(description.cell, [Point("a", 0, 1.0, 1000)])
-        with pytest.raises(DiskFullError, match="journal.db cannot be written"), journal._write():
-            error = sqlite3.OperationalError("database or disk is full")
-            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        with (
+            pytest.raises(DiskFullError, match="cannot be written"),
+            journal._write(),
+        ):
             raise error
         # With room again an epoch would be missing before this one.
         with pytest.raises(DiskFullError, match="make room"):
