@@ -127,15 +127,14 @@ class Checkpoints:
         try:
             for name in written:
                 write(self.folder / name, content)
+        except OSError as error:
+            what = f"the checkpoint after epoch {len(history)} could not be kept"
+            self._note_once(f"{what}: {error}; training goes on without it")
+            return
+        try:
             self._retain(written)
         except OSError as error:
-            # Once: on a full disk every further one fails, too.
-            if not self._has_failed:
-                self._note(
-                    f"the checkpoint after epoch {len(history)} could not be kept: {error}; "
-                    "training goes on without it"
-                )
-            self._has_failed = True
+            self._note_once(f"an older checkpoint could not be deleted: {error}")
 
     def load(self, fits: Callable[[Checkpoint], bool] = lambda found: True) -> Checkpoint | None:
         """The newest checkpoint that can be used; None if there is none.
@@ -233,6 +232,12 @@ class Checkpoints:
         surplus = newest[:-num_newest] if num_newest else []
         for name in [*refused, *surplus, *_of_kind("best", rest)[:-1]]:
             remove(self.folder / name)
+
+    def _note_once(self, text: str) -> None:
+        """On a full disk every further checkpoint fails, too."""
+        if not self._has_failed:
+            self._has_failed = True
+            self._note(text)
 
     def _note(self, text: str) -> None:
         log.warning("%s", text)
