@@ -3,6 +3,8 @@
 import errno
 import shutil
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
@@ -27,6 +29,21 @@ def is_full(error: BaseException) -> bool:
         # The lowest byte is the kind; the rest says where in SQLite.
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_FULL
     return isinstance(error, OSError) and error.errno in _FULL
+
+
+@contextmanager
+def told_if_full(path: Path) -> Iterator[None]:
+    """Says what to do where the disk of a file or folder takes nothing more.
+
+    Raises:
+        DiskFullError: In place of the error that said so.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise DiskFullError.at(path, error) from error
 
 
 def existing(path: Path) -> Path:

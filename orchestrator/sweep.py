@@ -16,6 +16,7 @@ from orchestrator.delivery import Delivery
 from orchestrator.disk import need
 from orchestrator.environment import environment, git_commit
 from orchestrator.expansion import expand, scaled_scheduler
+from orchestrator.free_space import told_if_full
 from orchestrator.hold import held
 from orchestrator.home import Home
 from orchestrator.journal import CellDescription, Journal
@@ -142,7 +143,12 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
     is_new = home.database is not None and not home.database.exists()
     checksum = data_checksum(study, options.data_dir) if is_new else None
     storage = place_of(study.checkpoint, home, asked=options.storage)
-    with held(home.journal), closing(Journal(home.journal)) as journal:
+    # What Tune and MLflow write there may be refused, too; the journal says so itself.
+    with (
+        told_if_full(home.root),
+        held(home.journal),
+        closing(Journal(home.journal)) as journal,
+    ):
         store = Store(home)
         delivery = Delivery(journal, store)
         try:

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.free_space import DiskFullError, existing, free_bytes, is_full, size_text
+from orchestrator.free_space import (
+    DiskFullError,
+    existing,
+    free_bytes,
+    is_full,
+    size_text,
+    told_if_full,
+)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +75,10 @@ def test_a_full_disk_is_told_with_what_to_do(tmp_path: Path) -> None:
     assert str(tmp_path / "journal.db") in str(error)
     assert "No space left on device" in str(error)
     assert "free there; make room and give the same command again" in str(error)
+
+
+def test_what_a_full_disk_raises_is_told_and_other_errors_are_let_through(tmp_path: Path) -> None:
+    with pytest.raises(DiskFullError, match="make room"), told_if_full(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(PermissionError, match="denied"), told_if_full(tmp_path):
+        raise PermissionError(errno.EACCES, "denied")
