@@ -13,6 +13,7 @@ from trainers.build import build_model
 from trainers.engine.callbacks import Callback
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.result import EpochMetrics, Scores, TrainResult
+from trainers.engine.storage import place_at
 from trainers.errors import BadLossError, MissingDataError, SpecError, UnknownNameError
 from trainers.models import MODELS
 from trainers.run import RunOptions, run
@@ -39,6 +40,7 @@ __all__ = [
     "build_model",
     "latent_weights",
     "make_weight_binarizer",
+    "place_at",
     "run",
     "set_binary",
     "weight_layers",
