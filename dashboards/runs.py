@@ -2,15 +2,15 @@
 
 import json
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from orchestrator import vocabulary
-from orchestrator.home import Home
+from orchestrator.client_environment import prepare_client
+from orchestrator.home import Home, masked
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+prepare_client()
 
 import mlflow
 from mlflow.entities import Run, ViewType
@@ -108,7 +108,7 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
     try:
         experiment = client.get_experiment_by_name(name)
         if experiment is None:
-            raise NoResultsError(f"{uri} has no results of a study '{name}'")
+            raise NoResultsError(f"{masked(uri)} has no results of a study '{name}'")
         variants = _search(client, experiment.experiment_id, {vocabulary.KIND: vocabulary.PARENT})
         cells = _search(
             client,
@@ -116,7 +116,7 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
             {vocabulary.KIND: vocabulary.CELL, vocabulary.STATE: vocabulary.FINISHED},
         )
     except MlflowException as error:
-        raise NoResultsError(f"{uri} does not answer: {error}") from error
+        raise NoResultsError(masked(f"{uri} does not answer: {error}")) from error
     asked, may_fall_back = _asked(study, variants)
     candidates = [run for run in variants if _variant(run) == asked]
     if may_fall_back:

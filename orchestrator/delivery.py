@@ -5,6 +5,7 @@ import threading
 import time
 
 from orchestrator import vocabulary
+from orchestrator.home import masked
 from orchestrator.journal import Entry, Journal
 from orchestrator.record import MOST_POINTS, Store
 
@@ -86,8 +87,10 @@ class Delivery:
                 # A run may be gone, so each is looked up again.
                 self._seen.clear()
                 pause = min(2 * pause, LONGEST_PAUSE_S)
-                self.last_error = f"{type(error).__name__}: {error}"
-                log.warning("MLflow did not take results, next try in %.0f s: %s", pause, error)
+                # The client's messages hold the whole address of the server.
+                self.last_error = masked(f"{type(error).__name__}: {error}")
+                reason = masked(str(error))
+                log.warning("MLflow did not take results, next try in %.0f s: %s", pause, reason)
                 if self._abandoned:
                     return
                 if closing:

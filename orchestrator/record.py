@@ -5,7 +5,6 @@ Nothing in it is called by a worker, nor from Ray Tune's loop.
 
 import json
 import logging
-import os
 import sqlite3
 import urllib.parse
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,20 +12,12 @@ from dataclasses import dataclass
 
 from orchestrator import vocabulary
 from orchestrator.cells import study_title
-from orchestrator.home import Home
+from orchestrator.client_environment import prepare_client
+from orchestrator.home import Home, masked
 from orchestrator.journal import CellDescription, Point
 from orchestrator.study import StudySpec
 
-# Read when mlflow is imported. A call must fail soon: the journal keeps what could not be sent.
-os.environ.update(
-    {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-        **os.environ,
-    }
-)
+prepare_client()
 
 import mlflow
 import pandas as pd
@@ -37,6 +28,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 MOST_POINTS = 1000
 """MLflow's limit on the metrics of one request."""
+LONGEST_NAME = 250
+"""Characters that MLflow's tables hold; SQLite takes more, PostgreSQL refuses the run."""
 _PAGE = 1000
 _STATUS = {
     vocabulary.FINISHED: RunStatus.to_string(RunStatus.FINISHED),
@@ -87,7 +80,7 @@ class Store:
                 with sqlite3.connect(home.database) as database:
                     database.execute("PRAGMA journal_mode=WAL")
         except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise StoreError(f"{home.tracking_uri}: {_first_line(error)}") from error
+            raise StoreError(masked(f"{home.tracking_uri}: {_first_line(error)}")) from error
 
     def find_study(self, study: StudySpec) -> str | None:
         """Id of the study's experiment; None if there is none yet.
@@ -171,7 +164,7 @@ class Store:
         """A new run for a cell; its params and tags are set."""
         run = self.client.create_run(
             description.experiment_id,
-            run_name=description.name,
+            run_name=description.name[:LONGEST_NAME],
             tags={**description.tags, "mlflow.parentRunId": description.parent_run_id},
         )
         params = [Param(key, value) for key, value in description.params.items()]

@@ -15,7 +15,7 @@ from orchestrator.delivery import Delivery
 from orchestrator.environment import environment, git_commit
 from orchestrator.expansion import expand, scaled_scheduler
 from orchestrator.hold import held
-from orchestrator.home import Home
+from orchestrator.home import Home, masked
 from orchestrator.journal import CellDescription, Journal
 from orchestrator.listener import Failure, SweepListener, Watcher
 from orchestrator.planning import Plan, plan
@@ -136,7 +136,8 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
             # What an earlier sweep could not deliver comes first: it may be all that is missing.
             delivery.deliver()
         except Exception as error:
-            log.warning("results of an earlier sweep cannot be delivered: %s", error)
+            reason = masked(str(error))
+            log.warning("results of an earlier sweep cannot be delivered: %s", reason)
         sweeping = _Sweep(study, home, options, watcher, journal, store, delivery)
         outcome = sweeping.run(checksum)
     return replace(outcome, wall_s=time.perf_counter() - started)

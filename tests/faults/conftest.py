@@ -1,6 +1,5 @@
 """Fault tests: the calm sweep they are compared with, and the table of what was tried."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -62,11 +61,11 @@ def troubled() -> str:
 @pytest.fixture(scope="session")
 def calm_cells(
     tmp_path_factory: pytest.TempPathFactory, make_user: Any, troubled: str
-) -> Iterator[list[records.Cell]]:
+) -> list[records.Cell]:
     """The same study where nothing went wrong and nothing was shared."""
     user = make_user(tmp_path_factory.mktemp("calm"))
     done = user.runs("sweep", user.writes(troubled), "--no-share")
     assert done.code == 0, done.err
     cells = records.read_cells(user.home / "mlflow.db")
     assert len(cells) == 3
-    yield cells
+    return cells

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from typing import Any
 
@@ -14,6 +15,13 @@ from world.scale import dice, either
 pytestmark = pytest.mark.slow
 
 
+def _wait_for_points(user: Any, process: "subprocess.Popen[str]", *, beyond: int) -> None:
+    wait_until(
+        lambda: process.poll() is not None or records.journal_rows(user.home) > beyond,
+        what="the sweep goes on",
+    )
+
+
 def test_workers_killed_at_random_moments_change_nothing(
     user: Any, troubled: str, calm_cells: list[records.Cell], ledger: Ledger
 ) -> None:
@@ -23,10 +31,7 @@ def test_workers_killed_at_random_moments_change_nothing(
     while num_killed < wanted and process.poll() is None:
         before = records.journal_rows(user.home)
         # Each victim has trained an epoch or more since the last kill, or is about to.
-        wait_until(
-            lambda: process.poll() is not None or records.journal_rows(user.home) > before,
-            what="a worker goes on",
-        )
+        _wait_for_points(user, process, beyond=before)
         time.sleep(drawn.uniform(0.0, 1.5))
         victims = training_below(process.pid)
         if victims:
@@ -54,12 +59,7 @@ def test_drivers_killed_at_random_moments_change_nothing(
             # Anywhere, also while Ray starts.
             time.sleep(drawn.uniform(0.5, 8.0))
         else:
-            wait_until(
-                lambda process=process, before=before: (
-                    process.poll() is not None or records.journal_rows(user.home) > before
-                ),
-                what="the sweep trains",
-            )
+            _wait_for_points(user, process, beyond=before)
             time.sleep(drawn.uniform(0.0, 2.0))
         assert process.poll() is None, "the sweep ended before all kills"
         family = below(process.pid)

@@ -30,7 +30,7 @@ class Ledger:
         ]
 
     def keep(self, *, seed: int) -> Path:
-        """Writes the file of this machine; faults that did not run now keep their older figures."""
+        """Writes the file of this machine; what did not run now keeps its older figures."""
         RESULTS.mkdir(exist_ok=True)
         path = RESULTS / f"{platform.machine()}-{os.cpu_count()}cpu.json"
         before = json.loads(path.read_text()) if path.exists() else {}

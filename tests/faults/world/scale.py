@@ -18,6 +18,5 @@ def either(short: int, full: int) -> int:
 
 
 def dice(purpose: str) -> random.Random:
-    """Random numbers of one test; the seed is told in the terminal's head and on failure."""
-    print(f"BNN_FAULTS_SEED={SEED}")
+    """Random numbers of one test."""
     return random.Random(f"{SEED} {purpose}")

@@ -33,7 +33,6 @@ class Server:
     Args:
         folder: Its own; artifacts lie there.
         database: Address of its database; None: SQLite in the folder.
-        python: The interpreter that has the database's driver.
     """
 
     def __init__(self, folder: Path, database: str | None = None) -> None:
@@ -111,7 +110,7 @@ class Proxy(ThreadingHTTPServer):
         self.address = f"http://127.0.0.1:{self.server_address[1]}"
         self.num_spoiled = 0
         self.steps: dict[str, list[int]] = {}
-        """Lowest step of each batch of points that a run got, in the order of their confirmation."""
+        """Lowest step of each batch of points that a run got, in the order of the answers."""
         self._lock = threading.Lock()
 
     def confirmed(self, path: str, body: bytes) -> None:
