@@ -2,15 +2,16 @@
 
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from orchestrator import vocabulary
-from orchestrator.client_environment import prepare_client
+from orchestrator.client_environment import CLIENT_DEFAULTS
 from orchestrator.home import Home, masked
 
-prepare_client()
+os.environ.update({**CLIENT_DEFAULTS, **os.environ})
 
 import mlflow
 from mlflow.entities import Run, ViewType

@@ -5,6 +5,7 @@ Nothing in it is called by a worker, nor from Ray Tune's loop.
 
 import json
 import logging
+import os
 import sqlite3
 import urllib.parse
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,12 +13,12 @@ from dataclasses import dataclass
 
 from orchestrator import vocabulary
 from orchestrator.cells import study_title
-from orchestrator.client_environment import prepare_client
+from orchestrator.client_environment import CLIENT_DEFAULTS
 from orchestrator.home import Home, masked
 from orchestrator.journal import CellDescription, Point
 from orchestrator.study import StudySpec
 
-prepare_client()
+os.environ.update({**CLIENT_DEFAULTS, **os.environ})
 
 import mlflow
 import pandas as pd
