@@ -43,7 +43,9 @@ class Postgresql:
     def make(self) -> None:
         """Makes the database."""
         data = str(self.folder / "data")
-        self._run("initdb", "-D", data, "-U", "bnn", "--auth", "trust", "--no-sync")
+        # Of a database without an encoding the driver reads bytes, with which MLflow does nothing.
+        form = ("--encoding", "UTF8", "--locale", "C", "--auth", "trust", "--no-sync")
+        self._run("initdb", "-D", data, "-U", "bnn", *form)
 
     def start(self) -> None:
         """Starts it and waits until it answers."""

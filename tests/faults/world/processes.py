@@ -67,9 +67,18 @@ def kill(pid: int) -> None:
 
 def memory_bytes(pid: int) -> int:
     """What a process holds in memory; 0 if it is gone."""
+    return _status_bytes(pid, "VmRSS:")
+
+
+def data_bytes(pid: int) -> int:
+    """What a process has asked for, for itself: what RLIMIT_DATA limits."""
+    return _status_bytes(pid, "VmData:")
+
+
+def _status_bytes(pid: int, key: str) -> int:
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(key):
                 return int(line.split()[1]) * 1024
     return 0
 
