@@ -9,7 +9,9 @@ import os
 import sqlite3
 import urllib.parse
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestrator import vocabulary
 from orchestrator.cells import study_title
@@ -78,8 +80,7 @@ class Store:
             # The first call makes the tables of a fresh database; nobody else is there yet.
             self.client.search_experiments(max_results=1)
             if home.database is not None:
-                with sqlite3.connect(home.database) as database:
-                    database.execute("PRAGMA journal_mode=WAL")
+                _prepare(home.database)
         except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise StoreError(masked(f"{home.tracking_uri}: {_first_line(error)}")) from error
 
@@ -280,6 +281,22 @@ class Store:
             token = page.token
             if not token:
                 return runs
+
+
+def _prepare(path: Path) -> None:
+    """Sets WAL mode, in which readers do not wait for the writer.
+
+    Raises:
+        sqlite3.Error: If the database cannot be written.
+    """
+    with closing(sqlite3.connect(path, timeout=20)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        try:
+            # Else it shows with the first result that the file can only be read.
+            database.execute("BEGIN IMMEDIATE")
+            database.rollback()
+        except sqlite3.OperationalError as error:
+            raise sqlite3.OperationalError(f"cannot be written ({error})") from error
 
 
 def _recorded(run: Run) -> RecordedCell:

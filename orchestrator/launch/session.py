@@ -25,8 +25,8 @@ WORKER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**28),
 }
 CONNECT_S = 10.0
-LONGEST_RAY_FOLDER = 40
-"""Characters; Ray puts sockets below it, whose paths may have 107 in all."""
+LONGEST_RAY_FOLDER = 23
+"""Characters; Ray puts sockets up to 84 characters below it, whose paths may have 107 in all."""
 SESSION_PREFIX = "bnn"
 OBJECT_STORE_BYTES = 200 * 2**20
 

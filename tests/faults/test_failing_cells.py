@@ -11,7 +11,10 @@ from world.ledger import Ledger
 from world.processes import data_bytes, training_below, wait_until
 from world.scale import FULL
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not FULL, reason="fills memory: only with BNN_FAULTS=full"),
+]
 
 MODELS = """\
 study: sizes
@@ -89,7 +92,6 @@ def test_cells_without_memory_or_a_finite_loss_fail_alone_with_the_reason(
     ledger.note("cells out of memory or with no finite loss", tried=2, others_finished=2)
 
 
-@pytest.mark.skipif(not FULL, reason="fills gigabytes of memory: only with BNN_FAULTS=full")
 def test_a_worker_that_fills_the_memory_is_ended_before_the_machine_suffers(
     user: Any, ledger: Ledger
 ) -> None:

@@ -17,9 +17,13 @@ import pytest
 from world import records
 from world.ledger import Ledger
 from world.processes import below, command_of, kill, training_below, wait_until
+from world.scale import FULL
 from world.servers import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not FULL, reason="starts two nodes: only with BNN_FAULTS=full"),
+]
 
 SOON = {
     # How often the head asks a node whether it lives, and how often in vain.

@@ -15,6 +15,7 @@ import pytest
 import torch
 from world import records
 from world.processes import below, listening_on, wait_until
+from world.scale import FULL
 from world.servers import Server, free_port, proxied, running
 
 from orchestrator.catalog import load_study
@@ -162,6 +163,7 @@ def test_a_label_becomes_one_name_of_a_file(label: str, tmp_path: Path) -> None:
 
 
 @slow
+@pytest.mark.skipif(not FULL, reason="its parts are tested alone: only with BNN_FAULTS=full")
 def test_labels_that_are_paths_or_endless_are_trained_like_others(user: Any, small: str) -> None:
     axis = "{name: order, sets: layers.order, permutations: all, controls: [float]}"
     label = "y" * 3000

@@ -6,6 +6,8 @@ import platform
 import time
 from pathlib import Path
 
+from orchestrator.environment import environment
+
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 Figure = str | int | float
@@ -38,7 +40,12 @@ class Ledger:
         dated = {
             what: {**figures, "seed": seed, "date": date} for what, figures in self.entries.items()
         }
-        text = json.dumps({**before, **dated}, indent=1, ensure_ascii=False)
+        made = environment()
+        packages = made["packages"]
+        assert isinstance(packages, dict)
+        versions = ", ".join(f"{name} {packages[name]}" for name in ("torch", "ray", "mlflow"))
+        machine = f"{os.cpu_count()} cores of {made['processor']}, {versions}"
+        text = json.dumps({"machine": machine, **before, **dated}, indent=1, ensure_ascii=False)
         path.write_text(text + "\n", encoding="utf-8")
         return path
 
