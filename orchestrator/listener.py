@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from orchestrator import vocabulary
 from orchestrator.delivery import Delivery
 from orchestrator.journal import CellDescription, Journal, Point
+from orchestrator.leases import Leases
 from orchestrator.progress import Progress
 from orchestrator.study import TrialSpec
 from orchestrator.work import Work
@@ -41,6 +42,9 @@ class Watcher(Protocol):
     def cell_retried(self, name: str, *, reason: str) -> None:
         """A cell failed and is tried again."""
 
+    def stopping(self) -> None:
+        """Somebody wishes to stop: what runs comes to the end of its epoch."""
+
 
 class SweepListener:
     """Listens to Tune's loop: quick, and never talks to MLflow.
@@ -48,6 +52,7 @@ class SweepListener:
     Args:
         work: What configurations mean.
         journal: Where results go first.
+        leases: Given back when a cell is over.
         delivery: Asked whether MLflow answers.
         progress: Counted up.
         watcher: Told afterwards.
@@ -60,6 +65,7 @@ class SweepListener:
         *,
         work: Work,
         journal: Journal,
+        leases: Leases,
         delivery: Delivery,
         progress: Progress,
         watcher: Watcher,
@@ -68,6 +74,7 @@ class SweepListener:
     ) -> None:
         self.work = work
         self.journal = journal
+        self.leases = leases
         self.delivery = delivery
         self.progress = progress
         self.watcher = watcher
@@ -78,6 +85,8 @@ class SweepListener:
         self._cells: dict[str, TrialSpec] = {}
         self._last: dict[str, Report] = {}
         self._begins: dict[str, int] = {}
+        self._over: set[str] = set()
+        self._is_stopping = False
 
     def started(self, config: Mapping[str, Any]) -> None:
         """Journals that a cell begins, or begins again."""
@@ -110,6 +119,9 @@ class SweepListener:
 
     def ended(self, key: str) -> None:
         """Journals the summary of a cell, and that it is finished."""
+        if self._is_stopping and "weights_sha256" not in self._last.get(key, {}):
+            # Not the end of the cell, only of the epoch: it goes on some other day.
+            return
         cell, last = self._cells[key], self._last.pop(key)
         objective = last[vocabulary.OBJECTIVE]
         tags = _inherited_tags(last)
@@ -120,7 +132,9 @@ class SweepListener:
         with self._journaling():
             self.journal.append(key, [*_points(last["summary"]), *_inherited_points(last)])
             self.journal.end(key, vocabulary.FINISHED, tags)
+            self.leases.release(cell.id)
         self._log(cell, f"finished after {last['epoch']} epochs{self._note(key, last)}")
+        self._over.add(key)
         self.progress.end(key, failed=False)
         self.watcher.cell_ended(cell.name, objective=objective, reason=None)
 
@@ -140,12 +154,24 @@ class SweepListener:
         }
         with self._journaling():
             self.journal.end(key, vocabulary.FAILED, tags)
+            self.leases.release(cell.id)
+        self._over.add(key)
         self.progress.end(key, failed=True)
         self.watcher.cell_ended(cell.name, objective=float("nan"), reason=reason)
 
+    def open_of(self, cells: Mapping[str, TrialSpec]) -> dict[str, TrialSpec]:
+        """Those of the cells that did not come to an end here, well or not, by key."""
+        return {key: cell for key, cell in cells.items() if key not in self._over}
+
     def tick(self) -> None:
-        """Lets the watcher draw."""
+        """Keeps what is leased, and lets the watcher draw."""
+        self.leases.renew()
         self.watcher.tick(waiting=self.delivery.last_error)
+
+    def stopping(self) -> None:
+        """Lets the watcher say that what runs comes to the end of its epoch."""
+        self._is_stopping = True
+        self.watcher.stopping()
 
     def interrupt(self) -> None:
         """Journals that the cells which still run were interrupted."""

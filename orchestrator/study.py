@@ -93,6 +93,7 @@ class StudySpec:
         epoch_scale: Factor on all epochs, as the user wrote it; empty: none.
         overrides: What `--set` changed.
         as_published: Whether `--as-published` changed it.
+        apart: The name under which `--apart` keeps its cells apart; empty: not.
         source: The file it came from.
         text: What that file says, with the parts it shares with other studies.
     """
@@ -112,6 +113,7 @@ class StudySpec:
     epoch_scale: str = ""
     overrides: tuple[str, ...] = ()
     as_published: bool = False
+    apart: str = ""
     source: Path | None = None
     text: str = field(default="", repr=False)
 
@@ -124,10 +126,20 @@ class StudySpec:
     def variant(self) -> str:
         """Hash of what all cells have in common, so that a study may grow but not change.
 
-        The base without what the axes set, the epoch scale, and what was given: where an earlier
-        study finds something else, rows of the same name mean other trials. Cells of one variant
-        belong in one matrix; those of two never do.
+        The base without what the axes set, the epoch scale, the name under which it is kept
+        apart, and what was given: where an earlier study finds something else, rows of the same
+        name mean other trials. Cells of one variant belong in one matrix; those of two never do.
         """
+        content = {"base": self.common, "epoch_scale": self.epoch_scale}
+        if self.given:
+            content["given"] = self.given.to_mapping()
+        if self.apart:
+            content["apart"] = self.apart
+        return content_hash(content)
+
+    @cached_property
+    def common(self) -> dict[str, Any]:
+        """The base as plain values, without what the axes set and what has its default."""
         # Not the canonical form: that of a base without an order says nothing of its schedule.
         common = without_defaults(self.base.to_mapping())
         for path in sorted(set().union(*(axis.own_paths for axis in self.axes))):
@@ -137,10 +149,7 @@ class StudySpec:
                 parent = parent.get(folder, {}) if isinstance(parent, dict) else {}
             if isinstance(parent, dict):
                 parent.pop(last, None)
-        content = {"base": common, "epoch_scale": self.epoch_scale}
-        if self.given:
-            content["given"] = self.given.to_mapping()
-        return content_hash(content)
+        return common
 
     @classmethod
     def from_mapping(cls, mapping: object, *, source: Path | None = None) -> "StudySpec":

@@ -71,6 +71,10 @@ COPIED_FROM = "bnn.copied_from"  # run id, where another study had trained the t
 WEIGHTS_SHA256 = "bnn.weights_sha256"
 DATA_SHA256 = "bnn.data_sha256"
 GIT_COMMIT = "bnn.git_commit"
+CODE = "bnn.code"  # fingerprint of the code that trained: see orchestrator.environment
+AXES = "bnn.axes"  # names of the study's axes, commas between
+BASE = "bnn.base"  # JSON: what the cells of a variant have in common
+APART = "bnn.apart"  # the name under which a variant is kept apart
 
 PLAN_ARTIFACT = "plan.json"
 STUDY_ARTIFACT = "study.yaml"

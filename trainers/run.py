@@ -99,9 +99,10 @@ def run(
             # First: whoever hears of the epoch may rely on its state being there.
             leaver = Leaver(task, options.leave, name=options.name, num_restored=len(history))
             listeners.append(leaver)
-        listeners += callbacks
         if checkpoints is not None:
+            # Whoever hears of the epoch may stop us then, and it is not trained again.
             listeners.append(_Keeper(task, checkpoints, num_restored=len(history)))
+        listeners += callbacks
         epochs = fit(task, history=history, callbacks=listeners)
         return TrainResult(
             epochs=epochs,

@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         seeds=tuple(args.seeds) if args.seeds is not None else None,
         epoch_scale=args.scale_epochs,
         as_published=args.as_published,
+        apart=args.apart or "",
     )
     steps = [args.only] if args.only else STEPS[STEPS.index(args.first or STEPS[0]) :]
     console, home = Console(), home_of(args)

@@ -79,7 +79,10 @@ def run(args: argparse.Namespace) -> int:
 
     console = Console()
     outcome = watched_sweep(study, home, options, console)
-    _show_matrix(study, home, console)
+    if outcome.num_undelivered:
+        console.print("\nthe matrix is shown once MLflow has the results")
+    else:
+        _show_matrix(study, home, console)
     _say_end(outcome, home, console)
     if outcome.interrupted:
         say_how_to_go_on(console)
@@ -178,8 +181,8 @@ def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:
         )
     if outcome.num_undelivered:
         say(
-            f"{outcome.num_undelivered:,} points could not be delivered to MLflow; they are safe "
-            f"in {home.journal} and go out with the next sweep, or with: bnn-orchestrate sync"
+            f"MLflow has not got all of {outcome.num_undelivered:,} cells; they are safe in "
+            f"{home.journal} and go out with the next sweep, or with: bnn-orchestrate sync"
         )
     if outcome.train_s:
         say(

@@ -18,6 +18,7 @@ from orchestrator.home import Home
 from orchestrator.journal import CellDescription, Journal, Point
 from orchestrator.record import MOST_POINTS, Store
 from orchestrator.study import StudySpec, TrialSpec
+from orchestrator.study_record import study_record
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +33,8 @@ class Watched:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
-            self.calls.append((name, arguments[-1]))
+            about = arguments[0] if name == "create_cell" else arguments[-1]
+            self.calls.append((name, about))
             if self.failures.get(name, 0) > 0:
                 self.failures[name] -= 1
                 raise ConnectionError("the store does not answer")
@@ -85,13 +87,14 @@ def journal(home: Home) -> Iterator[Journal]:
 
 @pytest.fixture
 def descriptions(
-    store: Store, study: StudySpec, cells: tuple[TrialSpec, ...]
+    store: Store, journal: Journal, study: StudySpec, cells: tuple[TrialSpec, ...]
 ) -> list[CellDescription]:
-    experiment_id, parent_run_id = store.open_study(study, {})
-    return [
-        describe(cell, study, experiment_id=experiment_id, parent_run_id=parent_run_id, tags={})
-        for cell in cells
-    ]
+    """Of cells whose study is journaled and delivered."""
+    record = study_record(study)
+    journal.begin_study(record)
+    store.open_study(record)
+    journal.mark_study_sent(record)
+    return [describe(cell, study, tags={}) for cell in cells]
 
 
 @pytest.fixture
@@ -154,7 +157,7 @@ def test_everything_is_delivered_once_and_in_order(
     deliverer = make_delivery(watched)
     deliverer.deliver()
     once = ["find_cell", "create_cell", "log_points", "set_state"]
-    assert watched.names() == once * 2
+    assert watched.names() == ["open_study", *once, *once]
     created = [argument.cell for name, argument in watched.calls if name == "create_cell"]
     assert created == [descriptions[3].cell, descriptions[0].cell]
     steps = [
@@ -171,7 +174,7 @@ def test_everything_is_delivered_once_and_in_order(
         assert run.data.tags[vocabulary.WEIGHTS_SHA256] == "abc"
     assert journal.undelivered() == []
     deliverer.deliver()
-    assert watched.names() == once * 2
+    assert watched.names() == ["open_study", *once, *once]
     assert deliverer.busy_s > 0
 
 
@@ -358,7 +361,8 @@ def test_what_was_left_in_the_journal_goes_out_later(
     deliverer.start()
     assert not deliverer.close(within_s=0.3)
     watched.failures.clear()
-    _wait_until(lambda: not journal.undelivered())
+    _wait_until(lambda: not deliverer._thread.is_alive())
+    make_delivery(watched).deliver()
     assert _rows(home, _run_of(journal, descriptions[0])) == _expected(_points(5))
 
 
@@ -371,6 +375,9 @@ def test_a_run_of_another_journal_is_adopted_without_doubling(
     tmp_path: Path,
 ) -> None:
     lost = Journal(tmp_path / "lost.db")
+    record = journal.study(descriptions[0].study)
+    assert record is not None
+    lost.begin_study(record)
     lost.begin(descriptions[0])
     lost.append(descriptions[0].cell, _points(3))
     Delivery(lost, store).deliver()

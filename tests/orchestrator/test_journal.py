@@ -169,7 +169,7 @@ def test_a_journal_of_a_newer_program_is_refused(path: Path) -> None:
     Journal(path).close()
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA user_version=99")
-    with pytest.raises(JournalError, match=r"has version 99, this program knows 1.*--home"):
+    with pytest.raises(JournalError, match=r"has version 99, this program knows 2; use the newer"):
         Journal(path)
 
 

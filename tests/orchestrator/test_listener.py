@@ -14,6 +14,7 @@ from orchestrator import vocabulary
 from orchestrator.cells import cell_key, describe
 from orchestrator.delivery import Delivery
 from orchestrator.journal import CellDescription, Entry, Journal
+from orchestrator.leases import Leases
 from orchestrator.listener import SweepListener, file_name, inherited_text
 from orchestrator.progress import Progress
 from orchestrator.stems import StemStore
@@ -38,12 +39,22 @@ class FakeWatcher:
     def cell_retried(self, name: str, *, reason: str) -> None:
         self.told.append(("retried", name, reason))
 
+    def stopping(self) -> None:
+        self.told.append(("stopping",))
+
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     journal = Journal(tmp_path / "journal.db")
     yield journal
     journal.close()
+
+
+@pytest.fixture
+def leases(tmp_path: Path) -> Iterator[Leases]:
+    leases = Leases(tmp_path / "journal.db")
+    yield leases
+    leases.close()
 
 
 @pytest.fixture
@@ -56,11 +67,12 @@ def listener(
     study: StudySpec,
     cells: tuple[TrialSpec, ...],
     journal: Journal,
+    leases: Leases,
     watcher: FakeWatcher,
     tmp_path: Path,
 ) -> SweepListener:
     def of(cell: TrialSpec) -> CellDescription:
-        return describe(cell, study, experiment_id="1", parent_run_id="p", tags={"bnn.x": "y"})
+        return describe(cell, study, tags={"bnn.x": "y"})
 
     template = Job(
         train={},
@@ -76,6 +88,7 @@ def listener(
             study=study, cells=by_key, template=template, stems=StemStore(tmp_path / "stems")
         ),
         journal=journal,
+        leases=leases,
         delivery=cast(Delivery, SimpleNamespace(last_error="no answer")),
         progress=Progress(num_cells=len(cells), epochs=2 * len(cells)),
         watcher=watcher,
