@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+AUDIT := .venv-audit
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench faults audit clean
 
 # The main job on data that comes with a package: no download, about a minute on two cores.
 demo: $(INSTALLED)
@@ -23,8 +24,20 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/bench.py
 
+# Kills, outages, malformed input, 2,000 cells; half an hour on two idle cores. BNN_FAULTS_SEED
+# repeats the random moments of an earlier run. Figures go to docs/reliability.md.
+faults: $(INSTALLED)
+	BNN_FAULTS=full $(BIN)/python -m pytest tests/faults
+	$(BIN)/python tests/faults/report.py
+
+# Known vulnerabilities of the pinned dependencies. Needs the network, and says so without it.
+audit:
+	test -x $(AUDIT)/bin/pip-audit || $(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet 'pip-audit>=2.9'
+	$(AUDIT)/bin/python tests/faults/audit.py
+
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(AUDIT) build dist
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

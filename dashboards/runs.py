@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from orchestrator import vocabulary
-from orchestrator.home import Home
+from orchestrator.client_environment import CLIENT_DEFAULTS
+from orchestrator.home import Home, masked
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.update({**CLIENT_DEFAULTS, **os.environ})
 
 import mlflow
 from mlflow.entities import Run, ViewType
@@ -108,7 +109,7 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
     try:
         experiment = client.get_experiment_by_name(name)
         if experiment is None:
-            raise NoResultsError(f"{uri} has no results of a study '{name}'")
+            raise NoResultsError(f"{masked(uri)} has no results of a study '{name}'")
         variants = _search(client, experiment.experiment_id, {vocabulary.KIND: vocabulary.PARENT})
         cells = _search(
             client,
@@ -116,7 +117,7 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
             {vocabulary.KIND: vocabulary.CELL, vocabulary.STATE: vocabulary.FINISHED},
         )
     except MlflowException as error:
-        raise NoResultsError(f"{uri} does not answer: {error}") from error
+        raise NoResultsError(masked(f"{uri} does not answer: {error}")) from error
     asked, may_fall_back = _asked(study, variants)
     candidates = [run for run in variants if _variant(run) == asked]
     if may_fall_back:

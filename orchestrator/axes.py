@@ -14,6 +14,8 @@ Point = Mapping[str, object]
 """Key paths below the base trial, and the values put there."""
 
 ORDER = "layers.order"
+LONGEST_NAME = 60
+"""Characters of an axis's name, which MLflow's params and tags bear."""
 MAX_PERMUTATIONS = 720
 CONTROLS = ("float", "binary")
 FORMS = ("values", "permutations", "single_layers", "seeds", "range", "choices")
@@ -116,6 +118,9 @@ def read_axis(
     name, sets = mapping.get("name"), mapping.get("sets")
     if not isinstance(name, str) or not name or not name.replace("_", "").isalnum():
         what = f"expected a name of letters, digits and _, got {show(name)}"
+        faults.append(Fault("name", what))
+    elif len(name) > LONGEST_NAME:
+        what = f"has {len(name)} characters, a name may have {LONGEST_NAME}"
         faults.append(Fault("name", what))
     if sets is not None and not isinstance(sets, str):
         faults.append(Fault("sets", f"expected a key path such as optimizer.lr, got {show(sets)}"))

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from orchestrator import vocabulary
 from orchestrator.hold import InUseError, held
+from orchestrator.home import masked
 from orchestrator.journal import Entry, Journal, StudyRecord
 from orchestrator.record import MOST_POINTS, Store, StudyIds, may_answer_later
 from orchestrator.uploading import upload_checkpoints
@@ -109,8 +110,10 @@ class Delivery:
                 self._seen.clear()
                 self._ids.clear()
                 pause = min(2 * pause, LONGEST_PAUSE_S)
-                self.last_error = f"{type(error).__name__}: {error}"
-                log.warning("MLflow did not take results, next try in %.0f s: %s", pause, error)
+                # The client's messages hold the whole address of the server.
+                self.last_error = masked(f"{type(error).__name__}: {error}")
+                reason = masked(str(error))
+                log.warning("MLflow did not take results, next try in %.0f s: %s", pause, reason)
                 if closing:
                     time.sleep(min(pause, INTERVAL_S))
                 continue

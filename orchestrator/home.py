@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,11 @@ class Home:
         path = Path(root or os.environ.get("BNN_HOME") or DEFAULT_HOME).expanduser().absolute()
         uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         return cls(path, uri or _embedded(path))
+
+    @property
+    def shown_uri(self) -> str:
+        """MLflow's store for people and files: without the password it may hold."""
+        return masked(self.tracking_uri)
 
     @property
     def database(self) -> Path | None:
@@ -71,6 +77,11 @@ class Home:
     def data(self) -> Path:
         """Data sets that were downloaded."""
         return self.root / "data"
+
+
+def masked(text: str) -> str:
+    """The text with the user and password of every address in it covered."""
+    return re.sub(r"(\w://)[^\s/@]+@", r"\1***@", text)
 
 
 def _embedded(root: Path) -> str:

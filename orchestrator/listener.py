@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 MOST_NOTE = 4000
 """Characters of a tag; MLflow takes 8,000."""
 
+LONGEST_NAME = 100
+"""Characters of a cell's name in that of its log; its id follows."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
@@ -240,8 +243,8 @@ class SweepListener:
 
 
 def file_name(name: str) -> str:
-    """The name with whatever a path could stumble over turned into hyphens."""
-    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "cell"
+    """The name, cut, with whatever a path could stumble over turned into hyphens."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", name[:LONGEST_NAME]).strip("-.") or "cell"
 
 
 def inherited_text(report: Report) -> str:

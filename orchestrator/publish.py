@@ -14,6 +14,9 @@ from orchestrator import vocabulary
 from orchestrator.protocol import Sensitivities
 from orchestrator.record import Store
 
+LONGEST_ROW = 200
+"""Characters of a row's label in the name of its metric, of which MLflow takes 250."""
+
 
 def publish_matrix(store: Store, matrix: Any) -> None:
     """Records the matrix as CSV, JSON and Markdown, and each row's mean as a metric.
@@ -87,5 +90,7 @@ def publish_view(store: Store, runs: StudyRuns) -> View:
 
 
 def _key(row: str) -> str:
-    """MLflow takes letters, digits and _-. : / in a metric's name."""
-    return "".join(letter if letter.isalnum() or letter in "_-. :/" else "_" for letter in row)
+    """MLflow takes letters, digits and _-. : / in a metric's name, and no path that turns."""
+    fine = "".join(letter if letter.isalnum() or letter in "_-. :/" else "_" for letter in row)
+    parts = fine[:LONGEST_ROW].split("/")
+    return "/".join("_" if part.strip() in ("", ".", "..") else part for part in parts)

@@ -10,24 +10,16 @@ import socket
 import sqlite3
 import urllib.parse
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator import vocabulary
-from orchestrator.home import Home
+from orchestrator.client_environment import CLIENT_DEFAULTS
+from orchestrator.home import Home, masked
 from orchestrator.journal import CellDescription, Point, StudyRecord
 
-# Read when mlflow is imported. A call must fail soon: the journal keeps what could not be sent.
-os.environ.update(
-    {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-        **os.environ,
-    }
-)
+os.environ.update({**CLIENT_DEFAULTS, **os.environ})
 
 import mlflow
 import pandas as pd
@@ -39,6 +31,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 MOST_POINTS = 1000
 """MLflow's limit on the metrics of one request."""
+LONGEST_NAME = 250
+"""Characters that MLflow's tables hold; SQLite takes more, PostgreSQL refuses the run."""
 _PAGE = 1000
 _STATUS = {
     vocabulary.FINISHED: RunStatus.to_string(RunStatus.FINISHED),
@@ -99,10 +93,9 @@ class Store:
             if home.database is not None:
                 # The first call makes the tables of a fresh database; nobody else is there yet.
                 self.client.search_experiments(max_results=1)
-                with sqlite3.connect(home.database) as database:
-                    database.execute("PRAGMA journal_mode=WAL")
+                _prepare(home.database)
         except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise StoreError(f"{home.tracking_uri}: {_first_line(error)}") from error
+            raise StoreError(f"{home.shown_uri}: {_first_line(error)}") from error
 
     def silence(self) -> str | None:
         """Why the store does not answer now, though it may later; None if it does.
@@ -115,7 +108,7 @@ class Store:
         except (MlflowException, SQLAlchemyError, OSError) as error:
             if may_answer_later(error):
                 return _reason(error)
-            raise StoreError(f"{self.home.tracking_uri}: {_reason(error)}") from error
+            raise StoreError(f"{self.home.shown_uri}: {_reason(error)}") from error
         return None
 
     def find_study(self, name: str) -> str | None:
@@ -211,7 +204,7 @@ class Store:
         """A new run for a cell; its params and tags are set."""
         run = self.client.create_run(
             study.experiment,
-            run_name=description.name,
+            run_name=description.name[:LONGEST_NAME],
             tags={**description.tags, "mlflow.parentRunId": study.run},
         )
         params = [Param(key, value) for key, value in description.params.items()]
@@ -337,6 +330,22 @@ class Store:
                 return runs
 
 
+def _prepare(path: Path) -> None:
+    """Sets WAL mode, in which readers do not wait for the writer.
+
+    Raises:
+        sqlite3.Error: If the database cannot be written.
+    """
+    with closing(sqlite3.connect(path, timeout=20)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        try:
+            # Else it shows with the first result that the file can only be read.
+            database.execute("BEGIN IMMEDIATE")
+            database.rollback()
+        except sqlite3.OperationalError as error:
+            raise sqlite3.OperationalError(f"cannot be written ({error})") from error
+
+
 def _recorded(run: Run) -> RecordedCell:
     tags = run.data.tags
     prefix = vocabulary.LABEL.format(axis="")
@@ -355,7 +364,8 @@ def _recorded(run: Run) -> RecordedCell:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
+    # The client's messages hold the whole address of the server.
+    lines = masked(str(error)).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 

@@ -23,6 +23,9 @@ from trainers.spec import TrainSpec
 ID_VERSION = 1
 """Raised when the same words come to mean another training; every trial then gets a new id."""
 
+LONGEST_NAME = 60
+"""Characters of a study's name, which folders bear; some alphabets take four bytes each."""
+
 KEYS = (
     "study",
     "question",
@@ -262,6 +265,9 @@ class _Reader:
         name = self._typed("study", str)
         if isinstance(name, str) and not name.replace("-", "").replace("_", "").isalnum():
             self._fault("study", f"'{name}' is no name", "use letters, digits, - and _")
+        elif isinstance(name, str) and len(name) > LONGEST_NAME:
+            what = f"has {len(name)} characters, a name may have {LONGEST_NAME}"
+            self._fault("study", what, "put the rest into the question")
         return name
 
     def _base(self) -> TrainSpec | None:

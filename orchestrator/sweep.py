@@ -17,7 +17,7 @@ from orchestrator.environment import code_fingerprint, environment, git_commit
 from orchestrator.expansion import expand
 from orchestrator.free_space import told_if_full
 from orchestrator.hold import InUseError
-from orchestrator.home import Home
+from orchestrator.home import Home, masked
 from orchestrator.journal import CellDescription, Journal
 from orchestrator.leases import Leases
 from orchestrator.listener import Failure, SweepListener, Watcher
@@ -172,7 +172,7 @@ def _deliver_what_waits(delivery: Delivery) -> None:
     except InUseError:
         log.info("another process delivers what waits")
     except Exception as error:
-        log.warning("results of an earlier sweep cannot be delivered: %s", error)
+        log.warning("results of an earlier sweep cannot be delivered: %s", masked(str(error)))
 
 
 class _Sweep:

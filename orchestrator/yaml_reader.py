@@ -9,6 +9,11 @@ import yaml
 
 from trainers.errors import Fault, SpecError
 
+MOST_VALUES = 100_000
+"""Values in a file, those that aliases repeat counted each time."""
+DEEPEST = 40
+"""Lists and mappings inside each other."""
+
 
 class _StrictLoader(yaml.SafeLoader):
     """Plain data only; remembers keys that come twice."""
@@ -49,7 +54,7 @@ def read_yaml(text: str) -> Any:
     try:
         loader = _StrictLoader(text)
         data = loader.get_single_data()
-        _refuse_cycles(data, ())
+        _measure(data, (), {})
     # Beside its own errors, PyYAML lets through those of the constructors of its plain types.
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise SpecError(Fault("", f"no readable YAML: {' '.join(str(error).split())}")) from error
@@ -58,15 +63,29 @@ def read_yaml(text: str) -> Any:
     return data
 
 
-def _refuse_cycles(data: object, above: tuple[int, ...]) -> None:
+def _measure(
+    data: object, above: tuple[int, ...], known: dict[int, tuple[int, int]]
+) -> tuple[int, int]:
+    """How many values there are and how deep they lie; what an alias repeats is met once.
+
+    Raises:
+        ValueError: If there are too many, if they lie too deep, or one lies in itself.
+    """
+    if not isinstance(data, dict | list):
+        return 1, 0
     if id(data) in above:
         raise ValueError("an alias refers to what it stands in")
-    if isinstance(data, dict):
-        for value in data.values():
-            _refuse_cycles(value, (*above, id(data)))
-    elif isinstance(data, list):
-        for value in data:
-            _refuse_cycles(value, (*above, id(data)))
+    if id(data) not in known and len(above) < DEEPEST:
+        inner = data.values() if isinstance(data, dict) else data
+        parts = [_measure(value, (*above, id(data)), known) for value in inner]
+        size = 1 + sum(size for size, _ in parts)
+        known[id(data)] = size, 1 + max((depth for _, depth in parts), default=0)
+        if size > MOST_VALUES:
+            raise ValueError(f"it holds more than {MOST_VALUES:,} values, aliases written out")
+    size, depth = known.get(id(data), (1, 1))
+    if len(above) + depth > DEEPEST:
+        raise ValueError(f"more than {DEEPEST} lists and mappings lie inside each other")
+    return size, depth
 
 
 def read_yaml_file(path: Path) -> Any:

@@ -7,6 +7,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+LONGEST = 1000
+"""Characters of a finding that are shown; a file may quote back megabytes of itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -15,6 +18,13 @@ class Fault:
     path: str
     what: str
     hint: str = ""
+
+    def __post_init__(self) -> None:
+        """Cuts what would fill more than a screen."""
+        for name in ("path", "what"):
+            text = getattr(self, name)
+            if len(text) > LONGEST:
+                object.__setattr__(self, name, f"{text[:LONGEST]}...")
 
     def under(self, prefix: str) -> "Fault":
         """The same fault, seen from the mapping that holds this one at `prefix`."""

@@ -7,6 +7,7 @@ EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
 
 def explain(error: Exception) -> int:
     """Prints what is wrong to the terminal's error output; the exit code that goes with it."""
+    from orchestrator.home import masked
     from trainers.errors import SpecError
 
     if isinstance(error, SpecError):
@@ -15,7 +16,7 @@ def explain(error: Exception) -> int:
     expected = {"StoreError", "JournalError", "InUseError", "ResourceError", "NoResultsError"}
     expected |= {"UsageError", "StorageError", "NoRoomError"}
     if type(error).__name__ in expected:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {masked(str(error))}", file=sys.stderr)
         print("nothing was launched", file=sys.stderr)
         return EXIT_WRONG
     if type(error).__name__ == "DiskFullError":
@@ -23,7 +24,7 @@ def explain(error: Exception) -> int:
         return EXIT_FAILED
     lines = str(error).strip().splitlines()
     what = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
-    print(f"error: {what}\nrun again with -v to see where", file=sys.stderr)
+    print(f"error: {masked(what)}\nrun again with -v to see where", file=sys.stderr)
     return EXIT_FAILED
 
 

@@ -136,7 +136,7 @@ class _Protocol:
                 self._show(name, step)
         if "matrix" in steps:
             self._matrix(names)
-        self._say(f"results   {self.home.root}\nMLflow    {self.home.tracking_uri}")
+        self._say(f"results   {self.home.root}\nMLflow    {self.home.shown_uri}")
         return EXIT_FAILED if failed else 0
 
     def _check(self, name: str) -> None:

@@ -139,7 +139,9 @@ def watched_sweep(
 
 def say_how_to_go_on(console: "Console") -> None:
     """The command that goes on after an interruption."""
-    again = shlex.join(["bnn-orchestrate", *sys.argv[1:]])
+    from orchestrator.home import masked
+
+    again = masked(shlex.join(["bnn-orchestrate", *sys.argv[1:]]))
     text = f"\ninterrupted; go on with: {again}"
     console.print(text, soft_wrap=True, highlight=False, markup=False)
 
@@ -197,7 +199,7 @@ def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:
         )
     name = outcome.plan.study.name
     say(f"results   {home.root}")
-    say(f"MLflow    {home.tracking_uri}")
+    say(f"MLflow    {home.shown_uri}")
     say(f"compare   bnn-orchestrate ui {name}")
 
 

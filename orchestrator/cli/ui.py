@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Prints the links; serves the pages until Ctrl-C, unless a server does already."""
     home = home_of(args)
     has_server = home.tracking_uri.startswith(("http://", "https://"))
-    base = home.tracking_uri.rstrip("/") if has_server else f"http://{args.host}:{args.port}"
+    base = home.shown_uri.rstrip("/") if has_server else f"http://{args.host}:{args.port}"
     if home.database is not None and not home.database.exists():
         raise UsageError(f"there are no results in {home.database}; run a sweep first")
     if not has_server:
@@ -81,9 +81,11 @@ def _serve(args: argparse.Namespace, tracking_uri: str) -> int:
         "DO_NOT_TRACK": "true",
         # Its job runner starts seven further processes, none of which we need.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        # Not among the arguments, which everybody on the machine can read: it may hold a password.
+        "MLFLOW_BACKEND_STORE_URI": tracking_uri,
     }
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-    command += ["--backend-store-uri", tracking_uri, "--host", args.host, "--port", str(args.port)]
+    command += ["--host", args.host, "--port", str(args.port)]
     output = None if args.verbose else subprocess.DEVNULL
     with subprocess.Popen(command, env=environment, stdout=output, stderr=output) as server:
         try:

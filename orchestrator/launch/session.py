@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private import ray_constants
 
 from orchestrator.launch.resources import ResourceError, this_machine
 
@@ -26,8 +27,8 @@ WORKER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**28),
 }
 CONNECT_S = 10.0
-LONGEST_RAY_FOLDER = 40
-"""Characters; Ray puts sockets below it, whose paths may have 107 in all."""
+LONGEST_RAY_FOLDER = 23
+"""Characters; Ray puts sockets up to 84 characters below it, whose paths may have 107 in all."""
 SESSION_PREFIX = "bnn"
 OBJECT_STORE_BYTES = 200 * 2**20
 
@@ -48,6 +49,8 @@ def ray_session(*, address: str | None, folder: Path, verbose: bool) -> Iterator
     # Tune logs failed trials as errors; they are told by our own display.
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.INFO if verbose else logging.CRITICAL)
+    # Ray's own way of listening on loopback alone; it has no option for it where nodes could join.
+    can_cluster = ray_constants.ENABLE_RAY_CLUSTER
     common: dict[str, Any] = {"log_to_driver": verbose, "logging_level": level}
     if address is not None:
         _refuse_silent(address)
@@ -63,6 +66,7 @@ def ray_session(*, address: str | None, folder: Path, verbose: bool) -> Iterator
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         # Its processes inherit the environment; a runtime_env would start one more.
         os.environ.update(WORKER_ENVIRONMENT)
+        ray_constants.ENABLE_RAY_CLUSTER = False
         ray.init(
             address="local",
             num_cpus=int(this_machine()[0]["CPU"]),
@@ -75,6 +79,7 @@ def ray_session(*, address: str | None, folder: Path, verbose: bool) -> Iterator
         yield
     finally:
         _shut_down()
+        ray_constants.ENABLE_RAY_CLUSTER = can_cluster
         if session is not None and not verbose:
             shutil.rmtree(session, ignore_errors=True)
 

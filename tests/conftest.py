@@ -140,6 +140,12 @@ def user(tmp_path: Path) -> User:
     return User(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def make_user() -> Callable[[Path], User]:
+    """A user in a folder that a test chose."""
+    return User
+
+
 @pytest.fixture(scope="module")
 def settled(tmp_path_factory: pytest.TempPathFactory) -> User:
     """A user whose folder several tests share."""
@@ -172,7 +178,7 @@ def deterministic_part() -> Callable[[Cell], dict[tuple[str, int], float]]:
 @pytest.fixture(scope="session")
 def mnist_folder() -> Path:
     """A folder with MNIST's files; the test is skipped where there is none."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("BNN_DATA_DIR") or beside)
     if not (folder / "MNIST" / "raw" / "train-images-idx3-ubyte").is_file():
         pytest.skip(f"no MNIST files in {folder}; name their folder with BNN_DATA_DIR")

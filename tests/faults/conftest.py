@@ -1,0 +1,71 @@
+"""Fault tests: the calm sweep they are compared with, and the table of what was tried."""
+
+from typing import Any
+
+import pytest
+from world import records, scale
+from world.ledger import Ledger
+
+LEDGER = Ledger()
+
+STUDY = """\
+study: troubled
+question: Do kills change what a small network ends with?
+base:
+  model: {name: mlp, widths: [64, 24, 16, 10]}
+  data: {name: digits, batch_size: 32}
+  optimizer: {name: adam, lr: 0.02}
+  layers: {order: [fc1, fc2, fc3], epochs_per_layer: %(stage)d}
+  epochs: %(epochs)d
+axes:
+  - {name: order, sets: layers.order, permutations: [forward, reverse], controls: [float]}
+  - {name: seed, seeds: [7]}
+metric: {name: selected/test_error}
+matrix: {rows: order, over: seed}
+checkpoint: {policy: last, interval_s: 0.2}
+retries: 60
+"""
+
+
+def pytest_report_header() -> str:
+    """The seed, for whoever wants to see the same again."""
+    form = "long" if scale.FULL else "short"
+    return f"faults: {form} form, BNN_FAULTS_SEED={scale.SEED}"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The table of what was tried."""
+    if not LEDGER.entries:
+        return
+    terminalreporter.section(f"faults, BNN_FAULTS_SEED={scale.SEED}")
+    for line in LEDGER.lines():
+        terminalreporter.write_line(line)
+    if scale.FULL:
+        path = LEDGER.keep(seed=scale.SEED)
+        terminalreporter.write_line(f"written to {path}")
+
+
+@pytest.fixture(scope="session")
+def ledger() -> Ledger:
+    """Where a test writes what it tried."""
+    return LEDGER
+
+
+@pytest.fixture(scope="session")
+def troubled() -> str:
+    """A study of three cells that trains for as long as the trouble lasts."""
+    stage = scale.either(70, 900)
+    return STUDY % {"stage": stage, "epochs": 3 * stage}
+
+
+@pytest.fixture(scope="session")
+def calm_cells(
+    tmp_path_factory: pytest.TempPathFactory, make_user: Any, troubled: str
+) -> list[records.Cell]:
+    """The same study where nothing went wrong and nothing was shared."""
+    user = make_user(tmp_path_factory.mktemp("calm"))
+    done = user.runs("sweep", user.writes(troubled), "--no-share")
+    assert done.code == 0, done.err
+    cells = records.read_cells(user.home / "mlflow.db")
+    assert len(cells) == 3
+    return cells

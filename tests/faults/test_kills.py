@@ -1,0 +1,90 @@
+"""SIGKILL at random moments: of workers, of the driver, of the driver's whole group."""
+
+import os
+import signal
+import subprocess
+import time
+from typing import Any
+
+import pytest
+from world import records
+from world.ledger import Ledger
+from world.processes import alive, below, kill, training_below, wait_until
+from world.scale import dice, either
+
+pytestmark = pytest.mark.slow
+
+
+def _wait_for_points(user: Any, process: "subprocess.Popen[str]", *, beyond: int) -> None:
+    wait_until(
+        lambda: process.poll() is not None or records.journal_rows(user.home) > beyond,
+        what="the sweep goes on",
+    )
+
+
+def test_workers_killed_at_random_moments_change_nothing(
+    user: Any, troubled: str, calm_cells: list[records.Cell], ledger: Ledger
+) -> None:
+    wanted, drawn = either(3, 20), dice("workers")
+    process = user.starts("sweep", user.writes(troubled))
+    num_killed = 0
+    while num_killed < wanted and process.poll() is None:
+        before = records.journal_rows(user.home)
+        # Each victim has trained an epoch or more since the last kill, or is about to.
+        _wait_for_points(user, process, beyond=before)
+        time.sleep(drawn.uniform(0.0, 1.5))
+        victims = training_below(process.pid)
+        if victims:
+            kill(drawn.choice(victims))
+            num_killed += 1
+    out, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, out
+    assert num_killed == wanted, "the sweep ended before all kills"
+    assert "the worker process died" in out
+    verdict = records.compare(records.read_cells(user.home / "mlflow.db"), calm_cells)
+    ledger.note("workers killed", tried=wanted, survived=num_killed, **verdict.figures())
+    assert verdict.is_clean, verdict
+
+
+def test_drivers_killed_at_random_moments_change_nothing(
+    user: Any, troubled: str, calm_cells: list[records.Cell], ledger: Ledger
+) -> None:
+    wanted, drawn = either(2, 10), dice("drivers")
+    path = user.writes(troubled)
+    num_killed, longest_s = 0, 0.0
+    for number in range(wanted):
+        process = user.starts("sweep", path)
+        before = records.journal_rows(user.home)
+        if number % 2:
+            # Anywhere, also while Ray starts.
+            time.sleep(drawn.uniform(0.5, 8.0))
+        else:
+            _wait_for_points(user, process, beyond=before)
+            time.sleep(drawn.uniform(0.0, 2.0))
+        assert process.poll() is None, "the sweep ended before all kills"
+        family = below(process.pid)
+        if number % 2:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            kill(process.pid)
+        process.communicate(timeout=60)
+        num_killed += 1
+        killed_at = time.monotonic()
+        # Ray's agents, which only wait and listen, take a minute to see that nobody needs them.
+        wait_until(
+            lambda family=family: not any("ImplicitFunc" in c for c in alive(family).values()),
+            within_s=30,
+            what="the end of the workers",
+        )
+        longest_s = max(longest_s, time.monotonic() - killed_at)
+    done = user.runs("sweep", path)
+    assert done.code == 0, done.err + done.out
+    verdict = records.compare(records.read_cells(user.home / "mlflow.db"), calm_cells)
+    ledger.note(
+        "drivers killed",
+        tried=wanted,
+        survived=num_killed,
+        longest_life_of_a_worker_left_s=round(longest_s, 1),
+        **verdict.figures(),
+    )
+    assert verdict.is_clean, verdict

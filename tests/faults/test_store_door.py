@@ -1,0 +1,127 @@
+"""Stores that cannot be used as they are: said clearly, refused with exit code 2, nothing lost."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from world import records
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def done_before(tmp_path_factory: pytest.TempPathFactory, make_user: Any, small: str) -> Any:
+    """A user who has finished a small study."""
+    user = make_user(tmp_path_factory.mktemp("done"))
+    done = user.runs("sweep", user.writes(small))
+    assert done.code == 0, done.err
+    return user
+
+
+@pytest.fixture
+def again(user: Any, done_before: Any) -> Iterator[Any]:
+    """Another user with a copy of all that."""
+    user.folder.mkdir(exist_ok=True)
+    shutil.copytree(done_before.folder, user.folder, dirs_exist_ok=True)
+    # Artifacts keep their old address; nobody reads them here.
+    yield user
+    for path in user.home.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _execute(database: Path, *statements: str) -> None:
+    with sqlite3.connect(database) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+def _refused(user: Any, *arguments: str) -> str:
+    """What was said when a command was refused; all rows are as they were."""
+    before = records.read_cells(user.home / "mlflow.db")
+    done = user.runs(*arguments)
+    assert done.code == 2, done.out + done.err
+    assert "Traceback" not in done.err
+    assert records.read_cells(user.home / "mlflow.db") == before
+    return str(done.err)
+
+
+def test_a_database_of_a_newer_mlflow_is_refused(again: Any) -> None:
+    database = again.home / "mlflow.db"
+    _execute(database, "UPDATE alembic_version SET version_num = 'f00df00df00d'")
+    said = _refused(again, "sweep", "./small.yaml", "--seeds", "8")
+    assert "mlflow.db" in said
+    assert "newer" in said
+    assert "nothing was launched" in said
+
+
+def test_a_journal_of_a_newer_program_is_refused(again: Any) -> None:
+    _execute(again.home / "journal.db", "PRAGMA user_version = 99")
+    for command in (("sweep", "./small.yaml", "--seeds", "8"), ("sync",)):
+        said = _refused(again, *command)
+        assert "has version 99" in said
+        assert "newer program" in said
+
+
+def test_a_database_that_is_read_only_is_refused(again: Any, monkeypatch: Any) -> None:
+    if os.geteuid() == 0:
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            pytest.skip("root may write to everything, and there is no setpriv to prevent it")
+        import sys
+
+        conftest = sys.modules[type(again).__module__]
+        without = (setpriv, "--bounding-set=-dac_override", "--inh-caps=-dac_override")
+        monkeypatch.setattr(conftest, "COMMAND", (*without, *conftest.COMMAND))
+    # Left by the last who wrote; without them nothing beside the file changes.
+    for beside in again.home.glob("mlflow.db-*"):
+        beside.unlink()
+    (again.home / "mlflow.db").chmod(0o444)
+    said = _refused(again, "sweep", "./small.yaml", "--seeds", "8")
+    assert "mlflow.db" in said
+    assert "cannot be written" in said
+
+
+def test_a_study_whose_experiment_was_deleted_is_refused(again: Any) -> None:
+    database = again.home / "mlflow.db"
+    _execute(database, "UPDATE experiments SET lifecycle_stage = 'deleted' WHERE name = 'small'")
+    said = _refused(again, "sweep", "./small.yaml", "--seeds", "8")
+    assert "'small' was deleted in MLflow" in said
+    assert "restore it there" in said
+
+
+def test_a_run_that_was_deleted_by_hand_is_there_again_after_the_next_sweep(again: Any) -> None:
+    database = again.home / "mlflow.db"
+    before = records.read_cells(database)
+    (gone,) = (cell for cell in before if cell.name.startswith("reverse"))
+    _execute(database, f"UPDATE runs SET lifecycle_stage = 'deleted' WHERE name = '{gone.name}'")
+    done = again.runs("sweep", "./small.yaml")
+    assert done.code == 0, done.err
+    verdict = records.compare(records.read_cells(database), before)
+    assert verdict.is_clean, verdict
+
+
+def test_a_study_that_means_something_else_under_its_name_is_not_mixed_in(again: Any) -> None:
+    path = again.folder / "small.yaml"
+    before = records.read_cells(again.home / "mlflow.db")
+    # The label of a row now means another training.
+    text = path.read_text(encoding="utf-8")
+    axis = "{name: order, sets: layers.order, permutations: all, controls: [float]}"
+    assert axis in text
+    other = "{name: order, sets: layers.order, values: {forward: [fc2, fc1], float: []}}"
+    path.write_text(text.replace(axis, other), encoding="utf-8")
+    said = _refused(again, "sweep", "./small.yaml")
+    assert "forward" in said
+    # Another base is another variant, with cells of its own.
+    path.write_text(text.replace("lr: 0.02", "lr: 0.01"), encoding="utf-8")
+    done = again.runs("sweep", "./small.yaml")
+    assert done.code == 0, done.err
+    cells = records.read_cells(again.home / "mlflow.db")
+    assert len(cells) == 2 * len(before)
+    rows = {cell.tags["bnn.variant"]: 0 for cell in cells}
+    assert len(rows) == 2
+    assert all(cell in cells for cell in before)

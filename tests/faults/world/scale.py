@@ -1,0 +1,22 @@
+"""How much is tried: a little in `make test`, much in `make faults`; and from which seed."""
+
+import os
+import random
+import time
+
+FULL = os.environ.get("BNN_FAULTS") == "full"
+"""Whether this is `make faults`."""
+
+# The short form always does the same; the long one looks further each time.
+SEED = int(os.environ.get("BNN_FAULTS_SEED") or (int(time.time()) % 1_000_000 if FULL else 316))
+"""Where all random moments begin; BNN_FAULTS_SEED repeats those of an earlier run."""
+
+
+def either(short: int, full: int) -> int:
+    """The number for the form that runs."""
+    return full if FULL else short
+
+
+def dice(purpose: str) -> random.Random:
+    """Random numbers of one test."""
+    return random.Random(f"{SEED} {purpose}")
