@@ -5,7 +5,7 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from trainers.binarize.attach import weight_layers
+from trainers.binarize.attach import activated_modules, weight_layers
 from trainers.binding import Component
 from trainers.data import SOURCES
 from trainers.errors import Fault, SpecError
@@ -60,6 +60,16 @@ def model_layers(model: Component) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
+def model_places(model: Component) -> tuple[str, ...]:
+    """Names of the modules whose input an activation function makes.
+
+    Raises:
+        SpecError: If the model refuses its options.
+    """
+    return activated_modules(model_on_meta(model))
+
+
+@lru_cache(maxsize=64)
 def fit_faults(model: Component, data: Component) -> tuple[Fault, ...]:
     """Whether the model takes the images of a data set and tells its classes apart."""
     try:
@@ -69,14 +79,20 @@ def fit_faults(model: Component, data: Component) -> tuple[Fault, ...]:
         return ()
     shape = "x".join(str(size) for size in facts.shape)
     try:
+        blank = blank_model(model)
+        # Large images would take seconds, and tell no more of a network that takes any size.
+        most = getattr(blank, "probe_size", max(facts.shape))
+        channels, *sides = facts.shape
         with torch.no_grad():
-            logits = blank_model(model)(torch.zeros(2, *facts.shape))
+            logits = blank(torch.zeros(2, channels, *(min(side, most) for side in sides)))
     except SpecError as error:
         return error.faults
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         what = f"does not take the {shape} images of data set '{data.name}' ({reason})"
         return (Fault("", what),)
+    if getattr(blank, "has_idle_outputs", False) and logits.shape[1] > facts.num_classes:
+        return ()
     if logits.shape != (2, facts.num_classes):
         num = facts.num_classes
         what = f"gives {logits.shape[-1]} outputs, but '{data.name}' has {num} classes"

@@ -27,9 +27,9 @@ def binarize_weights(
     """Gives each named layer its own weight binarizer, switched off.
 
     The optimizer keeps seeing the same `Parameter`, now the latent weight; state-dict keys become
-    `<layer>.parametrizations.weight.original`, and `<layer>.parametrizations.weight.0.scores` where
-    a binarizer has parameters of its own. A latent weight that its binarizer wants frozen asks for
-    no gradient any more.
+    `<layer>.parametrizations.weight.original`, and `<layer>.parametrizations.weight.0.scores`
+    where a binarizer has parameters of its own. A latent weight that its binarizer wants frozen
+    asks for no gradient any more.
 
     Args:
         model: A plain model; changed in place.
@@ -57,7 +57,12 @@ def binarize_weights(
 
 
 def initialise_binarizers(model: nn.Module, generator: Generator) -> None:
-    """Draws the parameters that binarizers have of their own, layer by layer, from a CPU generator."""
+    """Draws the parameters that binarizers have of their own, layer by layer.
+
+    Args:
+        model: With binarizers attached.
+        generator: A CPU generator.
+    """
     for _, binarizer in binarizers(model):
         binarizer.initialise(generator)
 

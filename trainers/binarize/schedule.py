@@ -8,6 +8,9 @@ from trainers.errors import Fault, SpecError
 
 Layer = TypeVar("Layer", bound=Hashable)
 
+HIGHEST_RAMPED = 0.5
+"""The share of weights that a ramp begins with; a larger one is there from the first epoch."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSchedule(Generic[Layer]):
@@ -87,8 +90,8 @@ def keep_ramp(keep: float, ramp_epochs: int) -> Callable[[int], float]:
         raise SpecError(Fault("ramp_epochs", f"must be 0 or more, got {ramp_epochs}"))
 
     def kept(epoch: int) -> float:
-        if keep > 0.5 or epoch >= ramp_epochs:
+        if keep > HIGHEST_RAMPED or epoch >= ramp_epochs:
             return keep
-        return keep + (0.5 - keep) * (1 - epoch / ramp_epochs) ** 3
+        return keep + (HIGHEST_RAMPED - keep) * (1 - epoch / ramp_epochs) ** 3
 
     return kept

@@ -79,7 +79,7 @@ def sign_clipped(x: Tensor, *, clip: float, zero: int = 1) -> Tensor:
 
 
 class _SignQuadratic(torch.autograd.Function):
-    """Forward: sign(x), with sign(0) = zero. Backward: the gradient times 2 - 2|x|, not below 0."""
+    """Forward: sign(x), sign(0) = zero. Backward: the gradient times 2 - 2|x|, not below 0."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, zero: int) -> Tensor:

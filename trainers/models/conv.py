@@ -14,9 +14,9 @@ HIDDEN = (256, 256)
 class Conv(nn.Module):
     """Pairs of 3 × 3 convolutions, each pair pooled, then three linear layers; returns logits.
 
-    Convolutions keep the size of the image; pooling takes the larger of every 2 × 2. No layer has a
-    bias. The number in a name is that of the layer: conv1, conv2, fc3, ...; with normalisation bn1,
-    bn2, ..., after the pooling, and none after the last layer.
+    Convolutions keep the size of the image; pooling takes the larger of every 2 × 2. No layer has
+    a bias. The number in a name is that of the layer: conv1, conv2, fc3, ...; with normalisation
+    bn1, bn2, ..., after the pooling, and none after the last layer.
 
     Args:
         depth: Convolutions: 2, 4, 6 or 8, of 64, 128, 256 and 512 channels, two of each.

@@ -25,11 +25,11 @@ class BasicBlock(nn.Module):
         num_out: Channels of the output.
         stride: 2 halves the image in both directions; None: where the number of channels changes.
         shortcut: What fits the input where channels or size change. pad: every second pixel, with
-            channels of zeros on either side, as many in front as behind, without parameters (option
-            A; `num_out` is larger by an even number). conv: a normalised 1 × 1 convolution (option
-            B), registered last: in the paper's count it comes after conv2.
-        ordering: v1: the second normalisation comes before the addition; v2: after it; v2_twice: it
-            is applied both before and after.
+            channels of zeros on either side, as many in front as behind, without parameters
+            (option A; `num_out` is larger by an even number). conv: a normalised 1 × 1
+            convolution (option B), registered last: in the paper's count it comes after conv2.
+        ordering: v1: the second normalisation comes before the addition; v2: after it; v2_twice:
+            it is applied both before and after.
         affine: Normalisations have a weight and a bias.
 
     Source: He et al. 2015, arXiv:1512.03385, sec. 3.3 and 4.2; v2 and v2_twice: the code published
@@ -71,7 +71,7 @@ class BasicBlock(nn.Module):
         if self.ordering != "v2":
             residual = self.bn2(residual)
         result = self._shortcut(x) + residual
-        return result if self.ordering == "v1" else self.bn2(result)
+        return result if self.ordering == "v1" else _applied(self.bn2, result)
 
     def _shortcut(self, x: Tensor) -> Tensor:
         if self.downsample is not None:
@@ -137,7 +137,7 @@ class Bottleneck(nn.Module):
         result: Tensor = (x if self.downsample is None else self.downsample(x)) + residual
         if self.bn4 is not None:
             result = self.bn4(result)
-        return self.bn3(result) if self.ordering == "v2_twice" else result
+        return _applied(self.bn3, result) if self.ordering == "v2_twice" else result
 
 
 class GlobalMean(nn.Module):
@@ -225,6 +225,11 @@ class ResNet(nn.Module):
         return (*places, "pool")
 
 
+def _applied(module: nn.Module, x: Tensor) -> Tensor:
+    result: Tensor = module(x)
+    return result
+
+
 def _projection(num_in: int, num_out: int, *, stride: int, affine: bool) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(num_in, num_out, 1, stride=stride, bias=False),
@@ -284,7 +289,13 @@ BASIC = (18, 34)
 
 
 def four_stages(
-    depth: int, *, names: str, width: float, bottleneck_width: int, ordering: Ordering, affine: bool
+    depth: int,
+    *,
+    names: str,
+    width: float,
+    bottleneck_width: int,
+    ordering: Ordering,
+    affine: bool,
 ) -> tuple[tuple[str, nn.Sequential], ...]:
     """Stages of 64, 128, 256 and 512 channels (four times that where blocks are bottlenecks).
 

@@ -6,13 +6,15 @@ from trainers.errors import Fault, SpecError
 from trainers.models.init import initialise_layer
 from trainers.models.residual import NUM_BLOCKS, Ordering, ResNet, four_stages
 
+
 class ResNetImageNet(ResNet):
     """A 7 × 7 convolution, four stages of residual blocks, the mean, a linear layer.
 
-    The stages have 64, 128, 256 and 512 channels (four times that where blocks are bottlenecks); all
-    but the first begin by halving the image. Returns logits. Layers are named as in torchvision
-    (conv1, layer1.0.conv1, ..., layer2.0.downsample.0, ..., fc), so that its trained weights load
-    as they are; there "layer2" is a stage, and has nothing to do with the second layer.
+    The stages have 64, 128, 256 and 512 channels (four times that where blocks are bottlenecks);
+    all but the first begin by halving the image. Returns logits. Layers are named as in
+    torchvision (conv1, layer1.0.conv1, ..., layer2.0.downsample.0, ..., fc), so that its trained
+    weights load as they are; there "layer2" is a stage, and has nothing to do with the second
+    layer.
 
     Args:
         depth: 18, 34, 50 or 101.

@@ -9,8 +9,8 @@ from torch import Generator, Tensor, nn
 
 from trainers.errors import Fault, SpecError
 
-Draw = Callable[[Tensor, Generator | None], None]
-"""Overwrites a weight, (out, in) or (out, in, kh, kw), on the CPU."""
+Draw = Callable[[Tensor, Generator | None], Tensor]
+"""Overwrites a weight, (out, in) or (out, in, kh, kw), on the CPU, and returns it."""
 
 Mode = Literal["fan_in", "fan_out"]
 Nonlinearity = Literal["relu", "linear", "sigmoid", "tanh"]
@@ -42,7 +42,7 @@ def kaiming_normal(
         arXiv:1911.13299, sec. 4.
     """
     deviation = _deviation(keep, mode, nonlinearity, scale_fan)
-    return lambda weight, generator: _set(weight.normal_(0, deviation(weight), generator=generator))
+    return lambda weight, generator: weight.normal_(0, deviation(weight), generator=generator)
 
 
 def signed_constant(
@@ -54,7 +54,7 @@ def signed_constant(
 ) -> Draw:
     """± gain / sqrt(fan), either sign as likely; otherwise as `kaiming_normal`."""
     deviation = _deviation(keep, mode, nonlinearity, scale_fan)
-    return lambda weight, generator: _set(_signs(weight, generator).mul_(deviation(weight)))
+    return lambda weight, generator: _signs(weight, generator).mul_(deviation(weight))
 
 
 def unsigned_constant(
@@ -66,7 +66,7 @@ def unsigned_constant(
 ) -> Draw:
     """+ gain / sqrt(fan); otherwise as `kaiming_normal`."""
     deviation = _deviation(keep, mode, nonlinearity, scale_fan)
-    return lambda weight, generator: _set(weight.fill_(deviation(weight)))
+    return lambda weight, generator: weight.fill_(deviation(weight))
 
 
 def unsigned_bernoulli(
@@ -81,8 +81,8 @@ def unsigned_bernoulli(
     The published code calls it usc_bernoulli.
     """
     deviation = _deviation(keep, mode, nonlinearity, scale_fan)
-    return lambda weight, generator: _set(
-        weight.bernoulli_(0.5, generator=generator).mul_(deviation(weight))
+    return lambda weight, generator: weight.bernoulli_(0.5, generator=generator).mul_(
+        deviation(weight)
     )
 
 
@@ -92,46 +92,46 @@ def kaiming_uniform(
     """Uniform in ± sqrt(3) gain / sqrt(fan). Source: He et al. 2015, arXiv:1502.01852."""
     deviation = _deviation(None, mode, nonlinearity, False)
 
-    def draw(weight: Tensor, generator: Generator | None) -> None:
+    def draw(weight: Tensor, generator: Generator | None) -> Tensor:
         bound = math.sqrt(3) * deviation(weight)
-        weight.uniform_(-bound, bound, generator=generator)
+        return weight.uniform_(-bound, bound, generator=generator)
 
     return draw
 
 
 def xavier_normal(keep: float | None) -> Draw:
     """Normal, of variance 2 / (fan-in + fan-out). Source: Glorot & Bengio 2010."""
-    return lambda weight, generator: _set(weight.normal_(0, _xavier(weight), generator=generator))
+    return lambda weight, generator: weight.normal_(0, _xavier(weight), generator=generator)
 
 
 def xavier_constant(keep: float | None) -> Draw:
     """± sqrt(2 / (fan-in + fan-out)), either sign as likely."""
-    return lambda weight, generator: _set(_signs(weight, generator).mul_(_xavier(weight)))
+    return lambda weight, generator: _signs(weight, generator).mul_(_xavier(weight))
 
 
 def standard(keep: float | None) -> Draw:
     """Uniform in ± 1/sqrt(fan-in), as torch draws its layers."""
 
-    def draw(weight: Tensor, generator: Generator | None) -> None:
+    def draw(weight: Tensor, generator: Generator | None) -> Tensor:
         bound = 1 / math.sqrt(_fan(weight, "fan_in"))
-        weight.uniform_(-bound, bound, generator=generator)
+        return weight.uniform_(-bound, bound, generator=generator)
 
     return draw
 
 
 def ones(keep: float | None) -> Draw:
     """1 throughout."""
-    return lambda weight, generator: _set(weight.fill_(1))
+    return lambda weight, generator: weight.fill_(1)
 
 
 def bernoulli(keep: float | None) -> Draw:
     """0 or 1, either as likely."""
-    return lambda weight, generator: _set(weight.bernoulli_(0.5, generator=generator))
+    return lambda weight, generator: weight.bernoulli_(0.5, generator=generator)
 
 
 def binary(keep: float | None) -> Draw:
     """±1, either as likely: the sign of `kaiming_normal`, which the published code cannot draw."""
-    return lambda weight, generator: _set(_signs(weight, generator))
+    return lambda weight, generator: _signs(weight, generator)
 
 
 WEIGHT_INITS: Mapping[str, Callable[..., Draw | None]] = {
@@ -164,10 +164,6 @@ def draw_weights(model: nn.Module, draw: Draw, generator: Generator) -> None:
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             draw(module.weight, generator)
-
-
-def _set(weight: Tensor) -> None:
-    """What was done to the weight was done in place."""
 
 
 def _signs(weight: Tensor, generator: Generator | None) -> Tensor:

@@ -92,7 +92,7 @@ def test_a_layers_ticket_is_the_published_one(name: str, formulas: Any) -> None:
     assert mean(latent).abs().max().item() == close(corrected)
 
 
-@pytest.mark.parametrize("name", [name for name in _named("global_0")])
+@pytest.mark.parametrize("name", _named("global_0"))
 def test_layers_share_the_published_threshold(name: str, formulas: Any) -> None:
     setup, expected = CASES[name]["setup"], CASES[name]["f64"]
     latents, binarizers = [], []

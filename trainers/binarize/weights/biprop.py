@@ -57,15 +57,15 @@ class BipropBinarizer(ScoredBinarizer):
     """The share `keep` of the layer's weights with the largest |score|, as sign times a scale.
 
     Forward:   b = a * sign(w) where kept, else 0;  a = mean of |w| over the kept
-    Backward:  db/ds = w * sign(s) for every element, kept or not; a is a constant to the gradient,
-               and w gets none
+    Backward:  db/ds = w * sign(s) for every element, kept or not; a is a constant to the
+               gradient, and w gets none
 
     Args:
         latent: Latent weight, (out, in) or (out, in, kh, kw).
-        keep: Share of the weights that is kept, in (0, 1]; n - int((1 - keep) n) of n. Among equal
-            scores the first are kept. The published code calls this `prune_rate`.
-        published_alpha: Divide the sum of |w| by int(keep n), which may be one less than the number
-            of weights kept, or 0.
+        keep: Share of the weights that is kept, in (0, 1]; n - int((1 - keep) n) of n. Among
+            equal scores the first are kept. The published code calls this `prune_rate`.
+        published_alpha: Divide the sum of |w| by int(keep n), which may be one less than the
+            number of weights kept, or 0.
         train_scores: False: a random subnet.
 
     Raises:
@@ -106,8 +106,8 @@ class BipropGlobalBinarizer(ScoredBinarizer):
 
     The engine sets the threshold before every training batch and every measurement, so that the
     share `keep` of the weights of all layers together is kept. With a share of at most 1/2 it
-    begins at 1/2 and comes down over the first `ramp_epochs` epochs (`trainers.keep_ramp`). A layer
-    of which nothing would be kept keeps its best weight.
+    begins at 1/2 and comes down over the first `ramp_epochs` epochs (`trainers.keep_ramp`). A
+    layer of which nothing would be kept keeps its best weight.
 
     Args:
         latent: Latent weight, (out, in) or (out, in, kh, kw).
