@@ -119,7 +119,9 @@ def _trial_faults(name: str, parts: Mapping[str, Any]) -> list[Fault]:
             epochs = max(parts.get("epochs", 10**6), 1)
             lr_schedule(component.name, lr=rate, epochs=epochs, **component.options)
         else:
-            table[component.name](*arguments[name], **component.options)
+            # A binarizer may draw scores; a spec that is made twice must not change what follows.
+            with torch.random.fork_rng(devices=[], enabled=name == "weights"):
+                table[component.name](*arguments[name], **component.options)
     except SpecError as error:
         return list(error.faults)
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,20 @@ import torch
 
 from trainers.binarize.attach import (
     activation_binarizers,
+    binarize_weights,
     binarizers,
     latent_weights,
     set_binary,
     weight_layers,
 )
-from trainers.build import build_task
+from trainers.build import build_model, build_task
+from trainers.data.splits import Normalisation, Split, Splits
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.fit import train_one_epoch
 from trainers.engine.result import EpochMetrics
 from trainers.engine.threshold import globally_pruned
 from trainers.errors import SpecError
+from trainers.losses import cross_entropy
 from trainers.run import RunOptions, run
 from trainers.spec import TrainSpec
 
@@ -75,9 +79,7 @@ def _moved(spec: TrainSpec, *, epochs: int = 1) -> set[str]:
 def _kinds(names: set[str]) -> set[str]:
     """scores, latent, norm weight, norm bias."""
     kinds = {"scores": "scores", "original": "latent"}
-    return {
-        kinds.get(name.rsplit(".", 1)[1], f"norm {name.rsplit('.', 1)[1]}") for name in names
-    }
+    return {kinds.get(name.rsplit(".", 1)[1], f"norm {name.rsplit('.', 1)[1]}") for name in names}
 
 
 def test_a_ticket_learns_the_digits() -> None:
@@ -115,9 +117,7 @@ def test_where_no_layer_is_pruned_weights_are_trained() -> None:
         ({"tuned_from": 0, "learn": "bias"}, {"norm bias"}),
     ],
 )
-def test_normalisations_learn_what_they_shall(
-    batch_norm: dict[str, Any], kinds: set[str]
-) -> None:
+def test_normalisations_learn_what_they_shall(batch_norm: dict[str, Any], kinds: set[str]) -> None:
     assert _kinds(_moved(make(model=with_norm(), batch_norm=batch_norm))) == kinds
 
 
@@ -311,6 +311,48 @@ def test_noise_needs_images_that_are_kept_as_bytes() -> None:
     spec = make(data=TICKET["data"] | {"augment": {"gaussian": {}}})
     with pytest.raises(SpecError, match="data set 'digits' keeps no bytes"):
         run(spec, options=CPU)
+
+
+@pytest.mark.parametrize("augment", [{"augmix": {}}, {"gaussian": {"std": 0.2}}])
+def test_three_views_of_an_image_are_trained_on_together(augment: dict[str, Any]) -> None:
+    spec = make(
+        model=TICKET["model"] | {"in_channels": 3, "image_size": 8},
+        data={
+            "name": "image_folder",
+            "folder": "none",
+            "size": 8,
+            "train_images": 60,
+            "validation": 10,
+            "batch_size": 16,
+            "augment": {"crop": 1, "flip": True, **augment},
+        },
+        loss={"name": "cross_entropy", "jensen_shannon": 12.0},
+    )
+    source = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (50, 3, 8, 8), generator=source, dtype=torch.uint8)
+    normalisation = Normalisation.of((0.5,) * 3, (0.25,) * 3)
+    split = Split(images=images, labels=torch.arange(50) % 10, normalisation=normalisation)
+    digits = make(model=spec.model.to_mapping() | {"in_channels": 1})
+    task = build_task(digits, data_dir=Path(), device=torch.device("cpu"))
+    model = build_model("conv", **spec.model.options)
+    binarize_weights(model, spec.layers.order, "biprop", keep=0.4)
+    set_binary(model, spec.layers.order)
+    seen: list[int] = []
+    model.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    task = replace(
+        task,
+        model=model,
+        optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
+        splits=Splits(train=split, validation=split),
+        batch_size=16,
+        augment=spec.data.augment,
+        loss=cross_entropy(jensen_shannon=12.0),
+        num_views=3,
+    )
+    scores = [train_one_epoch(task, epoch) for epoch in range(3)]
+    assert seen[:4] == [48, 48, 48, 6]
+    assert scores[-1].loss < scores[0].loss
+    assert 0 <= scores[0].accuracy <= 1
 
 
 def test_a_ticket_survives_being_written_down() -> None:

@@ -53,7 +53,8 @@ def solarize(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
 
 def rotate(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
     """Turned about the centre by int(3 level) degrees."""
-    angle = torch.deg2rad((levels * 3).long() * signs.float())
+    # Positive turns are counter-clockwise, as Pillow's; rows are counted downwards.
+    angle = -torch.deg2rad((levels * 3).long() * signs.float())
     height, width = images.shape[2:]
     sine, cosine = angle.sin(), angle.cos()
     x, y = width / 2, height / 2
