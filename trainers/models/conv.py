@@ -62,6 +62,8 @@ class Conv(nn.Module):
             raise SpecError(Fault("image_size", f"{what}, got {image_size}"))
         if affine and not norm:
             raise SpecError(Fault("affine", "is for normalisations", "set norm: true too"))
+        # So whether it fits a data set need not be tried.
+        self.takes = (in_channels, image_size, image_size)
         self.num_convs = depth
         self.has_norm = norm
         before = in_channels

@@ -164,8 +164,8 @@ class ResNet(nn.Module):
         SpecError: If there is no class.
     """
 
-    probe_size: ClassVar[int] = 64
-    """It takes images of any size; whether it fits a data set is tried on images of this."""
+    takes: ClassVar[tuple[int | None, ...]] = (3, None, None)
+    """Channels, height and width of its images; None: any. So it need not be tried."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """VGG-Small: six convolutions and one linear layer, for 32 × 32 images."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -36,6 +36,9 @@ class VggSmall(nn.Module):
     Source: the code published with arXiv:2103.09377, `VGG_Small`, `VGG_Small_bn_BinAct` and
         `Wide_VGG_Small`.
     """
+
+    takes: ClassVar[tuple[int, ...]] = (3, 32, 32)
+    """Channels, height and width of its images. So it need not be tried."""
 
     def __init__(
         self,
