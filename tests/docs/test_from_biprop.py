@@ -41,9 +41,7 @@ def test_every_file_stands_there_once() -> None:
 @pytest.mark.parametrize(
     ("file", "study", "choice"), LINES, ids=[file.rpartition("/")[2] for file, _, _ in LINES]
 )
-def test_a_file_and_the_trial_beside_it_train_the_same(
-    file: str, study: str, choice: str
-) -> None:
+def test_a_file_and_the_trial_beside_it_train_the_same(file: str, study: str, choice: str) -> None:
     train = _trial(study, choice).train
     name = file.rpartition("/")[2].split(".")[0]
     words = set(re.split(r"[-_]", name))
