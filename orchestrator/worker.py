@@ -95,7 +95,7 @@ class _Reporter:
         self.report = report
         self.every_s = every_s
         self.num_epochs = spec.epochs
-        self.final_from = spec.layers.final_from(epochs=spec.epochs)
+        self.final_from = spec.final_from
         self.leaves = leaves
         self.left: list[int] = []
         self.notes: list[str] = []

@@ -115,7 +115,7 @@ def run(
         epochs = fit(task, history=history, callbacks=listeners)
         return TrainResult(
             epochs=epochs,
-            final_from=spec.layers.final_from(epochs=spec.epochs),
+            final_from=spec.final_from,
             weights_sha256=weights_sha256(task.model),
             model=task.model,
         )
@@ -183,7 +183,7 @@ class _Keeper:
         self.history.append(metrics)
         if len(self.history) <= self.num_restored:
             return
-        final_from = self.task.schedule.final_from(epochs=self.task.epochs)
+        final_from = self.task.final_from
         is_final = metrics.epoch >= final_from
         self.checkpoints.save(
             model=self.task.model,
