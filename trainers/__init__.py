@@ -15,10 +15,12 @@ from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.result import EpochMetrics, Scores, TrainResult
 from trainers.errors import BadLossError, MissingDataError, SpecError, UnknownNameError
 from trainers.models import MODELS
+from trainers.optim import LR_SCHEDULES, lr_schedule
 from trainers.run import RunOptions, run
 from trainers.spec import TrainSpec
 
 __all__ = [
+    "LR_SCHEDULES",
     "MODELS",
     "WEIGHT_BINARIZERS",
     "BadLossError",
@@ -38,6 +40,7 @@ __all__ = [
     "binarize_weights",
     "build_model",
     "latent_weights",
+    "lr_schedule",
     "make_weight_binarizer",
     "run",
     "set_binary",

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from trainers.adam import Adam
-from trainers.errors import Fault, SpecError
+from trainers.errors import Fault, SpecError, choose
+from trainers.lr import warm_restarts
 
 LrSchedule = Callable[[int], float]
 """Learning rate of an epoch, counted from 0."""
@@ -81,9 +82,35 @@ OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {"adam": adam, 
 LR_SCHEDULES: Mapping[str, Callable[..., LrSchedule]] = {
     "constant": constant,
     "multistep": multistep,
+    "warm_restarts": warm_restarts,
 }
-EPOCH_OPTIONS = frozenset({"milestones"})
+EPOCH_OPTIONS = frozenset({"milestones", "restarts"})
 """Options of the tables above that count epochs, and shrink when a study's epochs are scaled."""
+
+
+def lr_schedule(policy: str, *, lr: float, epochs: int, **options: object) -> LrSchedule:
+    """The learning rate by epoch, counted from 0.
+
+    Args:
+        policy: A key of `LR_SCHEDULES`.
+        lr: Rate of the first epoch.
+        epochs: How many there will be; 1 or more. The schedule refuses any other.
+        options: Keyword arguments of that policy.
+
+    Raises:
+        UnknownNameError: If there is no such policy.
+        SpecError: If there is no epoch, or the policy refuses an option.
+    """
+    if epochs < 1:
+        raise SpecError(Fault("epochs", f"must be 1 or more, got {epochs}"))
+    rate = choose("lr schedule", LR_SCHEDULES, policy)(lr, **options)
+
+    def checked(epoch: int) -> float:
+        if not 0 <= epoch < epochs:
+            raise SpecError(f"there is no epoch {epoch}; the schedule has 0 to {epochs - 1}")
+        return rate(epoch)
+
+    return checked
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

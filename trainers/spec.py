@@ -298,10 +298,11 @@ def _trial_faults(name: str, parts: Mapping[str, Any]) -> list[Fault]:
     """What a constructor itself says about its options: it is called once, on next to nothing."""
     component: Component = parts[name]
     table = _COMPONENTS[name][1]
+    rate = parts["optimizer"].options.get("lr", 1.0) if "optimizer" in parts else 1.0
     arguments: Mapping[str, tuple[object, ...]] = {
         # Torch checks the options first; a first parameter would make it load its compiler.
         "optimizer": ((),),
-        "lr_schedule": (1.0,),
+        "lr_schedule": (rate,),
         "loss": (),
         "weights": (torch.ones(2, 2),),
     }

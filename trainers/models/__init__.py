@@ -15,6 +15,7 @@ from trainers.models.resnet_cifar import (
 )
 from trainers.models.resnet_imagenet import ResNetImageNet, resnet21
 from trainers.models.vgg import Vgg, vgg5, vgg9
+from trainers.models.wrn import Wrn
 
 MODELS: Mapping[str, Callable[..., nn.Module]] = {
     "mlp": Mlp,
@@ -26,6 +27,7 @@ MODELS: Mapping[str, Callable[..., nn.Module]] = {
     "resnet56": resnet56,
     "resnet110": resnet110,
     "resnet21": resnet21,
+    "wrn": Wrn,
 }
 
-__all__ = ["MODELS", "Mlp", "ResNetCifar", "ResNetImageNet", "Vgg"]
+__all__ = ["MODELS", "Mlp", "ResNetCifar", "ResNetImageNet", "Vgg", "Wrn"]
