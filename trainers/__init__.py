@@ -14,6 +14,8 @@ from trainers.engine.callbacks import Callback
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.result import EpochMetrics, Scores, TrainResult
 from trainers.errors import BadLossError, MissingDataError, SpecError, UnknownNameError
+from trainers.export.load import PackedFile, load_packed, read_packed
+from trainers.export.pack import export_packed
 from trainers.models import MODELS
 from trainers.optim import LR_SCHEDULES, lr_schedule
 from trainers.run import RunOptions, run
@@ -29,6 +31,7 @@ __all__ = [
     "EpochMetrics",
     "LayerSchedule",
     "MissingDataError",
+    "PackedFile",
     "RunOptions",
     "Scores",
     "SpecError",
@@ -39,9 +42,12 @@ __all__ = [
     "baked",
     "binarize_weights",
     "build_model",
+    "export_packed",
     "latent_weights",
+    "load_packed",
     "lr_schedule",
     "make_weight_binarizer",
+    "read_packed",
     "run",
     "set_binary",
     "weight_layers",

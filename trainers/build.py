@@ -17,6 +17,7 @@ from trainers.errors import choose
 from trainers.losses import LOSSES
 from trainers.models import MODELS
 from trainers.models.init import initialise
+from trainers.models.recipe import remember
 from trainers.optim import LR_SCHEDULES, OPTIMIZERS
 from trainers.spec import TrainSpec
 
@@ -31,7 +32,9 @@ def build_model(name: str, **options: object) -> nn.Module:
     Raises:
         UnknownNameError: If there is no such network.
     """
-    return choose("model", MODELS, name)(**options)
+    model = choose("model", MODELS, name)(**options)
+    remember(model, name, options)
+    return model
 
 
 def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task:
