@@ -15,6 +15,7 @@ from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.result import EpochMetrics, Scores, TrainResult
 from trainers.errors import BadLossError, MissingDataError, SpecError, UnknownNameError
 from trainers.export.load import PackedFile, load_packed, read_packed
+from trainers.export.onnx import export_onnx
 from trainers.export.pack import export_packed
 from trainers.models import MODELS
 from trainers.optim import LR_SCHEDULES, lr_schedule
@@ -42,6 +43,7 @@ __all__ = [
     "baked",
     "binarize_weights",
     "build_model",
+    "export_onnx",
     "export_packed",
     "latent_weights",
     "load_packed",

@@ -37,20 +37,26 @@ def build_model(name: str, **options: object) -> nn.Module:
     return model
 
 
+def build_network(spec: TrainSpec, *, device: torch.device) -> nn.Module:
+    """The network of a trial with its first weights and its binarizers, all switched off."""
+    # Constructors draw from torch's global generator; that is undone, and drawn anew from ours.
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(spec.model.name, **spec.model.options)
+    model.to(torch.float32)
+    initialise(model, generator(spec.seed, "weights"))
+    model.to(device=device, dtype=_dtype(spec))
+    binarize_weights(model, spec.layers.order, spec.weights.name, **spec.weights.options)
+    return model
+
+
 def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task:
     """All that a trial trains with, in its state before the first epoch.
 
     Raises:
         MissingDataError: If the data set is neither on this machine nor to be downloaded.
     """
-    dtype = torch.float64 if spec.precision == "float64" else torch.float32
-    # Constructors draw from torch's global generator; that is undone, and drawn anew from ours.
-    with torch.random.fork_rng(devices=[]):
-        model = build_model(spec.model.name, **spec.model.options)
-    model.to(torch.float32)
-    initialise(model, generator(spec.seed, "weights"))
-    model.to(device=device, dtype=dtype)
-    binarize_weights(model, spec.layers.order, spec.weights.name, **spec.weights.options)
+    dtype = _dtype(spec)
+    model = build_network(spec, device=device)
     rate = spec.optimizer.options["lr"]
     assert isinstance(rate, float)
     return Task(
@@ -92,6 +98,10 @@ def _load_once(
 ) -> Splits:
     load: Callable[..., Splits] = SOURCES[name].load
     return load(data_dir, test, **dict(options))
+
+
+def _dtype(spec: TrainSpec) -> torch.dtype:
+    return torch.float64 if spec.precision == "float64" else torch.float32
 
 
 def _autocast(spec: TrainSpec, device: torch.device) -> AbstractContextManager[object]:

@@ -1,6 +1,5 @@
 """One trial from start to end, in this process."""
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from trainers.engine.handover import Leaver, left_state
 from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics, TrainResult, selected
 from trainers.errors import SpecError
+from trainers.restore import identity
 from trainers.spec import TrainSpec
 
 log = logging.getLogger(__name__)
@@ -161,8 +161,8 @@ class _Keeper:
 def _checkpoints(spec: TrainSpec, options: RunOptions) -> Checkpoints | None:
     if options.checkpoint_dir is None:
         return None
-    identity = json.dumps(spec.canonical().to_mapping(), sort_keys=True)
-    return Checkpoints(options.checkpoint_dir, policy=options.checkpoints, identity=identity)
+    policy = options.checkpoints
+    return Checkpoints(options.checkpoint_dir, policy=policy, identity=identity(spec))
 
 
 def _data_dir(options: RunOptions) -> Path:
