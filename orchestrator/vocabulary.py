@@ -71,6 +71,9 @@ COPIED_FROM = "bnn.copied_from"  # run id, where another study had trained the t
 WEIGHTS_SHA256 = "bnn.weights_sha256"
 DATA_SHA256 = "bnn.data_sha256"
 GIT_COMMIT = "bnn.git_commit"
+TRAIN = "bnn.train"  # JSON: the trial in full, as TrainSpec.to_mapping gives it
+EXPORT = "bnn.export"  # the checksum of the file its network was last exported to
+EXPORT_VERIFIED = "bnn.export_verified"  # true: its network gave the same logits, bit by bit
 
 PLAN_ARTIFACT = "plan.json"
 STUDY_ARTIFACT = "study.yaml"
@@ -80,3 +83,4 @@ SENSITIVITY_ARTIFACT = "sensitivity"  # layer by learning rate, and the orders i
 RATES_ARTIFACT = "rates"  # row by learning rate, and the best rate of each
 PROTOCOL_ARTIFACT = "protocol"  # the matrix of the full runs with the gaps to both controls
 FAILURE_ARTIFACT = "failure.txt"
+NETWORK_MODEL = "network"  # what MLflow calls the exported network of a run

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,8 +55,12 @@ def write_container(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[st
     # Imported here, as below: whoever only trains needs no more than torch.
     from safetensors.torch import save
 
-    header = {**notes, CHECKSUM: checksum(tensors, notes)}
-    write_atomically(path, save(dict(tensors), metadata=header))
+    texts = dict(sorted({**notes, CHECKSUM: checksum(tensors, notes)}.items()))
+    header, payload = _parted(save(dict(tensors), metadata=texts))
+    # The library writes the texts in any order; in ours, equal networks are equal files.
+    described = json.dumps({**header, "__metadata__": texts}, separators=(",", ":")).encode()
+    described += b" " * (-len(described) % 8)
+    write_atomically(path, len(described).to_bytes(8, "little") + described + payload)
 
 
 def read_container(path: Path) -> Container:
@@ -76,7 +81,7 @@ def read_container(path: Path) -> Container:
         raise SpecError(Fault(str(path), what)) from error
     try:
         tensors = load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        header, _ = _parted(content)
     # A type that this torch does not have is a KeyError.
     except (SafetensorError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:100]
@@ -90,6 +95,13 @@ def read_container(path: Path) -> Container:
         notes=notes,
         num_bytes=len(content),
     )
+
+
+def _parted(content: bytes) -> tuple[dict[str, Any], bytes]:
+    """The header of a safetensors file and the bytes of its tensors."""
+    begin = 8 + int.from_bytes(content[:8], "little")
+    header: dict[str, Any] = json.loads(content[8:begin])
+    return header, content[begin:]
 
 
 def checksum(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:

@@ -41,9 +41,14 @@ class LayerSize:
     num_bytes: int
 
     @property
+    def num_weights(self) -> int:
+        """How many weights it has."""
+        return torch.Size(self.shape).numel()
+
+    @property
     def bits_a_weight(self) -> float:
         """Bits that a weight takes."""
-        return 8 * self.num_bytes / torch.Size(self.shape).numel()
+        return 8 * self.num_bytes / self.num_weights
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +64,7 @@ class PackedFile:
         layers: Its layers in forward order.
         num_bytes: Size of the file.
         payload: Bytes of its tensors alone.
+        checksum: SHA-256 over all it holds; empty for the published file.
     """
 
     format: str
@@ -69,6 +75,7 @@ class PackedFile:
     layers: tuple[LayerSize, ...]
     num_bytes: int
     payload: int
+    checksum: str
 
     @property
     def float_bytes(self) -> int:
@@ -167,6 +174,7 @@ def _file(container: Container, recipe: Component, kind: str, version: int) -> P
         layers=tuple(sizes),
         num_bytes=container.num_bytes,
         payload=container.payload,
+        checksum=container.checksum,
     )
 
 
