@@ -24,7 +24,11 @@ def run(args: argparse.Namespace) -> int:
     file = read_packed(args.file)
     console = Console()
     options = ", ".join(f"{key} {value}" for key, value in file.recipe.to_mapping().items())
-    console.print(f"{args.file}: {file.format}, version {file.version}; {options}", markup=False)
+    console.print(
+        f"{args.file}: {file.format}, version {file.version}; {options}",
+        markup=False,
+        soft_wrap=True,
+    )
     table = Table("layer", "weight", "stored as", box=None)
     for column in ("weights", "bits each", "bytes"):
         table.add_column(column, justify="right")
@@ -45,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         f"{file.payload:,} bytes of tensors, {file.num_bytes:,} with the header; "
         f"{file.float_bytes:,} in floating point: {ratio:.1f} times smaller",
         highlight=False,
+        soft_wrap=True,
     )
     for key, value in file.metadata.items():
         console.print(f"{key}: {value}", markup=False, highlight=False, soft_wrap=True)
