@@ -1,5 +1,6 @@
 """What a cell is called and what its MLflow run says, without MLflow; pure."""
 
+import json
 from collections.abc import Mapping
 
 from orchestrator import vocabulary
@@ -37,6 +38,7 @@ def describe(
         vocabulary.VARIANT: study.variant,
         vocabulary.TRIAL: cell.id,
         vocabulary.CELL_KEY: key,
+        vocabulary.TRAIN: json.dumps(cell.train.to_mapping()),
         vocabulary.STATE: vocabulary.RUNNING,
         "mlflow.source.name": f"bnn-orchestrate sweep {study.name}",
         **labels,

@@ -76,6 +76,9 @@ CODE = "bnn.code"  # fingerprint of the code that trained: see orchestrator.envi
 AXES = "bnn.axes"  # names of the study's axes, commas between
 BASE = "bnn.base"  # JSON: what the cells of a variant have in common
 APART = "bnn.apart"  # the name under which a variant is kept apart
+TRAIN = "bnn.train"  # JSON: the trial in full, as TrainSpec.to_mapping gives it
+EXPORT = "bnn.export"  # the checksum of the file its network was last exported to
+EXPORT_VERIFIED = "bnn.export_verified"  # true: its network gave the same logits, bit by bit
 
 PLAN_ARTIFACT = "plan.json"
 STUDY_ARTIFACT = "study.yaml"
@@ -87,3 +90,4 @@ PROTOCOL_ARTIFACT = "protocol"  # the matrix of the full runs with the gaps to b
 FAILURE_ARTIFACT = "failure.txt"
 CHECKPOINT_ARTIFACTS = "checkpoints"  # a folder: what the study's `checkpoint.upload` asks for
 UPLOAD = "upload"  # in the journal only: which checkpoints MLflow is still to get
+NETWORK_MODEL = "network"  # what MLflow calls the exported network of a run

@@ -22,6 +22,9 @@ from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.result import EpochMetrics, Scores, TrainResult
 from trainers.engine.storage import place_at
 from trainers.errors import BadLossError, MissingDataError, SpecError, UnknownNameError
+from trainers.export.load import PackedFile, load_packed, read_packed
+from trainers.export.onnx import export_onnx
+from trainers.export.pack import export_packed
 from trainers.models import MODELS
 from trainers.optim import LR_SCHEDULES, lr_schedule
 from trainers.run import RunOptions, run
@@ -39,6 +42,7 @@ __all__ = [
     "EpochMetrics",
     "LayerSchedule",
     "MissingDataError",
+    "PackedFile",
     "RunOptions",
     "Scores",
     "SpecError",
@@ -51,12 +55,16 @@ __all__ = [
     "binarize_activations",
     "binarize_weights",
     "build_model",
+    "export_onnx",
+    "export_packed",
     "keep_ramp",
     "latent_weights",
+    "load_packed",
     "lr_schedule",
     "make_activation_binarizer",
     "make_weight_binarizer",
     "place_at",
+    "read_packed",
     "run",
     "set_binary",
     "weight_layers",

@@ -26,6 +26,7 @@ from trainers.errors import Fault, SpecError, choose
 from trainers.losses import LOSSES, NUM_VIEWS
 from trainers.models import MODELS
 from trainers.models.init import initialise
+from trainers.models.recipe import remember
 from trainers.models.weight_inits import WEIGHT_INITS, draw_weights
 from trainers.optim import OPTIMIZERS, lr_schedule
 from trainers.spec import TrainSpec
@@ -45,7 +46,31 @@ def build_model(name: str, **options: object) -> nn.Module:
     Raises:
         UnknownNameError: If there is no such network.
     """
-    return choose("model", MODELS, name)(**options)
+    model = choose("model", MODELS, name)(**options)
+    remember(model, name, options)
+    return model
+
+
+def build_network(spec: TrainSpec, *, device: torch.device) -> nn.Module:
+    """The network of a trial with its first weights and its binarizers, all switched off."""
+    # Constructors draw from torch's global generator; that is undone, and drawn anew from ours.
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(spec.model.name, **spec.model.options)
+        model.to(torch.float32)
+        initialise(model, generator(spec.seed, "weights"))
+        draw = WEIGHT_INITS[spec.init.name](spec.keep, **spec.init.options)
+        if draw is not None:
+            draw_weights(model, draw, generator(spec.seed, "init"))
+        _begin_normalisations(spec, model)
+        model.to(device=device, dtype=_dtype(spec))
+        binarize_weights(model, spec.layers.order, spec.weights.name, **spec.weights.options)
+    initialise_binarizers(model, generator(spec.seed, "scores"))
+    if spec.activations is not None:
+        places, binarizer = spec.activations.layers, spec.activations.binarizer
+        names = activated_modules(model) if places == ALL else places
+        binarize_activations(model, names, binarizer.name, **binarizer.options)
+    freeze_normalisations(model, spec.batch_norm.learn)
+    return model
 
 
 def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task:
@@ -55,8 +80,8 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
         MissingDataError: If the data set is neither on this machine nor to be downloaded.
         SpecError: If the augmentation needs bytes and the data set keeps none.
     """
-    dtype = torch.float64 if spec.precision == "float64" else torch.float32
-    model = _built_model(spec, device=device, dtype=dtype)
+    dtype = _dtype(spec)
+    model = build_network(spec, device=device)
     splits = load_splits(spec.data.source, data_dir=data_dir, test=spec.measure_test)
     if spec.data.augment.varies_pixels and splits.train.normalisation is None:
         what = f"data set '{spec.data.source.name}' keeps no bytes that could be varied"
@@ -91,28 +116,6 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
         clip_gradient=spec.clip_gradient,
         num_views=NUM_VIEWS if spec.loss.options.get("jensen_shannon") else 1,
     )
-
-
-def _built_model(spec: TrainSpec, *, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """The network with its binarizers, before the first epoch."""
-    # Constructors draw from torch's global generator; that is undone, and drawn anew from ours.
-    with torch.random.fork_rng(devices=[]):
-        model = build_model(spec.model.name, **spec.model.options)
-        model.to(torch.float32)
-        initialise(model, generator(spec.seed, "weights"))
-        draw = WEIGHT_INITS[spec.init.name](spec.keep, **spec.init.options)
-        if draw is not None:
-            draw_weights(model, draw, generator(spec.seed, "init"))
-        _begin_normalisations(spec, model)
-        model.to(device=device, dtype=dtype)
-        binarize_weights(model, spec.layers.order, spec.weights.name, **spec.weights.options)
-    initialise_binarizers(model, generator(spec.seed, "scores"))
-    if spec.activations is not None:
-        places, binarizer = spec.activations.layers, spec.activations.binarizer
-        names = activated_modules(model) if places == ALL else places
-        binarize_activations(model, names, binarizer.name, **binarizer.options)
-    freeze_normalisations(model, spec.batch_norm.learn)
-    return model
 
 
 @torch.no_grad()
@@ -159,6 +162,10 @@ def _load_once(
 ) -> Splits:
     load: Callable[..., Splits] = SOURCES[name].load
     return load(data_dir, test, **dict(options))
+
+
+def _dtype(spec: TrainSpec) -> torch.dtype:
+    return torch.float64 if spec.precision == "float64" else torch.float32
 
 
 def _autocast(spec: TrainSpec, device: torch.device) -> AbstractContextManager[object]:

@@ -9,6 +9,7 @@ from torch import nn
 
 from trainers.adam import Adam
 from trainers.errors import Fault, SpecError, choose
+from trainers.lr import warm_restarts
 from trainers.lr_policies import (
     LrSchedule,
     cos_multi,
@@ -119,10 +120,11 @@ LR_SCHEDULES: Mapping[str, Callable[..., LrSchedule]] = {
     "mpt11_w34_2_v2": mpt11_w34_2_v2,
     "mpt132_w34_2": mpt132_w34_2,
     "multistep": multistep,
+    "warm_restarts": warm_restarts,
     "xnor": xnor,
 }
 """Each takes the rate of the trial first and, if it has a parameter `epochs`, their number."""
-EPOCH_OPTIONS = frozenset({"milestones", "warmup", "adjust", "cosine_from"})
+EPOCH_OPTIONS = frozenset({"milestones", "restarts", "warmup", "adjust", "cosine_from"})
 """Options of the tables above that count epochs, and shrink when a study's epochs are scaled."""
 
 
@@ -152,13 +154,22 @@ def lr_schedule(policy: str, *, lr: float, epochs: int, **options: Any) -> LrSch
 
     Raises:
         UnknownNameError: If there is no such policy.
-        SpecError: If it refuses an option's value.
+        SpecError: If it refuses an option's value, or there is no epoch; the schedule itself, if
+            it is asked for another epoch.
     """
+    if epochs < 1:
+        raise SpecError(Fault("epochs", f"must be 1 or more, got {epochs}"))
     entry = choose("lr schedule", LR_SCHEDULES, policy)
     known = {PUBLISHED_OPTIONS.get(name, name): value for name, value in options.items()}
-    if "epochs" in inspect.signature(entry).parameters:
-        return entry(lr, epochs, **known)
-    return entry(lr, **known)
+    takes_epochs = "epochs" in inspect.signature(entry).parameters
+    rate = entry(lr, epochs, **known) if takes_epochs else entry(lr, **known)
+
+    def checked(epoch: int) -> float:
+        if not 0 <= epoch < epochs:
+            raise SpecError(f"there is no epoch {epoch}; the schedule has 0 to {epochs - 1}")
+        return rate(epoch)
+
+    return checked
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

@@ -1,6 +1,5 @@
 """One trial from start to end, in this process."""
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics, TrainResult, selected
 from trainers.engine.storage import Place
 from trainers.errors import SpecError
+from trainers.restore import identity
 from trainers.spec import TrainSpec
 
 log = logging.getLogger(__name__)
@@ -197,9 +197,8 @@ class _Keeper:
 def _checkpoints(spec: TrainSpec, options: RunOptions, note: Note | None) -> Checkpoints | None:
     if options.checkpoint_dir is None:
         return None
-    identity = json.dumps(spec.canonical().to_mapping(), sort_keys=True)
     return Checkpoints(
-        options.checkpoint_dir, policy=options.checkpoints, identity=identity, note=note
+        options.checkpoint_dir, policy=options.checkpoints, identity=identity(spec), note=note
     )
 
 

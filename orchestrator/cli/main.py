@@ -6,10 +6,34 @@ import os
 import sys
 from collections.abc import Sequence
 
-from orchestrator.cli import matrix, protocol, studies, sweep, sync, train, ui, validate
+from orchestrator.cli import (
+    evaluate,
+    export,
+    inspect,
+    matrix,
+    protocol,
+    studies,
+    sweep,
+    sync,
+    train,
+    ui,
+    validate,
+)
 from orchestrator.cli.faults import EXIT_INTERRUPTED, explain
 
-COMMANDS = (studies, sweep, protocol, matrix, validate, train, sync, ui)
+COMMANDS = (
+    studies,
+    sweep,
+    protocol,
+    matrix,
+    validate,
+    train,
+    export,
+    evaluate,
+    inspect,
+    sync,
+    ui,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

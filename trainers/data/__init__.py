@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from trainers.data.augment import Augment
 from trainers.data.cifar10 import CIFAR10_SOURCE
+from trainers.data.cifar100 import CIFAR100_SOURCE
 from trainers.data.digits import DIGITS_SOURCE
 from trainers.data.image_folder import IMAGE_FOLDER_SOURCE
 from trainers.data.imagenet import IMAGENET_SOURCE
@@ -12,6 +13,7 @@ from trainers.data.splits import Facts, Source, Split, Splits
 
 SOURCES: Mapping[str, Source] = {
     "cifar10": CIFAR10_SOURCE,
+    "cifar100": CIFAR100_SOURCE,
     "digits": DIGITS_SOURCE,
     "image_folder": IMAGE_FOLDER_SOURCE,
     "imagenet": IMAGENET_SOURCE,

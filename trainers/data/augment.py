@@ -1,8 +1,8 @@
 """Random crops and flips of training images, a batch at a time on the training device."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
@@ -13,31 +13,39 @@ from trainers.data.augmix import AugMix
 from trainers.data.gaussian import Gaussian
 from trainers.errors import Fault, SpecError
 
+Padding = Literal["black", "reflect"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Augment(Record):
     """How training images are varied; validation and test images never are.
 
     The same as torchvision's RandomCrop(size, padding=crop), then RandomHorizontalFlip(), on
-    pixels that are not normalised yet: what lies around an image is black.
+    pixels that are not normalised yet: what lies around an image is black, or the image itself,
+    mirrored at its edge.
 
     Args:
         crop: Pixels of padding on each side, of which a window of the image's size is cut out at
             random; 0: none.
         flip: Mirror left and right with probability 1/2.
+        padding: black; or reflect: what lies as far inside the edge, the edge itself not repeated
+            (torchvision's padding_mode="reflect").
         gaussian: Noise on the pixels, after that.
         augmix: Mixtures with chains of operations, after that; one of the two at most.
 
     Raises:
-        SpecError: If `crop` is negative, or `gaussian` and `augmix` are both given.
+        SpecError: If `crop` is negative, `padding` is neither or has no crop, or `gaussian` and
+            `augmix` are both given.
 
-    Source: He et al. 2015, arXiv:1512.03385, sec. 4.2 (crop 4, flip), as in arXiv:2111.07046.
+    Source: He et al. 2015, arXiv:1512.03385, sec. 4.2 (crop 4, flip), as in arXiv:2111.07046;
+        reflect: Zagoruyko & Komodakis 2016, arXiv:1605.07146, sec. 3.
     """
 
     kind: ClassVar[str] = "augment"
 
     crop: int = 0
     flip: bool = False
+    padding: Padding = "black"
     gaussian: Gaussian | None = None
     augmix: AugMix | None = None
 
@@ -45,6 +53,12 @@ class Augment(Record):
         """Checks the padding."""
         if self.crop < 0:
             raise SpecError(Fault("crop", f"must be 0 or more, got {self.crop}"))
+        if self.padding not in ("black", "reflect"):
+            known = "known: black, reflect"
+            raise SpecError(Fault("padding", f"unknown value '{self.padding}'", known))
+        if self.padding == "reflect" and not self.crop:
+            what = "without a crop there is no padding to reflect"
+            raise SpecError(Fault("padding", what, "set crop too; 4 is usual for 32x32"))
         if self.gaussian is not None and self.augmix is not None:
             raise SpecError(Fault("augmix", "stands beside gaussian", "take one of the two"))
 
@@ -98,7 +112,13 @@ class Augment(Record):
         is_flipped = torch.zeros(num, dtype=torch.bool)
         if self.flip:
             is_flipped = torch.rand(num, generator=generator) < 0.5
-        return Changes(top=corners[0], left=corners[1], is_flipped=is_flipped, crop=self.crop)
+        return Changes(
+            top=corners[0],
+            left=corners[1],
+            is_flipped=is_flipped,
+            crop=self.crop,
+            reflects=self.padding == "reflect",
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -110,42 +130,54 @@ class Changes:
         left: Its column, (n,).
         is_flipped: Whether the window is mirrored then, (n,), bool.
         crop: Pixels of padding on each side.
+        reflects: Whether the padding mirrors the image; else it is blank.
     """
 
     top: Tensor
     left: Tensor
     is_flipped: Tensor
     crop: int
+    reflects: bool = False
 
     def to(self, device: torch.device) -> "Changes":
         """The same on another device."""
         top, left, is_flipped = (part.to(device) for part in self._parts())
-        return Changes(top=top, left=left, is_flipped=is_flipped, crop=self.crop)
+        return replace(self, top=top, left=left, is_flipped=is_flipped)
 
     def split(self, size: int) -> Iterator["Changes"]:
         """Those of each batch of `size` images; the last may be smaller."""
         for top, left, is_flipped in zip(
             *(torch.split(part, size) for part in self._parts()), strict=True
         ):
-            yield Changes(top=top, left=left, is_flipped=is_flipped, crop=self.crop)
+            yield replace(self, top=top, left=left, is_flipped=is_flipped)
 
     def applied(self, images: Tensor, *, blank: float) -> Tensor:
         """The images changed, all in one gather.
 
         Args:
             images: (n, channels, height, width), of any type.
-            blank: What the padding holds.
+            blank: What blank padding holds.
         """
         num, channels, height, width = images.shape
         columns = torch.arange(width, device=images.device)
         rows = torch.arange(height, device=images.device)
         mirrored = torch.where(self.is_flipped[:, None], columns.flip(0), columns)
+        rows, columns = self.top[:, None] + rows, self.left[:, None] + mirrored
+        if self.reflects:
+            # torch pads no bytes so; but what the padding would hold has a place in the image.
+            padded = images
+            rows, columns = self._inside(rows, height), self._inside(columns, width)
+        else:
+            padded = functional.pad(images, (self.crop,) * 4, value=blank)
         # Places in a padded channel laid out in one row: half the time of an index a dimension.
-        padded = functional.pad(images, (self.crop,) * 4, value=blank)
-        starts = (self.top[:, None] + rows) * padded.shape[3]
-        places = starts[:, :, None] + (self.left[:, None] + mirrored)[:, None, :]
+        places = (rows * padded.shape[3])[:, :, None] + columns[:, None, :]
         places = places.reshape(num, 1, height * width).expand(-1, channels, -1)
         return padded.flatten(2).gather(2, places).reshape(images.shape)
+
+    def _inside(self, places: Tensor, size: int) -> Tensor:
+        """Places in a padded row or column as those of the pixels they mirror."""
+        from_first = (places - self.crop).abs()
+        return size - 1 - (size - 1 - from_first).abs()
 
     def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
         return self.top, self.left, self.is_flipped

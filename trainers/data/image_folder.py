@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from trainers.data.cache import cached_images
-from trainers.data.cifar10 import MEAN, NUM_TRAIN, STD
+from trainers.data.cifar10 import MEAN, STD
+from trainers.data.cifar_files import NUM_TRAIN
 from trainers.data.decode import MODES, Form, Listing, list_images
 from trainers.data.partition import DrawnSplit, cut
 from trainers.data.splits import Facts, Normalisation, Source, Split, Splits

@@ -155,6 +155,11 @@ class Checkpoints:
                 return checkpoint
         return None
 
+    def load_best(self) -> Checkpoint | None:
+        """That of the lowest validation error, if it is kept, whole and of this trial."""
+        found = (self._read(name) for name in reversed(_of_kind("best", self._files())))
+        return next((checkpoint for checkpoint in found if checkpoint is not None), None)
+
     @property
     def any(self) -> bool:
         """Whether there is a file, whole or not.

@@ -18,6 +18,7 @@ from trainers.models.resnet_cifar import (
 from trainers.models.resnet_imagenet import ResNetImageNet, resnet21, resnet_imagenet
 from trainers.models.vgg import Vgg, vgg5, vgg9
 from trainers.models.vgg_small import VggSmall
+from trainers.models.wrn import Wrn
 
 MODELS: Mapping[str, Callable[..., nn.Module]] = {
     "mlp": Mlp,
@@ -33,6 +34,7 @@ MODELS: Mapping[str, Callable[..., nn.Module]] = {
     "resnet56": resnet56,
     "resnet110": resnet110,
     "resnet21": resnet21,
+    "wrn": Wrn,
 }
 
 __all__ = [
@@ -44,4 +46,5 @@ __all__ = [
     "ResNetTicket",
     "Vgg",
     "VggSmall",
+    "Wrn",
 ]

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torchvision import transforms
 
 from trainers.data.augment import Augment, Changes
 from trainers.data.batches import shuffled_batches
@@ -65,6 +66,36 @@ def test_a_batch_is_changed_as_its_images_would_be_one_by_one(
         assert torch.equal(found[index], expected)
 
 
+@pytest.mark.parametrize("is_byte", [True, False])
+def test_reflected_padding_is_that_of_torchvision(is_byte: bool) -> None:
+    source = torch.Generator().manual_seed(5)
+    images = torch.randint(0, 256, (40, 3, 6, 5), generator=source, dtype=torch.uint8)
+    if not is_byte:
+        images = images / 100 - 1
+    changes = Augment(crop=4, flip=True, padding="reflect").drawn(40, source)
+    assert changes is not None
+    found = changes.applied(images, blank=9.0)
+    padded = transforms.Pad(4, padding_mode="reflect")(images.float())
+    for index in range(40):
+        top, left = int(changes.top[index]), int(changes.left[index])
+        window = padded[index, :, top : top + 6, left : left + 5]
+        expected = window.flip(2) if changes.is_flipped[index] else window
+        assert torch.equal(found[index].float(), expected)
+    assert found.dtype == images.dtype
+
+
+def test_the_draws_do_not_depend_on_what_the_padding_holds() -> None:
+    black = Augment(crop=2, flip=True).drawn(30, generator(1, "augment"))
+    mirrored = Augment(crop=2, flip=True, padding="reflect").drawn(30, generator(1, "augment"))
+    assert black is not None
+    assert mirrored is not None
+    for name in ("top", "left", "is_flipped"):
+        assert torch.equal(getattr(black, name), getattr(mirrored, name))
+    [first, second] = list(mirrored.to(torch.device("cpu")).split(20))
+    assert first.reflects
+    assert second.reflects
+
+
 def test_draws_cover_all_places_and_half_of_the_images_are_flipped() -> None:
     changes = Augment(crop=4, flip=True).drawn(20_000, generator(1, "augment"))
     assert changes is not None
@@ -115,6 +146,13 @@ def test_augment_of_nothing_draws_nothing() -> None:
 def test_a_negative_crop_is_refused() -> None:
     with pytest.raises(SpecError, match="crop: must be 0 or more, got -1"):
         Augment(crop=-1)
+
+
+def test_unknown_padding_and_padding_without_a_crop_are_refused() -> None:
+    with pytest.raises(SpecError, match="padding: unknown value 'mirror'; known: black, reflect"):
+        Augment(crop=4, padding="mirror")  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="padding: without a crop there is no padding"):
+        Augment(flip=True, padding="reflect")
 
 
 def test_a_crop_stays_below_the_side_of_an_image() -> None:

@@ -127,6 +127,7 @@ def test_normalised_leaves_float_pixels_as_they_were() -> None:
 
 NEEDED: dict[str, dict[str, object]] = {
     "cifar10": {},
+    "cifar100": {},
     "digits": {},
     "image_folder": {"folder": "images"},
     "imagenet": {},
@@ -155,7 +156,7 @@ def test_every_source_without_files_says_so_in_one_line(
     def refuse(*arguments: object, **options: object) -> None:
         raise RuntimeError("no network")
 
-    for data_set in ("MNIST", "CIFAR10"):
+    for data_set in ("MNIST", "CIFAR10", "CIFAR100"):
         monkeypatch.setattr(f"torchvision.datasets.{data_set}.download", refuse)
     if name == "digits":
         assert SOURCES[name].load(tmp_path, False).test is None
@@ -171,6 +172,7 @@ def test_every_source_says_what_its_images_are() -> None:
     facts = {name: (source.shape, source.num_classes) for name, source in SOURCES.items()}
     assert facts == {
         "cifar10": ((3, 32, 32), 10),
+        "cifar100": ((3, 32, 32), 100),
         "digits": ((1, 8, 8), 10),
         "image_folder": ((3, 32, 32), 10),
         "imagenet": ((3, 224, 224), 1000),

@@ -11,6 +11,7 @@ from trainers.binarize.weights.biprop import (
     BipropGlobalBinarizer,
     BipropSampledBinarizer,
 )
+from trainers.binarize.weights.mcdonnell import McDonnellBinarizer
 from trainers.binarize.weights.sign import SignBinarizer
 from trainers.errors import choose
 
@@ -19,6 +20,7 @@ WEIGHT_BINARIZERS: Mapping[str, Callable[..., WeightBinarizer]] = {
     "biprop_fixed": BipropFixedBinarizer,
     "biprop_global": BipropGlobalBinarizer,
     "biprop_sampled": BipropSampledBinarizer,
+    "mcdonnell": McDonnellBinarizer,
     "sign": SignBinarizer,
 }
 
@@ -43,6 +45,7 @@ __all__ = [
     "BipropFixedBinarizer",
     "BipropGlobalBinarizer",
     "BipropSampledBinarizer",
+    "McDonnellBinarizer",
     "SignBinarizer",
     "WeightBinarizer",
     "make_weight_binarizer",

@@ -17,6 +17,7 @@ from trainers.errors import UnknownNameError
 SHAPES = ((4, 3), (1, 1), (3, 2, 3, 3), (2, 5, 1, 1))
 
 CLOSED_FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mcdonnell": lambda latent, upstream: upstream,
     "sign": lambda latent, upstream: upstream,
 }
 """Gradient to the latent weight, by name, from that weight and the gradient that arrives."""

@@ -1,0 +1,31 @@
+"""`bnn-orchestrate evaluate`: measures an exported network, from its file alone."""
+
+import argparse
+from pathlib import Path
+
+from orchestrator.cli.options import add_data_dir, add_home, add_verbose
+from orchestrator.cli.train import data_dir_of
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The command's flags."""
+    parser = subparsers.add_parser("evaluate", help="measure the network in an exported file")
+    parser.add_argument("file", type=Path, metavar="FILE")
+    add_data_dir(parser)
+    add_home(parser)
+    add_verbose(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints loss and error of each part, beside what was recorded when it was trained."""
+    from trainers.export.load import read_packed
+    from trainers.export.measure import measured
+
+    file = read_packed(args.file)
+    recorded = file.metadata.get("metrics", {})
+    for part, scores in measured(file, data_dir=data_dir_of(args)).items():
+        before = recorded.get(f"{part}_error")
+        said = "" if before is None else f"; {before:.4%} when it was trained"
+        print(f"{part:<10}  loss {scores.loss:.4f}, error {scores.error:.4%}{said}")
+    return 0

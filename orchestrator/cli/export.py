@@ -1,0 +1,109 @@
+"""`bnn-orchestrate export`: a recorded cell's network as a file of one bit a weight."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.faults import EXIT_FAILED
+from orchestrator.cli.options import add_data_dir, add_home, add_verbose, home_of
+from orchestrator.cli.train import data_dir_of
+
+if TYPE_CHECKING:
+    from orchestrator.export import Exported, TrainedCell
+    from orchestrator.home import Home
+
+BEST = "best:"
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The command's flags."""
+    parser = subparsers.add_parser(
+        "export", help="write a trained network to a file of one bit a binary weight"
+    )
+    parser.add_argument(
+        "run_id",
+        metavar="RUN",
+        help="MLflow's id of a cell's run; or best:STUDY, its cell of lowest validation error",
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--format",
+        choices=("packed", "packbits", "onnx"),
+        default="packed",
+        help="packed; packbits: the layout published with 1-bit Wide ResNets; onnx",
+    )
+    parser.add_argument(
+        "--retrain",
+        action="store_true",
+        help="where no checkpoint was kept, train the trial again, to the same bits",
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="torch's threads for --retrain; 1"
+    )
+    add_data_dir(parser)
+    add_home(parser)
+    add_verbose(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes the file and says what is in it; 1 if it does not compute what it should."""
+    from orchestrator.export import export_cell, trained_cell
+    from orchestrator.record import Store
+
+    home, data_dir = home_of(args), data_dir_of(args)
+    run_id = _run_id(args.run_id, home)
+    store = Store(home)
+    cell = trained_cell(
+        store, home, run_id, retrain=args.retrain, threads=args.threads, data_dir=data_dir
+    )
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    done = export_cell(store, cell, args.output, format=args.format, data_dir=data_dir)
+    for line in _lines(args.output, cell, done):
+        print(line)
+    if done.verified is False:
+        print(f"error: {args.output} computes something else: {done.why}", file=sys.stderr)
+        return EXIT_FAILED
+    return 0
+
+
+def _run_id(text: str, home: "Home") -> str:
+    if not text.startswith(BEST):
+        return text
+    from dashboards.runs import NoResultsError, study_runs
+    from orchestrator.vocabulary import SELECTED
+
+    runs = study_runs(text.removeprefix(BEST), home.tracking_uri)
+    name = f"{SELECTED}/validation_error"
+    cells = [cell for cell in runs.cells if name in cell.metrics]
+    if not cells:
+        raise NoResultsError(f"no finished cell of {runs.title} has the metric '{name}'")
+    return min(cells, key=lambda cell: cell.metrics[name]).run_id
+
+
+def _lines(path: Path, cell: "TrainedCell", done: "Exported") -> list[str]:
+    labels = cell.metadata["labels"]
+    assert isinstance(labels, dict)
+    name = ", ".join(f"{axis} {label}" for axis, label in labels.items())
+    network, epoch = cell.network, cell.network.epoch
+    lines = [
+        f"cell      {cell.metadata['study']}: {name} (run {cell.run_id})",
+        f"weights   {network.which} kept, epoch {epoch.epoch}: validation error "
+        f"{epoch.validation.error:.2%}",
+    ]
+    if done.file is None:
+        return [*lines, f"written   {path}, {path.stat().st_size:,} bytes; an artifact of the run"]
+    ratio = done.file.float_bytes / done.file.num_bytes
+    lines += [
+        f"written   {path}, {done.file.num_bytes:,} bytes; {done.file.float_bytes:,} in floating "
+        f"point: {ratio:.1f} times smaller"
+    ]
+    if done.verified:
+        lines.append(
+            f"verified  the file alone gives the same logits, bit by bit, for the first "
+            f"{done.num_images:,} validation images"
+        )
+    elif done.verified is None:
+        lines.append(f"verified  not: {done.why}")
+    return [*lines, f"MLflow    {done.model_uri}"]

@@ -1,0 +1,56 @@
+"""`bnn-orchestrate inspect`: what an exported file holds, layer by layer."""
+
+import argparse
+from pathlib import Path
+
+from orchestrator.cli.options import add_verbose
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The command's flags."""
+    parser = subparsers.add_parser("inspect", help="show what is in an exported file")
+    parser.add_argument("file", type=Path, metavar="FILE")
+    add_verbose(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints layers, bits, bytes, and how much smaller it is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from trainers.export.load import read_packed
+
+    file = read_packed(args.file)
+    console = Console()
+    options = ", ".join(f"{key} {value}" for key, value in file.recipe.to_mapping().items())
+    console.print(
+        f"{args.file}: {file.format}, version {file.version}; {options}",
+        markup=False,
+        soft_wrap=True,
+    )
+    table = Table("layer", "weight", "stored as", box=None)
+    for column in ("weights", "bits each", "bytes"):
+        table.add_column(column, justify="right")
+    for layer in file.layers:
+        table.add_row(
+            layer.name,
+            " × ".join(str(size) for size in layer.shape),
+            layer.code,
+            f"{layer.num_weights:,}",
+            f"{layer.bits_a_weight:.3g}",
+            f"{layer.num_bytes:,}",
+        )
+    rest = file.payload - sum(layer.num_bytes for layer in file.layers)
+    table.add_row("everything else", "", "", "", "", f"{rest:,}")
+    console.print(table)
+    ratio = file.float_bytes / file.num_bytes
+    console.print(
+        f"{file.payload:,} bytes of tensors, {file.num_bytes:,} with the header; "
+        f"{file.float_bytes:,} in floating point: {ratio:.1f} times smaller",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for key, value in file.metadata.items():
+        console.print(f"{key}: {value}", markup=False, highlight=False, soft_wrap=True)
+    return 0

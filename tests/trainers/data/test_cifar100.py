@@ -1,0 +1,96 @@
+"""CIFAR-100 from files of its format; torchvision is told their checksums."""
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision import transforms
+from torchvision.datasets import CIFAR100
+
+from trainers.data.cifar100 import CIFAR100_FILES, CIFAR100_SOURCE, MEAN, STD, load_cifar100
+from trainers.errors import MissingDataError, SpecError
+
+NUM = {"train": 30, "test": 8}
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Files of a few random images; the download finds no network."""
+    folder = tmp_path / CIFAR100_FILES.folder
+    folder.mkdir()
+    source = torch.Generator().manual_seed(0)
+
+    def write(name: str, content: object) -> str:
+        data = pickle.dumps(content)
+        (folder / name).write_bytes(data)
+        return hashlib.md5(data).hexdigest()
+
+    for part, num in NUM.items():
+        pixels = torch.randint(0, 256, (num, 3072), generator=source, dtype=torch.uint8)
+        fine = torch.randint(0, 100, (num,), generator=source).tolist()
+        coarse = [label // 5 for label in fine]
+        content = {"data": pixels.numpy(), "fine_labels": fine, "coarse_labels": coarse}
+        monkeypatch.setattr(CIFAR100, f"{part}_list", [[part, write(part, content)]])
+    md5 = write("meta", {"fine_label_names": [str(number) for number in range(100)]})
+    monkeypatch.setattr(CIFAR100, "meta", CIFAR100.meta | {"md5": md5})
+
+    def download(self: CIFAR100) -> None:
+        raise RuntimeError("Error downloading cifar-100-python.tar.gz")
+
+    monkeypatch.setattr(CIFAR100, "download", download)
+    return tmp_path
+
+
+def test_images_are_the_bits_of_totensor_and_normalize_with_fine_labels(data_dir: Path) -> None:
+    splits = load_cifar100(data_dir, validation=10)
+    chain = transforms.Compose([transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
+    raw = CIFAR100(str(data_dir), train=True, transform=chain)
+    assert splits.test is not None
+    assert [len(splits.train), len(splits.validation), len(splits.test)] == [20, 10, 8]
+    for split in (splits.train, splits.validation):
+        assert split.rows is not None
+        assert split.normalisation is not None
+        images = split.normalisation(split.own_images())
+        for image, label, row in zip(images, split.labels, split.rows, strict=True):
+            assert torch.equal(image, raw[row][0])
+            assert label == raw[row][1]
+
+
+def test_another_mean_and_deviation_can_be_asked_for(data_dir: Path) -> None:
+    splits = load_cifar100(data_dir, validation=10, mean=(0.0, 0.5, 1.0), std=(1.0, 0.5, 0.25))
+    normalisation = splits.train.normalisation
+    assert normalisation is not None
+    assert normalisation.mean.flatten().tolist() == [0.0, 0.5, 1.0]
+    assert normalisation.std.flatten().tolist() == [1.0, 0.5, 0.25]
+    with pytest.raises(SpecError, match="std: must be above 0"):
+        load_cifar100(data_dir, validation=10, std=(1.0, 0.0, 1.0))
+
+
+def test_without_the_test_part_its_file_is_not_read(data_dir: Path) -> None:
+    (data_dir / CIFAR100_FILES.folder / "test").unlink()
+    splits = load_cifar100(data_dir, False, validation=10)
+    assert splits.test is None
+    with pytest.raises(MissingDataError, match="CIFAR-100 is not there") as raised:
+        load_cifar100(data_dir, validation=10)
+    for said in (str(data_dir), "cifar-100-python/", "meta, train, test", "Error downloading"):
+        assert said in str(raised.value)
+
+
+def test_a_file_with_another_checksum_is_never_unpickled(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data_dir / CIFAR100_FILES.folder / "train").write_bytes(pickle.dumps({"data": []}))
+
+    def load(*arguments: object, **options: object) -> object:
+        raise AssertionError("a pickle was opened")
+
+    monkeypatch.setattr("torchvision.datasets.cifar.pickle.load", load)
+    with pytest.raises(MissingDataError, match="CIFAR-100 cannot be read"):
+        load_cifar100(data_dir, validation=10)
+
+
+def test_facts_are_the_published_sizes() -> None:
+    facts = CIFAR100_SOURCE.facts({})
+    assert (facts.num_classes, facts.num_train, facts.num_trained) == (100, 50_000, 45_000)

@@ -1,0 +1,254 @@
+"""What goes into a file comes out of it, from the file alone."""
+
+import json
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+import trainers
+from trainers import (
+    MODELS,
+    WEIGHT_BINARIZERS,
+    SpecError,
+    WeightBinarizer,
+    binarize_weights,
+    build_model,
+    export_packed,
+    load_packed,
+    read_packed,
+    set_binary,
+    weight_layers,
+)
+from trainers.models import Mlp
+
+Trained = Callable[..., nn.Module]
+Images = Callable[..., Tensor]
+Logits = Callable[[nn.Module, Tensor], Tensor]
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_every_network_computes_the_same_bits_from_its_file(
+    name: str, tmp_path: Path, trained: Trained, images: Images, logits: Logits
+) -> None:
+    model = trained(name)
+    export_packed(model, tmp_path / "net.bnn", {})
+    again = load_packed(tmp_path / "net.bnn")
+    assert not again.training
+    expected = logits(model, images(name, 3))
+    assert expected.isfinite().all()
+    assert torch.equal(logits(again, images(name, 3)), expected)
+    plain = {key.replace(".parametrizations.weight.original", ".weight")
+             for key in model.state_dict()}  # fmt: skip
+    assert set(again.state_dict()) == plain
+
+
+@pytest.mark.parametrize("binarizer", sorted(WEIGHT_BINARIZERS))
+def test_every_binarizer_is_packed_into_a_bit_or_less_than_two(
+    binarizer: str, tmp_path: Path, trained: Trained, images: Images, logits: Logits
+) -> None:
+    model = trained("mlp", binarizer)
+    export_packed(model, tmp_path / "net.bnn")
+    file = read_packed(tmp_path / "net.bnn")
+    assert torch.equal(logits(file.network(), images("mlp")), logits(model, images("mlp")))
+    assert all(layer.bits_a_weight < 2 for layer in file.layers)
+    assert file.payload < file.float_bytes / 5
+
+
+class PerFilter(WeightBinarizer):
+    """The two group means of each filter: what later methods will make."""
+
+    def binarize(self, latent: Tensor) -> Tensor:
+        rows = latent.flatten(1)
+        high = rows >= 0.1 * rows.amax(1, keepdim=True)
+        means = [(rows * part).sum(1) / part.sum(1).clamp(min=1) for part in (high, ~high)]
+        return torch.where(high, means[0][:, None], means[1][:, None]).reshape(latent.shape)
+
+
+class Pruned(WeightBinarizer):
+    """The larger magnitudes' signs times their mean, and zeros."""
+
+    def binarize(self, latent: Tensor) -> Tensor:
+        kept = latent.abs() > latent.abs().median() * 1.2
+        return latent.sign() * kept * latent.abs()[kept].mean()
+
+
+@pytest.mark.parametrize(("make", "code"), [(PerFilter, "bits"), (Pruned, "mask")])
+def test_values_of_each_filter_and_pruned_weights_are_kept(
+    make: type[WeightBinarizer],
+    code: str,
+    tmp_path: Path,
+    images: Images,
+    logits: Logits,
+) -> None:
+    model = build_model("wrn", depth=8, width=0.5).eval()
+    for layer in weight_layers(model)[1:-1]:
+        parametrize.register_parametrization(model.get_submodule(layer), "weight", make())
+    export_packed(model, tmp_path / "net.bnn", {})
+    file = read_packed(tmp_path / "net.bnn")
+    assert torch.equal(logits(file.network(), images("wrn")), logits(model, images("wrn")))
+    codes = [layer.code for layer in file.layers]
+    assert codes == ["float32", *[code] * 6, "float32"]
+
+
+def test_layers_that_are_not_binary_stay_as_they_are(
+    tmp_path: Path, trained: Trained, images: Images, logits: Logits
+) -> None:
+    model = trained("mlp")
+    set_binary(model, ["fc2"])
+    export_packed(model, tmp_path / "net.bnn", {})
+    file = read_packed(tmp_path / "net.bnn")
+    assert [layer.code for layer in file.layers] == ["float32", "bits", "float32"]
+    assert torch.equal(logits(file.network(), images("mlp")), logits(model, images("mlp")))
+
+
+def test_a_network_without_binarizers_is_stored_in_full(tmp_path: Path) -> None:
+    export_packed(build_model("mlp", widths=[4, 3, 2]), tmp_path / "net.bnn", {})
+    file = read_packed(tmp_path / "net.bnn")
+    assert file.payload == file.float_bytes
+
+
+def test_a_network_in_double_precision_stays_in_it(
+    tmp_path: Path, trained: Trained, images: Images, logits: Logits
+) -> None:
+    model = trained("mlp", "mcdonnell").double()
+    export_packed(model, tmp_path / "net.bnn", {})
+    again = load_packed(tmp_path / "net.bnn")
+    batch = images("mlp").double()
+    assert torch.equal(logits(again, batch), logits(model, batch))
+
+
+def test_the_file_alone_is_enough_in_a_process_of_its_own(
+    tmp_path: Path, trained: Trained, images: Images, logits: Logits
+) -> None:
+    model = trained("wrn", "mcdonnell", apart=["conv0", "conv_last"], depth=8, width=1)
+    export_packed(model, tmp_path / "net.bnn", {"note": "mine"})
+    torch.save(images("wrn"), tmp_path / "images.pt")
+    code = (
+        "import torch, trainers\n"
+        "images = torch.load('images.pt')\n"
+        "with torch.no_grad(): torch.save(trainers.load_packed('net.bnn')(images), 'out.pt')\n"
+    )
+    path = str(Path(trainers.__file__).resolve().parents[1])
+    environment = {"PYTHONPATH": path, "PATH": "", "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    assert torch.equal(torch.load(tmp_path / "out.pt"), logits(model, images("wrn")))
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+def test_the_wide_network_takes_the_published_bytes(classes: int, tmp_path: Path) -> None:
+    model = build_model("wrn", depth=20, width=10, num_classes=classes)
+    layers = weight_layers(model)[1:-1]
+    binarize_weights(model, layers, "mcdonnell")
+    set_binary(model, layers)
+    # As much as the command line puts in.
+    spec = {"layers": {"order": list(layers)}, "text": "x" * 1200}
+    export_packed(model, tmp_path / "net.bnn", {"spec": spec, "study": "wrn20-cifar100"})
+    file = read_packed(tmp_path / "net.bnn")
+    assert file.payload == {10: 3_439_040, 100: 3_670_880}[classes]
+    assert file.float_bytes == {10: 107_003_840, 100: 107_235_680}[classes]
+    if classes == 100:
+        assert (tmp_path / "net.bnn").stat().st_size == file.num_bytes <= 3.51 * 2**20
+
+
+def test_metadata_and_recipe_come_back(tmp_path: Path, trained: Trained) -> None:
+    metadata: dict[str, Any] = {
+        "study": "mine · ±",
+        "metrics": {"error": 0.125},
+        "list": [1, None],
+    }
+    export_packed(trained("mlp"), tmp_path / "net.bnn", metadata)
+    file = read_packed(tmp_path / "net.bnn")
+    assert file.metadata == metadata
+    assert file.recipe.to_mapping() == {"name": "mlp", "widths": [35, 130, 13, 10]}
+    assert (file.format, file.version) == ("bnn-packed", 1)
+
+
+def test_what_was_loaded_can_be_exported_again(tmp_path: Path, trained: Trained) -> None:
+    first, second = tmp_path / "first.bnn", tmp_path / "second.bnn"
+    export_packed(trained("mlp"), first, {})
+    export_packed(load_packed(first), second, {})
+    again = read_packed(second).state
+    for name, tensor in read_packed(first).state.items():
+        assert torch.equal(again[name], tensor), name
+
+
+def test_the_header_is_what_the_layout_says(tmp_path: Path, trained: Trained) -> None:
+    export_packed(trained("mlp", "mcdonnell"), tmp_path / "net.bnn", {"a": 1})
+    content = (tmp_path / "net.bnn").read_bytes()
+    [length] = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    notes = header.pop("__metadata__")
+    assert sorted(notes) == [
+        "dtype", "format", "levels", "metadata", "model", "sha256", "version"
+    ]  # fmt: skip
+    assert len(json.loads(notes["levels"])) == 3
+    assert header["fc1.weight.bits"]["shape"] == [-(-35 * 130 // 8)]
+    assert header["num_batches_tracked"] == {
+        "dtype": "I64",
+        "shape": [3],
+        "data_offsets": header["num_batches_tracked"]["data_offsets"],
+    }
+
+
+def test_a_network_made_elsewhere_must_be_named(tmp_path: Path) -> None:
+    model = Mlp(widths=[4, 3, 2])
+    with pytest.raises(SpecError, match=r"nobody noted what it was made with; .*build_model"):
+        export_packed(model, tmp_path / "net.bnn", {})
+    export_packed(model, tmp_path / "net.bnn", {"model": {"name": "mlp", "widths": [4, 3, 2]}})
+    assert isinstance(load_packed(tmp_path / "net.bnn"), Mlp)
+    with pytest.raises(SpecError, match=r"is not the network 'mlp' of these options: fc1"):
+        export_packed(model, tmp_path / "no.bnn", {"model": {"name": "mlp", "widths": [9, 2]}})
+    assert not (tmp_path / "no.bnn").exists()
+
+
+def test_binarizers_that_are_all_off_are_refused(tmp_path: Path, trained: Trained) -> None:
+    model = trained("mlp")
+    set_binary(model, [])
+    with pytest.raises(SpecError, match=r"no layer computes with binary weights.*set_binary"):
+        export_packed(model, tmp_path / "net.bnn", {})
+
+
+def test_a_zero_that_stayed_zero_is_refused_and_without_one_all_is_well(tmp_path: Path) -> None:
+    model = build_model("mlp", widths=[4, 3, 2])
+    binarize_weights(model, ["fc1", "fc2"], "sign", zero=0)
+    set_binary(model, ["fc1", "fc2"])
+    export_packed(model, tmp_path / "net.bnn", {})
+    with torch.no_grad():
+        dict(model.named_parameters())["fc2.parametrizations.weight.original"][0, :2] = 0
+    with pytest.raises(SpecError, match=r"fc2\.weight: 2 weights are exactly 0, and one bit"):
+        export_packed(model, tmp_path / "net.bnn", {})
+
+
+def test_a_hook_would_be_lost_and_is_refused(tmp_path: Path, trained: Trained) -> None:
+    model = trained("mlp")
+    model.get_submodule("fc2").register_forward_pre_hook(lambda module, inputs: None)
+    with pytest.raises(SpecError, match="fc2: has a hook"):
+        export_packed(model, tmp_path / "net.bnn", {})
+
+
+def test_a_weight_of_many_values_is_no_binary_one(tmp_path: Path) -> None:
+    class Halved(WeightBinarizer):
+        def binarize(self, latent: Tensor) -> Tensor:
+            return latent / 2
+
+    model = build_model("mlp", widths=[4, 3, 2])
+    parametrize.register_parametrization(model.get_submodule("fc1"), "weight", Halved())
+    with pytest.raises(SpecError, match=r"fc1\.weight: has more than two values in a filter"):
+        export_packed(model, tmp_path / "net.bnn", {})
+
+
+def test_metadata_that_is_no_json_and_an_unknown_format_are_refused(
+    tmp_path: Path, trained: Trained
+) -> None:
+    with pytest.raises(SpecError, match="metadata: cannot be written as JSON"):
+        export_packed(trained("mlp"), tmp_path / "net.bnn", {"a": object()})
+    with pytest.raises(SpecError, match="format: unknown value 'zip'; known: packbits, packed"):
+        export_packed(trained("mlp"), tmp_path / "net.bnn", {}, format="zip")  # type: ignore[arg-type]

@@ -1,0 +1,131 @@
+"""The files of CIFAR-10 and CIFAR-100 as they were published for Python, read by torchvision."""
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from trainers.data.partition import SplitChoice, cut
+from trainers.data.splits import Normalisation, Split, Splits
+from trainers.errors import Fault, MissingDataError, SpecError
+
+log = logging.getLogger(__name__)
+
+NUM_TRAIN = 50_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CifarFiles:
+    """One of the two sets.
+
+    Args:
+        title: What people call it.
+        dataset: torchvision's class for it.
+        folder: Where its files lie, below the data folder.
+        names: The files: what classes are called, the training part, and last the test part.
+    """
+
+    title: str
+    dataset: str
+    folder: str
+    names: tuple[str, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files, below the data folder."""
+        return tuple(Path(self.folder, name) for name in self.names)
+
+
+def load_files(
+    files: CifarFiles,
+    data_dir: Path,
+    *,
+    test: bool,
+    validation: int,
+    split: SplitChoice,
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> Splits:
+    """The images as bytes, with the mean and standard deviation of each channel.
+
+    Args:
+        files: Which set.
+        data_dir: Folder that holds, or shall hold, the folder of its files.
+        test: Read the test file too; else it need not be there.
+        validation: How many of the 50,000 training images validate instead of training.
+        split: Which of them; the places in a file are those of the set's own order.
+        mean: Of each channel, of values from 0 to 1.
+        std: Standard deviation of each channel.
+
+    Raises:
+        MissingDataError: If the files are neither there nor to be downloaded, or are damaged.
+        SpecError: If `validation` leaves nothing to train on, a deviation is not positive, or a
+            split file does not fit.
+    """
+    if not 0 < validation < NUM_TRAIN:
+        what = f"must be between 1 and {NUM_TRAIN - 1}, got {validation}"
+        raise SpecError(Fault("validation", what))
+    if min(std) <= 0:
+        raise SpecError(Fault("std", f"must be above 0, got {list(std)}"))
+    needed = files.paths if test else files.paths[:-1]
+    normalisation = Normalisation.of(mean, std)
+    whole = _read(files, data_dir, needed, normalisation, train=True)
+    training, validating = cut(whole, validation=validation, choice=split, data_dir=data_dir)
+    return Splits(
+        train=training,
+        validation=validating,
+        test=_read(files, data_dir, needed, normalisation, train=False) if test else None,
+    )
+
+
+def _read(
+    files: CifarFiles,
+    data_dir: Path,
+    needed: tuple[Path, ...],
+    normalisation: Normalisation,
+    *,
+    train: bool,
+) -> Split:
+    # Imported here: it takes longer than everything else a worker does before its first epoch.
+    from torchvision import datasets
+
+    whole = getattr(datasets, files.dataset)
+    # One part: torchvision's own class looks into the files of both.
+    lists = {"train_list": whole.train_list if train else []}
+    lists |= {"test_list": [] if train else whole.test_list}
+    part = type("Part", (whole,), lists)
+    present = all((data_dir / file).is_file() for file in needed)
+    try:
+        if not present:
+            log.info("downloading %s to %s", files.title, data_dir)
+            whole(str(data_dir), download=True)
+        # The files are pickles, which could run anything; torchvision compares their MD5 first.
+        data = part(str(data_dir), train=train)
+    # torchvision turns what urllib raises, and a wrong MD5, into RuntimeError.
+    except (RuntimeError, OSError, ValueError) as error:
+        with suppress(OSError):
+            data_dir.rmdir()
+        raise MissingDataError(_missing(files, data_dir, error, needed, present)) from error
+    return Split(
+        images=torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous(),
+        labels=torch.tensor(data.targets, dtype=torch.int64),
+        normalisation=normalisation,
+    )
+
+
+def _missing(
+    files: CifarFiles, data_dir: Path, error: Exception, needed: tuple[Path, ...], present: bool
+) -> Fault:
+    reason = " ".join(str(error).split())[:120]
+    state = "cannot be read" if present else "is not there, and could not be downloaded"
+    expected = ", ".join(file.name for file in needed)
+    place = data_dir.resolve() / files.folder
+    return Fault(
+        "",
+        f"{files.title} {state}: looked in {place} for {expected} ({reason})",
+        f"name the folder that holds {files.folder}/ with --data-dir or BNN_DATA_DIR; or write "
+        "{name: image_folder, folder: ...} for a folder with train/CLASS/ and test/CLASS/",
+    )

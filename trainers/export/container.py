@@ -1,0 +1,113 @@
+"""A safetensors file whose header says what it is and carries a checksum over all of it.
+
+safetensors holds names, types, shapes and bytes, and no code: reading one runs nothing.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainers.engine.storage import write_atomically
+from trainers.errors import Fault, SpecError
+
+CHECKSUM = "sha256"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Container:
+    """What a file holds.
+
+    Args:
+        tensors: By name, on the CPU.
+        notes: The texts of the header, without the checksum.
+        checksum: As the header has it; empty if it has none.
+        num_bytes: Size of the file.
+    """
+
+    tensors: Mapping[str, Tensor]
+    notes: Mapping[str, str]
+    checksum: str
+    num_bytes: int
+
+    @property
+    def payload(self) -> int:
+        """Bytes of the tensors alone."""
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
+
+def write_container(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
+    """Writes a file whole or not at all.
+
+    Args:
+        path: Where to; replaced if it is there.
+        tensors: On the CPU, contiguous.
+        notes: Texts for the header.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    # Imported here, as below: whoever only trains needs no more than torch.
+    from safetensors.torch import save
+
+    texts = dict(sorted({**notes, CHECKSUM: checksum(tensors, notes)}.items()))
+    header, payload = _parted(save(dict(tensors), metadata=texts))
+    # The library writes the texts in any order; in ours, equal networks are equal files.
+    described = json.dumps({**header, "__metadata__": texts}, separators=(",", ":")).encode()
+    described += b" " * (-len(described) % 8)
+    write_atomically(path, len(described).to_bytes(8, "little") + described + payload)
+
+
+def read_container(path: Path) -> Container:
+    """What a file holds; whether its checksum fits is for the caller to ask.
+
+    Raises:
+        SpecError: If it is not there, cannot be read, or is no whole safetensors file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise SpecError(Fault(str(path), "there is no such file")) from error
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+        raise SpecError(Fault(str(path), what)) from error
+    try:
+        tensors = load(content)
+        header, _ = _parted(content)
+    # A type that this torch does not have is a KeyError.
+    except (SafetensorError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:100]
+        what = f"is no safetensors file, or was cut short or altered ({reason})"
+        hint = "export it again with: bnn-orchestrate export"
+        raise SpecError(Fault(str(path), what, hint)) from error
+    notes = dict(header.get("__metadata__") or {})
+    return Container(
+        tensors=tensors,
+        checksum=notes.pop(CHECKSUM, ""),
+        notes=notes,
+        num_bytes=len(content),
+    )
+
+
+def _parted(content: bytes) -> tuple[dict[str, Any], bytes]:
+    """The header of a safetensors file and the bytes of its tensors."""
+    begin = 8 + int.from_bytes(content[:8], "little")
+    header: dict[str, Any] = json.loads(content[8:begin])
+    return header, content[begin:]
+
+
+def checksum(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
+    """SHA-256 over the notes and the tensors, each in the order of their names."""
+    digest = hashlib.sha256(json.dumps(dict(sorted(notes.items()))).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

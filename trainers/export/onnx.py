@@ -1,0 +1,69 @@
+"""A network as ONNX: binary weights as plain ones, normalisations folded into the layers."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from trainers.binarize.attach import baked
+from trainers.errors import Fault, SpecError
+
+INPUT, OUTPUT = "images", "logits"
+NEEDS = ("onnx", "onnxscript")
+
+
+def export_onnx(
+    model: nn.Module,
+    path: Path | str,
+    metadata: Mapping[str, object] | None = None,
+    *,
+    shape: tuple[int, int, int],
+) -> None:
+    """Writes a network in evaluation mode; ONNX has no binary weights, so the file is not small.
+
+    Takes `images`, (n, channels, height, width), for any n, and gives `logits`, (n, classes).
+    Normalisations are folded into the layers before them, so logits agree with the network's up to
+    rounding, not bit by bit.
+
+    Args:
+        model: Any network, with its binarizers or without.
+        path: Where to; a file that is there is replaced.
+        metadata: Kept in the file as JSON, under `bnn`.
+        shape: Channels, height, width of an image.
+
+    Raises:
+        SpecError: If a package that torch's exporter needs is not installed.
+        OSError: If the file cannot be written.
+    """
+    plain = baked(model).eval().cpu()
+    dtype = next(plain.parameters()).dtype
+    # Two images: of one the exporter would take it that there is never another number.
+    images = torch.zeros(2, *shape, dtype=dtype)
+    try:
+        program = torch.onnx.export(
+            plain,
+            (images,),
+            dynamo=True,
+            verbose=False,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+        )
+    # Torch names the first package that it misses, as the cause of an error of its own or plainly.
+    except (ImportError, torch.onnx.OnnxExporterError) as error:
+        if not _misses_package(error):
+            raise
+        what = f"needs the packages {', '.join(NEEDS)}, which are not installed here"
+        hint = "install them: pip install 'bnn-orchestrate[onnx]'"
+        raise SpecError(Fault("format", f"onnx {what}", hint)) from error
+    assert program is not None
+    program.model.metadata_props["bnn"] = json.dumps(dict(metadata or {}))
+    program.save(Path(path))
+
+
+def _misses_package(error: BaseException | None) -> bool:
+    return error is not None and (
+        isinstance(error, ImportError) or _misses_package(error.__cause__)
+    )

@@ -1,0 +1,168 @@
+"""A network with binary weights as a file of one bit a weight: the layout, and its writer.
+
+Layout `bnn-packed`, version 1, a safetensors file. Its header's texts are
+
+format, version   bnn-packed, 1
+model             JSON: what `trainers.build_model` makes the network of, {"name": ..., ...}
+dtype             of all that is not packed, such as float32
+levels            JSON: for each packed layer, in forward order, the two values of its weights:
+                  a number a for -a and a, [low, high], or null: one pair a filter, see below
+metadata          JSON: whatever its writer put in: trial, study, metrics, ...
+sha256            over all of this and all tensors: `trainers.export.container.checksum`
+
+and its tensors, named as the network's state dict names them:
+
+LAYER.weight.bits, .mask, .signs, .trits    a packed weight: see `trainers.export.codes`
+LAYER.weight.levels     (out, 2): the values of each filter, where `levels` says null
+num_batches_tracked     the counters of all normalisations, in order
+everything else         as it is in the network
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from trainers.binarize.attach import baked, binarizers, weight_layers
+from trainers.binding import Component, bind
+from trainers.errors import Fault, SpecError
+from trainers.export.codes import encoded
+from trainers.export.container import write_container
+from trainers.export.packbits import published_tensors
+from trainers.models import MODELS
+from trainers.models.recipe import recipe_of
+from trainers.probe import model_on_meta
+
+FORMAT, VERSION = "bnn-packed", 1
+COUNTERS = "num_batches_tracked"
+
+PackedFormat = Literal["packed", "packbits"]
+
+
+def export_packed(
+    model: nn.Module,
+    path: Path | str,
+    metadata: Mapping[str, object] | None = None,
+    *,
+    format: PackedFormat = "packed",
+) -> None:
+    """Writes a network as it computes now, every binary weight as one bit; the file says it all.
+
+    `trainers.load_packed` makes a network of it whose logits are the same bits. A weight that was
+    pruned is a zero without a sign.
+
+    Args:
+        model: Made by `trainers.build_model`, with its binarizers, or with none at all.
+        path: Where to; a file that is there is replaced.
+        metadata: What shall be known of it, as JSON can hold it. Its `model` says what a network
+            is made of that `build_model` did not make.
+        format: packed; or packbits, the layout that was published with 1-bit Wide ResNets:
+            see `trainers.export.packbits`.
+
+    Raises:
+        SpecError: If a network of this kind cannot be made again from a file, a weight that shall
+            be binary is not, or the metadata is no JSON.
+        OSError: If the file cannot be written.
+    """
+    metadata = dict(metadata or {})
+    recipe = _recipe(model, metadata)
+    binary = {name for name, step in binarizers(model) if step.enabled}
+    _check(model, recipe, binary)
+    plain = {name: tensor.cpu().contiguous() for name, tensor in baked(model).state_dict().items()}
+    notes = {"model": _json(recipe.to_mapping()), "metadata": _json(metadata)}
+    if format == "packbits":
+        published, header = published_tensors(plain, binary, recipe)
+        write_container(Path(path), published, {**header, **notes})
+        return
+    if format != "packed":
+        raise SpecError(Fault("format", f"unknown value '{format}'", "known: packbits, packed"))
+    tensors, levels = _packed(plain, [name for name in weight_layers(model) if name in binary])
+    dtype = next(tensor.dtype for tensor in plain.values() if tensor.is_floating_point())
+    header = {"format": FORMAT, "version": str(VERSION), "levels": _json(levels)}
+    header["dtype"] = str(dtype).removeprefix("torch.")
+    write_container(Path(path), tensors, {**header, **notes})
+
+
+def _packed(
+    plain: Mapping[str, Tensor], layers: list[str]
+) -> tuple[dict[str, Tensor], list[object]]:
+    """The tensors of the file, and the two values of each layer that has only these."""
+    tensors: dict[str, Tensor] = {}
+    levels: list[object] = []
+    packed = {f"{layer}.weight" for layer in layers}
+    for layer in layers:
+        name = f"{layer}.weight"
+        code = encoded(plain[name])
+        if code is None:
+            what = "has more than two values in a filter, zeros not counted: it is not binary"
+            raise SpecError(Fault(name, what))
+        parts, values = code
+        tensors |= {f"{name}.{part}": tensor for part, tensor in parts.items()}
+        if values.dim() == 1:
+            low, high = values.tolist()
+            levels.append(high if low == -high else [low, high])
+        else:
+            levels.append(None)
+            tensors[f"{name}.levels"] = values.contiguous()
+    counters = [tensor for name, tensor in plain.items() if name.endswith(f".{COUNTERS}")]
+    if counters:
+        tensors[COUNTERS] = torch.stack(counters)
+    tensors |= {
+        name: tensor
+        for name, tensor in plain.items()
+        if name not in packed and not name.endswith(f".{COUNTERS}")
+    }
+    return tensors, levels
+
+
+def _recipe(model: nn.Module, metadata: Mapping[str, object]) -> Component:
+    noted = recipe_of(model) or metadata.get("model")
+    if noted is None:
+        what = "cannot be made again from a file: nobody noted what it was made with"
+        hint = "make it with trainers.build_model, or say it: metadata={'model': {'name': ...}}"
+        raise SpecError(Fault("model", what, hint))
+    try:
+        return bind("model", MODELS, noted)
+    except SpecError as error:
+        raise SpecError(*error.under("model")) from error
+
+
+def _check(model: nn.Module, recipe: Component, binary: set[str]) -> None:
+    """Refuses what a file could not hold."""
+    faults: list[Fault] = []
+    attached = dict(binarizers(model))
+    if attached and not binary:
+        what = "no layer computes with binary weights, but there are binarizers"
+        faults.append(Fault("model", what, "switch them on first: trainers.set_binary"))
+    for name, module in model.named_modules():
+        if module._forward_pre_hooks or module._forward_hooks:
+            what = "has a hook, and this layout holds weights alone"
+            faults.append(Fault(name or "model", what))
+    for name in sorted(binary):
+        weight = model.get_submodule(name).weight
+        assert isinstance(weight, Tensor)
+        zeros = int((weight == 0).sum()) if getattr(attached[name], "zero", 1) == 0 else 0
+        if zeros:
+            what = f"{zeros:,} weights are exactly 0, and one bit holds no zero"
+            faults.append(Fault(f"{name}.weight", what, "train without `weights.zero: 0`"))
+    again = model_on_meta(recipe).state_dict()
+    shapes = {
+        name.replace(".parametrizations.weight.original", ".weight"): tensor.shape
+        for name, tensor in model.state_dict().items()
+    }
+    different = [name for name in again if shapes.get(name) != again[name].shape]
+    if different:
+        what = f"is not the network '{recipe.name}' of these options: {different[0]} differs"
+        faults.append(Fault("model", what))
+    if faults:
+        raise SpecError(*faults)
+
+
+def _json(value: object) -> str:
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise SpecError(Fault("metadata", f"cannot be written as JSON ({error})")) from error
