@@ -142,12 +142,17 @@ def _asked(study: str | StudyLike, variants: Sequence[Run]) -> tuple[str | None,
     if isinstance(study, str):
         plain = [run for run in variants if _is_plain(run.data.tags)]
         return (_variant(plain[-1]) if plain else None), True
-    ways = ("overrides", "epoch_scale", "as_published", "given")
+    ways = ("overrides", "epoch_scale", "as_published", "given", "apart")
     return study.variant, not any(getattr(study, way, None) for way in ways)
 
 
 def _is_plain(tags: Mapping[str, str]) -> bool:
-    changes = (vocabulary.EPOCH_SCALE, vocabulary.AS_PUBLISHED, vocabulary.GIVEN)
+    changes = (
+        vocabulary.EPOCH_SCALE,
+        vocabulary.AS_PUBLISHED,
+        vocabulary.GIVEN,
+        vocabulary.APART,
+    )
     is_full = not any(tags.get(change) for change in changes)
     return is_full and tags.get(vocabulary.OVERRIDES, "[]") == "[]"
 

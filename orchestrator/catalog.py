@@ -37,6 +37,7 @@ def load_study(
     epoch_scale: str | float | None = None,
     given: Given | None = None,
     as_published: bool = False,
+    apart: str = "",
 ) -> StudySpec:
     """A study, read, changed as asked, and checked with all of its trials.
 
@@ -47,12 +48,14 @@ def load_study(
         epoch_scale: Factor in (0, 1] on every number of epochs; None or 1: none.
         given: What it takes over from an earlier study, in place of its key `given`.
         as_published: Put in what the study's key `as_published` says, before the overrides.
+        apart: A name under which to keep its cells apart; empty: not.
 
     Raises:
         StudyError: With every fault of the study and its trials.
     """
     path = find_study(name_or_path)
     changes: dict[str, Any] = {"overrides": tuple(overrides), "as_published": as_published}
+    changes["apart"] = apart
     is_plain = not overrides and not as_published
     file: StudyFile | None = None
     try:

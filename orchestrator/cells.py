@@ -4,24 +4,23 @@ import json
 from collections.abc import Mapping
 
 from orchestrator import vocabulary
-from orchestrator.journal import CellDescription
+from orchestrator.journal import CellDescription, study_key
 from orchestrator.study import StudySpec, TrialSpec
 
 
 def study_title(study: StudySpec) -> str:
     """What the run of a study is called: its name, and in what it differs from its file."""
+    apart = [f"apart: {study.apart}"] if study.apart else []
     scale = [f"{study.epoch_scale} of the epochs"] if study.epoch_scale else []
     fed = ["as its protocol found"] if study.given else []
     published = ["as published"] if study.as_published else []
-    return " · ".join([study.name, *published, *study.overrides, *fed, *scale])
+    return " · ".join([study.name, *published, *study.overrides, *fed, *scale, *apart])
 
 
 def describe(
     cell: TrialSpec,
     study: StudySpec,
     *,
-    experiment_id: str,
-    parent_run_id: str,
     tags: Mapping[str, str],
 ) -> CellDescription:
     """What the run of a cell says from its start.
@@ -29,8 +28,6 @@ def describe(
     Args:
         cell: The cell.
         study: Its study.
-        experiment_id: The study's experiment.
-        parent_run_id: The study's run.
         tags: Of all cells of the sweep: commit, checksum of the data.
     """
     labels = {vocabulary.LABEL.format(axis=axis): label for axis, label in cell.labels.items()}
@@ -51,12 +48,13 @@ def describe(
         own[vocabulary.EPOCH_SCALE] = study.epoch_scale
     if study.as_published:
         own[vocabulary.AS_PUBLISHED] = "true"
+    if study.apart:
+        own[vocabulary.APART] = study.apart
     return CellDescription(
         cell=key,
+        study=study_key(study.name, study.variant),
         trial=cell.id,
         name=cell.name,
-        experiment_id=experiment_id,
-        parent_run_id=parent_run_id,
         params=flat_params(cell),
         tags=own,
     )
@@ -65,7 +63,7 @@ def describe(
 def cell_key(study: StudySpec, cell: TrialSpec) -> str:
     """The unique key of a cell: its study, the variant, its labels."""
     labels = ",".join(f"{axis}={label}" for axis, label in cell.labels.items())
-    return f"{study.name}/{study.variant}/{labels}/{cell.id}"
+    return f"{study_key(study.name, study.variant)}/{labels}/{cell.id}"
 
 
 def flat_params(cell: TrialSpec) -> dict[str, str]:

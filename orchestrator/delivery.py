@@ -3,19 +3,28 @@
 import logging
 import threading
 import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from orchestrator import vocabulary
-from orchestrator.journal import Entry, Journal
-from orchestrator.record import MOST_POINTS, Store
+from orchestrator.hold import InUseError, held
+from orchestrator.journal import Entry, Journal, StudyRecord
+from orchestrator.record import MOST_POINTS, Store, StudyIds, may_answer_later
+from orchestrator.uploading import upload_checkpoints
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 INTERVAL_S = 2.0
 LONGEST_PAUSE_S = 30.0
+BUSY_PAUSE_S = 0.2
 
 
 class Delivery:
     """A thread that delivers until it is closed.
+
+    It delivers whatever the journal holds, of other sweeps too. Of several that use one journal,
+    one delivers at a time.
 
     Args:
         journal: What to deliver.
@@ -28,6 +37,7 @@ class Delivery:
         self.busy_s = 0.0
         self.last_error: str | None = None
         self._seen: set[str] = set()
+        self._ids: dict[str, StudyIds] = {}
         self._wake = threading.Event()
         self._closing = self._abandoned = False
         self._thread = threading.Thread(target=self._loop, name="delivery", daemon=True)
@@ -56,47 +66,72 @@ class Delivery:
         """Everything the journal holds now, in the order in which cells began.
 
         Raises:
+            InUseError: If another process is delivering from this journal.
             Exception: Whatever the store's client raises when the store does not answer.
         """
-        started = time.perf_counter()
-        errors: list[Exception] = []
-        for entry in self.journal.undelivered():
-            try:
-                self._deliver_cell(entry)
-            # One cell that cannot be delivered must not keep the others from it.
-            except Exception as error:
-                errors.append(error)
-                if self._abandoned:
-                    break
-        self.busy_s += time.perf_counter() - started
+        with held(self.journal.path):
+            started = time.perf_counter()
+            errors = [*self._each(self.journal.unsent_studies(), self._deliver_study)]
+            errors += self._each(self.journal.undelivered(), self._deliver_cell)
+            self.busy_s += time.perf_counter() - started
         if errors:
             raise errors[0]
 
+    def _each(self, items: Iterable[T], deliver: Callable[[T], None]) -> list[Exception]:
+        errors: list[Exception] = []
+        for item in items:
+            try:
+                deliver(item)
+            # One that cannot be delivered must not keep the others from it, unless all fail alike.
+            except Exception as error:
+                errors.append(error)
+                if self._abandoned or may_answer_later(error):
+                    break
+        return errors
+
     def _loop(self) -> None:
         pause = INTERVAL_S
-        while True:
+        while not self._abandoned:
+            # Only the wish to close wakes it early.
             self._wake.wait(pause)
-            self._wake.clear()
             closing = self._closing
             try:
                 self.deliver()
                 pause, self.last_error = INTERVAL_S, None
+            except InUseError:
+                # Whoever delivers may have looked before the last of ours came.
+                if closing and self.journal.undelivered():
+                    time.sleep(BUSY_PAUSE_S)
+                    continue
             # Whatever the client raises, the journal has it all and the thread must live.
             except Exception as error:
                 # A run may be gone, so each is looked up again.
                 self._seen.clear()
+                self._ids.clear()
                 pause = min(2 * pause, LONGEST_PAUSE_S)
                 self.last_error = f"{type(error).__name__}: {error}"
                 log.warning("MLflow did not take results, next try in %.0f s: %s", pause, error)
-                if self._abandoned:
-                    return
                 if closing:
-                    pause = min(pause, INTERVAL_S)
-                    self._wake.wait(pause)
-                    self._wake.set()
-                    continue
+                    time.sleep(min(pause, INTERVAL_S))
+                continue
             if closing:
                 return
+
+    def _deliver_study(self, record: StudyRecord) -> None:
+        ids = self._ids[record.key] = self.store.open_study(record)
+        for name, text in record.texts.items():
+            self.store.log_text(ids.run, text, name)
+        if record.state:
+            self.store.set_state(ids.run, record.state, {})
+        self.journal.mark_study_sent(record)
+
+    def _study_of(self, entry: Entry) -> StudyIds:
+        key = entry.description.study
+        if key not in self._ids:
+            record = self.journal.study(key)
+            assert record is not None
+            self._ids[key] = self.store.open_study(record)
+        return self._ids[key]
 
     def _deliver_cell(self, entry: Entry) -> None:
         cell = entry.description.cell
@@ -110,7 +145,11 @@ class Delivery:
         if vocabulary.FAILURE_ARTIFACT in tags:
             text = tags.pop(vocabulary.FAILURE_ARTIFACT)
             self.store.log_text(run_id, text, vocabulary.FAILURE_ARTIFACT)
+        upload = tags.pop(vocabulary.UPLOAD, None)
         self.store.set_state(run_id, entry.state, tags)
+        if upload is not None:
+            # Last: the cell is recorded, whatever becomes of large files.
+            upload_checkpoints(self.store, run_id, upload)
         self.journal.mark_state_sent(cell, entry.state)
 
     def _run_of(self, entry: Entry) -> tuple[str, str | None]:
@@ -125,9 +164,10 @@ class Delivery:
                 return entry.run_id, entry.state_sent
             log.warning("the run of %s was deleted in MLflow; it is made anew", cell)
             self.journal.forget_run(cell)
-        run_id = self.store.find_cell(entry.description)
+        study = self._study_of(entry)
+        run_id = self.store.find_cell(entry.description, study)
         if run_id is None:
-            run_id = self.store.create_cell(entry.description)
+            run_id = self.store.create_cell(entry.description, study)
         else:
             # Another journal began this run: what is there need not, and must not, come twice.
             self.journal.append(cell, there := self.store.points_of(run_id))

@@ -1,7 +1,8 @@
 """Every result as it arrives, on this machine's disk, until MLflow has it.
 
-SQLite in WAL mode. A point is (cell, key, step): the first one written stays, so a trial that
-trains an epoch again after a kill changes nothing. A commit is flushed before it returns.
+SQLite in WAL mode; several sweeps may use one journal. A point is (cell, key, step): the first one
+written stays, so a trial that trains an epoch again after a kill changes nothing. A commit is
+flushed before it returns.
 """
 
 import json
@@ -9,16 +10,24 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from orchestrator import vocabulary
+from orchestrator.free_space import DiskFullError, is_full
 
-SCHEMA = 1
+SCHEMA = 2
 _TABLES = """
+CREATE TABLE IF NOT EXISTS studies (
+    study TEXT PRIMARY KEY,      -- name and variant
+    record TEXT NOT NULL,        -- JSON: what its MLflow run shall say
+    sent TEXT                    -- the record that MLflow knows
+);
 CREATE TABLE IF NOT EXISTS cells (
     cell TEXT PRIMARY KEY,       -- unique key of a cell
+    study TEXT NOT NULL,
+    trial TEXT NOT NULL,         -- content id
     description TEXT NOT NULL,   -- JSON: what its MLflow run shall say
     state TEXT NOT NULL,
     tags TEXT NOT NULL,          -- JSON: what became known while it ran
@@ -35,11 +44,48 @@ CREATE TABLE IF NOT EXISTS points (
     PRIMARY KEY (cell, key, step)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS unsent ON points (cell) WHERE sent = 0;
+CREATE INDEX IF NOT EXISTS trials ON cells (trial);
 """
+
+
+_COLUMNS = "description, state, tags, run_id, state_sent"
 
 
 class JournalError(RuntimeError):
     """The journal cannot be used as it is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyRecord:
+    """What MLflow says of one variant of a study: its experiment, and a run in it.
+
+    Args:
+        name: The study's name, and that of the experiment.
+        variant: What its cells have in common, hashed.
+        title: Name of the run.
+        question: What the study is to find out.
+        tags: Of the run, beside those that find it.
+        texts: Artifacts of the run by file name.
+        state: Of the sweep; empty: as it was.
+    """
+
+    name: str
+    variant: str
+    title: str
+    question: str
+    tags: Mapping[str, str]
+    texts: Mapping[str, str] = field(default_factory=dict)
+    state: str = ""
+
+    @property
+    def key(self) -> str:
+        """Unique key of the variant."""
+        return study_key(self.name, self.variant)
+
+
+def study_key(name: str, variant: str) -> str:
+    """Unique key of a study's variant."""
+    return f"{name}/{variant}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,19 +94,17 @@ class CellDescription:
 
     Args:
         cell: Unique key of the cell.
+        study: Key of the variant it belongs to; its record was journaled before.
         trial: Content id of its trial.
         name: Name of the run.
-        experiment_id: MLflow's experiment.
-        parent_run_id: Run of the study.
         params: Flat parameters.
         tags: Tags, those that find the run again among them.
     """
 
     cell: str
+    study: str
     trial: str
     name: str
-    experiment_id: str
-    parent_run_id: str
     params: Mapping[str, str]
     tags: Mapping[str, str]
 
@@ -87,7 +131,10 @@ class Point:
 
 
 class Journal:
-    """The journal of one store; used by several threads, by one process at a time.
+    """The journal of one store; used by several threads, and by several processes.
+
+    Once its disk has refused something nothing more is written, or an epoch could be missing
+    between two others: whatever writes raises DiskFullError from then on.
 
     Args:
         path: Its file; made, with its folder, where there is none.
@@ -100,33 +147,80 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._lock = threading.Lock()
+        self._refused: DiskFullError | None = None
         try:
             self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
+            self._drop_schema_1()
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, SCHEMA):
+                other = "newer" if version > SCHEMA else "older"
                 what = f"{path} has version {version}, this program knows {SCHEMA}"
-                raise JournalError(f"{what}; use the newer program, or another --home")
+                raise JournalError(f"{what}; use the {other} program, or another --home")
             self._db.executescript(_TABLES)
             self._db.execute(f"PRAGMA user_version={SCHEMA}")
         except sqlite3.DatabaseError as error:
-            raise JournalError(f"{path} cannot be used as a journal: {error}") from error
+            if is_full(error):
+                raise JournalError(str(DiskFullError.at(path, error))) from error
+            what = f"{path} cannot be used as a journal: {error}"
+            way = "move it away to go on: a new one is filled from MLflow and the checkpoints"
+            raise JournalError(f"{what}; {way}") from error
+
+    def _drop_schema_1(self) -> None:
+        """Begins anew where the first schema's journal holds nothing that MLflow has not got."""
+        if self._db.execute("PRAGMA user_version").fetchone()[0] != 1:
+            return
+        waits = "SELECT (SELECT COUNT(*) FROM points WHERE sent = 0) + COUNT(*) FROM cells "
+        if self._db.execute(f"{waits} WHERE state_sent IS NOT state").fetchone()[0] == 0:
+            self._db.executescript("DROP TABLE cells; DROP TABLE points; PRAGMA user_version=0")
 
     def close(self) -> None:
         """Closes the file; nothing is lost without it."""
         with self._lock:
             self._db.close()
 
-    def begin(self, description: CellDescription) -> None:
-        """A cell starts, or starts again."""
-        text = json.dumps({name: getattr(description, name) for name in CellDescription.__slots__})
+    def begin_study(self, record: StudyRecord) -> None:
+        """What MLflow is to say of a study, from now on."""
         with self._write() as db:
             db.execute(
-                "INSERT INTO cells (cell, description, state, tags) VALUES (?, ?, ?, '{}') "
+                "INSERT INTO studies (study, record) VALUES (?, ?) "
+                "ON CONFLICT (study) DO UPDATE SET record = excluded.record, sent = NULL",
+                (record.key, json.dumps(asdict(record))),
+            )
+
+    def study(self, key: str) -> StudyRecord | None:
+        """What MLflow is to say of a study; None if it was never begun."""
+        rows = self._read("SELECT record FROM studies WHERE study = ?", key)
+        return StudyRecord(**json.loads(rows[0][0])) if rows else None
+
+    def variants(self, name: str) -> list[StudyRecord]:
+        """What was begun of a study, one for each variant, the oldest first."""
+        rows = self._read("SELECT record FROM studies ORDER BY rowid")
+        records = [StudyRecord(**json.loads(text)) for (text,) in rows]
+        return [record for record in records if record.name == name]
+
+    def unsent_studies(self) -> list[StudyRecord]:
+        """Studies of which MLflow does not know all, oldest first."""
+        rows = self._read("SELECT record FROM studies WHERE sent IS NOT record ORDER BY rowid")
+        return [StudyRecord(**json.loads(text)) for (text,) in rows]
+
+    def mark_study_sent(self, record: StudyRecord) -> None:
+        """MLflow has confirmed this record."""
+        with self._write() as db:
+            query = "UPDATE studies SET sent = ? WHERE study = ?"
+            db.execute(query, (json.dumps(asdict(record)), record.key))
+
+    def begin(self, description: CellDescription) -> None:
+        """A cell starts, or starts again."""
+        row = (description.cell, description.study, description.trial)
+        with self._write() as db:
+            db.execute(
+                "INSERT INTO cells (cell, study, trial, description, state, tags) "
+                "VALUES (?, ?, ?, ?, ?, '{}') "
                 "ON CONFLICT (cell) DO UPDATE SET description = excluded.description, "
                 "state = excluded.state, tags = excluded.tags",
-                (description.cell, text, vocabulary.RUNNING),
+                (*row, json.dumps(asdict(description)), vocabulary.RUNNING),
             )
 
     def append(self, cell: str, points: Iterable[Point]) -> None:
@@ -143,18 +237,30 @@ class Journal:
                 (state, json.dumps(dict(tags or {})), cell),
             )
 
-    def undelivered(self) -> list[Entry]:
-        """Cells of which MLflow does not know all, oldest first."""
+    def undelivered(self, *, study: str | None = None) -> list[Entry]:
+        """Cells of which MLflow does not know all, oldest first; of one study, or of all."""
         rows = self._read(
-            "SELECT description, state, tags, run_id, state_sent FROM cells "
-            "WHERE state_sent IS NOT state "
-            "OR cell IN (SELECT DISTINCT cell FROM points WHERE sent = 0) ORDER BY rowid"
+            f"SELECT {_COLUMNS} FROM cells WHERE (state_sent IS NOT state "
+            "OR cell IN (SELECT DISTINCT cell FROM points WHERE sent = 0)) "
+            "AND (?1 IS NULL OR study = ?1) ORDER BY rowid",
+            study,
         )
         return [_entry(row) for row in rows]
 
+    def entries(self, study: str) -> list[Entry]:
+        """All cells of a study, oldest first."""
+        query = f"SELECT {_COLUMNS} FROM cells WHERE study = ? ORDER BY rowid"
+        return [_entry(row) for row in self._read(query, study)]
+
+    def finished(self, trial: str) -> list[Entry]:
+        """The cells of any study in which a trial was trained to its end, oldest first."""
+        query = f"SELECT {_COLUMNS} FROM cells WHERE trial = ? AND state = ? ORDER BY rowid"
+        found = [_entry(row) for row in self._read(query, trial, vocabulary.FINISHED)]
+        return [entry for entry in found if vocabulary.STOPPED_EARLY not in entry.tags]
+
     def entry(self, cell: str) -> Entry | None:
         """One cell; None if it was never begun."""
-        query = "SELECT description, state, tags, run_id, state_sent FROM cells WHERE cell = ?"
+        query = f"SELECT {_COLUMNS} FROM cells WHERE cell = ?"
         rows = self._read(query, cell)
         return _entry(rows[0]) if rows else None
 
@@ -196,14 +302,29 @@ class Journal:
             db.execute("UPDATE cells SET run_id = NULL, state_sent = NULL WHERE cell = ?", (cell,))
             db.execute("UPDATE points SET sent = 0 WHERE cell = ?", (cell,))
 
+    def value(self, cell: str, key: str) -> float | None:
+        """The last point of a metric of a cell; None if there is none."""
+        query = "SELECT value FROM points WHERE cell = ? AND key = ? ORDER BY step DESC LIMIT 1"
+        rows = self._read(query, cell, key)
+        return rows[0][0] if rows else None
+
     def num_unsent(self) -> int:
         """Points that wait for delivery."""
         return int(self._read("SELECT COUNT(*) FROM points WHERE sent = 0")[0][0])
 
     @contextmanager
     def _write(self) -> Any:
-        with self._lock, self._db:
-            yield self._db
+        with self._lock:
+            if self._refused is not None:
+                raise self._refused
+            try:
+                with self._db:
+                    yield self._db
+            except sqlite3.OperationalError as error:
+                if not is_full(error):
+                    raise
+                self._refused = DiskFullError.at(self.path, error)
+                raise self._refused from error
 
     def _read(self, query: str, *arguments: object) -> list[Any]:
         with self._lock:

@@ -1,8 +1,10 @@
 """What the driver does with each event of a sweep: journal first, then count, then tell."""
 
+import logging
 import re
+import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +12,18 @@ from typing import Any, Protocol
 
 from orchestrator import vocabulary
 from orchestrator.delivery import Delivery
+from orchestrator.free_space import DiskFullError
 from orchestrator.journal import CellDescription, Journal, Point
+from orchestrator.leases import Leases
 from orchestrator.progress import Progress
 from orchestrator.study import TrialSpec
 from orchestrator.work import Work
 from orchestrator.worker import Report
+
+log = logging.getLogger(__name__)
+
+MOST_NOTE = 4000
+"""Characters of a tag; MLflow takes 8,000."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +47,12 @@ class Watcher(Protocol):
     def cell_retried(self, name: str, *, reason: str) -> None:
         """A cell failed and is tried again."""
 
+    def stopping(self) -> None:
+        """Somebody wishes to stop: what runs comes to the end of its epoch."""
+
+    def cell_noted(self, name: str, *, note: str) -> None:
+        """Something went wrong in a cell and was done without."""
+
 
 class SweepListener:
     """Listens to Tune's loop: quick, and never talks to MLflow.
@@ -45,6 +60,7 @@ class SweepListener:
     Args:
         work: What configurations mean.
         journal: Where results go first.
+        leases: Given back when a cell is over.
         delivery: Asked whether MLflow answers.
         progress: Counted up.
         watcher: Told afterwards.
@@ -57,6 +73,7 @@ class SweepListener:
         *,
         work: Work,
         journal: Journal,
+        leases: Leases,
         delivery: Delivery,
         progress: Progress,
         watcher: Watcher,
@@ -65,6 +82,7 @@ class SweepListener:
     ) -> None:
         self.work = work
         self.journal = journal
+        self.leases = leases
         self.delivery = delivery
         self.progress = progress
         self.watcher = watcher
@@ -72,9 +90,14 @@ class SweepListener:
         self.logs = logs
         self.failures: list[Failure] = []
         self.train_s = self.journal_s = 0.0
+        self.refused: DiskFullError | None = None
+        """Why nothing can be journaled any more; the sweep is to end then."""
         self._cells: dict[str, TrialSpec] = {}
         self._last: dict[str, Report] = {}
         self._begins: dict[str, int] = {}
+        self._over: set[str] = set()
+        self._is_stopping = False
+        self._notes: dict[str, list[str]] = {}
 
     def started(self, config: Mapping[str, Any]) -> None:
         """Journals that a cell begins, or begins again."""
@@ -91,6 +114,7 @@ class SweepListener:
         with self._journaling():
             self.journal.append(key, points)
         self._last[key] = report
+        self._tell(key, report.get("notes", ()))
         inherited = sum(report["inherited"].values())
         # Epochs that others trained are the first ones, and were counted where they were trained.
         own = [item for item in report["points"] if item[0] >= inherited]
@@ -107,9 +131,12 @@ class SweepListener:
 
     def ended(self, key: str) -> None:
         """Journals the summary of a cell, and that it is finished."""
+        if self._is_stopping and "weights_sha256" not in self._last.get(key, {}):
+            # Not the end of the cell, only of the epoch: it goes on some other day.
+            return
         cell, last = self._cells[key], self._last.pop(key)
         objective = last[vocabulary.OBJECTIVE]
-        tags = _inherited_tags(last)
+        tags = self._tags(key, last) | self.work.uploads(cell)
         if "weights_sha256" in last:
             tags[vocabulary.WEIGHTS_SHA256] = last["weights_sha256"]
         else:
@@ -117,7 +144,9 @@ class SweepListener:
         with self._journaling():
             self.journal.append(key, [*_points(last["summary"]), *_inherited_points(last)])
             self.journal.end(key, vocabulary.FINISHED, tags)
+            self.leases.release(cell.id)
         self._log(cell, f"finished after {last['epoch']} epochs{self._note(key, last)}")
+        self._over.add(key)
         self.progress.end(key, failed=False)
         self.watcher.cell_ended(cell.name, objective=objective, reason=None)
 
@@ -133,28 +162,62 @@ class SweepListener:
         tags = {
             vocabulary.REASON: reason,
             vocabulary.FAILURE_ARTIFACT: details or reason,
-            **_inherited_tags(self._last.get(key)),
+            **self._tags(key, self._last.get(key)),
         }
         with self._journaling():
             self.journal.end(key, vocabulary.FAILED, tags)
+            self.leases.release(cell.id)
+        self._over.add(key)
         self.progress.end(key, failed=True)
         self.watcher.cell_ended(cell.name, objective=float("nan"), reason=reason)
 
+    def open_of(self, cells: Mapping[str, TrialSpec]) -> dict[str, TrialSpec]:
+        """Those of the cells that did not come to an end here, well or not, by key."""
+        return {key: cell for key, cell in cells.items() if key not in self._over}
+
     def tick(self) -> None:
-        """Lets the watcher draw."""
+        """Keeps what is leased, and lets the watcher draw."""
+        self.leases.renew()
         self.watcher.tick(waiting=self.delivery.last_error)
+
+    def stopping(self) -> None:
+        """Lets the watcher say that what runs comes to the end of its epoch."""
+        self._is_stopping = True
+        self.watcher.stopping()
 
     def interrupt(self) -> None:
         """Journals that the cells which still run were interrupted."""
         for key in self.progress.running:
-            tags = _inherited_tags(self._last.get(key))
-            self.journal.end(key, vocabulary.INTERRUPTED, tags)
+            tags = self._tags(key, self._last.get(key))
+            with self._journaling():
+                self.journal.end(key, vocabulary.INTERRUPTED, tags)
 
     @contextmanager
     def _journaling(self) -> Iterator[None]:
         started = time.perf_counter()
-        yield
+        try:
+            yield
+        except DiskFullError as error:
+            if self.refused is None:
+                self.refused = error
+                # As Ctrl-C: to raise in Tune's loop would fail one cell, and train the others on.
+                signal.raise_signal(signal.SIGINT)
         self.journal_s += time.perf_counter() - started
+
+    def _tell(self, key: str, notes: Iterable[str]) -> None:
+        """What a cell notes, once each, however often it is said and the cell tried."""
+        cell, told = self._cells[key], self._notes.setdefault(key, [])
+        for note in notes:
+            if note not in told:
+                told.append(note)
+                self._log(cell, note)
+                self.watcher.cell_noted(cell.name, note=note)
+
+    def _tags(self, key: str, report: Report | None) -> dict[str, str]:
+        """What is known of a cell beside its measures, however it ends."""
+        notes = self._notes.get(key)
+        noted = {vocabulary.NOTE: "; ".join(notes)[:MOST_NOTE]} if notes else {}
+        return {**_inherited_tags(report), **noted}
 
     def _note(self, key: str, report: Report) -> str:
         """What the log of a cell says of its beginning, if there is anything to say."""
@@ -166,9 +229,13 @@ class SweepListener:
 
     def _log(self, cell: TrialSpec, text: str) -> Path:
         path = self.logs / f"{file_name(cell.name)}-{cell.id}.log"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {cell.name}: {text.rstrip()}\n")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {cell.name}: {text.rstrip()}\n")
+        # What matters is in the journal; a full disk must not end the sweep here.
+        except OSError as error:
+            log.warning("%s cannot be written: %s", path, error)
         return path
 
 

@@ -36,6 +36,7 @@ class Progress:
     num_finished: int = 0
     num_failed: int = 0
     num_retries: int = 0
+    num_elsewhere: int = 0
     best: tuple[float, str] | None = None
     _settled_epochs: int = 0
     _trained: int = 0
@@ -82,6 +83,16 @@ class Progress:
         self.num_finished += 1
         if self.best is None or cell.objective < self.best[0]:
             self.best = cell.objective, cell.name
+
+    def trained_elsewhere(self, key: str, *, epochs: int) -> None:
+        """Another sweep has trained a cell meanwhile."""
+        self.num_elsewhere += 1
+        self.epochs -= epochs - self.inherited.get(key, 0)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every cell came to its end, well or not, here or elsewhere."""
+        return self.num_finished + self.num_failed + self.num_elsewhere >= self.num_cells
 
     @property
     def epochs_done(self) -> int:

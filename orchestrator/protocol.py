@@ -37,12 +37,14 @@ class Changes:
         seeds: Seeds of the full runs; None: their own.
         epoch_scale: Factor on all epochs.
         as_published: Put in what each study's key `as_published` says.
+        apart: A name under which to keep all cells apart.
     """
 
     overrides: tuple[str, ...] = ()
     seeds: tuple[int, ...] | None = None
     epoch_scale: str | None = None
     as_published: bool = False
+    apart: str = ""
 
     def overrides_of(self, stage: str) -> tuple[str, ...]:
         """The `--set` texts that a stage takes."""
@@ -148,6 +150,7 @@ def load_stage(
         seeds=changes.seeds if stage == FULL else None,
         epoch_scale=changes.epoch_scale,
         as_published=changes.as_published,
+        apart=changes.apart,
         given=given,
     )
     if not study.given:

@@ -6,25 +6,23 @@ Nothing in it is called by a worker, nor from Ray Tune's loop.
 import json
 import logging
 import os
+import socket
 import sqlite3
-import tempfile
 import urllib.parse
-import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator import vocabulary
-from orchestrator.cells import study_title
 from orchestrator.home import Home
-from orchestrator.journal import CellDescription, Point
-from orchestrator.study import StudySpec
+from orchestrator.journal import CellDescription, Point, StudyRecord
 
 # Read when mlflow is imported. A call must fail soon: the journal keeps what could not be sent.
 os.environ.update(
     {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
         **os.environ,
@@ -32,21 +30,10 @@ os.environ.update(
 )
 
 import mlflow
-import numpy as np
 import pandas as pd
-from mlflow.entities import (
-    LoggedModelOutput,
-    LoggedModelStatus,
-    Metric,
-    Param,
-    Run,
-    RunStatus,
-    RunTag,
-    ViewType,
-)
+import requests
+from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
-from mlflow.types.schema import Schema, TensorSpec
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -66,6 +53,14 @@ class StoreError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
+class StudyIds:
+    """Where MLflow keeps a variant of a study: its experiment, and the run of the variant."""
+
+    experiment: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedCell:
     """A cell that MLflow knows."""
 
@@ -76,6 +71,9 @@ class RecordedCell:
     state: str
     name: str
     objective: float | None
+    code: str = ""
+    commit: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
 
 
 class Store:
@@ -85,73 +83,99 @@ class Store:
         home: Names the store, and where artifacts of an embedded one lie.
 
     Raises:
-        StoreError: If it cannot be opened or does not answer.
+        StoreError: If it cannot be opened. A server is not asked; see `silence`.
     """
 
     def __init__(self, home: Home) -> None:
         self.home = home
         for name in ("mlflow", "alembic", "sqlalchemy"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        # It logs with a traceback what it then raises, and we tell.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         if home.database is not None:
             home.database.parent.mkdir(parents=True, exist_ok=True)
         try:
             self.client = mlflow.MlflowClient(tracking_uri=home.tracking_uri)
-            # The first call makes the tables of a fresh database; nobody else is there yet.
-            self.client.search_experiments(max_results=1)
             if home.database is not None:
+                # The first call makes the tables of a fresh database; nobody else is there yet.
+                self.client.search_experiments(max_results=1)
                 with sqlite3.connect(home.database) as database:
                     database.execute("PRAGMA journal_mode=WAL")
         except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise StoreError(f"{home.tracking_uri}: {_first_line(error)}") from error
 
-    def find_study(self, study: StudySpec) -> str | None:
-        """Id of the study's experiment; None if there is none yet.
+    def silence(self) -> str | None:
+        """Why the store does not answer now, though it may later; None if it does.
+
+        Raises:
+            StoreError: If it never will like this: a wrong address, or no right to it.
+        """
+        try:
+            self.client.search_experiments(max_results=1)
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            if may_answer_later(error):
+                return _reason(error)
+            raise StoreError(f"{self.home.tracking_uri}: {_reason(error)}") from error
+        return None
+
+    def find_study(self, name: str) -> str | None:
+        """Id of a study's experiment; None if there is none yet.
 
         Raises:
             StoreError: If somebody deleted it.
         """
-        found = self.client.get_experiment_by_name(study.name)
+        found = self.client.get_experiment_by_name(name)
         if found is None:
             return None
         if found.lifecycle_stage == "deleted":
-            what = f"the experiment '{study.name}' was deleted in MLflow"
+            what = f"the experiment '{name}' was deleted in MLflow"
             raise StoreError(f"{what}; restore it there, or use another --home")
         return str(found.experiment_id)
 
-    def open_study(self, study: StudySpec, tags: Mapping[str, str]) -> tuple[str, str]:
-        """Ids of the study's experiment and of the run of this variant; made if need be.
-
-        Args:
-            study: The study.
-            tags: Put on the run of the study, beside those that find it.
-        """
-        experiment_id = self._experiment(study)
+    def open_study(self, record: StudyRecord) -> StudyIds:
+        """Where a variant of a study is kept; made if need be, and its tags are set."""
+        experiment_id = self._experiment(record)
         finds = {
             vocabulary.KIND: vocabulary.PARENT,
-            vocabulary.STUDY: study.name,
-            vocabulary.VARIANT: study.variant,
+            vocabulary.STUDY: record.name,
+            vocabulary.VARIANT: record.variant,
         }
         runs = self._runs([experiment_id], finds)
         if runs:
             run_id = runs[0].info.run_id
-            for key, value in tags.items():
-                self.client.set_tag(run_id, key, value)
+            self.client.log_batch(run_id, tags=[RunTag(*tag) for tag in record.tags.items()])
         else:
             run = self.client.create_run(
-                experiment_id, run_name=study_title(study), tags={**finds, **tags}
+                experiment_id, run_name=record.title, tags={**finds, **record.tags}
             )
             run_id = run.info.run_id
-        return experiment_id, str(run_id)
+        return StudyIds(experiment_id, str(run_id))
+
+    def variants(self, experiment_id: str) -> list[StudyRecord]:
+        """What is recorded of a study, one for each variant, the oldest first."""
+        runs = self._runs([experiment_id], {vocabulary.KIND: vocabulary.PARENT})
+        runs.sort(key=lambda run: (run.info.start_time, run.info.run_id))
+        return [
+            StudyRecord(
+                name=run.data.tags[vocabulary.STUDY],
+                variant=run.data.tags[vocabulary.VARIANT],
+                title=run.info.run_name or "",
+                question=run.data.tags.get("mlflow.note.content", ""),
+                tags=run.data.tags,
+            )
+            for run in runs
+        ]
 
     def cells(self, experiment_id: str, variant: str) -> list[RecordedCell]:
         """The cells of a study's variant, whatever their state."""
         wanted = {vocabulary.KIND: vocabulary.CELL, vocabulary.VARIANT: variant}
         return [_recorded(run) for run in self._runs([experiment_id], wanted)]
 
-    def finished_elsewhere(self, trials: Collection[str]) -> dict[str, str]:
-        """Run ids of finished cells of these trials, in whichever study, by trial id.
+    def finished_elsewhere(self, trials: Collection[str], *, code: str) -> dict[str, RecordedCell]:
+        """Finished cells of these trials, in whichever study, by trial id.
 
-        Those that a scheduler stopped early do not count: they are no results of the trial.
+        Those that a scheduler stopped early do not count: they are no results of the trial. Nor
+        do those of other code, where it is known.
         """
         if not trials:
             return {}
@@ -162,19 +186,20 @@ class Store:
         }
         runs = self._runs(experiments, wanted) if experiments else []
         found = {
-            run.data.tags[vocabulary.TRIAL]: run.info.run_id
+            run.data.tags[vocabulary.TRIAL]: _recorded(run)
             for run in runs
             if vocabulary.STOPPED_EARLY not in run.data.tags
+            and run.data.tags.get(vocabulary.CODE, code) == code
         }
         return {trial: found[trial] for trial in trials if trial in found}
 
-    def find_cell(self, description: CellDescription) -> str | None:
+    def find_cell(self, description: CellDescription, study: StudyIds) -> str | None:
         """The run of a cell; of twins, which a lost answer can leave behind, the older one."""
         # MLflow's filters cannot quote every label, so the key is compared here.
         tags = {key: description.tags[key] for key in (vocabulary.VARIANT, vocabulary.TRIAL)}
         runs = [
             run
-            for run in self._runs([description.experiment_id], tags)
+            for run in self._runs([study.experiment], tags)
             if run.data.tags.get(vocabulary.CELL_KEY) == description.cell
         ]
         runs.sort(key=lambda run: (run.info.start_time, run.info.run_id))
@@ -182,17 +207,17 @@ class Store:
             self.client.delete_run(twin.info.run_id)
         return runs[0].info.run_id if runs else None
 
-    def create_cell(self, description: CellDescription) -> str:
+    def create_cell(self, description: CellDescription, study: StudyIds) -> str:
         """A new run for a cell; its params and tags are set."""
         run = self.client.create_run(
-            description.experiment_id,
+            study.experiment,
             run_name=description.name,
-            tags={**description.tags, "mlflow.parentRunId": description.parent_run_id},
+            tags={**description.tags, "mlflow.parentRunId": study.run},
         )
         params = [Param(key, value) for key, value in description.params.items()]
         self.client.log_batch(run.info.run_id, params=params)
         # MLflow's own retry after a lost answer may have made another one.
-        return self.find_cell(description) or str(run.info.run_id)
+        return self.find_cell(description, study) or str(run.info.run_id)
 
     def log_points(self, run_id: str, points: Sequence[Point]) -> None:
         """At most `MOST_POINTS` points; sending the same ones twice changes nothing."""
@@ -237,6 +262,15 @@ class Store:
         """A text file among a run's artifacts."""
         self.client.log_text(run_id, text, name)
 
+    def log_file(self, run_id: str, file: Path, folder: str | None = None) -> None:
+        """A file among a run's artifacts, or in a folder of them; replaced if it is there."""
+        self.client.log_artifact(run_id, str(file), folder)
+
+    def file_sizes(self, run_id: str, folder: str) -> dict[str, int]:
+        """Bytes of the files in a folder of a run's artifacts, by their names."""
+        files = self.client.list_artifacts(run_id, folder)
+        return {file.path.rpartition("/")[2]: file.file_size or 0 for file in files}
+
     def log_table(self, run_id: str, table: pd.DataFrame, name: str) -> None:
         """A table among a run's artifacts, in the form that MLflow's pages show as one.
 
@@ -260,65 +294,6 @@ class Store:
         for start in range(0, len(metrics), MOST_POINTS):
             self.client.log_batch(run_id, metrics=metrics[start : start + MOST_POINTS])
 
-    def cell_tags(self, run_id: str) -> dict[str, str]:
-        """The tags of a finished cell's run.
-
-        Raises:
-            StoreError: If there is no such run, or it is no finished cell.
-        """
-        try:
-            tags = self.tags_of(run_id)
-        except MlflowException as error:
-            raise StoreError(f"{self.home.tracking_uri} has no run '{run_id}'") from error
-        if tags.get(vocabulary.KIND) != vocabulary.CELL:
-            raise StoreError(f"the run '{run_id}' is no cell of a study")
-        if tags.get(vocabulary.STATE) != vocabulary.FINISHED:
-            state = tags.get(vocabulary.STATE, vocabulary.RUNNING)
-            raise StoreError(f"the cell of run '{run_id}' is {state}, not finished")
-        return tags
-
-    def log_network(
-        self, run_id: str, file: Path, *, shape: Sequence[int], num_classes: int
-    ) -> str:
-        """Records an exported network as a model of its run; the URI to load or serve it by.
-
-        The model is a folder with the file and what MLflow needs to load it; nothing is pickled.
-
-        Args:
-            run_id: The run.
-            file: The network, packed.
-            shape: Channels, height, width of an image.
-            num_classes: How many scores there are of each.
-        """
-        number = np.dtype("float32")
-        signature = ModelSignature(
-            inputs=Schema([TensorSpec(number, (-1, *shape))]),
-            outputs=Schema([TensorSpec(number, (-1, num_classes))]),
-        )
-        run = self.client.get_run(run_id)
-        model = self.client.create_logged_model(
-            run.info.experiment_id, vocabulary.NETWORK_MODEL, source_run_id=run_id
-        )
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            # It would rather have an example of the input than its shape.
-            warnings.simplefilter("ignore", UserWarning)
-            mlflow.pyfunc.save_model(
-                Path(folder, "model"),
-                loader_module="orchestrator.flavour",
-                data_path=str(file),
-                signature=signature,
-                pip_requirements=["bnn-orchestrate"],
-                mlflow_model=Model(run_id=run_id, model_id=model.model_id),
-            )
-            self.client.log_model_artifacts(model.model_id, str(Path(folder, "model")))
-        self.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
-        self.client.log_outputs(run_id, models=[LoggedModelOutput(model.model_id, 0)])
-        return str(model.model_uri)
-
-    def log_file(self, run_id: str, file: Path) -> None:
-        """A file among a run's artifacts."""
-        self.client.log_artifact(run_id, str(file))
-
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Tags of a run; those that are there are replaced."""
         batch = [RunTag(key, value) for key, value in tags.items()]
@@ -328,16 +303,16 @@ class Store:
         """A tag of an experiment; replaced if it is there."""
         self.client.set_experiment_tag(experiment_id, key, value)
 
-    def _experiment(self, study: StudySpec) -> str:
-        found = self.find_study(study)
+    def _experiment(self, record: StudyRecord) -> str:
+        found = self.find_study(record.name)
         if found is not None:
             return found
         location = None
         if self.home.database is not None:
-            folder = urllib.parse.quote(str(self.home.artifacts / study.name))
+            folder = urllib.parse.quote(str(self.home.artifacts / record.name))
             location = f"file://{folder}"
-        tags = {"mlflow.note.content": study.question, vocabulary.STUDY: study.name}
-        return str(self.client.create_experiment(study.name, location, tags=tags))
+        tags = {"mlflow.note.content": record.question, vocabulary.STUDY: record.name}
+        return str(self.client.create_experiment(record.name, location, tags=tags))
 
     def _experiments(self) -> Iterable[mlflow.entities.Experiment]:
         wanted = f"tags.`{vocabulary.STUDY}` != ''"
@@ -378,9 +353,35 @@ def _recorded(run: Run) -> RecordedCell:
         state=tags.get(vocabulary.STATE, vocabulary.RUNNING),
         name=run.info.run_name or "",
         objective=run.data.metrics.get(f"{vocabulary.SELECTED}/validation_error"),
+        code=tags.get(vocabulary.CODE, ""),
+        commit=tags.get(vocabulary.GIT_COMMIT, ""),
+        params=run.data.params,
     )
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def may_answer_later(error: Exception) -> bool:
+    """Whether a server is merely away, slow or in trouble; one of a wrong name never answers."""
+    chain = _chain(error)
+    if any(isinstance(cause, socket.gaierror) for cause in chain):
+        return False
+    away = (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError)
+    return any(isinstance(cause, away) for cause in chain)
+
+
+def _reason(error: Exception) -> str:
+    """What is at the bottom of an error, in one line."""
+    chain = _chain(error)
+    return _first_line(chain[-1]) if may_answer_later(error) else _first_line(error)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error, its cause, the cause of that, and so on."""
+    found = [error]
+    while (cause := found[-1].__cause__ or found[-1].__context__) is not None:
+        found.append(cause)
+    return found

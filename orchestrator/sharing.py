@@ -110,6 +110,9 @@ class Beginnings:
         cells: The cells to train by key, in the order in which to hand them out.
         left: Ids of stems that were left before.
         drop: Told of each stem that was left and that no cell needs any more.
+        take: Asked, by key, before a cell is handed out: True: it may be; False: not now; None:
+            it need not be trained any more.
+        share: False: every cell is trained on its own.
     """
 
     def __init__(
@@ -118,8 +121,11 @@ class Beginnings:
         *,
         left: Collection[str] = (),
         drop: Callable[[str], None] | None = None,
+        take: Callable[[str], bool | None] = lambda key: True,
+        share: bool = True,
     ) -> None:
-        self._stems = {key: stems(cell.train) for key, cell in cells.items()}
+        self._stems = {key: stems(cell.train) if share else () for key, cell in cells.items()}
+        self._take = take
         self._waiting = dict.fromkeys(cells)
         self._left: dict[str, str | None] = dict.fromkeys(left)
         self._carriers: dict[str, str] = {}
@@ -136,12 +142,16 @@ class Beginnings:
         return len(self._waiting)
 
     def next(self) -> Start | None:
-        """The first cell that is ready, which is then trained; None while none is."""
-        for key in self._waiting:
-            start = self._start(key)
-            if start is not None:
-                del self._waiting[key]
-                return start
+        """The first cell that is ready and to be had, which is then trained; None: none is."""
+        for key in list(self._waiting):
+            num_behind = self._num_behind(key)
+            if num_behind is None or (taken := self._take(key)) is False:
+                continue
+            del self._waiting[key]
+            if taken:
+                return self._start(key, num_behind)
+            self._pass(key)
+            self.ended(key, finished=True)
         return None
 
     def reported(self, key: str, *, epoch: int, left: Iterable[int]) -> None:
@@ -165,18 +175,24 @@ class Beginnings:
             if self._open[stem.id] == 0 and stem.id in self._left and self._drop is not None:
                 self._drop(stem.id)
 
-    def _start(self, key: str) -> Start | None:
-        """How the cell is to be trained; None if it is not ready."""
-        passed = self._stems[key]
-        num_behind = 0
-        for count, stem in reversed(list(enumerate(passed, start=1))):
+    def _num_behind(self, key: str) -> int | None:
+        """How many of the stems on a cell's way it can leave behind; None: it is not ready."""
+        for count, stem in reversed(list(enumerate(self._stems[key], start=1))):
             if stem.id in self._left:
-                num_behind = count
-                break
+                return count
             if stem.id in self._carriers:
                 return None
-        for stem in passed:
+        return 0
+
+    def _pass(self, key: str) -> None:
+        """The cell does not wait any more."""
+        for stem in self._stems[key]:
             self._ahead[stem.id] -= 1
+
+    def _start(self, key: str, num_behind: int) -> Start:
+        """How the cell is to be trained."""
+        passed = self._stems[key]
+        self._pass(key)
         # Those that part from it further on have the next stem in common with it as well.
         further = {stem.id: self._ahead[after.id] for stem, after in pairwise(passed)}
         leaves = [

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.axes import Axis, read_axis, seed_axis
+from orchestrator.checkpointing import Checkpointing
 from orchestrator.given import Given, read_given, with_rows
 from orchestrator.matrix_shape import MatrixShape, Metric, read_shown
 from orchestrator.orders import network_of
 from orchestrator.search import SCHEDULERS, SEARCHERS
 from trainers.binding import Component, bind, bind_options, convert, show
-from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.errors import Fault, SpecError, unknown_keys
 from trainers.models import MODELS
 from trainers.probe import model_layers
@@ -85,11 +85,12 @@ class StudySpec:
         search: The searcher, if axes are searched.
         scheduler: What stops hopeless trials early, if anything.
         retries: How often a trial that failed is tried again.
-        checkpoint: Which checkpoints trials keep.
+        checkpoint: Which checkpoints trials keep, where, and which MLflow gets.
         given: What it takes over from an earlier study.
         epoch_scale: Factor on all epochs, as the user wrote it; empty: none.
         overrides: What `--set` changed.
         as_published: Whether `--as-published` changed it.
+        apart: The name under which `--apart` keeps its cells apart; empty: not.
         source: The file it came from.
         text: What that file says, with the parts it shares with other studies.
     """
@@ -104,11 +105,12 @@ class StudySpec:
     search: Component | None = None
     scheduler: Component | None = None
     retries: int = 1
-    checkpoint: CheckpointPolicy = field(default_factory=CheckpointPolicy)
+    checkpoint: Checkpointing = field(default_factory=Checkpointing)
     given: Given = field(default_factory=Given)
     epoch_scale: str = ""
     overrides: tuple[str, ...] = ()
     as_published: bool = False
+    apart: str = ""
     source: Path | None = None
     text: str = field(default="", repr=False)
 
@@ -121,10 +123,20 @@ class StudySpec:
     def variant(self) -> str:
         """Hash of what all cells have in common, so that a study may grow but not change.
 
-        The base without what the axes set, the epoch scale, and what was given: where an earlier
-        study finds something else, rows of the same name mean other trials. Cells of one variant
-        belong in one matrix; those of two never do.
+        The base without what the axes set, the epoch scale, the name under which it is kept
+        apart, and what was given: where an earlier study finds something else, rows of the same
+        name mean other trials. Cells of one variant belong in one matrix; those of two never do.
         """
+        content = {"base": self.common, "epoch_scale": self.epoch_scale}
+        if self.given:
+            content["given"] = self.given.to_mapping()
+        if self.apart:
+            content["apart"] = self.apart
+        return content_hash(content)
+
+    @cached_property
+    def common(self) -> dict[str, Any]:
+        """The base as plain values, without what the axes set and what has its default."""
         # Not the canonical form: that of a base without an order says nothing of its schedule.
         common = without_defaults(self.base.to_mapping())
         for path in sorted(set().union(*(axis.own_paths for axis in self.axes))):
@@ -134,10 +146,7 @@ class StudySpec:
                 parent = parent.get(folder, {}) if isinstance(parent, dict) else {}
             if isinstance(parent, dict):
                 parent.pop(last, None)
-        content = {"base": common, "epoch_scale": self.epoch_scale}
-        if self.given:
-            content["given"] = self.given.to_mapping()
-        return content_hash(content)
+        return common
 
     @classmethod
     def from_mapping(cls, mapping: object, *, source: Path | None = None) -> "StudySpec":
@@ -367,11 +376,11 @@ class _Reader:
             self._fault("retries", f"must be 0 or more, got {retries}")
         return retries
 
-    def _checkpoint(self) -> CheckpointPolicy | None:
+    def _checkpoint(self) -> Checkpointing | None:
         try:
             value = self.mapping.get("checkpoint", {})
-            options: dict[str, Any] = bind_options(CheckpointPolicy, value, owner="checkpoint")
-            return CheckpointPolicy(**options)
+            options: dict[str, Any] = bind_options(Checkpointing, value, owner="checkpoint")
+            return Checkpointing(**options)
         except SpecError as error:
             self.faults.extend(error.under("checkpoint"))
             return None

@@ -3,7 +3,6 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,25 +10,36 @@ from typing import Protocol, TypeVar
 
 from orchestrator import launch, vocabulary
 from orchestrator.cells import cell_key, describe
+from orchestrator.checkpointing import place_of
 from orchestrator.delivery import Delivery
-from orchestrator.environment import environment, git_commit
-from orchestrator.expansion import expand, scaled_scheduler
-from orchestrator.hold import held
+from orchestrator.disk import need
+from orchestrator.environment import code_fingerprint, environment, git_commit
+from orchestrator.expansion import expand
+from orchestrator.free_space import told_if_full
+from orchestrator.hold import InUseError
 from orchestrator.home import Home
 from orchestrator.journal import CellDescription, Journal
+from orchestrator.leases import Leases
 from orchestrator.listener import Failure, SweepListener, Watcher
 from orchestrator.planning import Plan, plan
 from orchestrator.progress import Progress
-from orchestrator.record import RecordedCell, Store
-from orchestrator.search import SCHEDULERS, SEARCHERS
-from orchestrator.sharing import Beginnings
+from orchestrator.record import Store
+from orchestrator.recorded import Recorded
+from orchestrator.room import room
+from orchestrator.rounds import Bystander, Rounds
 from orchestrator.stems import StemStore
 from orchestrator.study import StudySpec, TrialSpec
-from orchestrator.study_record import parent_tags, plan_content, refuse_changed_labels
+from orchestrator.study_record import (
+    plan_content,
+    refuse_changed_labels,
+    refuse_other_code,
+    refuse_other_values,
+    study_record,
+)
 from orchestrator.work import Work
 from orchestrator.worker import Job
-from trainers.binding import Component
 from trainers.data import SOURCES
+from trainers.engine.storage import Place
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -50,6 +60,9 @@ class SweepOptions:
         verbose: Let Ray and MLflow speak.
         share: Train beginnings that trials have in common once.
         only_failed: Train the trials whose cells failed for good, and no others.
+        storage: Where checkpoints lie, a folder or a URL; None: where the study says, else in
+            the home.
+        force: Start also where the disk has too little room.
     """
 
     data_dir: Path
@@ -59,6 +72,8 @@ class SweepOptions:
     verbose: bool = False
     share: bool = True
     only_failed: bool = False
+    storage: str | None = None
+    force: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,21 +82,17 @@ class Outcome:
 
     Args:
         plan: The plan it began with.
-        experiment_id: MLflow's experiment.
-        parent_run_id: MLflow's run of the study.
         failures: Cells that failed for good.
         num_finished: Cells trained to their end in this sweep.
         num_copied: Cells whose trial was finished elsewhere.
         interrupted: Whether a signal ended it.
-        num_undelivered: Points that wait in the journal.
+        num_undelivered: Cells that MLflow has not got whole; the journal has.
         wall_s: Seconds it took.
         train_s: Seconds the workers trained and measured, added up.
         track_s: Seconds spent in the journal and in delivery.
     """
 
     plan: Plan
-    experiment_id: str
-    parent_run_id: str
     failures: tuple[Failure, ...] = ()
     num_finished: int = 0
     num_copied: int = 0
@@ -92,11 +103,14 @@ class Outcome:
     track_s: float = 0.0
 
 
-class SweepWatcher(Watcher, Protocol):
+class SweepWatcher(Watcher, Bystander, Protocol):
     """Shows a whole sweep to a person."""
 
-    def planned(self, plan: Plan, *, slots: int | None) -> None:
-        """Before anything starts; `slots` is None when nothing will."""
+    def planned(self, plan: Plan, *, slots: int | None, disk: str = "") -> None:
+        """Before anything starts; `slots` is None when nothing will. `disk`: what it needs."""
+
+    def silent(self, reason: str, *, journal: Path) -> None:
+        """MLflow does not answer; results wait in the journal until it does."""
 
     def began(self, progress: Progress) -> None:
         """Workers are about to start."""
@@ -115,12 +129,16 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         watcher: Told what happens.
 
     Raises:
-        StudyError: If the store holds other trials under the same labels.
-        StoreError: If MLflow cannot be used.
+        StudyError: If the store holds results of other values, or of other code, under the same
+            name.
+        StoreError: If MLflow cannot be used; a server that is merely away can.
         JournalError: If the journal cannot be used.
-        InUseError: If another sweep uses the home.
+        InUseError: If another sweep draws for the same search.
         MissingDataError: If a data set is neither here nor to be downloaded.
         ResourceError: If a trial asks for more than there is.
+        StorageError: If checkpoints cannot be kept where they are to be.
+        NoRoomError: If the disk has too little room for what is left.
+        DiskFullError: If the disk took nothing more on the way; the same command goes on.
     """
     started = time.perf_counter()
     if options.ray_address is None:
@@ -129,17 +147,32 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
     # anything is written.
     is_new = home.database is not None and not home.database.exists()
     checksum = data_checksum(study, options.data_dir) if is_new else None
-    with held(home.journal), closing(Journal(home.journal)) as journal:
+    storage = place_of(study.checkpoint, home, asked=options.storage)
+    # What Tune and MLflow write there may be refused, too; the journal says so itself.
+    with told_if_full(home.root):
         store = Store(home)
-        delivery = Delivery(journal, store)
-        try:
-            # What an earlier sweep could not deliver comes first: it may be all that is missing.
-            delivery.deliver()
-        except Exception as error:
-            log.warning("results of an earlier sweep cannot be delivered: %s", error)
-        sweeping = _Sweep(study, home, options, watcher, journal, store, delivery)
-        outcome = sweeping.run(checksum)
+        silence = store.silence()
+        with closing(Journal(home.journal)) as journal, closing(Leases(home.journal)) as leases:
+            delivery = Delivery(journal, store)
+            if silence is None:
+                _deliver_what_waits(delivery)
+            delivery.last_error = silence
+            known = Recorded(study, journal, None if silence else store, code=code_fingerprint())
+            sweeping = _Sweep(
+                study, home, options, watcher, journal, leases, delivery, known, storage
+            )
+            outcome = sweeping.run(checksum)
     return replace(outcome, wall_s=time.perf_counter() - started)
+
+
+def _deliver_what_waits(delivery: Delivery) -> None:
+    """What an earlier sweep could not deliver comes first: it may be all that is missing."""
+    try:
+        delivery.deliver()
+    except InUseError:
+        log.info("another process delivers what waits")
+    except Exception as error:
+        log.warning("results of an earlier sweep cannot be delivered: %s", error)
 
 
 class _Sweep:
@@ -152,71 +185,88 @@ class _Sweep:
         options: SweepOptions,
         watcher: SweepWatcher,
         journal: Journal,
-        store: Store,
+        leases: Leases,
         delivery: Delivery,
+        recorded: Recorded,
+        storage: Place,
     ) -> None:
         self.study, self.home, self.options, self.watcher = study, home, options, watcher
-        self.journal, self.store, self.delivery = journal, store, delivery
-        self.experiment_id = self.parent_run_id = ""
+        self.journal, self.leases, self.delivery = journal, leases, delivery
+        self.recorded = recorded
         self.cell_tags: dict[str, str] = {}
         self.num_copied = 0
-        self.stems = StemStore(home.checkpoints / "stems")
+        self.storage, self.stems = storage, StemStore(storage / "stems")
+        self.disk = ""
+        self.record = study_record(study)
 
     def run(self, checksum: str | None) -> Outcome:
-        found = self.store.find_study(self.study)
-        recorded = self.store.cells(found, self.study.variant) if found else []
-        refuse_changed_labels(self.study, recorded)
-        done = self._finished(recorded)
+        recorded = self.recorded
+        refuse_other_values(self.study, recorded.variants)
+        refuse_changed_labels(self.study, recorded.cells)
         if not self.study.is_searched:
-            self.stems.tidy(expand(self.study), finished=done)
-        failed = [cell.trial for cell in recorded if cell.state == vocabulary.FAILED]
+            self.stems.tidy(expand(self.study), finished=recorded.finished)
+        failed = [cell.trial for cell in recorded.cells if cell.state == vocabulary.FAILED]
         todo = plan(
             self.study,
-            finished=done,
+            finished=recorded.finished,
             share=self.options.share,
             left=self.stems.found(),
             only=failed if self.options.only_failed else None,
         )
         if todo.num_todo:
+            code, commit = code_fingerprint(), git_commit()
+            refuse_other_code(self.study, recorded.cells, code=code, commit=commit)
+            wanted = need(todo, is_embedded=self.home.database is not None)
+            self.disk = room(wanted, self.home, self.storage, force=self.options.force)
             self.cell_tags = {
                 vocabulary.DATA_SHA256: checksum
                 or data_checksum(self.study, self.options.data_dir),
-                vocabulary.GIT_COMMIT: git_commit(),
+                vocabulary.GIT_COMMIT: commit,
+                vocabulary.CODE: code,
             }
-        opened = self.store.open_study(self.study, parent_tags(self.study))
-        self.experiment_id, self.parent_run_id = opened
-        self._copy_missing(recorded, done)
+        self.journal.begin_study(self.record)
+        self._copy_missing()
         if not todo.num_todo:
             self.watcher.planned(todo, slots=None)
-            self.delivery.deliver()
+            if recorded.store is not None:
+                self._deliver_now()
             return self._outcome(todo)
-        listener = self._train(todo, recorded)
+        listener = self._train(todo)
         listener.interrupt()
         self.watcher.stopped()
-        progress = listener.progress
-        interrupted = progress.num_finished + progress.num_failed < todo.num_todo
-        if self.delivery.close(within_s=DRAIN_S):
-            self._conclude(interrupted=interrupted)
+        if listener.refused is not None:
+            self.delivery.close(within_s=0)
+            raise listener.refused
+        # A trial may stand in two places of one study, or was trained by another sweep.
+        self._copy_missing()
+        is_over = listener.progress.is_over
+        state = vocabulary.FINISHED if is_over else vocabulary.INTERRUPTED
+        self.record = replace(self.record, state=state)
+        self.journal.begin_study(self.record)
+        self.delivery.close(within_s=DRAIN_S)
         return replace(
             self._outcome(todo),
             failures=tuple(listener.failures),
-            num_finished=progress.num_finished,
-            interrupted=interrupted,
+            num_finished=listener.progress.num_finished,
+            interrupted=not is_over,
             train_s=listener.train_s,
             track_s=listener.journal_s + self.delivery.busy_s,
         )
 
-    def _conclude(self, *, interrupted: bool) -> None:
-        """What is left to say to MLflow when it has every result."""
-        recorded = self.store.cells(self.experiment_id, self.study.variant)
-        # A trial may stand in two places of one study.
-        self._copy_missing(recorded, self._finished(recorded))
-        self.delivery.deliver()
-        state = vocabulary.INTERRUPTED if interrupted else vocabulary.FINISHED
-        self.store.set_state(self.parent_run_id, state, {})
+    def _deliver_now(self) -> None:
+        try:
+            self.delivery.deliver()
+        except InUseError:
+            # Another sweep is at it, and delivers ours with its own.
+            log.info("another process delivers from %s", self.home.journal)
 
-    def _train(self, todo: Plan, recorded: Sequence[RecordedCell]) -> SweepListener:
+    def _copy_missing(self) -> None:
+        self.num_copied += self.recorded.copy_missing(self.cell_tags)
+
+    def _train(self, todo: Plan) -> SweepListener:
         options, address = self.options, self.options.ray_address
+        if self.study.is_searched:
+            self._draw_alone()
         if address is None:
             # Known without Ray, so that what cannot be is said before it starts.
             slots = launch.num_slots(options.resources, launch.this_machine())
@@ -226,58 +276,59 @@ class _Sweep:
                 slots = launch.num_slots(options.resources, launch.cluster_nodes())
                 self._announce(todo, slots)
             self.delivery.start()
-            work = self._work(todo)
-            inherited = {
-                key: todo.starts[cell.id].begins
-                for key, cell in work.cells.items()
-                if cell.id in todo.starts
-            }
-            progress = Progress(
-                num_cells=todo.num_todo, epochs=todo.epochs_todo, inherited=inherited
+            rounds = Rounds(
+                todo, self._work(todo), self.recorded, self.leases, self.stems, slots=slots
             )
             listener = SweepListener(
-                work=work,
+                work=rounds.work,
                 journal=self.journal,
+                leases=self.leases,
                 delivery=self.delivery,
-                progress=progress,
+                progress=rounds.progress,
                 watcher=self.watcher,
                 describe=self._describe,
                 logs=self.home.logs / self.study.name,
             )
-            self.watcher.began(progress)
-            launch.launch(
-                work,
-                keys=list(work.cells),
-                beginnings=self._beginnings(todo, work),
-                search=self._search(todo, recorded),
-                scheduler=_made(scaled_scheduler(self.study), SCHEDULERS),
-                max_epochs=max(cell.train.epochs for cell in expand(self.study)),
+            self.watcher.began(rounds.progress)
+            rounds.run(
+                listener,
+                self.watcher,
                 resources=options.resources,
-                slots=slots,
-                retries=self.study.retries,
-                listener=listener,
                 folder=self.home.ray / "tune",
                 verbose=options.verbose,
             )
         return listener
 
+    def _draw_alone(self) -> None:
+        """Two that draw for one search would draw the same."""
+        what = f"search {self.record.key}"
+        if not self.leases.claim(what):
+            holder = self.leases.holder_of(what) or "another process"
+            raise InUseError(
+                f"{holder} is drawing for the search '{self.study.name}'; wait for its end"
+            )
+
     def _announce(self, todo: Plan, slots: int) -> None:
-        self.watcher.planned(todo, slots=slots)
-        store, run_id = self.store, self.parent_run_id
-        store.set_state(run_id, vocabulary.RUNNING, self.cell_tags)
-        if self.study.text:
-            store.log_text(run_id, self.study.text, vocabulary.STUDY_ARTIFACT)
+        self.watcher.planned(todo, slots=slots, disk=self.disk)
+        if self.delivery.last_error is not None and self.recorded.store is None:
+            self.watcher.silent(self.delivery.last_error, journal=self.home.journal)
         content = json.dumps({**plan_content(todo), "slots": slots}, indent=1)
-        store.log_text(run_id, content, vocabulary.PLAN_ARTIFACT)
-        made_with = json.dumps(environment(), indent=1)
-        store.log_text(run_id, made_with, vocabulary.ENVIRONMENT_ARTIFACT)
+        texts = {
+            vocabulary.PLAN_ARTIFACT: content,
+            vocabulary.ENVIRONMENT_ARTIFACT: json.dumps(environment(), indent=1),
+        }
+        if self.study.text:
+            texts[vocabulary.STUDY_ARTIFACT] = self.study.text
+        tags = {**self.record.tags, **self.cell_tags}
+        self.record = replace(self.record, state=vocabulary.RUNNING, texts=texts, tags=tags)
+        self.journal.begin_study(self.record)
 
     def _work(self, todo: Plan) -> Work:
         resources = self.options.resources
         template = Job(
             train={},
             data_dir=self.options.data_dir,
-            checkpoint_dir=self.home.checkpoints,
+            checkpoint_dir=self.storage,
             checkpoints=self.study.checkpoint,
             device="cuda" if resources.gpus else "cpu",
             num_threads=max(1, int(resources.cpus)),
@@ -288,84 +339,14 @@ class _Sweep:
         cells = {cell_key(self.study, cell): cell for cell in todo.todo}
         return Work(study=self.study, cells=cells, template=template, stems=self.stems)
 
-    def _beginnings(self, todo: Plan, work: Work) -> Beginnings | None:
-        """Who waits for whom; None if nobody does."""
-        if not todo.shares:
-            return None
-        return Beginnings(work.cells, left=todo.left, drop=self.stems.remove)
-
-    def _search(self, todo: Plan, recorded: Sequence[RecordedCell]) -> launch.Search | None:
-        searcher = _made(self.study.search, SEARCHERS)
-        if searcher is None:
-            return None
-        axes = [axis for axis in self.study.axes if axis.searched]
-        known = [
-            (
-                {
-                    axis.name: float(cell.labels[axis.name])
-                    if axis.domain
-                    else cell.labels[axis.name]
-                    for axis in axes
-                },
-                cell.objective,
-            )
-            for cell in recorded
-            if cell.state == vocabulary.FINISHED and cell.objective is not None
-        ]
-        return launch.Search(axes=axes, searcher=searcher, num_samples=todo.num_todo, known=known)
-
-    def _finished(self, recorded: Sequence[RecordedCell]) -> dict[str, str]:
-        """Runs of this study's trials that need no training, wherever they are, by trial id."""
-        finished = [cell for cell in recorded if cell.state == vocabulary.FINISHED]
-        done = {cell.trial: cell.run_id for cell in finished}
-        if self.study.is_searched:
-            return done
-        unknown = {cell.id for cell in expand(self.study)} - done.keys()
-        return done | self.store.finished_elsewhere(unknown)
-
-    def _copy_missing(self, recorded: Sequence[RecordedCell], done: Mapping[str, str]) -> None:
-        """Gives cells whose trial is finished under another label or study its results."""
-        if self.study.is_searched:
-            return
-        have = {cell.key for cell in recorded if cell.state == vocabulary.FINISHED}
-        for cell in expand(self.study):
-            if cell.id in done and cell_key(self.study, cell) not in have:
-                self._copy(cell, done[cell.id])
-
-    def _copy(self, cell: TrialSpec, run_id: str) -> None:
-        tags = self.store.tags_of(run_id)
-        kept = (
-            vocabulary.WEIGHTS_SHA256,
-            vocabulary.DATA_SHA256,
-            vocabulary.GIT_COMMIT,
-            vocabulary.STOPPED_EARLY,
-            vocabulary.INHERITED,
-        )
-        description = self._describe(cell)
-        self.journal.begin(description)
-        self.journal.append(description.cell, self.store.points_of(run_id))
-        copied = {key: tags[key] for key in kept if key in tags}
-        copied[vocabulary.COPIED_FROM] = run_id
-        self.journal.end(description.cell, vocabulary.FINISHED, copied)
-        self.num_copied += 1
-        log.info("%s was trained before, as run %s", cell.name, run_id)
-
     def _describe(self, cell: TrialSpec) -> CellDescription:
-        return describe(
-            cell,
-            self.study,
-            experiment_id=self.experiment_id,
-            parent_run_id=self.parent_run_id,
-            tags=self.cell_tags,
-        )
+        return describe(cell, self.study, tags=self.cell_tags)
 
     def _outcome(self, todo: Plan) -> Outcome:
         return Outcome(
             plan=todo,
-            experiment_id=self.experiment_id,
-            parent_run_id=self.parent_run_id,
             num_copied=self.num_copied,
-            num_undelivered=self.journal.num_unsent(),
+            num_undelivered=len(self.journal.undelivered(study=self.record.key)),
         )
 
 
@@ -380,7 +361,3 @@ def data_checksum(study: StudySpec, data_dir: Path) -> str:
         SOURCES[source.name].load(data_dir, test, **source.options).checksum()
         for source, test in sorted(sources, key=str)
     )
-
-
-def _made(component: Component | None, table: Mapping[str, Callable[..., T]]) -> T | None:
-    return table[component.name](**component.options) if component else None

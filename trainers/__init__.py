@@ -13,6 +13,7 @@ from trainers.build import build_model
 from trainers.engine.callbacks import Callback
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.result import EpochMetrics, Scores, TrainResult
+from trainers.engine.storage import place_at
 from trainers.errors import BadLossError, MissingDataError, SpecError, UnknownNameError
 from trainers.export.load import PackedFile, load_packed, read_packed
 from trainers.export.onnx import export_onnx
@@ -49,6 +50,7 @@ __all__ = [
     "load_packed",
     "lr_schedule",
     "make_weight_binarizer",
+    "place_at",
     "read_packed",
     "run",
     "set_binary",

@@ -1,6 +1,7 @@
 """A sweep as a person follows it: one live display in a terminal, a few lines elsewhere."""
 
 import time
+from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -32,14 +33,17 @@ class SweepDisplay:
         self.began_at = self.drawn_at = 0.0
         self.said_expected = False
         self.waiting: str | None = None
+        self.others: str | None = None
 
-    def planned(self, plan: Plan, *, slots: int | None) -> None:
+    def planned(self, plan: Plan, *, slots: int | None, disk: str = "") -> None:
         """Prints the plan."""
         study, say = plan.study, self.say
         self.console.print(
             Text.assemble((study.name, "bold"), f"  {study.question}"), soft_wrap=True
         )
         changes = ["as published", *study.overrides] if study.as_published else [*study.overrides]
+        if study.apart:
+            changes.append(f"kept apart as {study.apart}")
         if study.epoch_scale:
             changes.append(f"{study.epoch_scale} of all epochs; kept apart from full runs")
         if changes:
@@ -55,6 +59,8 @@ class SweepDisplay:
         if plan.shares:
             say(f"shared    {plan.amount_todo}")
         say(f"slots     {slots} at a time")
+        if disk:
+            say(f"disk      {disk}")
         say("time      known once the first epochs are measured")
 
     def began(self, progress: Progress) -> None:
@@ -67,8 +73,10 @@ class SweepDisplay:
 
     def tick(self, *, waiting: str | None) -> None:
         """Draws, if it is time."""
-        if waiting and waiting != self.waiting:
+        if waiting and not self.waiting:
             self.say(f"MLflow does not take results; they wait in the journal ({waiting[:100]})")
+        elif self.waiting and not waiting:
+            self.say("MLflow takes results again")
         self.waiting = waiting
         now = time.monotonic()
         if self.live is not None:
@@ -81,6 +89,10 @@ class SweepDisplay:
         elif now - self.drawn_at >= LINE_EVERY_S:
             self.drawn_at = now
             self.say(self._line())
+
+    def cell_noted(self, name: str, *, note: str) -> None:
+        """One line for what went wrong and was done without."""
+        self.say(f"{name}: {note}")
 
     def cell_ended(self, name: str, *, objective: float, reason: str | None) -> None:
         """One line for each cell that is over."""
@@ -95,6 +107,23 @@ class SweepDisplay:
     def cell_retried(self, name: str, *, reason: str) -> None:
         """One line for each cell that is tried again."""
         self.say(f"{name} failed and is tried again: {reason}")
+
+    def silent(self, reason: str, *, journal: Path) -> None:
+        """Says that MLflow does not answer, and where results wait."""
+        self.waiting = reason
+        self.say(f"MLflow    does not answer: {reason}")
+        self.say(f"          training goes on; results wait in {journal} until it does")
+
+    def elsewhere(self, num_cells: int, holders: str) -> None:
+        """Says, once for each answer, who trains what is left."""
+        others = f"waiting for {num_cells} cells that others train ({holders or 'until now'})"
+        if others != self.others:
+            self.say(others)
+        self.others = others
+
+    def stopping(self) -> None:
+        """Says what Ctrl-C does, and what a second one does."""
+        self.say("stopping at the end of the epoch; Ctrl-C again stops at once")
 
     def stopped(self) -> None:
         """Ends the live display."""
@@ -121,6 +150,8 @@ class SweepDisplay:
         ]
         if progress.num_failed:
             parts.append(f"{progress.num_failed} failed")
+        if progress.num_elsewhere:
+            parts.append(f"{progress.num_elsewhere} trained by others")
         if progress.num_retries:
             parts.append(f"{progress.num_retries} tried again")
         if progress.epochs_per_s is not None and progress.left_s is not None:

@@ -1,6 +1,7 @@
 """Flags that several commands share."""
 
 import argparse
+import re
 from typing import TYPE_CHECKING
 
 from orchestrator.home import Home
@@ -30,6 +31,13 @@ def add_changes(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="train as the published code did: change what the study's key as_published says; "
         "such runs are kept apart",
+    )
+    parser.add_argument(
+        "--apart",
+        type=_name,
+        metavar="NAME",
+        help="train and show cells of their own, kept apart under this name; for a study whose "
+        "values, or whose code, changed since it began",
     )
     parser.add_argument(
         "--seeds", type=_seeds, metavar="N,N,...", help="seeds in place of its own"
@@ -62,6 +70,16 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_storage(parser: argparse.ArgumentParser) -> None:
+    """Where checkpoints lie."""
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="folder of checkpoints, or s3://bucket/mine and the like, with keys from the "
+        "environment (the study's checkpoint.storage, else checkpoints/ in the home)",
+    )
+
+
 def add_verbose(parser: argparse.ArgumentParser) -> None:
     """How much is said."""
     parser.add_argument(
@@ -74,6 +92,22 @@ def home_of(args: argparse.Namespace) -> Home:
     return Home.at(args.home, args.tracking_uri)
 
 
+def storage_of(args: argparse.Namespace) -> str | None:
+    """The storage the flag names, if it does; nothing is written there yet.
+
+    Raises:
+        SpecError: If it cannot be used.
+    """
+    from trainers.engine.storage import place_at
+    from trainers.errors import SpecError
+
+    try:
+        place_at(args.storage or "")
+    except SpecError as error:
+        raise SpecError(*error.under("--storage")) from error
+    return args.storage or None
+
+
 def study_of(args: argparse.Namespace) -> "StudySpec":
     """The study the flags name, checked."""
     from orchestrator.catalog import load_study
@@ -84,12 +118,20 @@ def study_of(args: argparse.Namespace) -> "StudySpec":
         seeds=args.seeds,
         epoch_scale=args.scale_epochs,
         as_published=args.as_published,
+        apart=args.apart or "",
     )
 
 
 def is_changed(args: argparse.Namespace) -> bool:
     """Whether flags ask for another variant than the study's file."""
-    return bool(args.overrides or args.scale_epochs or args.as_published)
+    return bool(args.overrides or args.scale_epochs or args.as_published or args.apart)
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", text):
+        what = f"expected up to 40 letters, digits, dots, hyphens or underscores; got '{text}'"
+        raise argparse.ArgumentTypeError(what)
+    return text
 
 
 def _seeds(text: str) -> list[int]:

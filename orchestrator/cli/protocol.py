@@ -8,6 +8,7 @@ from orchestrator.cli.options import (
     add_changes,
     add_data_dir,
     add_home,
+    add_storage,
     add_verbose,
     home_of,
 )
@@ -56,6 +57,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     add_changes(parser)
     add_resources(parser)
+    add_storage(parser)
     add_data_dir(parser)
     add_home(parser)
     add_verbose(parser)
@@ -80,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         seeds=tuple(args.seeds) if args.seeds is not None else None,
         epoch_scale=args.scale_epochs,
         as_published=args.as_published,
+        apart=args.apart or "",
     )
     steps = [args.only] if args.only else STEPS[STEPS.index(args.first or STEPS[0]) :]
     console, home = Console(), home_of(args)

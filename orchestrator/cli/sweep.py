@@ -10,9 +10,11 @@ from orchestrator.cli.faults import EXIT_FAILED, EXIT_INTERRUPTED, UsageError
 from orchestrator.cli.options import (
     add_data_dir,
     add_home,
+    add_storage,
     add_study,
     add_verbose,
     home_of,
+    storage_of,
     study_of,
 )
 from orchestrator.cli.train import data_dir_of
@@ -35,6 +37,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="train the cells that failed for good, and no others",
     )
     add_resources(parser)
+    add_storage(parser)
     add_data_dir(parser)
     add_home(parser)
     add_verbose(parser)
@@ -65,6 +68,9 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="train every trial on its own, also where orders of layers begin alike",
     )
+    resources.add_argument(
+        "--force", action="store_true", help="start also where the disk has too little room"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -79,7 +85,10 @@ def run(args: argparse.Namespace) -> int:
 
     console = Console()
     outcome = watched_sweep(study, home, options, console)
-    _show_matrix(study, home, console)
+    if outcome.num_undelivered:
+        console.print("\nthe matrix is shown once MLflow has the results")
+    else:
+        _show_matrix(study, home, console)
     _say_end(outcome, home, console)
     if outcome.interrupted:
         say_how_to_go_on(console)
@@ -109,6 +118,8 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
         deterministic=args.deterministic,
         verbose=args.verbose,
         share=not args.no_share,
+        storage=storage_of(args),
+        force=args.force,
     )
 
 
@@ -176,8 +187,8 @@ def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:
         )
     if outcome.num_undelivered:
         say(
-            f"{outcome.num_undelivered:,} points could not be delivered to MLflow; they are safe "
-            f"in {home.journal} and go out with the next sweep, or with: bnn-orchestrate sync"
+            f"MLflow has not got all of {outcome.num_undelivered:,} cells; they are safe in "
+            f"{home.journal} and go out with the next sweep, or with: bnn-orchestrate sync"
         )
     if outcome.train_s:
         say(

@@ -21,7 +21,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def run(args: argparse.Namespace) -> int:
     """Delivers, and says how much; 1 if something could not be delivered."""
     from orchestrator.delivery import Delivery
-    from orchestrator.hold import held
+    from orchestrator.hold import InUseError
     from orchestrator.journal import Journal
     from orchestrator.record import Store
 
@@ -29,13 +29,15 @@ def run(args: argparse.Namespace) -> int:
     if not home.journal.exists():
         print(f"nothing waits: there is no journal for {home.tracking_uri} in {home.root}")
         return 0
-    with held(home.journal), closing(Journal(home.journal)) as journal:
+    with closing(Journal(home.journal)) as journal:
         num_cells, num_points = len(journal.undelivered()), journal.num_unsent()
         if not num_cells:
             print(f"nothing waits: {home.tracking_uri} has all that {home.journal} has")
             return 0
         try:
             Delivery(journal, Store(home)).deliver()
+        except InUseError:
+            raise
         # Whatever the client raises: nothing is lost, and the same command goes on.
         except Exception as error:
             left = journal.num_unsent()

@@ -15,6 +15,8 @@ os.environ.update(
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
+        # Ctrl-C is ours: what runs comes to the end of its epoch first.
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
     }
 )
 

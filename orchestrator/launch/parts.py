@@ -47,6 +47,8 @@ class Search:
 class ReadyCells(TuneSearcher):
     """Hands out cells as they become ready; Tune asks again when it had none.
 
+    Pickled with the experiment, which nobody goes on from, it leaves the cells out.
+
     Args:
         beginnings: Who waits for whom.
     """
@@ -55,12 +57,24 @@ class ReadyCells(TuneSearcher):
         super().__init__(metric=vocabulary.OBJECTIVE, mode="min")
         self.beginnings = beginnings
         self.keys: dict[str, str] = {}
+        self.num_running = 0
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """The next cell, and how it is trained; None while none is ready."""
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the cells, which hold on to files and locks."""
+        return {"keys": {}}
+
+    def suggest(  # type: ignore[override]  # Tune's annotation forgets its own FINISHED
+        self, trial_id: str
+    ) -> dict[str, Any] | str | None:
+        """The next cell, and how it is trained; None while none is ready.
+
+        Where nothing runs that another cell could wait for, all that are left are with other
+        sweeps: then this is the end.
+        """
         start = self.beginnings.next()
         if start is None:
-            return None
+            return None if self.num_running else str(self.FINISHED)
+        self.num_running += 1
         self.keys[trial_id] = start.key
         return {"cell": start.key, "begins": start.begins, "leaves": list(start.leaves)}
 
@@ -75,6 +89,7 @@ class ReadyCells(TuneSearcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Passes on the end of a cell."""
+        self.num_running -= 1
         self.on_trial_result(trial_id, result or {})
         self.beginnings.ended(self.keys[trial_id], finished=bool(result) and not error)
 
@@ -98,7 +113,7 @@ def search_parts(search: Search) -> tuple[dict[str, Any], SearchAlgorithm | Tune
     # A search that goes on must not draw the points it began with once more.
     seed = search.searcher.seed + len(search.known)
     if isinstance(search.searcher, RandomSearch):
-        return space, BasicVariantGenerator(random_state=seed)
+        return space, _Variants(random_state=seed)
     assert isinstance(search.searcher, OptunaSearch)
     # Not for the workers, who import this module too.
     import optuna
@@ -117,18 +132,53 @@ def search_parts(search: Search) -> tuple[dict[str, Any], SearchAlgorithm | Tune
     return space, TuneOptunaSearch(metric=vocabulary.OBJECTIVE, mode="min", seed=seed, **options)
 
 
+@dataclass(slots=True)
+class StopRequest:
+    """Somebody's wish that what runs comes to the end of its epoch, and nothing begins."""
+
+    is_made: bool = False
+
+
+class _Variants(BasicVariantGenerator):
+    """Tune's random search, until somebody wishes to stop."""
+
+    stop = StopRequest()
+
+    def is_finished(self) -> bool:
+        """Whether nothing more is drawn."""
+        return self.stop.is_made or super().is_finished()
+
+
+class _Limiter(ConcurrencyLimiter):
+    """So many trials of a searcher at once, until somebody wishes to stop."""
+
+    stop = StopRequest()
+
+    def suggest(  # type: ignore[override]  # Tune's annotation forgets its own FINISHED
+        self, trial_id: str
+    ) -> dict[str, Any] | str | None:
+        """What the searcher draws next, if there is room."""
+        if self.stop.is_made:
+            return str(self.FINISHED)
+        found: dict[str, Any] | str | None = super().suggest(trial_id)
+        return found
+
+
 def limited(
-    algorithm: SearchAlgorithm | TuneSearcher, *, slots: int
+    algorithm: SearchAlgorithm | TuneSearcher, *, slots: int, stop: StopRequest
 ) -> SearchAlgorithm | TuneSearcher:
-    """The algorithm, with no more than so many trials at once.
+    """The algorithm, with no more than so many trials at once, and none after a wish to stop.
 
     Tune's own setting for it counts for searchers only, and is passed over in silence for a grid.
     """
-    if isinstance(algorithm, BasicVariantGenerator):
+    if isinstance(algorithm, _Variants):
         algorithm.max_concurrent = slots
+        algorithm.stop = stop
         return algorithm
     assert isinstance(algorithm, TuneSearcher)
-    return ConcurrencyLimiter(algorithm, max_concurrent=slots)
+    limiter = _Limiter(algorithm, max_concurrent=slots)
+    limiter.stop = stop
+    return limiter
 
 
 def tune_scheduler(scheduler: Scheduler | None, *, max_epochs: int) -> TrialScheduler:

@@ -6,8 +6,10 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -84,13 +86,27 @@ def _shut_down() -> None:
     the whole process.
     """
     was_enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()
+    with _uninterrupted():
+        gc.collect()
+        gc.disable()
+        try:
+            ray.shutdown()
+        finally:
+            if was_enabled:
+                gc.enable()
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Without Ctrl-C for the second or two; whoever is ending need not be told to."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        ray.shutdown()
+        yield
     finally:
-        if was_enabled:
-            gc.enable()
+        signal.signal(signal.SIGINT, before)
 
 
 def cluster_nodes() -> list[Mapping[str, float]]:

@@ -5,18 +5,19 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from ray import tune
-from ray.tune.search import BasicVariantGenerator, SearchAlgorithm
+from ray.tune.search import SearchAlgorithm
 from ray.tune.search import Searcher as TuneSearcher
 
 from orchestrator import vocabulary
 from orchestrator.launch.parts import (
     ReadyCells,
     Search,
+    StopRequest,
     limited,
     search_parts,
     tune_scheduler,
@@ -57,13 +58,14 @@ class Listener(Protocol):
     def tick(self) -> None:
         """Called several times a second."""
 
+    def stopping(self) -> None:
+        """Somebody wishes to stop: what runs comes to the end of its epoch."""
+
 
 def launch(
     work: Work,
     *,
-    keys: Sequence[str],
-    beginnings: Beginnings | None,
-    search: Search | None,
+    cells: Beginnings | Search,
     scheduler: Scheduler | None,
     max_epochs: int,
     resources: Resources,
@@ -72,14 +74,15 @@ def launch(
     listener: Listener,
     folder: Path,
     verbose: bool,
-) -> None:
-    """Runs all cells, or as many as a search asks for; returns when none is left or on a signal.
+) -> bool:
+    """Runs all cells that are to be had, or as many as a search asks for.
+
+    The first SIGINT lets what runs come to the end of its epoch; the second, and SIGTERM, end it
+    at once.
 
     Args:
         work: What each configuration means.
-        keys: The cells to run; empty for a search.
-        beginnings: Hands out those cells where some wait for others; None: all are ready.
-        search: How configurations are drawn, if they are.
+        cells: Hands them out, or says how they are drawn.
         scheduler: What stops hopeless trials, if anything.
         max_epochs: Most epochs of a trial.
         resources: What each trial gets.
@@ -88,17 +91,20 @@ def launch(
         listener: Told of everything.
         folder: Where Tune writes; emptied afterwards.
         verbose: Let Tune speak.
+
+    Returns:
+        Whether it came to its end without a signal.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"sweep-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-    space: dict[str, Any] = {"cell": tune.grid_search(list(keys))}
-    algorithm: SearchAlgorithm | TuneSearcher = BasicVariantGenerator()
-    num_samples = 1
-    if beginnings is not None:
-        space, algorithm, num_samples = {}, ReadyCells(beginnings), len(beginnings)
-    if search is not None:
-        space, algorithm = search_parts(search)
-        num_samples = search.num_samples
+    space: dict[str, Any] = {}
+    algorithm: SearchAlgorithm | TuneSearcher
+    if isinstance(cells, Search):
+        space, algorithm = search_parts(cells)
+        num_samples = cells.num_samples
+    else:
+        algorithm, num_samples = ReadyCells(cells), len(cells)
+    stop = StopRequest()
     tuner = tune.Tuner(
         tune.with_resources(
             tune.with_parameters(_trainable, work=work),
@@ -109,7 +115,7 @@ def launch(
             metric=vocabulary.OBJECTIVE,
             mode="min",
             num_samples=num_samples,
-            search_alg=limited(algorithm, slots=slots),
+            search_alg=limited(algorithm, slots=slots, stop=stop),
             scheduler=tune_scheduler(scheduler, max_epochs=max_epochs),
             reuse_actors=True,
         ),
@@ -118,13 +124,15 @@ def launch(
             storage_path=str(folder),
             verbose=1 if verbose else 0,
             callbacks=[_Bridge(listener, work)],
+            stop=_AtEpochEnd(stop),
             failure_config=tune.FailureConfig(max_failures=retries),
         ),
     )
-    with _terminated_like_interrupted():
+    with _stopped_by_signals(stop, listener):
         tuner.fit()
     if not verbose:
         shutil.rmtree(folder / name, ignore_errors=True)
+    return not stop.is_made
 
 
 def _trainable(config: dict[str, Any], *, work: Work) -> None:
@@ -203,15 +211,43 @@ def failure_reason(details: str) -> str:
     return f"{kind.rpartition('.')[2]}{colon}{message}" if is_name else lines[-1]
 
 
+class _AtEpochEnd(tune.Stopper):
+    """Stops each trial at its next report once somebody wishes to stop."""
+
+    def __init__(self, stop: StopRequest) -> None:
+        self.stop = stop
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        return self.stop.is_made
+
+    def stop_all(self) -> bool:
+        """Never: what runs is to come to the end of its epoch."""
+        return False
+
+
 @contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM ends the sweep as Ctrl-C does: Tune stops its trials and returns."""
+def _stopped_by_signals(stop: StopRequest, listener: Listener) -> Iterator[None]:
+    """What Ctrl-C and SIGTERM do while Tune runs."""
 
     def interrupt(number: int, frame: object) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        if stop.is_made or number == signal.SIGTERM:
+            stop.is_made = True
+            _stop_at_once()
+        else:
+            stop.is_made = True
+            listener.stopping()
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop_at_once() -> None:
+    """Lets Tune stop its trials and return, as soon as it listens."""
+    if signal.getsignal(signal.SIGUSR1) in (signal.SIG_DFL, signal.SIG_IGN, None):
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGUSR1)

@@ -18,7 +18,7 @@ from orchestrator.home import Home
 from orchestrator.journal import Point
 from orchestrator.record import Store
 from orchestrator.study import StudySpec
-from orchestrator.sweep import parent_tags
+from orchestrator.study_record import study_record
 
 STUDY: dict[str, Any] = {
     "study": "tiny",
@@ -98,7 +98,7 @@ def record(store: Store) -> Callable[..., dict[str, str]]:
     def fill(
         study: StudySpec, values: Mapping[str, float], *, state: str = vocabulary.FINISHED
     ) -> dict[str, str]:
-        experiment_id, parent_run_id = store.open_study(study, parent_tags(study))
+        ids = store.open_study(study_record(study))
         # MLflow orders runs by the millisecond in which they began.
         time.sleep(0.002)
         runs: dict[str, str] = {}
@@ -106,10 +106,7 @@ def record(store: Store) -> Callable[..., dict[str, str]]:
             name = " ".join(cell.labels.values())
             if name not in values:
                 continue
-            description = describe(
-                cell, study, experiment_id=experiment_id, parent_run_id=parent_run_id, tags={}
-            )
-            runs[name] = store.create_cell(description)
+            runs[name] = store.create_cell(describe(cell, study, tags={}), ids)
             error = values[name]
             summary = {"selected/test_error": error, "last/test_error": error + 0.1}
             summary["selected/test_accuracy"] = 1 - error

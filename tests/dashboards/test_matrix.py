@@ -13,6 +13,7 @@ from orchestrator import vocabulary
 from orchestrator.home import Home
 from orchestrator.record import Store
 from orchestrator.study import StudySpec
+from orchestrator.study_record import study_record
 
 pytestmark = pytest.mark.slow
 
@@ -192,11 +193,11 @@ def test_rows_that_a_search_drew_come_best_first(
     study = _search(make_study)
     record(study, {"0.5": 0.4, "0.1": 0.3, "0.01": math.nan, "0.001": 0.2})
     # A searched axis has no labels beforehand.
-    store.open_study(study, {vocabulary.ROWS: "[]"})
+    store.open_study(replace(study_record(study), tags={vocabulary.ROWS: "[]"}))
     assert list(result_matrix("tiny", uri).index) == ["0.001", "0.1", "0.5", "0.01"]
     highest = result_matrix("tiny", uri, metric="selected/test_accuracy")
     assert list(highest.index) == ["0.001", "0.1", "0.5", "0.01"]
-    store.open_study(study, {vocabulary.METRIC_BETTER: "higher"})
+    store.open_study(replace(study_record(study), tags={vocabulary.METRIC_BETTER: "higher"}))
     assert list(result_matrix("tiny", uri).index) == ["0.5", "0.1", "0.001", "0.01"]
 
 

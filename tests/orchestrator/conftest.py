@@ -15,7 +15,7 @@ from orchestrator.expansion import expand
 from orchestrator.home import Home
 from orchestrator.journal import CellDescription, Point
 from orchestrator.study import StudySpec, TrialSpec
-from orchestrator.study_record import parent_tags
+from orchestrator.study_record import study_record
 from trainers.engine.result import EpochMetrics, LatentStatistics, Scores
 
 STUDY: dict[str, Any] = {
@@ -171,10 +171,9 @@ def make_description() -> Callable[..., CellDescription]:
     def make(cell: str = "tiny/v/order=forward,seed=1/t", **changes: Any) -> CellDescription:
         parts: dict[str, Any] = {
             "cell": cell,
+            "study": "tiny/v",
             "trial": "0123456789abcdef",
             "name": "forward · seed 1",
-            "experiment_id": "1",
-            "parent_run_id": "parent",
             "params": {"epochs": "2"},
             "tags": {"bnn.cell": cell, "bnn.kind": "cell"},
         }
@@ -234,18 +233,10 @@ def record(home: Home) -> Callable[..., None]:
     def fill(
         study: StudySpec, errors: Mapping[str, float], *, state: str = vocabulary.FINISHED
     ) -> None:
-        experiment_id, parent_run_id = store.open_study(study, parent_tags(study))
+        ids = store.open_study(study_record(study))
         cells = {" ".join(cell.labels.values()): cell for cell in expand(study)}
         for name, error in errors.items():
-            run_id = store.create_cell(
-                describe(
-                    cells[name],
-                    study,
-                    experiment_id=experiment_id,
-                    parent_run_id=parent_run_id,
-                    tags={},
-                )
-            )
+            run_id = store.create_cell(describe(cells[name], study, tags={}), ids)
             store.log_points(run_id, [Point(study.metric.name, 0, error, 1000)])
             store.set_state(run_id, state, {})
 

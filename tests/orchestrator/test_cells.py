@@ -64,9 +64,7 @@ def test_a_description_holds_what_finds_the_cell_again(
     study: StudySpec, cells: tuple[TrialSpec, ...]
 ) -> None:
     cell = cells[5]
-    found = describe(
-        cell, study, experiment_id="1", parent_run_id="p", tags={vocabulary.DATA_SHA256: "d"}
-    )
+    found = describe(cell, study, tags={vocabulary.DATA_SHA256: "d"})
     assert (found.cell, found.trial, found.name) == (cell_key(study, cell), cell.id, cell.name)
     assert found.params == flat_params(cell)
     expected = {
@@ -83,7 +81,7 @@ def test_a_description_holds_what_finds_the_cell_again(
     assert expected.items() <= found.tags.items()
     assert vocabulary.EPOCH_SCALE not in found.tags
     scaled = replace(study, epoch_scale="0.5")
-    tags = describe(cell, scaled, experiment_id="1", parent_run_id="p", tags={}).tags
+    tags = describe(cell, scaled, tags={}).tags
     assert tags[vocabulary.EPOCH_SCALE] == "0.5"
 
 
@@ -91,7 +89,7 @@ def test_a_cell_trained_as_published_says_so(
     study: StudySpec, cells: tuple[TrialSpec, ...]
 ) -> None:
     def tags(of: StudySpec) -> Mapping[str, str]:
-        return describe(cells[0], of, experiment_id="1", parent_run_id="p", tags={}).tags
+        return describe(cells[0], of, tags={}).tags
 
     assert vocabulary.AS_PUBLISHED not in tags(study)
     assert tags(replace(study, as_published=True))[vocabulary.AS_PUBLISHED] == "true"

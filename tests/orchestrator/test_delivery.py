@@ -1,5 +1,6 @@
 """From the journal to MLflow: all of it, once, in order, whatever the store does."""
 
+import hashlib
 import sqlite3
 import threading
 import time
@@ -13,11 +14,14 @@ import pytest
 
 from orchestrator import delivery, vocabulary
 from orchestrator.cells import describe
+from orchestrator.checkpointing import upload_order
 from orchestrator.delivery import Delivery
 from orchestrator.home import Home
 from orchestrator.journal import CellDescription, Journal, Point
 from orchestrator.record import MOST_POINTS, Store
 from orchestrator.study import StudySpec, TrialSpec
+from orchestrator.study_record import study_record
+from trainers.engine.storage import write
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +36,8 @@ class Watched:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
-            self.calls.append((name, arguments[-1]))
+            about = arguments[0] if name == "create_cell" else arguments[-1]
+            self.calls.append((name, about))
             if self.failures.get(name, 0) > 0:
                 self.failures[name] -= 1
                 raise ConnectionError("the store does not answer")
@@ -85,13 +90,14 @@ def journal(home: Home) -> Iterator[Journal]:
 
 @pytest.fixture
 def descriptions(
-    store: Store, study: StudySpec, cells: tuple[TrialSpec, ...]
+    store: Store, journal: Journal, study: StudySpec, cells: tuple[TrialSpec, ...]
 ) -> list[CellDescription]:
-    experiment_id, parent_run_id = store.open_study(study, {})
-    return [
-        describe(cell, study, experiment_id=experiment_id, parent_run_id=parent_run_id, tags={})
-        for cell in cells
-    ]
+    """Of cells whose study is journaled and delivered."""
+    record = study_record(study)
+    journal.begin_study(record)
+    store.open_study(record)
+    journal.mark_study_sent(record)
+    return [describe(cell, study, tags={}) for cell in cells]
 
 
 @pytest.fixture
@@ -154,7 +160,7 @@ def test_everything_is_delivered_once_and_in_order(
     deliverer = make_delivery(watched)
     deliverer.deliver()
     once = ["find_cell", "create_cell", "log_points", "set_state"]
-    assert watched.names() == once * 2
+    assert watched.names() == ["open_study", *once, *once]
     created = [argument.cell for name, argument in watched.calls if name == "create_cell"]
     assert created == [descriptions[3].cell, descriptions[0].cell]
     steps = [
@@ -171,7 +177,7 @@ def test_everything_is_delivered_once_and_in_order(
         assert run.data.tags[vocabulary.WEIGHTS_SHA256] == "abc"
     assert journal.undelivered() == []
     deliverer.deliver()
-    assert watched.names() == once * 2
+    assert watched.names() == ["open_study", *once, *once]
     assert deliverer.busy_s > 0
 
 
@@ -358,7 +364,8 @@ def test_what_was_left_in_the_journal_goes_out_later(
     deliverer.start()
     assert not deliverer.close(within_s=0.3)
     watched.failures.clear()
-    _wait_until(lambda: not journal.undelivered())
+    _wait_until(lambda: not deliverer._thread.is_alive())
+    make_delivery(watched).deliver()
     assert _rows(home, _run_of(journal, descriptions[0])) == _expected(_points(5))
 
 
@@ -371,6 +378,9 @@ def test_a_run_of_another_journal_is_adopted_without_doubling(
     tmp_path: Path,
 ) -> None:
     lost = Journal(tmp_path / "lost.db")
+    record = journal.study(descriptions[0].study)
+    assert record is not None
+    lost.begin_study(record)
     lost.begin(descriptions[0])
     lost.append(descriptions[0].cell, _points(3))
     Delivery(lost, store).deliver()
@@ -386,3 +396,34 @@ def test_a_run_of_another_journal_is_adopted_without_doubling(
     assert _run_of(journal, descriptions[0]) == theirs
     assert _rows(home, theirs) == _expected([*_points(3), *again[6:]])
     assert store.tags_of(theirs)[vocabulary.STATE] == vocabulary.FINISHED
+
+
+def test_checkpoints_follow_when_the_cell_is_recorded_and_again_after_a_failure(
+    journal: Journal,
+    watched: Watched,
+    descriptions: list[CellDescription],
+    make_delivery: MakeDelivery,
+    tmp_path: Path,
+) -> None:
+    content = b"a state"
+    name = f"epoch-000001-{hashlib.sha256(content).hexdigest()[:16]}.pt"
+    write(tmp_path / "trial" / name, content)
+    order = upload_order(tmp_path / "trial", "last")
+    journal.begin(descriptions[0])
+    journal.end(descriptions[0].cell, vocabulary.FINISHED, {vocabulary.UPLOAD: order})
+    watched.failures = {"log_file": 1}
+    with pytest.raises(ConnectionError, match="does not answer"):
+        make_delivery(watched).deliver()
+    entry = journal.entry(descriptions[0].cell)
+    assert entry is not None
+    assert entry.run_id is not None
+    tags = watched.store.tags_of(entry.run_id)
+    assert tags[vocabulary.STATE] == vocabulary.FINISHED
+    assert vocabulary.UPLOAD not in tags
+    assert journal.undelivered() == [entry]
+    make_delivery(watched).deliver()
+    assert journal.undelivered() == []
+    folder = vocabulary.CHECKPOINT_ARTIFACTS
+    assert watched.store.file_sizes(entry.run_id, folder) == {name: len(content)}
+    make_delivery(watched).deliver()
+    assert watched.names().count("log_file") == 2

@@ -2,8 +2,9 @@
 
 import math
 import re
+import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,8 +13,11 @@ import pytest
 
 from orchestrator import vocabulary
 from orchestrator.cells import cell_key, describe
+from orchestrator.checkpointing import Checkpointing, upload_order
 from orchestrator.delivery import Delivery
+from orchestrator.free_space import DiskFullError
 from orchestrator.journal import CellDescription, Entry, Journal
+from orchestrator.leases import Leases
 from orchestrator.listener import SweepListener, file_name, inherited_text
 from orchestrator.progress import Progress
 from orchestrator.stems import StemStore
@@ -38,12 +42,25 @@ class FakeWatcher:
     def cell_retried(self, name: str, *, reason: str) -> None:
         self.told.append(("retried", name, reason))
 
+    def stopping(self) -> None:
+        self.told.append(("stopping",))
+
+    def cell_noted(self, name: str, *, note: str) -> None:
+        self.told.append(("noted", name, note))
+
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     journal = Journal(tmp_path / "journal.db")
     yield journal
     journal.close()
+
+
+@pytest.fixture
+def leases(tmp_path: Path) -> Iterator[Leases]:
+    leases = Leases(tmp_path / "journal.db")
+    yield leases
+    leases.close()
 
 
 @pytest.fixture
@@ -56,11 +73,12 @@ def listener(
     study: StudySpec,
     cells: tuple[TrialSpec, ...],
     journal: Journal,
+    leases: Leases,
     watcher: FakeWatcher,
     tmp_path: Path,
 ) -> SweepListener:
     def of(cell: TrialSpec) -> CellDescription:
-        return describe(cell, study, experiment_id="1", parent_run_id="p", tags={"bnn.x": "y"})
+        return describe(cell, study, tags={"bnn.x": "y"})
 
     template = Job(
         train={},
@@ -76,6 +94,7 @@ def listener(
             study=study, cells=by_key, template=template, stems=StemStore(tmp_path / "stems")
         ),
         journal=journal,
+        leases=leases,
         delivery=cast(Delivery, SimpleNamespace(last_error="no answer")),
         progress=Progress(num_cells=len(cells), epochs=2 * len(cells)),
         watcher=watcher,
@@ -316,3 +335,59 @@ def test_each_cell_has_a_log_of_its_own(listener: SweepListener, key: str) -> No
 )
 def test_names_of_files_hold_nothing_to_stumble_over(name: str, file: str) -> None:
     assert file_name(name) == file
+
+
+def test_what_a_cell_notes_is_told_once_logged_and_a_tag_at_its_end(
+    listener: SweepListener, watcher: FakeWatcher, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.reported(key, _report(0, notes=["no room"]))
+    listener.failed(key, reason="no memory", details="", final=False)
+    listener.started({"cell": key})
+    listener.reported(key, _report(0, notes=["no room", "a file is damaged"]))
+    listener.reported(key, _report(1, weights_sha256="abc", notes=["a file is damaged"]))
+    noted = [told[1:] for told in watcher.told if told[0] == "noted"]
+    name = "forward · seed 1"
+    assert noted == [(name, "no room"), (name, "a file is damaged")]
+    listener.ended(key)
+    assert entry().tags[vocabulary.NOTE] == "no room; a file is damaged"
+    [log] = listener.logs.iterdir()
+    assert log.read_text().count("a file is damaged") == 1
+
+
+def test_a_finished_cell_says_which_checkpoints_are_to_be_uploaded(
+    listener: SweepListener, key: str, entry: Callable[[], Entry], tmp_path: Path
+) -> None:
+    study = replace(listener.work.study, checkpoint=Checkpointing(policy="last", upload="last"))
+    listener.work = replace(listener.work, study=study)
+    listener.reported(key, _report(0, weights_sha256="abc"))
+    listener.ended(key)
+    folder = tmp_path / listener.work.cells[key].id
+    assert entry().tags[vocabulary.UPLOAD] == upload_order(folder, "last")
+
+
+def test_a_journal_without_room_ends_the_sweep_as_ctrl_c_does_and_once(
+    listener: SweepListener, journal: Journal, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pressed: list[int] = []
+    monkeypatch.setattr(signal, "raise_signal", pressed.append)
+
+    def full(*arguments: object) -> None:
+        raise DiskFullError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "append", full)
+        listener.reported(key, _report(0))
+        listener.reported(key, _report(1))
+        listener.interrupt()
+    assert pressed == [signal.SIGINT]
+    assert str(listener.refused) == "no room"
+
+
+def test_a_log_that_cannot_be_written_is_done_without(
+    listener: SweepListener, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.logs.parent.mkdir(exist_ok=True)
+    listener.logs.touch()
+    listener.reported(key, _report(0, weights_sha256="abc"))
+    listener.ended(key)
+    assert entry().state == vocabulary.FINISHED

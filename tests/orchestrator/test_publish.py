@@ -23,6 +23,7 @@ from orchestrator.publish import (
 )
 from orchestrator.record import Store
 from orchestrator.study import StudySpec
+from orchestrator.study_record import study_record
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +35,7 @@ def store(home: Home) -> Store:
 
 @pytest.fixture
 def matrix(store: Store, study: StudySpec) -> pd.DataFrame:
-    _, run_id = store.open_study(study, {})
+    run_id = store.open_study(study_record(study)).run
     records = [[0.25, 0.05, 2, 0.2, 0.2, 0.3], [0.5, math.nan, 1, 0.5, 0.5, math.nan]]
     frame = pd.DataFrame(
         records,
@@ -95,7 +96,7 @@ def test_the_matrix_is_there_as_csv_json_and_markdown(
 @pytest.fixture
 def rates(store: Store, study: StudySpec) -> pd.DataFrame:
     """A table of a row without a result and two with one."""
-    _, run_id = store.open_study(study, {})
+    run_id = store.open_study(study_record(study)).run
     frame = pd.DataFrame(
         [[0.5, 0.25], [0.125, math.nan], [math.nan, math.nan]],
         index=pd.Index(["1", "2", "3"], name="layer"),
@@ -171,7 +172,7 @@ def test_the_matrix_of_a_protocol_lies_with_each_network(
 ) -> None:
     frames = {"a": matrix[["mean", "std", "n", "best"]], "b": matrix[["mean", "n"]]}
     frames["a"].attrs = matrix.attrs
-    _, other = store.open_study(make_study(study="other"), {})
+    other = store.open_study(study_record(make_study(study="other"))).run
     frames["b"].attrs = {**matrix.attrs, "run_id": other}
     publish_protocol(store, frames, by_network(frames))
     paths = sorted(home.artifacts.rglob("protocol.json"))
@@ -185,7 +186,8 @@ def test_the_matrix_of_a_protocol_lies_with_each_network(
 
 
 def test_the_view_of_a_study_is_kept_on_its_experiment(store: Store, study: StudySpec) -> None:
-    experiment_id, run_id = store.open_study(study, {})
+    ids = store.open_study(study_record(study))
+    experiment_id, run_id = ids.experiment, ids.run
     runs = StudyRuns(
         study="tiny",
         title="tiny",

@@ -17,8 +17,9 @@ from orchestrator.cells import cell_key, describe
 from orchestrator.expansion import expand
 from orchestrator.home import Home
 from orchestrator.journal import CellDescription, Point
-from orchestrator.record import MOST_POINTS, Store, StoreError
+from orchestrator.record import MOST_POINTS, Store, StoreError, StudyIds
 from orchestrator.study import StudySpec, TrialSpec
+from orchestrator.study_record import study_record
 
 pytestmark = pytest.mark.slow
 
@@ -31,14 +32,17 @@ def store(home: Home) -> Store:
 
 
 @pytest.fixture
-def describe_cell(store: Store, study: StudySpec) -> Describe:
-    """The description of a cell, its study opened."""
-    experiment_id, parent_run_id = store.open_study(study, {})
+def ids(store: Store, study: StudySpec) -> StudyIds:
+    """Of the study, opened."""
+    return store.open_study(study_record(study))
+
+
+@pytest.fixture
+def describe_cell(study: StudySpec) -> Describe:
+    """The description of a cell."""
 
     def of(cell: TrialSpec, **tags: str) -> CellDescription:
-        return describe(
-            cell, study, experiment_id=experiment_id, parent_run_id=parent_run_id, tags=tags
-        )
+        return describe(cell, study, tags=tags)
 
     return of
 
@@ -67,15 +71,16 @@ def test_a_database_that_is_none_is_refused(home: Home) -> None:
 
 
 def test_a_study_is_opened_once(store: Store, home: Home, study: StudySpec) -> None:
-    first = store.open_study(study, {"bnn.metric": "a", "bnn.kept": "k"})
-    second = store.open_study(study, {"bnn.metric": "b"})
+    record = study_record(study)
+    first = store.open_study(replace(record, tags={"bnn.metric": "a", "bnn.kept": "k"}))
+    second = store.open_study(replace(record, tags={"bnn.metric": "b"}))
     assert first == second
-    assert Store(home).open_study(study, {}) == first
-    tags = store.tags_of(first[1])
+    assert Store(home).open_study(replace(record, tags={})) == first
+    tags = store.tags_of(first.run)
     assert tags[vocabulary.KIND] == vocabulary.PARENT
     assert (tags["bnn.metric"], tags["bnn.kept"]) == ("b", "k")
     assert _rows(home, "SELECT COUNT(*) FROM runs") == [(1,)]
-    experiment = store.client.get_experiment(first[0])
+    experiment = store.client.get_experiment(first.experiment)
     assert experiment.name == "tiny"
     assert experiment.tags["mlflow.note.content"] == study.question
     assert experiment.artifact_location == f"file://{home.artifacts}/tiny"
@@ -84,69 +89,69 @@ def test_a_study_is_opened_once(store: Store, home: Home, study: StudySpec) -> N
 def test_each_variant_has_a_run_of_its_own_in_the_same_experiment(
     store: Store, study: StudySpec
 ) -> None:
-    full = store.open_study(study, {})
-    scaled = store.open_study(replace(study, epoch_scale="0.5"), {})
-    assert full[0] == scaled[0]
-    assert full[1] != scaled[1]
+    full = store.open_study(study_record(study))
+    scaled = store.open_study(study_record(replace(study, epoch_scale="0.5")))
+    assert full.experiment == scaled.experiment
+    assert full.run != scaled.run
 
 
 def test_a_study_whose_experiment_was_deleted_is_refused(store: Store, study: StudySpec) -> None:
-    experiment_id, _ = store.open_study(study, {})
-    store.client.delete_experiment(experiment_id)
+    ids = store.open_study(study_record(study))
+    store.client.delete_experiment(ids.experiment)
     with pytest.raises(StoreError, match="'tiny' was deleted in MLflow; restore it there"):
-        store.open_study(study, {})
+        store.open_study(study_record(study))
 
 
 def test_a_cell_is_made_once_and_found_again(
-    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe
+    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe, ids: StudyIds
 ) -> None:
     description = describe_cell(cells[0])
-    assert store.find_cell(description) is None
-    run_id = store.create_cell(description)
-    assert store.find_cell(description) == run_id
-    assert store.find_cell(describe_cell(cells[1])) is None
+    assert store.find_cell(description, ids) is None
+    run_id = store.create_cell(description, ids)
+    assert store.find_cell(description, ids) == run_id
+    assert store.find_cell(describe_cell(cells[1]), ids) is None
     run = store.client.get_run(run_id)
     assert run.info.run_name == cells[0].name
     assert run.data.params == dict(description.params)
     assert description.tags.items() <= run.data.tags.items()
-    assert run.data.tags["mlflow.parentRunId"] == description.parent_run_id
+    assert run.data.tags["mlflow.parentRunId"] == ids.run
 
 
 @pytest.mark.parametrize("label", ["it's", 'say "hi"', "100 %", "a\\b", "größer", "`tick`"])
 def test_a_cell_is_found_whatever_its_label_holds(
-    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe, label: str
+    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe, label: str, ids: StudyIds
 ) -> None:
     description = describe_cell(replace(cells[0], labels={"order": label, "seed": "1"}))
-    run_id = store.create_cell(description)
-    assert store.find_cell(description) == run_id
+    run_id = store.create_cell(description, ids)
+    assert store.find_cell(description, ids) == run_id
 
 
 def test_of_twins_the_older_stays(
-    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe
+    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe, ids: StudyIds
 ) -> None:
     description = describe_cell(cells[0])
-    older = store.create_cell(description)
+    older = store.create_cell(description, ids)
     time.sleep(0.002)
-    twin = store.client.create_run(description.experiment_id, tags=dict(description.tags))
-    assert store.find_cell(description) == older
+    twin = store.client.create_run(ids.experiment, tags=dict(description.tags))
+    assert store.find_cell(description, ids) == older
     assert store.is_gone(twin.info.run_id)
     assert not store.is_gone(older)
 
 
 def test_a_cell_made_while_its_twin_was_lost_is_the_older_of_both(
-    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe
+    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe, ids: StudyIds
 ) -> None:
     description = describe_cell(cells[0])
     # As when the answer to the first request never came.
-    lost = store.client.create_run(description.experiment_id, tags=dict(description.tags))
+    lost = store.client.create_run(ids.experiment, tags=dict(description.tags))
     time.sleep(0.002)
-    assert store.create_cell(description) == lost.info.run_id
+    assert store.create_cell(description, ids) == lost.info.run_id
 
 
 def test_points_that_are_sent_twice_are_there_once(
-    store: Store, home: Home, cells: tuple[TrialSpec, ...], describe_cell: Describe
+    store: Store, home: Home, cells: tuple[TrialSpec, ...], describe_cell: Describe, ids: StudyIds
 ) -> None:
-    run_id = store.create_cell(describe_cell(cells[0]))
+    run_id = store.create_cell(describe_cell(cells[0]), ids)
     points = [
         Point(f"curve {key}", step, step / 7, 1000 + step) for key in "ab" for step in range(9)
     ]
@@ -158,9 +163,9 @@ def test_points_that_are_sent_twice_are_there_once(
 
 
 def test_points_come_back_as_they_were(
-    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe
+    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe, ids: StudyIds
 ) -> None:
-    run_id = store.create_cell(describe_cell(cells[0]))
+    run_id = store.create_cell(describe_cell(cells[0]), ids)
     points = [Point("a/b", 0, 0.1, 1000), Point("a/b", 1, 1e-30, 1001), Point("c", 5, 2.0, 1002)]
     store.log_points(run_id, [*points, Point("n", 0, math.nan, 1003)])
     back = store.points_of(run_id)
@@ -170,9 +175,9 @@ def test_points_come_back_as_they_were(
 
 
 def test_as_many_points_as_a_request_may_hold_are_taken_at_once(
-    store: Store, home: Home, cells: tuple[TrialSpec, ...], describe_cell: Describe
+    store: Store, home: Home, cells: tuple[TrialSpec, ...], describe_cell: Describe, ids: StudyIds
 ) -> None:
-    run_id = store.create_cell(describe_cell(cells[0]))
+    run_id = store.create_cell(describe_cell(cells[0]), ids)
     store.log_points(run_id, [Point("k", step, 0.5, step) for step in range(MOST_POINTS)])
     assert _rows(home, "SELECT COUNT(*) FROM metrics") == [(MOST_POINTS,)]
     assert len(store.points_of(run_id)) == MOST_POINTS
@@ -193,8 +198,9 @@ def test_a_state_is_a_tag_and_mlflows_status(
     store: Store,
     cells: tuple[TrialSpec, ...],
     describe_cell: Describe,
+    ids: StudyIds,
 ) -> None:
-    run_id = store.create_cell(describe_cell(cells[0]))
+    run_id = store.create_cell(describe_cell(cells[0]), ids)
     store.set_state(run_id, state, {vocabulary.REASON: "why"})
     run = store.client.get_run(run_id)
     assert run.info.status == status
@@ -204,13 +210,17 @@ def test_a_state_is_a_tag_and_mlflows_status(
 
 
 def test_recorded_cells_come_back_with_what_they_measured(
-    store: Store, study: StudySpec, cells: tuple[TrialSpec, ...], describe_cell: Describe
+    store: Store,
+    study: StudySpec,
+    cells: tuple[TrialSpec, ...],
+    describe_cell: Describe,
+    ids: StudyIds,
 ) -> None:
-    finished, running = (store.create_cell(describe_cell(cell)) for cell in cells[:2])
+    finished, running = (store.create_cell(describe_cell(cell), ids) for cell in cells[:2])
     store.log_points(finished, [Point("selected/validation_error", 1, 0.25, 1000)])
     store.set_state(finished, vocabulary.FINISHED, {})
-    store.open_study(replace(study, epoch_scale="0.5"), {})
-    experiment_id = describe_cell(cells[0]).experiment_id
+    store.open_study(study_record(replace(study, epoch_scale="0.5")))
+    experiment_id = ids.experiment
     found = {cell.run_id: cell for cell in store.cells(experiment_id, study.variant)}
     assert set(found) == {finished, running}
     one, other = found[finished], found[running]
@@ -228,42 +238,46 @@ def test_trials_that_another_study_finished_are_found(
     make_study: Callable[..., StudySpec],
     cells: tuple[TrialSpec, ...],
     describe_cell: Describe,
+    ids: StudyIds,
 ) -> None:
-    finished, running, deleted = (store.create_cell(describe_cell(cell)) for cell in cells[:3])
+    finished, running, deleted = (
+        store.create_cell(describe_cell(cell), ids) for cell in cells[:3]
+    )
     for run_id in (finished, deleted):
         store.set_state(run_id, vocabulary.FINISHED, {})
     store.client.delete_run(deleted)
     other = make_study(study="other")
-    store.open_study(other, {})
+    store.open_study(study_record(other))
     trials = [cell.id for cell in expand(other)]
     assert trials == [cell.id for cell in cells]
-    assert store.finished_elsewhere(trials) == {cells[0].id: finished}
-    assert store.finished_elsewhere(trials[1:]) == {}
-    assert store.finished_elsewhere([]) == {}
+    found = store.finished_elsewhere(trials, code="c")
+    assert {trial: cell.run_id for trial, cell in found.items()} == {cells[0].id: finished}
+    assert store.finished_elsewhere(trials[1:], code="c") == {}
+    assert store.finished_elsewhere([], code="c") == {}
     assert running
 
 
 def test_a_cell_that_was_stopped_early_is_no_result_for_another_study(
-    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe
+    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe, ids: StudyIds
 ) -> None:
-    run_id = store.create_cell(describe_cell(cells[0]))
+    run_id = store.create_cell(describe_cell(cells[0]), ids)
     store.set_state(run_id, vocabulary.FINISHED, {vocabulary.STOPPED_EARLY: "after 2 epochs"})
-    assert store.finished_elsewhere([cells[0].id]) == {}
+    assert store.finished_elsewhere([cells[0].id], code="c") == {}
 
 
 def test_deleted_runs_are_gone_and_unknown_ones_too(
-    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe
+    store: Store, cells: tuple[TrialSpec, ...], describe_cell: Describe, ids: StudyIds
 ) -> None:
-    run_id = store.create_cell(describe_cell(cells[0]))
+    run_id = store.create_cell(describe_cell(cells[0]), ids)
     assert not store.is_gone(run_id)
     store.client.delete_run(run_id)
     assert store.is_gone(run_id)
     assert store.is_gone("0" * 32)
-    assert store.find_cell(describe_cell(cells[0])) is None
+    assert store.find_cell(describe_cell(cells[0]), ids) is None
 
 
 def test_a_later_value_of_a_study_follows_the_earlier_one(store: Store, study: StudySpec) -> None:
-    _, run_id = store.open_study(study, {})
+    run_id = store.open_study(study_record(study)).run
     store.log_values(run_id, {"matrix/best": 0.5}, 1000)
     store.log_values(run_id, {"matrix/best": 0.25}, 2000)
     store.log_values(run_id, {"matrix/best": 0.25}, 3000)
@@ -272,7 +286,7 @@ def test_a_later_value_of_a_study_follows_the_earlier_one(store: Store, study: S
 
 
 def test_texts_lie_in_the_home(store: Store, home: Home, study: StudySpec) -> None:
-    _, run_id = store.open_study(study, {})
+    run_id = store.open_study(study_record(study)).run
     store.log_text(run_id, "a text", "plan.json")
     [path] = home.artifacts.rglob("plan.json")
     assert path.read_text() == "a text"
@@ -282,7 +296,8 @@ def test_texts_lie_in_the_home(store: Store, home: Home, study: StudySpec) -> No
 def test_tables_of_a_run_are_listed_once_each_and_replaced(
     store: Store, home: Home, study: StudySpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    experiment_id, run_id = store.open_study(study, {})
+    ids = store.open_study(study_record(study))
+    experiment_id, run_id = ids.experiment, ids.run
     table = pd.DataFrame({"row": ["a", "µ"], "mean": [0.5, math.nan]})
     store.log_table(run_id, table, "one")
     store.log_table(run_id, table, "two")

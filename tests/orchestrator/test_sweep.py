@@ -1,14 +1,18 @@
 """What a sweep refuses and looks at before it starts Ray; its training is in journeys."""
 
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from orchestrator.expansion import expand
-from orchestrator.hold import InUseError, held
+from orchestrator.hold import InUseError
 from orchestrator.home import Home
+from orchestrator.journal import study_key
 from orchestrator.launch import ResourceError, Resources
+from orchestrator.leases import Leases
 from orchestrator.study import StudySpec
 from orchestrator.sweep import SweepOptions, SweepWatcher, data_checksum, sweep
 from trainers.data import SOURCES
@@ -54,10 +58,11 @@ def test_more_than_the_machine_has_is_said_before_anything_is_written(
     assert not home.root.exists()
 
 
-def test_a_home_that_another_sweep_uses_is_left_alone(study: StudySpec, home: Home) -> None:
-    before = sorted(home.root.iterdir())
-    with held(home.journal):
-        lock = home.journal.with_name("journal.db.lock")
-        with pytest.raises(InUseError, match="another bnn-orchestrate"):
-            sweep(study, home, SweepOptions(data_dir=home.data), NOBODY)
-        assert sorted(home.root.iterdir()) == sorted([*before, lock])
+def test_a_search_for_which_another_sweep_draws_is_left_alone(
+    make_search: Callable[..., StudySpec], home: Home
+) -> None:
+    search = make_search()
+    with closing(Leases(home.journal)) as leases:
+        assert leases.claim(f"search {study_key(search.name, search.variant)}")
+        with pytest.raises(InUseError, match=r"is drawing for the search 'tiny-search'; wait"):
+            sweep(search, home, SweepOptions(data_dir=home.data), NOBODY)

@@ -61,8 +61,6 @@ class Played:
             self.record(study, errors, state=state)
         return Outcome(
             plan=plan(study),
-            experiment_id="",
-            parent_run_id="",
             failures=tuple(
                 Failure(name=name, reason="it broke", log=Path("a.log")) for name in failed
             ),

@@ -12,6 +12,7 @@ from orchestrator.home import Home
 from orchestrator.journal import CellDescription, Journal, Point
 from orchestrator.record import Store
 from orchestrator.study import StudySpec, TrialSpec
+from orchestrator.study_record import study_record
 
 Cli = Callable[..., Any]
 POINTS = [Point("train/loss", step, 1 / (1 + step), 1000 + step) for step in range(3)]
@@ -20,10 +21,9 @@ POINTS = [Point("train/loss", step, 1 / (1 + step), 1000 + step) for step in ran
 @pytest.fixture
 def waiting(home: Home, study: StudySpec, cells: tuple[TrialSpec, ...]) -> CellDescription:
     """A finished cell that MLflow has heard nothing of."""
-    experiment_id, run_id = Store(home).open_study(study, {})
-    ids = {"experiment_id": experiment_id, "parent_run_id": run_id}
-    description = describe(cells[0], study, **ids, tags={})
+    description = describe(cells[0], study, tags={})
     journal = Journal(home.journal)
+    journal.begin_study(study_record(study))
     journal.begin(description)
     journal.append(description.cell, POINTS)
     journal.end(description.cell, vocabulary.FINISHED, {})
@@ -31,12 +31,14 @@ def waiting(home: Home, study: StudySpec, cells: tuple[TrialSpec, ...]) -> CellD
     return description
 
 
-def test_what_waits_is_delivered_once(cli: Cli, home: Home, waiting: CellDescription) -> None:
+def test_what_waits_is_delivered_once(
+    cli: Cli, home: Home, study: StudySpec, waiting: CellDescription
+) -> None:
     answer = cli("sync", "--home", str(home.root))
     assert (answer.code, answer.err) == (0, "")
     assert answer.out == f"3 points of 1 cells delivered to {home.tracking_uri}\n"
     store = Store(home)
-    run_id = store.find_cell(waiting)
+    run_id = store.find_cell(waiting, store.open_study(study_record(study)))
     assert run_id is not None
     assert store.points_of(run_id) == POINTS
     assert store.tags_of(run_id)[vocabulary.STATE] == vocabulary.FINISHED

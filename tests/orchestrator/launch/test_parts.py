@@ -13,6 +13,7 @@ from orchestrator.axes import Axis, read_axis
 from orchestrator.launch.parts import (
     ReadyCells,
     Search,
+    StopRequest,
     limited,
     search_parts,
     tune_scheduler,
@@ -150,7 +151,7 @@ def test_optuna_is_told_what_was_measured_before() -> None:
 @pytest.mark.parametrize("slots", [1, 2])
 def test_a_searcher_draws_no_more_than_slots_before_a_trial_ends(slots: int) -> None:
     space, algorithm = _parts(OptunaSearch(num_samples=9))
-    one = cast(Any, limited(algorithm, slots=slots))
+    one = cast(Any, limited(algorithm, slots=slots, stop=StopRequest()))
     assert one.set_search_properties("objective", "min", space)
     drawn = [one.suggest(str(number)) for number in range(slots + 2)]
     assert [bool(config) for config in drawn] == [True] * slots + [False] * 2
@@ -158,17 +159,51 @@ def test_a_searcher_draws_no_more_than_slots_before_a_trial_ends(slots: int) -> 
     assert one.suggest("next")
 
 
-def test_a_grid_and_a_random_search_have_no_more_trials_at_once_than_slots() -> None:
-    for algorithm in (BasicVariantGenerator(), _parts(RandomSearch(num_samples=9))[1]):
-        generator = limited(algorithm, slots=3)
-        assert isinstance(generator, BasicVariantGenerator)
-        assert generator.max_concurrent == 3
+def test_a_random_search_has_no_more_trials_at_once_than_slots() -> None:
+    generator = limited(_parts(RandomSearch(num_samples=9))[1], slots=3, stop=StopRequest())
+    assert isinstance(generator, BasicVariantGenerator)
+    assert generator.max_concurrent == 3
+
+
+def test_nothing_is_drawn_after_a_wish_to_stop(ready: ReadyCells) -> None:
+    stop = StopRequest()
+    drawn = cast(Any, limited(_parts(RandomSearch(num_samples=9))[1], slots=3, stop=stop))
+    cells = cast(Any, limited(ready, slots=3, stop=stop))
+    assert cells.suggest("t1")
+    assert not drawn.is_finished()
+    stop.is_made = True
+    assert drawn.is_finished()
+    assert cells.suggest("t2") == ReadyCells.FINISHED
+
+
+def test_where_nothing_runs_and_all_that_is_left_is_with_others_it_is_the_end() -> None:
+    answers: dict[str, bool | None] = {}
+    cells = {name: TrialSpec(train=TRAIN, labels={"order": name}) for name in ("a", "b", "c")}
+    ready = ReadyCells(Beginnings(cells, take=lambda key: answers.get(key, True)))
+    answers |= {"b": False, "c": None}
+    assert ready.suggest("t1") == {"cell": "a", "begins": 0, "leaves": []}
+    assert ready.suggest("t2") is None
+    ready.on_trial_complete("t1", {"objective": 0.5, "epoch": 6, "left": []})
+    assert ready.suggest("t2") == ReadyCells.FINISHED
+    answers["b"] = True
+    assert ready.suggest("t2") == {"cell": "b", "begins": 0, "leaves": []}
+    assert len(ready.beginnings) == 0
 
 
 def test_limits_leave_a_random_search_its_seed() -> None:
     space, algorithm = _parts(RandomSearch(num_samples=3, seed=5))
-    state = cast(Any, limited(algorithm, slots=2))._random_state
+    state = cast(Any, limited(algorithm, slots=2, stop=StopRequest()))._random_state
     assert [space["x"].sample(random_state=state) for _ in range(3)] == _drawn_at_random(5)
+
+
+TRAIN = TrainSpec.from_mapping(
+    {
+        "model": {"name": "mlp", "widths": [64, 8, 10]},
+        "data": "digits",
+        "optimizer": {"name": "adam", "lr": 0.01},
+        "epochs": 6,
+    }
+)
 
 
 @pytest.fixture
@@ -194,7 +229,7 @@ def ready() -> ReadyCells:
 
 
 def test_cells_are_handed_out_when_they_are_ready(ready: ReadyCells) -> None:
-    limiter = cast(Any, limited(ready, slots=3))
+    limiter = cast(Any, limited(ready, slots=3, stop=StopRequest()))
     assert limiter.suggest("t1") == {"cell": "forward", "begins": 0, "leaves": [2]}
     assert limiter.suggest("t2") == {"cell": "213", "begins": 0, "leaves": []}
     assert limiter.suggest("t3") is None

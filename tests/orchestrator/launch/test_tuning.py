@@ -1,9 +1,7 @@
 """Tune's events on their way to the listener; no test here starts Ray."""
 
-import os
 import pickle
 import signal
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +9,8 @@ from typing import Any, cast
 import pytest
 
 from orchestrator.launch import tuning
-from orchestrator.launch.tuning import failure_reason
+from orchestrator.launch.parts import StopRequest
+from orchestrator.launch.tuning import Listener, failure_reason
 
 TRACEBACK = """\
 1 (occurred at 2026-01-02_03-04-05)
@@ -164,18 +163,57 @@ def test_a_bridge_that_was_pickled_tells_nobody(make_trial: Callable[..., _Trial
     bridge.on_step_end(1, [])
 
 
-def test_a_request_to_end_is_an_interruption_while_trials_run() -> None:
-    def wait() -> None:
-        with tuning._terminated_like_interrupted():
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(5)
+class _Told:
+    """A listener that counts how often it was told of a wish to stop."""
 
-    before = signal.getsignal(signal.SIGTERM)
-    # A shell's background jobs are started with interrupts ignored.
-    interrupts = signal.signal(signal.SIGINT, signal.default_int_handler)
+    def __init__(self) -> None:
+        self.times = 0
+
+    def stopping(self) -> None:
+        self.times += 1
+
+
+def _signalled(*numbers: int, during: Callable[[], None] = lambda: None) -> tuple[bool, int]:
+    """Whether the wish was made, and how often the listener was told of it."""
+    stop, told = StopRequest(), _Told()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with tuning._stopped_by_signals(stop, cast(Listener, told)):
+        during()
+        for number in numbers:
+            signal.raise_signal(number)
+    assert handlers == {number: signal.getsignal(number) for number in handlers}
+    return stop.is_made, told.times
+
+
+def test_one_interrupt_is_a_wish_to_stop_at_the_end_of_the_epoch() -> None:
+    assert _signalled(signal.SIGINT) == (True, 1)
+    assert _signalled() == (False, 0)
+
+
+@pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)])
+def test_two_interrupts_or_a_termination_end_tune_at_once(numbers: tuple[int, ...]) -> None:
+    heard: list[int] = []
+
+    def listen() -> None:
+        # As Tune does while it runs.
+        signal.signal(signal.SIGUSR1, lambda number, frame: heard.append(number))
+
     try:
-        with pytest.raises(KeyboardInterrupt, match=r"^$"):
-            wait()
+        assert _signalled(*numbers, during=listen) == (True, len(numbers) - 1)
     finally:
-        signal.signal(signal.SIGINT, interrupts)
-    assert signal.getsignal(signal.SIGTERM) == before
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    assert heard == [signal.SIGUSR1]
+
+
+def test_before_tune_listens_a_termination_is_an_interrupt() -> None:
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        _signalled(signal.SIGTERM)
+
+
+def test_a_trial_ends_with_its_next_report_after_a_wish_to_stop() -> None:
+    stop = StopRequest()
+    stopper = tuning._AtEpochEnd(stop)
+    assert not stopper("t1", {})
+    stop.is_made = True
+    assert stopper("t1", {})
+    assert not stopper.stop_all()

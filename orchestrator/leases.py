@@ -1,0 +1,137 @@
+"""Which process trains what: one at a time, and what a dead one held is free again.
+
+A lease is a row in the journal, so that sweeps that use one home see each other's. It ends when
+its holder says so, when the holder is gone (a file that the holder locks is not locked any more),
+or when it was not renewed for a while, as on a machine that hangs.
+"""
+
+import fcntl
+import os
+import platform
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+LEASE_S = 120.0
+"""Seconds after which a lease that was not renewed is free."""
+RENEW_S = 20.0
+_TABLE = """
+CREATE TABLE IF NOT EXISTS leases (
+    what TEXT PRIMARY KEY,   -- id of a trial, or whatever only one may do
+    holder TEXT NOT NULL,
+    name TEXT NOT NULL,      -- the holder's, for people
+    until REAL NOT NULL      -- seconds since the epoch
+)
+"""
+
+
+class Leases:
+    """The leases of one process.
+
+    Args:
+        journal: The journal's file; lock files lie in a folder beside it.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(self, journal: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        self.name = f"process {os.getpid()} on {platform.node() or 'this machine'}"
+        self._holder = secrets.token_hex(8)
+        self._folder = journal.with_name(f"{journal.name}.holders")
+        self._renewed_at = clock()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # Not inherited by the processes that this one starts, so that it is free when we are gone.
+        hidden = self._folder / f".{self._holder}"
+        self._lock = os.open(hidden, os.O_RDWR | os.O_CREAT, 0o644)
+        _try_lock(self._lock)
+        # Nobody may meet it unlocked, and take it for a dead one's.
+        hidden.rename(self._folder / self._holder)
+        self._db = sqlite3.connect(
+            journal, timeout=30, isolation_level=None, check_same_thread=False
+        )
+        self._db.execute(_TABLE)
+        self._tidy()
+
+    def claim(self, what: str) -> bool:
+        """Takes a lease; False if another process has it."""
+        now = self.clock()
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            row = self._db.execute(
+                "SELECT holder, until FROM leases WHERE what = ?", (what,)
+            ).fetchone()
+            if row is not None and row[0] != self._holder and self._is_held(*row, now=now):
+                return False
+            self._db.execute(
+                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)",
+                (what, self._holder, self.name, now + LEASE_S),
+            )
+            return True
+        finally:
+            self._db.execute("COMMIT")
+
+    def is_ours(self, what: str) -> bool:
+        """Whether this process has a lease."""
+        row = self._db.execute("SELECT holder FROM leases WHERE what = ?", (what,)).fetchone()
+        return row is not None and row[0] == self._holder
+
+    def holder_of(self, what: str) -> str | None:
+        """Who has a lease, for people; None if nobody has."""
+        query = "SELECT holder, until, name FROM leases WHERE what = ?"
+        row = self._db.execute(query, (what,)).fetchone()
+        if row is None or not self._is_held(row[0], row[1], now=self.clock()):
+            return None
+        return str(row[2])
+
+    def renew(self) -> None:
+        """Renews all leases of this process, if it is time; call it every few seconds."""
+        now = self.clock()
+        if now - self._renewed_at < RENEW_S:
+            return
+        self._renewed_at = now
+        query = "UPDATE leases SET until = ? WHERE holder = ?"
+        self._db.execute(query, (now + LEASE_S, self._holder))
+
+    def release(self, what: str) -> None:
+        """Gives a lease back."""
+        query = "DELETE FROM leases WHERE what = ? AND holder = ?"
+        self._db.execute(query, (what, self._holder))
+
+    def close(self) -> None:
+        """Gives all leases back."""
+        self._db.execute("DELETE FROM leases WHERE holder = ?", (self._holder,))
+        self._db.close()
+        (self._folder / self._holder).unlink(missing_ok=True)
+        os.close(self._lock)
+
+    def _is_held(self, holder: str, until: float, *, now: float) -> bool:
+        return until > now and (holder == self._holder or self._lives(holder))
+
+    def _lives(self, holder: str) -> bool:
+        """Whether a holder still has its lock file locked."""
+        try:
+            descriptor = os.open(self._folder / holder, os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            return not _try_lock(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _tidy(self) -> None:
+        """Removes what dead processes left."""
+        for path in self._folder.glob("[!.]*"):
+            if not self._lives(path.name):
+                path.unlink(missing_ok=True)
+                self._db.execute("DELETE FROM leases WHERE holder = ?", (path.name,))
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Whether the file is locked by us now; on file systems without locks it never is."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
