@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator import vocabulary
-from orchestrator.home import Home
+from orchestrator.network_record import cell_tags, log_network
 from orchestrator.record import Store
 from trainers.data import SOURCES
 from trainers.engine.checkpoint import CheckpointPolicy
+from trainers.engine.storage import Place
 from trainers.errors import Fault, MissingDataError, SpecError
 from trainers.export.load import PackedFile, read_packed
 from trainers.export.measure import largest_difference, splits_of
@@ -63,13 +64,13 @@ class Exported:
 
 
 def trained_cell(
-    store: Store, home: Home, run_id: str, *, retrain: bool, threads: int, data_dir: Path
+    store: Store, checkpoints: Place, run_id: str, *, retrain: bool, threads: int, data_dir: Path
 ) -> TrainedCell:
     """The network of a finished cell: the best that was kept, else the last.
 
     Args:
         store: Has the run.
-        home: Has the checkpoints.
+        checkpoints: Where they lie, a folder a trial.
         run_id: The run.
         retrain: Where no checkpoint was kept, train the trial again, here and on a CPU.
         threads: torch's threads for that; a sweep's trials have one, unless told otherwise.
@@ -79,18 +80,21 @@ def trained_cell(
         StoreError: If there is no such run, or it is no finished cell.
         SpecError: If no network was kept, or training again did not end with the same bits.
     """
-    tags = store.cell_tags(run_id)
+    tags = cell_tags(store, run_id)
     if vocabulary.TRAIN not in tags:
         what = "was recorded by an earlier version, which did not note the trial in full"
         raise SpecError(Fault(run_id, what, "sweep the study again in another --home"))
     spec = TrainSpec.from_mapping(json.loads(tags[vocabulary.TRAIN]))
     recorded = tags.get(vocabulary.WEIGHTS_SHA256, "")
-    network = restored(spec, home.checkpoints / tags[vocabulary.TRIAL])
+    network = restored(spec, checkpoints / tags[vocabulary.TRIAL])
     if network is None and retrain:
         network = _retrained(spec, recorded, threads=threads, data_dir=data_dir)
     if network is None:
-        what = f"keeps no network of its {spec.epochs} epochs in {home.checkpoints}"
-        hint = "sweep with --set checkpoint.policy=best, or add --retrain to train it again here"
+        what = f"keeps no network of its {spec.epochs} epochs in {checkpoints}"
+        hint = (
+            "sweep with --set checkpoint.policy=best, name their --storage if they lie elsewhere, "
+        )
+        hint += "or add --retrain to train it again here"
         raise SpecError(Fault(run_id, what, hint))
     if network.which == "last" and recorded not in ("", network.weights_sha256):
         what = "has another network in its last checkpoint than the one that was recorded"
@@ -118,7 +122,7 @@ def export_cell(
     export_packed(model, path, cell.metadata, format=format)
     file = read_packed(path)
     compared = _compared(cell, file, data_dir=data_dir)
-    uri = store.log_network(cell.run_id, path, shape=facts.shape, num_classes=facts.num_classes)
+    uri = log_network(store, cell.run_id, path, shape=facts.shape, num_classes=facts.num_classes)
     tags = {vocabulary.EXPORT: file.checksum}
     tags[vocabulary.EXPORT_VERIFIED] = "true" if compared.verified else "false"
     store.set_tags(cell.run_id, tags)

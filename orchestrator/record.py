@@ -8,9 +8,7 @@ import logging
 import os
 import socket
 import sqlite3
-import tempfile
 import urllib.parse
-import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,22 +22,10 @@ from orchestrator.journal import CellDescription, Point, StudyRecord
 os.environ.update({**CLIENT_DEFAULTS, **os.environ})
 
 import mlflow
-import numpy as np
 import pandas as pd
 import requests
-from mlflow.entities import (
-    LoggedModelOutput,
-    LoggedModelStatus,
-    Metric,
-    Param,
-    Run,
-    RunStatus,
-    RunTag,
-    ViewType,
-)
+from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
-from mlflow.types.schema import Schema, TensorSpec
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -300,61 +286,6 @@ class Store:
         ]
         for start in range(0, len(metrics), MOST_POINTS):
             self.client.log_batch(run_id, metrics=metrics[start : start + MOST_POINTS])
-
-    def cell_tags(self, run_id: str) -> dict[str, str]:
-        """The tags of a finished cell's run.
-
-        Raises:
-            StoreError: If there is no such run, or it is no finished cell.
-        """
-        try:
-            tags = self.tags_of(run_id)
-        except MlflowException as error:
-            raise StoreError(f"{self.home.tracking_uri} has no run '{run_id}'") from error
-        if tags.get(vocabulary.KIND) != vocabulary.CELL:
-            raise StoreError(f"the run '{run_id}' is no cell of a study")
-        if tags.get(vocabulary.STATE) != vocabulary.FINISHED:
-            state = tags.get(vocabulary.STATE, vocabulary.RUNNING)
-            raise StoreError(f"the cell of run '{run_id}' is {state}, not finished")
-        return tags
-
-    def log_network(
-        self, run_id: str, file: Path, *, shape: Sequence[int], num_classes: int
-    ) -> str:
-        """Records an exported network as a model of its run; the URI to load or serve it by.
-
-        The model is a folder with the file and what MLflow needs to load it; nothing is pickled.
-
-        Args:
-            run_id: The run.
-            file: The network, packed.
-            shape: Channels, height, width of an image.
-            num_classes: How many scores there are of each.
-        """
-        number = np.dtype("float32")
-        signature = ModelSignature(
-            inputs=Schema([TensorSpec(number, (-1, *shape))]),
-            outputs=Schema([TensorSpec(number, (-1, num_classes))]),
-        )
-        run = self.client.get_run(run_id)
-        model = self.client.create_logged_model(
-            run.info.experiment_id, vocabulary.NETWORK_MODEL, source_run_id=run_id
-        )
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            # It would rather have an example of the input than its shape.
-            warnings.simplefilter("ignore", UserWarning)
-            mlflow.pyfunc.save_model(
-                Path(folder, "model"),
-                loader_module="orchestrator.flavour",
-                data_path=str(file),
-                signature=signature,
-                pip_requirements=["bnn-orchestrate"],
-                mlflow_model=Model(run_id=run_id, model_id=model.model_id),
-            )
-            self.client.log_model_artifacts(model.model_id, str(Path(folder, "model")))
-        self.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
-        self.client.log_outputs(run_id, models=[LoggedModelOutput(model.model_id, 0)])
-        return str(model.model_uri)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Tags of a run; those that are there are replaced."""

@@ -90,4 +90,4 @@ PROTOCOL_ARTIFACT = "protocol"  # the matrix of the full runs with the gaps to b
 FAILURE_ARTIFACT = "failure.txt"
 CHECKPOINT_ARTIFACTS = "checkpoints"  # a folder: what the study's `checkpoint.upload` asks for
 UPLOAD = "upload"  # in the journal only: which checkpoints MLflow is still to get
-NETWORK_MODEL = "network"  # what MLflow calls the exported network of a run
+NETWORK_ARTIFACT = "network"  # what MLflow calls the exported network of a run

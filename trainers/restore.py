@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -13,6 +12,7 @@ from trainers.build import build_network
 from trainers.engine.checkpoint import CheckpointPolicy, Checkpoints
 from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics
+from trainers.engine.storage import Place
 from trainers.spec import TrainSpec
 
 
@@ -33,14 +33,14 @@ class Restored:
     weights_sha256: str
 
 
-def restored(spec: TrainSpec, folder: Path) -> Restored | None:
+def restored(spec: TrainSpec, folder: Place) -> Restored | None:
     """The best network of a trial that is kept, else the last; None if neither is.
 
     A checkpoint counts only from the epoch on in which every layer is binary that shall be.
 
     Args:
         spec: The trial.
-        folder: The trial's own folder of checkpoints.
+        folder: The trial's own folder of checkpoints, here or behind a URL.
     """
     checkpoints = Checkpoints(folder, policy=CheckpointPolicy(), identity=identity(spec))
     final_from = spec.layers.final_from(epochs=spec.epochs)

@@ -198,7 +198,10 @@ def _checkpoints(spec: TrainSpec, options: RunOptions, note: Note | None) -> Che
     if options.checkpoint_dir is None:
         return None
     return Checkpoints(
-        options.checkpoint_dir, policy=options.checkpoints, identity=identity(spec), note=note
+        options.checkpoint_dir,
+        policy=options.checkpoints,
+        identity=identity(spec),
+        note=note,
     )
 
 

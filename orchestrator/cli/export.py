@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.faults import EXIT_FAILED
-from orchestrator.cli.options import add_data_dir, add_home, add_verbose, home_of
+from orchestrator.cli.options import (
+    add_data_dir,
+    add_home,
+    add_storage,
+    add_verbose,
+    home_of,
+    storage_of,
+)
 from orchestrator.cli.train import data_dir_of
 
 if TYPE_CHECKING:
@@ -42,6 +49,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "--threads", type=int, default=1, metavar="N", help="torch's threads for --retrain; 1"
     )
     add_data_dir(parser)
+    add_storage(parser)
     add_home(parser)
     add_verbose(parser)
     parser.set_defaults(run=run)
@@ -51,12 +59,14 @@ def run(args: argparse.Namespace) -> int:
     """Writes the file and says what is in it; 1 if it does not compute what it should."""
     from orchestrator.export import export_cell, trained_cell
     from orchestrator.record import Store
+    from trainers import place_at
 
-    home, data_dir = home_of(args), data_dir_of(args)
+    home, data_dir, storage = home_of(args), data_dir_of(args), storage_of(args)
+    checkpoints = place_at(storage) if storage else home.checkpoints
     run_id = _run_id(args.run_id, home)
     store = Store(home)
     cell = trained_cell(
-        store, home, run_id, retrain=args.retrain, threads=args.threads, data_dir=data_dir
+        store, checkpoints, run_id, retrain=args.retrain, threads=args.threads, data_dir=data_dir
     )
     args.output.parent.mkdir(parents=True, exist_ok=True)
     done = export_cell(store, cell, args.output, format=args.format, data_dir=data_dir)

@@ -17,7 +17,7 @@ from orchestrator.export import TrainedCell, export_cell, trained_cell
 from orchestrator.home import Home
 from orchestrator.record import Store, StoreError
 from orchestrator.study import StudySpec
-from orchestrator.study_record import parent_tags
+from orchestrator.study_record import study_record
 from trainers import CheckpointPolicy, MissingDataError, RunOptions, SpecError, export_packed, run
 from trainers.engine.checkpoint import Policy
 
@@ -43,10 +43,8 @@ def recorded(home: Home, store: Store, study: StudySpec) -> Recorded:
             num_threads=1, checkpoint_dir=folder, checkpoints=CheckpointPolicy(policy=policy)
         )
         result = run(cell.train, options=options)
-        experiment_id, parent = store.open_study(study, parent_tags(study))
-        run_id = store.create_cell(
-            describe(cell, study, experiment_id=experiment_id, parent_run_id=parent, tags={})
-        )
+        ids = store.open_study(study_record(study))
+        run_id = store.create_cell(describe(cell, study, tags={}), ids)
         store.set_state(run_id, state, {vocabulary.WEIGHTS_SHA256: result.weights_sha256})
         return run_id
 
@@ -57,7 +55,7 @@ def recorded(home: Home, store: Store, study: StudySpec) -> Recorded:
 def found(home: Home, store: Store, tmp_path: Path) -> Found:
     def find(run_id: str, **changes: Any) -> TrainedCell:
         options = {"retrain": False, "threads": 1, "data_dir": tmp_path} | changes
-        return trained_cell(store, home, run_id, **options)
+        return trained_cell(store, home.checkpoints, run_id, **options)
 
     return find
 
@@ -91,7 +89,7 @@ def test_mlflow_loads_the_recorded_file_and_gives_class_scores(
     cell = found(run_id)
     done = export_cell(store, cell, tmp_path / "net.bnn", format="packed", data_dir=tmp_path)
     model = store.client.get_logged_model(done.model_uri.rpartition("/")[2])
-    assert (model.source_run_id, model.name) == (run_id, vocabulary.NETWORK_MODEL)
+    assert (model.source_run_id, model.name) == (run_id, vocabulary.NETWORK_ARTIFACT)
     folder = Path(model.artifact_location.removeprefix("file://"))
     assert (folder / "data" / "net.bnn").read_bytes() == (tmp_path / "net.bnn").read_bytes()
     assert not [path for path in folder.rglob("*") if path.suffix in (".pkl", ".pickle")]
@@ -113,7 +111,7 @@ def test_without_a_checkpoint_it_is_said_how_to_get_one_and_training_again_helps
     recorded: Recorded, found: Found
 ) -> None:
     run_id = recorded(policy="none")
-    with pytest.raises(SpecError, match=r"checkpoint\.policy=best, or add --retrain"):
+    with pytest.raises(SpecError, match=r"checkpoint.policy=best, name their --storage"):
         found(run_id)
     assert found(run_id, retrain=True).network.which == "best"
 
@@ -186,7 +184,7 @@ def test_runs_that_are_no_finished_cells_are_refused(
 ) -> None:
     with pytest.raises(StoreError, match="has no run 'abc'"):
         found("abc")
-    _, parent = store.open_study(study, parent_tags(study))
+    parent = store.open_study(study_record(study)).run
     with pytest.raises(StoreError, match="is no cell of a study"):
         found(parent)
     with pytest.raises(StoreError, match="is failed, not finished"):
@@ -204,5 +202,5 @@ def test_a_cell_that_did_not_note_its_trial_is_refused(
 
 def test_every_cell_notes_its_trial_in_full(study: StudySpec) -> None:
     cell = expand(replace(study, epoch_scale="0.5"))[2]
-    tags = describe(cell, study, experiment_id="1", parent_run_id="p", tags={}).tags
+    tags = describe(cell, study, tags={}).tags
     assert json.loads(tags[vocabulary.TRAIN]) == cell.train.to_mapping()

@@ -75,7 +75,7 @@ def test_a_network_whose_layers_are_not_all_binary_yet_does_not_count(
     class Stopper:
         def on_epoch_end(self, metrics: object) -> None:
             self.seen = getattr(self, "seen", 0) + 1
-            if self.seen == 3:
+            if self.seen == 2:
                 raise Stop("enough")
 
     options = RunOptions(

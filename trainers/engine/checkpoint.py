@@ -157,8 +157,13 @@ class Checkpoints:
 
     def load_best(self) -> Checkpoint | None:
         """That of the lowest validation error, if it is kept, whole and of this trial."""
-        found = (self._read(name) for name in reversed(_of_kind("best", self._files())))
-        return next((checkpoint for checkpoint in found if checkpoint is not None), None)
+        try:
+            found = _of_kind("best", self._files())
+        except OSError as error:
+            self._note(f"the checkpoints in {self.folder} cannot be read: {error}")
+            return None
+        read = (self._read(name) for name in reversed(found))
+        return next((checkpoint for checkpoint in read if checkpoint is not None), None)
 
     @property
     def any(self) -> bool:

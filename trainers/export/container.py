@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainers.engine.storage import write_atomically
+from trainers.engine.storage import write
 from trainers.errors import Fault, SpecError
 
 CHECKSUM = "sha256"
@@ -60,7 +60,7 @@ def write_container(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[st
     # The library writes the texts in any order; in ours, equal networks are equal files.
     described = json.dumps({**header, "__metadata__": texts}, separators=(",", ":")).encode()
     described += b" " * (-len(described) % 8)
-    write_atomically(path, len(described).to_bytes(8, "little") + described + payload)
+    write(path, len(described).to_bytes(8, "little") + described + payload)
 
 
 def read_container(path: Path) -> Container:
