@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orchestrator import vocabulary
 from orchestrator.client_environment import CLIENT_DEFAULTS
+from orchestrator.collection import uncollected
 from orchestrator.home import Home, masked
 from orchestrator.journal import CellDescription, Point, StudyRecord
 
@@ -306,13 +307,14 @@ class Store:
         runs: list[Run] = []
         token: str | None = None
         while True:
-            page = self.client.search_runs(
-                list(experiments),
-                filter_string=wanted,
-                run_view_type=ViewType.ACTIVE_ONLY,
-                max_results=_PAGE,
-                page_token=token,
-            )
+            with uncollected():
+                page = self.client.search_runs(
+                    list(experiments),
+                    filter_string=wanted,
+                    run_view_type=ViewType.ACTIVE_ONLY,
+                    max_results=_PAGE,
+                    page_token=token,
+                )
             runs += page
             token = page.token
             if not token:
