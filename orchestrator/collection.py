@@ -1,4 +1,4 @@
-"""Python's garbage collection, which looks through all objects again and again as they get more."""
+"""Python's garbage collection: it looks through all objects, again and again as they get more."""
 
 import gc
 from collections.abc import Iterator
