@@ -11,6 +11,7 @@ from orchestrator.hold import InUseError, held
 from orchestrator.home import masked
 from orchestrator.journal import Entry, Journal, StudyRecord
 from orchestrator.record import MOST_POINTS, Store, StudyIds, may_answer_later
+from orchestrator.uploading import upload_checkpoints
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -147,7 +148,11 @@ class Delivery:
         if vocabulary.FAILURE_ARTIFACT in tags:
             text = tags.pop(vocabulary.FAILURE_ARTIFACT)
             self.store.log_text(run_id, text, vocabulary.FAILURE_ARTIFACT)
+        upload = tags.pop(vocabulary.UPLOAD, None)
         self.store.set_state(run_id, entry.state, tags)
+        if upload is not None:
+            # Last: the cell is recorded, whatever becomes of large files.
+            upload_checkpoints(self.store, run_id, upload)
         self.journal.mark_state_sent(cell, entry.state)
 
     def _run_of(self, entry: Entry) -> tuple[str, str | None]:

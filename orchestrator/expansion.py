@@ -116,7 +116,8 @@ def _spec_at(study: StudySpec, points: Iterable[Point]) -> TrainSpec:
     mapping: dict[Any, Any] = copy.deepcopy(dict(study.base_mapping))
     for point in points:
         for path, value in point.items():
-            set_path(mapping, path.split("."), value)
+            # Another axis may set something inside the value.
+            set_path(mapping, path.split("."), copy.deepcopy(value))
     return TrainSpec.from_mapping(mapping)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import vocabulary
+from orchestrator.free_space import DiskFullError, is_full
 
 SCHEMA = 2
 _TABLES = """
@@ -132,6 +133,9 @@ class Point:
 class Journal:
     """The journal of one store; used by several threads, and by several processes.
 
+    Once its disk has refused something nothing more is written, or an epoch could be missing
+    between two others: whatever writes raises DiskFullError from then on.
+
     Args:
         path: Its file; made, with its folder, where there is none.
 
@@ -143,6 +147,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._lock = threading.Lock()
+        self._refused: DiskFullError | None = None
         try:
             self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -156,6 +161,8 @@ class Journal:
             self._db.executescript(_TABLES)
             self._db.execute(f"PRAGMA user_version={SCHEMA}")
         except sqlite3.DatabaseError as error:
+            if is_full(error):
+                raise JournalError(str(DiskFullError.at(path, error))) from error
             what = f"{path} cannot be used as a journal: {error}"
             way = "move it away to go on: a new one is filled from MLflow and the checkpoints"
             raise JournalError(f"{what}; {way}") from error
@@ -307,8 +314,17 @@ class Journal:
 
     @contextmanager
     def _write(self) -> Any:
-        with self._lock, self._db:
-            yield self._db
+        with self._lock:
+            if self._refused is not None:
+                raise self._refused
+            try:
+                with self._db:
+                    yield self._db
+            except sqlite3.OperationalError as error:
+                if not is_full(error):
+                    raise
+                self._refused = DiskFullError.at(self.path, error)
+                raise self._refused from error
 
     def _read(self, query: str, *arguments: object) -> list[Any]:
         with self._lock:

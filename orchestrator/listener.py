@@ -1,8 +1,10 @@
 """What the driver does with each event of a sweep: journal first, then count, then tell."""
 
+import logging
 import re
+import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +12,18 @@ from typing import Any, Protocol
 
 from orchestrator import vocabulary
 from orchestrator.delivery import Delivery
+from orchestrator.free_space import DiskFullError
 from orchestrator.journal import CellDescription, Journal, Point
 from orchestrator.leases import Leases
 from orchestrator.progress import Progress
 from orchestrator.study import TrialSpec
 from orchestrator.work import Work
 from orchestrator.worker import Report
+
+log = logging.getLogger(__name__)
+
+MOST_NOTE = 4000
+"""Characters of a tag; MLflow takes 8,000."""
 
 LONGEST_NAME = 100
 """Characters of a cell's name in that of its log; its id follows."""
@@ -44,6 +52,9 @@ class Watcher(Protocol):
 
     def stopping(self) -> None:
         """Somebody wishes to stop: what runs comes to the end of its epoch."""
+
+    def cell_noted(self, name: str, *, note: str) -> None:
+        """Something went wrong in a cell and was done without."""
 
 
 class SweepListener:
@@ -82,11 +93,14 @@ class SweepListener:
         self.logs = logs
         self.failures: list[Failure] = []
         self.train_s = self.journal_s = 0.0
+        self.refused: DiskFullError | None = None
+        """Why nothing can be journaled any more; the sweep is to end then."""
         self._cells: dict[str, TrialSpec] = {}
         self._last: dict[str, Report] = {}
         self._begins: dict[str, int] = {}
         self._over: set[str] = set()
         self._is_stopping = False
+        self._notes: dict[str, list[str]] = {}
 
     def started(self, config: Mapping[str, Any]) -> None:
         """Journals that a cell begins, or begins again."""
@@ -103,6 +117,7 @@ class SweepListener:
         with self._journaling():
             self.journal.append(key, points)
         self._last[key] = report
+        self._tell(key, report.get("notes", ()))
         inherited = sum(report["inherited"].values())
         # Epochs that others trained are the first ones, and were counted where they were trained.
         own = [item for item in report["points"] if item[0] >= inherited]
@@ -124,7 +139,7 @@ class SweepListener:
             return
         cell, last = self._cells[key], self._last.pop(key)
         objective = last[vocabulary.OBJECTIVE]
-        tags = _inherited_tags(last)
+        tags = self._tags(key, last) | self.work.uploads(cell)
         if "weights_sha256" in last:
             tags[vocabulary.WEIGHTS_SHA256] = last["weights_sha256"]
         else:
@@ -150,7 +165,7 @@ class SweepListener:
         tags = {
             vocabulary.REASON: reason,
             vocabulary.FAILURE_ARTIFACT: details or reason,
-            **_inherited_tags(self._last.get(key)),
+            **self._tags(key, self._last.get(key)),
         }
         with self._journaling():
             self.journal.end(key, vocabulary.FAILED, tags)
@@ -176,14 +191,36 @@ class SweepListener:
     def interrupt(self) -> None:
         """Journals that the cells which still run were interrupted."""
         for key in self.progress.running:
-            tags = _inherited_tags(self._last.get(key))
-            self.journal.end(key, vocabulary.INTERRUPTED, tags)
+            tags = self._tags(key, self._last.get(key))
+            with self._journaling():
+                self.journal.end(key, vocabulary.INTERRUPTED, tags)
 
     @contextmanager
     def _journaling(self) -> Iterator[None]:
         started = time.perf_counter()
-        yield
+        try:
+            yield
+        except DiskFullError as error:
+            if self.refused is None:
+                self.refused = error
+                # As Ctrl-C: to raise in Tune's loop would fail one cell, and train the others on.
+                signal.raise_signal(signal.SIGINT)
         self.journal_s += time.perf_counter() - started
+
+    def _tell(self, key: str, notes: Iterable[str]) -> None:
+        """What a cell notes, once each, however often it is said and the cell tried."""
+        cell, told = self._cells[key], self._notes.setdefault(key, [])
+        for note in notes:
+            if note not in told:
+                told.append(note)
+                self._log(cell, note)
+                self.watcher.cell_noted(cell.name, note=note)
+
+    def _tags(self, key: str, report: Report | None) -> dict[str, str]:
+        """What is known of a cell beside its measures, however it ends."""
+        notes = self._notes.get(key)
+        noted = {vocabulary.NOTE: "; ".join(notes)[:MOST_NOTE]} if notes else {}
+        return {**_inherited_tags(report), **noted}
 
     def _note(self, key: str, report: Report) -> str:
         """What the log of a cell says of its beginning, if there is anything to say."""
@@ -195,9 +232,13 @@ class SweepListener:
 
     def _log(self, cell: TrialSpec, text: str) -> Path:
         path = self.logs / f"{file_name(cell.name)}-{cell.id}.log"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {cell.name}: {text.rstrip()}\n")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {cell.name}: {text.rstrip()}\n")
+        # What matters is in the journal; a full disk must not end the sweep here.
+        except OSError as error:
+            log.warning("%s cannot be written: %s", path, error)
         return path
 
 

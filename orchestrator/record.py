@@ -85,6 +85,8 @@ class Store:
         self.home = home
         for name in ("mlflow", "alembic", "sqlalchemy"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        # It logs with a traceback what it then raises, and we tell.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         if home.database is not None:
             home.database.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -253,6 +255,15 @@ class Store:
     def log_text(self, run_id: str, text: str, name: str) -> None:
         """A text file among a run's artifacts."""
         self.client.log_text(run_id, text, name)
+
+    def log_file(self, run_id: str, file: Path, folder: str) -> None:
+        """A file in a folder of a run's artifacts; replaced if it is there."""
+        self.client.log_artifact(run_id, str(file), folder)
+
+    def file_sizes(self, run_id: str, folder: str) -> dict[str, int]:
+        """Bytes of the files in a folder of a run's artifacts, by their names."""
+        files = self.client.list_artifacts(run_id, folder)
+        return {file.path.rpartition("/")[2]: file.file_size or 0 for file in files}
 
     def log_table(self, run_id: str, table: pd.DataFrame, name: str) -> None:
         """A table among a run's artifacts, in the form that MLflow's pages show as one.

@@ -1,13 +1,12 @@
 """Where the states lie with which trials begin that have their beginning in common."""
 
-import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from orchestrator.sharing import stems
 from orchestrator.study import TrialSpec
-from trainers.engine.handover import is_left
+from trainers.engine.checkpoint import checkpoint_names
+from trainers.engine.storage import Place, names_below, remove_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,24 +14,27 @@ class StemStore:
     """One folder a stem, named by its id.
 
     Args:
-        root: The folder of the folders.
+        root: The folder of the folders, here or behind a URL.
     """
 
-    root: Path
+    root: Place
 
-    def folder(self, stem: str) -> Path:
+    def folder(self, stem: str) -> Place:
         """Where a stem lies, or is to lie."""
         return self.root / stem
 
     def found(self) -> frozenset[str]:
-        """Ids of the stems that were left, as far as this machine sees."""
-        if not self.root.is_dir():
-            return frozenset()
-        return frozenset(folder.name for folder in self.root.iterdir() if is_left(folder))
+        """Ids of the stems that were left, as far as this machine sees.
+
+        Raises:
+            OSError: If the storage does not answer.
+        """
+        below = names_below(self.root)
+        return frozenset(folder for folder, found in below.items() if checkpoint_names(found))
 
     def remove(self, stem: str) -> None:
         """Deletes a stem; the trials that could begin with it are finished."""
-        shutil.rmtree(self.folder(stem), ignore_errors=True)
+        remove_folder(self.folder(stem))
 
     def tidy(self, cells: Iterable[TrialSpec], *, finished: Collection[str]) -> None:
         """Deletes stems of these cells that no unfinished one of them needs.

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.axes import Axis, read_axis, seed_axis
+from orchestrator.checkpointing import Checkpointing
 from orchestrator.given import Given, read_given, with_rows
 from orchestrator.matrix_shape import MatrixShape, Metric, read_shown
 from orchestrator.orders import network_of
 from orchestrator.search import SCHEDULERS, SEARCHERS
 from trainers.binding import Component, bind, bind_options, convert, show
-from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.errors import Fault, SpecError, unknown_keys
 from trainers.models import MODELS
 from trainers.probe import model_layers
@@ -88,7 +88,7 @@ class StudySpec:
         search: The searcher, if axes are searched.
         scheduler: What stops hopeless trials early, if anything.
         retries: How often a trial that failed is tried again.
-        checkpoint: Which checkpoints trials keep.
+        checkpoint: Which checkpoints trials keep, where, and which MLflow gets.
         given: What it takes over from an earlier study.
         epoch_scale: Factor on all epochs, as the user wrote it; empty: none.
         overrides: What `--set` changed.
@@ -108,7 +108,7 @@ class StudySpec:
     search: Component | None = None
     scheduler: Component | None = None
     retries: int = 1
-    checkpoint: CheckpointPolicy = field(default_factory=CheckpointPolicy)
+    checkpoint: Checkpointing = field(default_factory=Checkpointing)
     given: Given = field(default_factory=Given)
     epoch_scale: str = ""
     overrides: tuple[str, ...] = ()
@@ -382,11 +382,11 @@ class _Reader:
             self._fault("retries", f"must be 0 or more, got {retries}")
         return retries
 
-    def _checkpoint(self) -> CheckpointPolicy | None:
+    def _checkpoint(self) -> Checkpointing | None:
         try:
             value = self.mapping.get("checkpoint", {})
-            options: dict[str, Any] = bind_options(CheckpointPolicy, value, owner="checkpoint")
-            return CheckpointPolicy(**options)
+            options: dict[str, Any] = bind_options(Checkpointing, value, owner="checkpoint")
+            return Checkpointing(**options)
         except SpecError as error:
             self.faults.extend(error.under("checkpoint"))
             return None

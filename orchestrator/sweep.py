@@ -3,7 +3,6 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import Protocol, TypeVar
 
 from orchestrator import launch, vocabulary
 from orchestrator.cells import cell_key, describe
-from orchestrator.claims import ASK_EVERY_S, Claim, Claims
+from orchestrator.checkpointing import place_of
 from orchestrator.delivery import Delivery
+from orchestrator.disk import need
 from orchestrator.environment import code_fingerprint, environment, git_commit
-from orchestrator.expansion import expand, scaled_scheduler
+from orchestrator.expansion import expand
+from orchestrator.free_space import told_if_full
 from orchestrator.hold import InUseError
 from orchestrator.home import Home, masked
 from orchestrator.journal import CellDescription, Journal
@@ -24,8 +25,8 @@ from orchestrator.planning import Plan, plan
 from orchestrator.progress import Progress
 from orchestrator.record import Store
 from orchestrator.recorded import Recorded
-from orchestrator.search import SCHEDULERS, SEARCHERS
-from orchestrator.sharing import Beginnings
+from orchestrator.room import room
+from orchestrator.rounds import Bystander, Rounds
 from orchestrator.stems import StemStore
 from orchestrator.study import StudySpec, TrialSpec
 from orchestrator.study_record import (
@@ -37,8 +38,8 @@ from orchestrator.study_record import (
 )
 from orchestrator.work import Work
 from orchestrator.worker import Job
-from trainers.binding import Component
 from trainers.data import SOURCES
+from trainers.engine.storage import Place
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -59,6 +60,9 @@ class SweepOptions:
         verbose: Let Ray and MLflow speak.
         share: Train beginnings that trials have in common once.
         only_failed: Train the trials whose cells failed for good, and no others.
+        storage: Where checkpoints lie, a folder or a URL; None: where the study says, else in
+            the home.
+        force: Start also where the disk has too little room.
     """
 
     data_dir: Path
@@ -68,6 +72,8 @@ class SweepOptions:
     verbose: bool = False
     share: bool = True
     only_failed: bool = False
+    storage: str | None = None
+    force: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,20 +103,17 @@ class Outcome:
     track_s: float = 0.0
 
 
-class SweepWatcher(Watcher, Protocol):
+class SweepWatcher(Watcher, Bystander, Protocol):
     """Shows a whole sweep to a person."""
 
-    def planned(self, plan: Plan, *, slots: int | None) -> None:
-        """Before anything starts; `slots` is None when nothing will."""
+    def planned(self, plan: Plan, *, slots: int | None, disk: str = "") -> None:
+        """Before anything starts; `slots` is None when nothing will. `disk`: what it needs."""
 
     def silent(self, reason: str, *, journal: Path) -> None:
         """MLflow does not answer; results wait in the journal until it does."""
 
     def began(self, progress: Progress) -> None:
         """Workers are about to start."""
-
-    def elsewhere(self, num_cells: int, holders: str) -> None:
-        """Once a second while all cells that are left are trained by others."""
 
     def stopped(self) -> None:
         """Training is over; what is left is delivered."""
@@ -133,6 +136,9 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         InUseError: If another sweep draws for the same search.
         MissingDataError: If a data set is neither here nor to be downloaded.
         ResourceError: If a trial asks for more than there is.
+        StorageError: If checkpoints cannot be kept where they are to be.
+        NoRoomError: If the disk has too little room for what is left.
+        DiskFullError: If the disk took nothing more on the way; the same command goes on.
     """
     started = time.perf_counter()
     if options.ray_address is None:
@@ -141,16 +147,21 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
     # anything is written.
     is_new = home.database is not None and not home.database.exists()
     checksum = data_checksum(study, options.data_dir) if is_new else None
-    store = Store(home)
-    silence = store.silence()
-    with closing(Journal(home.journal)) as journal, closing(Leases(home.journal)) as leases:
-        delivery = Delivery(journal, store)
-        if silence is None:
-            _deliver_what_waits(delivery)
-        delivery.last_error = silence
-        recorded = Recorded(study, journal, None if silence else store, code=code_fingerprint())
-        sweeping = _Sweep(study, home, options, watcher, journal, leases, delivery, recorded)
-        outcome = sweeping.run(checksum)
+    storage = place_of(study.checkpoint, home, asked=options.storage)
+    # What Tune and MLflow write there may be refused, too; the journal says so itself.
+    with told_if_full(home.root):
+        store = Store(home)
+        silence = store.silence()
+        with closing(Journal(home.journal)) as journal, closing(Leases(home.journal)) as leases:
+            delivery = Delivery(journal, store)
+            if silence is None:
+                _deliver_what_waits(delivery)
+            delivery.last_error = silence
+            known = Recorded(study, journal, None if silence else store, code=code_fingerprint())
+            sweeping = _Sweep(
+                study, home, options, watcher, journal, leases, delivery, known, storage
+            )
+            outcome = sweeping.run(checksum)
     return replace(outcome, wall_s=time.perf_counter() - started)
 
 
@@ -177,13 +188,15 @@ class _Sweep:
         leases: Leases,
         delivery: Delivery,
         recorded: Recorded,
+        storage: Place,
     ) -> None:
         self.study, self.home, self.options, self.watcher = study, home, options, watcher
         self.journal, self.leases, self.delivery = journal, leases, delivery
         self.recorded = recorded
         self.cell_tags: dict[str, str] = {}
         self.num_copied = 0
-        self.stems = StemStore(home.checkpoints / "stems")
+        self.storage, self.stems = storage, StemStore(storage / "stems")
+        self.disk = ""
         self.record = study_record(study)
 
     def run(self, checksum: str | None) -> Outcome:
@@ -203,6 +216,8 @@ class _Sweep:
         if todo.num_todo:
             code, commit = code_fingerprint(), git_commit()
             refuse_other_code(self.study, recorded.cells, code=code, commit=commit)
+            wanted = need(todo, is_embedded=self.home.database is not None)
+            self.disk = room(wanted, self.home, self.storage, force=self.options.force)
             self.cell_tags = {
                 vocabulary.DATA_SHA256: checksum
                 or data_checksum(self.study, self.options.data_dir),
@@ -219,6 +234,9 @@ class _Sweep:
         listener = self._train(todo)
         listener.interrupt()
         self.watcher.stopped()
+        if listener.refused is not None:
+            self.delivery.close(within_s=0)
+            raise listener.refused
         # A trial may stand in two places of one study, or was trained by another sweep.
         self._copy_missing()
         is_over = listener.progress.is_over
@@ -258,78 +276,28 @@ class _Sweep:
                 slots = launch.num_slots(options.resources, launch.cluster_nodes())
                 self._announce(todo, slots)
             self.delivery.start()
-            work = self._work(todo)
-            inherited = {
-                key: todo.starts[cell.id].begins
-                for key, cell in work.cells.items()
-                if cell.id in todo.starts
-            }
-            progress = Progress(
-                num_cells=todo.num_todo, epochs=todo.epochs_todo, inherited=inherited
+            rounds = Rounds(
+                todo, self._work(todo), self.recorded, self.leases, self.stems, slots=slots
             )
             listener = SweepListener(
-                work=work,
+                work=rounds.work,
                 journal=self.journal,
                 leases=self.leases,
                 delivery=self.delivery,
-                progress=progress,
+                progress=rounds.progress,
                 watcher=self.watcher,
                 describe=self._describe,
                 logs=self.home.logs / self.study.name,
             )
-            self.watcher.began(progress)
-            self._rounds(todo, work, listener, slots)
-        return listener
-
-    def _rounds(self, todo: Plan, work: Work, listener: SweepListener, slots: int) -> None:
-        """Trains what is to be had, waits for what others train, and takes over what they drop."""
-
-        def runs(cells: Beginnings | launch.Search) -> bool:
-            return launch.launch(
-                work,
-                cells=cells,
-                scheduler=_made(scaled_scheduler(self.study), SCHEDULERS),
-                max_epochs=max(cell.train.epochs for cell in expand(self.study)),
-                resources=self.options.resources,
-                slots=slots,
-                retries=self.study.retries,
-                listener=listener,
+            self.watcher.began(rounds.progress)
+            rounds.run(
+                listener,
+                self.watcher,
+                resources=options.resources,
                 folder=self.home.ray / "tune",
-                verbose=self.options.verbose,
+                verbose=options.verbose,
             )
-
-        search = self._search(todo)
-        if search is not None:
-            runs(search)
-            return
-        left = dict(work.cells)
-        claims = Claims(
-            self.leases,
-            self.recorded,
-            done=lambda cell: self._trained_elsewhere(cell, listener),
-        )
-        try:
-            while left and runs(self._beginnings(left, claims)):
-                left = self._wait(listener.open_of(left), claims, listener)
-        except KeyboardInterrupt:
-            log.info("interrupted while other sweeps trained what is left")
-
-    def _wait(
-        self, left: Mapping[str, TrialSpec], claims: Claims, listener: SweepListener
-    ) -> dict[str, TrialSpec]:
-        """Waits until a cell that another sweep trains is to be had; those that are open then."""
-        cells = claims.left(left)
-        while cells and not any(claims.is_ours(cell) for cell in cells.values()):
-            holders = {self.leases.holder_of(cell.id) for cell in cells.values()} - {None}
-            self.watcher.elsewhere(len(cells), ", ".join(sorted(map(str, holders))))
-            listener.tick()
-            time.sleep(ASK_EVERY_S)
-            cells = claims.left(cells)
-        return cells
-
-    def _trained_elsewhere(self, cell: TrialSpec, listener: SweepListener) -> None:
-        key = cell_key(self.study, cell)
-        listener.progress.trained_elsewhere(key, epochs=cell.train.epochs)
+        return listener
 
     def _draw_alone(self) -> None:
         """Two that draw for one search would draw the same."""
@@ -341,7 +309,7 @@ class _Sweep:
             )
 
     def _announce(self, todo: Plan, slots: int) -> None:
-        self.watcher.planned(todo, slots=slots)
+        self.watcher.planned(todo, slots=slots, disk=self.disk)
         if self.delivery.last_error is not None and self.recorded.store is None:
             self.watcher.silent(self.delivery.last_error, journal=self.home.journal)
         content = json.dumps({**plan_content(todo), "slots": slots}, indent=1)
@@ -360,7 +328,7 @@ class _Sweep:
         template = Job(
             train={},
             data_dir=self.options.data_dir,
-            checkpoint_dir=self.home.checkpoints,
+            checkpoint_dir=self.storage,
             checkpoints=self.study.checkpoint,
             device="cuda" if resources.gpus else "cpu",
             num_threads=max(1, int(resources.cpus)),
@@ -370,37 +338,6 @@ class _Sweep:
         )
         cells = {cell_key(self.study, cell): cell for cell in todo.todo}
         return Work(study=self.study, cells=cells, template=template, stems=self.stems)
-
-    def _beginnings(self, cells: Mapping[str, TrialSpec], claims: Claims) -> Beginnings:
-        """Who waits for whom."""
-        taken = {Claim.OURS: True, Claim.THEIRS: False, Claim.DONE: None}
-        return Beginnings(
-            cells,
-            left=self.stems.found(),
-            drop=self.stems.remove,
-            take=lambda key: taken[claims.take(cells[key])],
-            share=self.options.share,
-        )
-
-    def _search(self, todo: Plan) -> launch.Search | None:
-        searcher = _made(self.study.search, SEARCHERS)
-        if searcher is None:
-            return None
-        axes = [axis for axis in self.study.axes if axis.searched]
-        known = [
-            (
-                {
-                    axis.name: float(cell.labels[axis.name])
-                    if axis.domain
-                    else cell.labels[axis.name]
-                    for axis in axes
-                },
-                cell.objective,
-            )
-            for cell in self.recorded.cells
-            if cell.state == vocabulary.FINISHED and cell.objective is not None
-        ]
-        return launch.Search(axes=axes, searcher=searcher, num_samples=todo.num_todo, known=known)
 
     def _describe(self, cell: TrialSpec) -> CellDescription:
         return describe(cell, self.study, tags=self.cell_tags)
@@ -424,7 +361,3 @@ def data_checksum(study: StudySpec, data_dir: Path) -> str:
         SOURCES[source.name].load(data_dir, test, **source.options).checksum()
         for source, test in sorted(sources, key=str)
     )
-
-
-def _made(component: Component | None, table: Mapping[str, Callable[..., T]]) -> T | None:
-    return table[component.name](**component.options) if component else None

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
+from orchestrator import vocabulary
 from orchestrator.cells import cell_key
+from orchestrator.checkpointing import upload_order
 from orchestrator.expansion import trial_at
 from orchestrator.sharing import stems
 from orchestrator.stems import StemStore
@@ -37,15 +38,20 @@ class Work:
         """The unique key of that cell."""
         return str(config["cell"]) if self.cells else cell_key(self.study, self.trial(config))
 
+    def uploads(self, cell: TrialSpec) -> dict[str, str]:
+        """What the journal keeps of a finished cell until MLflow has its checkpoints."""
+        which = self.study.checkpoint.upload
+        folder = self.template.checkpoint_dir / cell.id
+        return {vocabulary.UPLOAD: upload_order(folder, which)} if which != "none" else {}
+
     def job(self, config: Mapping[str, Any]) -> Job:
         """What the worker does; a configuration may say where it begins, and what it leaves."""
         cell = self.trial(config)
-        folder: Path = self.template.checkpoint_dir / cell.id
         places = {stem.epochs: self.stems.folder(stem.id) for stem in stems(cell.train)}
         return replace(
             self.template,
             train=cell.train.to_mapping(),
-            checkpoint_dir=folder,
+            checkpoint_dir=self.template.checkpoint_dir / cell.id,
             name=cell.name,
             begins_from=places.get(config.get("begins", 0)),
             leaves={epochs: places[epochs] for epochs in config.get("leaves", ())},

@@ -11,13 +11,15 @@ from orchestrator.measures import Points, curve_points, objective, summary_point
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.handover import is_left
 from trainers.engine.result import EpochMetrics
+from trainers.engine.storage import Place
 from trainers.run import RunOptions, run
 from trainers.spec import TrainSpec
 
 Report = Mapping[str, Any]
 """`points`: list of [step, time_ms, {name: value}]; `epoch`: epochs trained; `objective`;
 `inherited`: epochs that other cells trained, by their names; `left`: numbers of epochs after which
-the state was left for others; with the last one `done` and `weights_sha256`."""
+the state was left for others; `notes`: what went wrong so far and was done without; with the last
+one `done` and `weights_sha256`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,15 +42,15 @@ class Job:
 
     train: Mapping[str, Any]
     data_dir: Path
-    checkpoint_dir: Path
+    checkpoint_dir: Place
     checkpoints: CheckpointPolicy
     device: str
     num_threads: int
     deterministic: bool = False
     report_every_s: float = 0.5
     name: str = ""
-    begins_from: Path | None = None
-    leaves: Mapping[int, Path] = field(default_factory=dict)
+    begins_from: Place | None = None
+    leaves: Mapping[int, Place] = field(default_factory=dict)
 
 
 def train_cell(job: Job, report: Callable[[Report], None]) -> None:
@@ -74,6 +76,7 @@ def train_cell(job: Job, report: Callable[[Report], None]) -> None:
             leave=job.leaves,
             name=job.name,
         ),
+        note=reporter.note,
     )
     reporter.send(done=True, weights_sha256=result.weights_sha256)
 
@@ -87,14 +90,15 @@ class _Reporter:
         *,
         spec: TrainSpec,
         every_s: float,
-        leaves: Mapping[int, Path],
+        leaves: Mapping[int, Place],
     ) -> None:
         self.report = report
         self.every_s = every_s
         self.num_epochs = spec.epochs
-        self.final_from = spec.layers.final_from(epochs=spec.epochs)
+        self.final_from = spec.final_from
         self.leaves = leaves
         self.left: list[int] = []
+        self.notes: list[str] = []
         self.epochs: list[EpochMetrics] = []
         self.inherited: Counter[str] = Counter()
         self.num_sent = 0
@@ -115,6 +119,11 @@ class _Reporter:
         if has_left or time.monotonic() - self.sent_at >= self.every_s:
             self.send()
 
+    def note(self, text: str) -> None:
+        """Travels with the next report."""
+        if text not in self.notes:
+            self.notes.append(text)
+
     def send(self, **more: object) -> None:
         points = [curve_points(metrics) for metrics in self.epochs[self.num_sent :]]
         self.report(
@@ -126,6 +135,7 @@ class _Reporter:
                 "epoch": len(self.epochs),
                 "inherited": dict(self.inherited),
                 "left": list(self.left),
+                "notes": list(self.notes),
                 **more,
             }
         )

@@ -2,23 +2,37 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
-from trainers.binarize.attach import binarize_weights
+from trainers.binarize.attach import (
+    activated_modules,
+    binarize_activations,
+    binarize_weights,
+    initialise_binarizers,
+)
+from trainers.binarize.schedule import keep_ramp
 from trainers.binding import Component
 from trainers.data import SOURCES, Splits
 from trainers.engine.fit import Task
+from trainers.engine.freezing import Freezing, freeze_normalisations, normalisations
 from trainers.engine.seeding import generator
-from trainers.errors import choose
-from trainers.losses import LOSSES
+from trainers.errors import Fault, SpecError, choose
+from trainers.losses import LOSSES, NUM_VIEWS
 from trainers.models import MODELS
 from trainers.models.init import initialise
-from trainers.optim import LR_SCHEDULES, OPTIMIZERS
+from trainers.models.weight_inits import WEIGHT_INITS, draw_weights
+from trainers.optim import OPTIMIZERS, lr_schedule
 from trainers.spec import TrainSpec
+from trainers.spec_parts import ALL
+
+PUBLISHED_NORM_WEIGHT = 1200**-0.5
+"""The largest first weight of a normalisation that the code of arXiv:2103.09377 draws."""
 
 
 def build_model(name: str, **options: object) -> nn.Module:
@@ -39,26 +53,31 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
 
     Raises:
         MissingDataError: If the data set is neither on this machine nor to be downloaded.
+        SpecError: If the augmentation needs bytes and the data set keeps none.
     """
     dtype = torch.float64 if spec.precision == "float64" else torch.float32
-    # Constructors draw from torch's global generator; that is undone, and drawn anew from ours.
-    with torch.random.fork_rng(devices=[]):
-        model = build_model(spec.model.name, **spec.model.options)
-    model.to(torch.float32)
-    initialise(model, generator(spec.seed, "weights"))
-    model.to(device=device, dtype=dtype)
-    binarize_weights(model, spec.layers.order, spec.weights.name, **spec.weights.options)
-    rate = spec.optimizer.options["lr"]
+    model = _built_model(spec, device=device, dtype=dtype)
+    splits = load_splits(spec.data.source, data_dir=data_dir, test=spec.measure_test)
+    if spec.data.augment.varies_pixels and splits.train.normalisation is None:
+        what = f"data set '{spec.data.source.name}' keeps no bytes that could be varied"
+        raise SpecError(Fault("data.augment", what, "cut and mirror, or take an image_folder"))
+    splits = splits.to(device, dtype)
+    if spec.data.one_batch:
+        splits = replace(splits, train=splits.train.first(spec.data.batch_size))
+    rate, keep = spec.optimizer.options["lr"], spec.keep
     assert isinstance(rate, float)
+    freezing = None
+    if spec.batch_norm.tuned_from is not None:
+        freezing = Freezing.of(model, tuned_from=spec.batch_norm.tuned_from)
     return Task(
         model=model,
-        optimizer=OPTIMIZERS[spec.optimizer.name](model.parameters(), **spec.optimizer.options),
+        optimizer=_optimizer(spec, model),
         loss=LOSSES[spec.loss.name](**spec.loss.options),
-        splits=load_splits(spec.data.source, data_dir=data_dir, test=spec.measure_test).to(
-            device, dtype
-        ),
+        splits=splits,
         schedule=spec.layers,
-        lr=LR_SCHEDULES[spec.lr_schedule.name](rate, **spec.lr_schedule.options),
+        lr=lr_schedule(
+            spec.lr_schedule.name, lr=rate, epochs=spec.epochs, **spec.lr_schedule.options
+        ),
         epochs=spec.epochs,
         batch_size=spec.data.batch_size,
         eval_batch_size=spec.data.eval_batch_size,
@@ -66,7 +85,58 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
         autocast=_autocast(spec, device),
         augment=spec.data.augment,
         resets_latent=spec.latent_at_eval == "reset",
+        keep=None if keep is None else keep_ramp(keep, spec.ramp_epochs),
+        ramp_epochs=spec.ramp_epochs,
+        freezing=freezing,
+        clip_gradient=spec.clip_gradient,
+        num_views=NUM_VIEWS if spec.loss.options.get("jensen_shannon") else 1,
     )
+
+
+def _built_model(spec: TrainSpec, *, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """The network with its binarizers, before the first epoch."""
+    # Constructors draw from torch's global generator; that is undone, and drawn anew from ours.
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(spec.model.name, **spec.model.options)
+        model.to(torch.float32)
+        initialise(model, generator(spec.seed, "weights"))
+        draw = WEIGHT_INITS[spec.init.name](spec.keep, **spec.init.options)
+        if draw is not None:
+            draw_weights(model, draw, generator(spec.seed, "init"))
+        _begin_normalisations(spec, model)
+        model.to(device=device, dtype=dtype)
+        binarize_weights(model, spec.layers.order, spec.weights.name, **spec.weights.options)
+    initialise_binarizers(model, generator(spec.seed, "scores"))
+    if spec.activations is not None:
+        places, binarizer = spec.activations.layers, spec.activations.binarizer
+        names = activated_modules(model) if places == ALL else places
+        binarize_activations(model, names, binarizer.name, **binarizer.options)
+    freeze_normalisations(model, spec.batch_norm.learn)
+    return model
+
+
+@torch.no_grad()
+def _begin_normalisations(spec: TrainSpec, model: nn.Module) -> None:
+    source = generator(spec.seed, "batch_norm")
+    for module in normalisations(model):
+        if module.affine:
+            module.bias.fill_(spec.batch_norm.bias)
+            if spec.batch_norm.weight == "uniform":
+                module.weight.uniform_(0, PUBLISHED_NORM_WEIGHT, generator=source)
+
+
+def _optimizer(spec: TrainSpec, model: nn.Module) -> torch.optim.Optimizer:
+    """Over the parameters that ask for a gradient; over all where none does, and none moves."""
+    asking = [item for item in model.parameters() if item.requires_grad]
+    asking = asking or list(model.parameters())
+    parts: list[Any] = asking
+    if not spec.batch_norm.decay:
+        of_norms = {id(item) for module in normalisations(model) for item in module.parameters()}
+        norms = [item for item in asking if id(item) in of_norms]
+        others = [item for item in asking if id(item) not in of_norms]
+        parts = [{"params": others}] if others else []
+        parts += [{"params": norms, "weight_decay": 0.0}] if norms else []
+    return OPTIMIZERS[spec.optimizer.name](parts, **spec.optimizer.options)
 
 
 def load_splits(source: Component, *, data_dir: Path, test: bool = True) -> Splits:

@@ -18,18 +18,24 @@ class DataSpec:
         batch_size: Training images a batch.
         eval_batch_size: Images at a time when measuring.
         augment: How training images are varied.
+        one_batch: Every epoch trains on the first batch alone: for a look at whether a network can
+            learn anything at all.
     """
 
     source: Component
     batch_size: int = 100
     eval_batch_size: int = 1000
     augment: Augment = field(default_factory=Augment)
+    one_batch: bool = False
 
     def to_mapping(self) -> dict[str, object]:
         """As a study file writes it."""
         sizes = {"batch_size": self.batch_size, "eval_batch_size": self.eval_batch_size}
         augment = self.augment.to_mapping()
-        return self.source.to_mapping() | sizes | ({"augment": augment} if augment else {})
+        more: dict[str, object] = {"augment": augment} if augment else {}
+        if self.one_batch:
+            more["one_batch"] = True
+        return self.source.to_mapping() | sizes | more
 
 
 def read_data(value: object) -> DataSpec:
@@ -38,7 +44,7 @@ def read_data(value: object) -> DataSpec:
     Raises:
         SpecError: With every fault.
     """
-    own = {"batch_size": int, "eval_batch_size": int, "augment": Augment}
+    own = {"batch_size": int, "eval_batch_size": int, "augment": Augment, "one_batch": bool}
     given: dict[str, Any] = {}
     faults: list[Fault] = []
     if isinstance(value, Mapping):
@@ -75,7 +81,7 @@ def data_faults(data: DataSpec) -> list[Fault]:
         faults.append(Fault("validation", f"must be between 1 and {most}, got {validation}"))
     faults += [fault.under("augment") for fault in data.augment.faults(facts.shape)]
     if not faults:
-        num_train = facts.num_trained
+        num_train = data.batch_size if data.one_batch else facts.num_trained
         if num_train % data.batch_size == 1 or data.batch_size == 1:
             what = f"{data.batch_size} leaves one of {num_train} images alone in a batch"
             hint = "batch normalisation needs two; take another size"

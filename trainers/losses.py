@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -10,23 +11,53 @@ from trainers.errors import SpecError
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Mean loss over a batch, of logits (batch, classes) and class numbers (batch,)."""
 
+NUM_VIEWS = 3
+"""Of each image, where a loss compares views: as it is, and varied twice."""
 
-def cross_entropy(*, label_smoothing: float = 0.0) -> Loss:
+
+def cross_entropy(*, label_smoothing: float = 0.0, jensen_shannon: float = 0.0) -> Loss:
     """Cross entropy of the logits, which is negative log likelihood of their log-softmax.
 
     Args:
         label_smoothing: Share of the target spread evenly over all classes, in [0, 1).
+        jensen_shannon: Weight of the Jensen-Shannon divergence between what the network says of
+            three views of an image, 12 as published; 0: none. Training batches then hold the
+            images as they are, and varied twice (`data.augment`), one after the other.
 
     Raises:
-        SpecError: If the share is outside that range.
+        SpecError: If a number is out of its range.
+
+    Source of the divergence: Hendrycks et al. 2020, AugMix, arXiv:1912.02781, sec. 3.
     """
     if not 0 <= label_smoothing < 1:
         raise SpecError(f"label_smoothing must be in [0, 1), got {label_smoothing}")
 
+    if not jensen_shannon >= 0:
+        raise SpecError(f"jensen_shannon must be 0 or more, got {jensen_shannon}")
+
     def loss(logits: Tensor, labels: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+        # A measurement sees each image once.
+        clean = logits[: len(labels)]
+        entropy = functional.cross_entropy(clean, labels, label_smoothing=label_smoothing)
+        if not jensen_shannon or len(logits) == len(labels):
+            return entropy
+        return entropy + jensen_shannon * divergence(logits)
 
     return loss
+
+
+def divergence(logits: Tensor) -> Tensor:
+    """Jensen-Shannon divergence between three views, in nats, mean over images.
+
+    The mean over the views of KL(p || m), where m is the mean of their class probabilities.
+
+    Args:
+        logits: (3 * batch, classes): all images in their first view, then in the second, ...
+    """
+    views = logits.softmax(1).reshape(NUM_VIEWS, -1, logits.shape[1])
+    mixture = views.mean(0).clamp(1e-7, 1).log()
+    parts = [functional.kl_div(mixture, view, reduction="batchmean") for view in views]
+    return torch.stack(parts).mean()
 
 
 LOSSES: Mapping[str, Callable[..., Loss]] = {"cross_entropy": cross_entropy}

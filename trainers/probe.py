@@ -3,9 +3,9 @@
 from functools import lru_cache
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from trainers.binarize.attach import weight_layers
+from trainers.binarize.attach import activated_modules, weight_layers
 from trainers.binding import Component
 from trainers.data import SOURCES
 from trainers.errors import Fault, SpecError
@@ -49,17 +49,33 @@ def blank_model(model: Component) -> nn.Module:
     return blank
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
+def _shared(model: Component) -> nn.Module:
+    """The model on the meta device, for looks alone: a large one takes a while to make."""
+    return model_on_meta(model)
+
+
+@lru_cache(maxsize=256)
 def model_layers(model: Component) -> tuple[str, ...]:
     """Names of the model's layers in forward order.
 
     Raises:
         SpecError: If the model refuses its options.
     """
-    return weight_layers(model_on_meta(model))
+    return weight_layers(_shared(model))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
+def model_places(model: Component) -> tuple[str, ...]:
+    """Names of the modules whose input an activation function makes.
+
+    Raises:
+        SpecError: If the model refuses its options.
+    """
+    return activated_modules(_shared(model))
+
+
+@lru_cache(maxsize=256)
 def fit_faults(model: Component, data: Component) -> tuple[Fault, ...]:
     """Whether the model takes the images of a data set and tells its classes apart."""
     try:
@@ -69,16 +85,37 @@ def fit_faults(model: Component, data: Component) -> tuple[Fault, ...]:
         return ()
     shape = "x".join(str(size) for size in facts.shape)
     try:
-        with torch.no_grad():
-            logits = blank_model(model)(torch.zeros(2, *facts.shape))
+        num_outputs = _num_outputs(model, facts.shape)
     except SpecError as error:
         return error.faults
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         what = f"does not take the {shape} images of data set '{data.name}' ({reason})"
         return (Fault("", what),)
-    if logits.shape != (2, facts.num_classes):
+    if num_outputs not in (None, facts.num_classes):
         num = facts.num_classes
-        what = f"gives {logits.shape[-1]} outputs, but '{data.name}' has {num} classes"
+        what = f"gives {num_outputs} outputs, but '{data.name}' has {num} classes"
         return (Fault("", what),)
     return ()
+
+
+def _num_outputs(model: Component, shape: tuple[int, int, int]) -> int | None:
+    """Outputs for images of that shape; None: more than classes, as published.
+
+    Raises:
+        SpecError: If the model refuses its options, or is too large.
+        RuntimeError: What torch says to images that it does not take.
+    """
+    shared = _shared(model)
+    takes = getattr(shared, "takes", None)
+    if takes is not None:
+        # Large networks would take seconds to compute two images.
+        if any(size not in (None, given) for size, given in zip(takes, shape, strict=True)):
+            wanted = "x".join("any" if size is None else str(size) for size in takes)
+            raise RuntimeError(f"it takes {wanted}")
+        last = shared.get_submodule(model_layers(model)[-1])
+        assert isinstance(last, nn.Linear)
+        return None if getattr(shared, "has_idle_outputs", False) else last.out_features
+    with torch.no_grad():
+        logits: Tensor = blank_model(model)(torch.zeros(2, *shape))
+    return logits.shape[-1]

@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,11 +12,12 @@ import torch
 
 from trainers.build import build_task
 from trainers.engine.callbacks import Callback
-from trainers.engine.checkpoint import Checkpoint, CheckpointPolicy, Checkpoints
+from trainers.engine.checkpoint import Checkpoint, CheckpointPolicy, Checkpoints, Note
 from trainers.engine.fit import Task, fit
 from trainers.engine.handover import Leaver, left_state
 from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics, TrainResult, selected
+from trainers.engine.storage import Place
 from trainers.errors import SpecError
 from trainers.spec import TrainSpec
 
@@ -31,8 +32,8 @@ class RunOptions:
         device: "auto" (CUDA when there is one), "cpu", "cuda", "cuda:1", ...
         num_threads: torch's threads; None leaves them as they are.
         data_dir: Where data sets lie or are downloaded to; None: BNN_DATA_DIR, else ./data.
-        checkpoint_dir: The trial's own folder, in which an interrupted run of the same trial
-            left its state; None: no checkpoints.
+        checkpoint_dir: The trial's own folder, here or behind a URL (see `trainers.place_at`), in
+            which an interrupted run of the same trial left its state; None: no checkpoints.
         checkpoints: Which are kept.
         deterministic: Refuse CUDA operations whose result depends on the order of their threads.
         start: A folder in which another trial left its state, to begin with it; one in which
@@ -45,11 +46,11 @@ class RunOptions:
     device: str = "auto"
     num_threads: int | None = None
     data_dir: Path | None = None
-    checkpoint_dir: Path | None = None
+    checkpoint_dir: Place | None = None
     checkpoints: CheckpointPolicy = field(default_factory=CheckpointPolicy)
     deterministic: bool = False
-    start: Path | None = None
-    leave: Mapping[int, Path] = field(default_factory=dict)
+    start: Place | None = None
+    leave: Mapping[int, Place] = field(default_factory=dict)
     name: str = "another trial"
 
     def __post_init__(self) -> None:
@@ -65,7 +66,11 @@ class RunOptions:
 
 
 def run(
-    spec: TrainSpec, callbacks: Sequence[Callback] = (), *, options: RunOptions | None = None
+    spec: TrainSpec,
+    callbacks: Sequence[Callback] = (),
+    *,
+    options: RunOptions | None = None,
+    note: Note | None = None,
 ) -> TrainResult:
     """Trains a trial to its end, from the furthest state there is.
 
@@ -81,6 +86,8 @@ def run(
         callbacks: Told of every epoch, of those trained before an interruption, or by another
             trial, first.
         options: Where and how to run.
+        note: Told, in a sentence, of each checkpoint or state that could not be written or used,
+            and was done without; also logged.
 
     Raises:
         MissingDataError: If the data set is neither on this machine nor to be downloaded.
@@ -92,12 +99,14 @@ def run(
     # A caller's no_grad or inference_mode must not reach into the training.
     with _process_settings(spec, options), torch.inference_mode(False), torch.enable_grad():
         task = build_task(spec, data_dir=_data_dir(options), device=device)
-        checkpoints = _checkpoints(spec, options)
-        history = _restore(task, options, checkpoints)
+        checkpoints = _checkpoints(spec, options, note)
+        history = _restore(task, options, checkpoints, note)
         listeners: list[Callback] = []
         if options.leave:
             # First: whoever hears of the epoch may rely on its state being there.
-            leaver = Leaver(task, options.leave, name=options.name, num_restored=len(history))
+            leaver = Leaver(
+                task, options.leave, name=options.name, num_restored=len(history), note=note
+            )
             listeners.append(leaver)
         if checkpoints is not None:
             # Whoever hears of the epoch may stop us then, and it is not trained again.
@@ -106,22 +115,23 @@ def run(
         epochs = fit(task, history=history, callbacks=listeners)
         return TrainResult(
             epochs=epochs,
-            final_from=spec.layers.final_from(epochs=spec.epochs),
+            final_from=spec.final_from,
             weights_sha256=weights_sha256(task.model),
             model=task.model,
         )
 
 
 def _restore(
-    task: Task, options: RunOptions, checkpoints: Checkpoints | None
+    task: Task, options: RunOptions, checkpoints: Checkpoints | None, note: Note | None
 ) -> tuple[EpochMetrics, ...]:
     """Puts the furthest state there is into model and optimizer; its epochs."""
-    found: list[Checkpoint | None] = [checkpoints.load() if checkpoints else None]
+    fits = _fits(task)
+    found: list[Checkpoint | None] = [checkpoints.load(fits) if checkpoints else None]
     if options.start is not None:
-        found.append(left_state(options.start))
+        found.append(left_state(options.start, fits=fits, note=note))
         if found[-1] is None:
             log.warning("there is no state in %s to begin with; it is done without", options.start)
-    found += [left_state(folder) for folder in options.leave.values()]
+    found += [left_state(folder, fits=fits, note=note) for folder in options.leave.values()]
     states = [state for state in found if state and len(state.history) <= task.epochs]
     if not states:
         return ()
@@ -133,6 +143,31 @@ def _restore(
         replace(metrics, source="") if metrics.source == options.name else metrics
         for metrics in state.history
     )
+
+
+def _fits(task: Task) -> Callable[[Checkpoint], bool]:
+    """Whether a state can be put into this model and optimizer without a part left over.
+
+    Only a state that somebody forged does not; one put in half way would be worse than none.
+    """
+    shapes = {name: value.shape for name, value in task.model.state_dict().items()}
+    sizes = [len(group["params"]) for group in task.optimizer.param_groups]
+    parameters = [p for group in task.optimizer.param_groups for p in group["params"]]
+
+    def fits(found: Checkpoint) -> bool:
+        try:
+            if {name: value.shape for name, value in found.model.items()} != shapes:
+                return False
+            groups, state = found.optimizer["param_groups"], found.optimizer["state"]
+            return sizes == [len(group["params"]) for group in groups] and all(
+                value is None or value.shape in ((), parameters[index].shape)
+                for index, values in state.items()
+                for value in values.values()
+            )
+        except (AttributeError, IndexError, KeyError, TypeError):
+            return False
+
+    return fits
 
 
 class _Keeper:
@@ -148,7 +183,7 @@ class _Keeper:
         self.history.append(metrics)
         if len(self.history) <= self.num_restored:
             return
-        final_from = self.task.schedule.final_from(epochs=self.task.epochs)
+        final_from = self.task.final_from
         is_final = metrics.epoch >= final_from
         self.checkpoints.save(
             model=self.task.model,
@@ -159,11 +194,13 @@ class _Keeper:
         )
 
 
-def _checkpoints(spec: TrainSpec, options: RunOptions) -> Checkpoints | None:
+def _checkpoints(spec: TrainSpec, options: RunOptions, note: Note | None) -> Checkpoints | None:
     if options.checkpoint_dir is None:
         return None
     identity = json.dumps(spec.canonical().to_mapping(), sort_keys=True)
-    return Checkpoints(options.checkpoint_dir, policy=options.checkpoints, identity=identity)
+    return Checkpoints(
+        options.checkpoint_dir, policy=options.checkpoints, identity=identity, note=note
+    )
 
 
 def _data_dir(options: RunOptions) -> Path:

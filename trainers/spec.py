@@ -1,27 +1,29 @@
 """A trial written down: frozen, checked when made, equal to what a study file says."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, TypeVar
-
-import torch
+from typing import Any, TypeVar
 
 from trainers.binarize.schedule import LayerSchedule
-from trainers.binarize.weights import WEIGHT_BINARIZERS
 from trainers.binding import Component, Value, bind, convert, show
-from trainers.data import SOURCES
-from trainers.data_spec import DataSpec, data_faults, read_data
-from trainers.errors import Fault, SpecError, UnknownNameError, unknown_keys
-from trainers.losses import LOSSES
-from trainers.models import MODELS
-from trainers.optim import EPOCH_OPTIONS, LR_SCHEDULES, OPTIMIZERS
-from trainers.probe import fit_faults, model_layers
+from trainers.data_spec import DataSpec, read_data
+from trainers.errors import Fault, SpecError, unknown_keys
+from trainers.optim import EPOCH_OPTIONS, LR_SCHEDULES, epoch_defaults
+from trainers.probe import model_layers, model_places
+from trainers.spec_faults import faults_between
+from trainers.spec_parts import ALL, ActivationSpec, BatchNorm, read_activations
+from trainers.spec_tables import (
+    COMPONENTS,
+    DEFAULT_INIT,
+    PLAIN,
+    LatentAtEval,
+    Precision,
+    kept_share,
+    ramp_of,
+)
 
 T = TypeVar("T")
-Precision = Literal["float32", "bfloat16", "tf32", "float64"]
-LatentAtEval = Literal["keep", "reset"]
-
 KEYS = (
     "model",
     "data",
@@ -35,6 +37,10 @@ KEYS = (
     "precision",
     "latent_at_eval",
     "measure_test",
+    "init",
+    "activations",
+    "batch_norm",
+    "clip_gradient",
 )
 
 
@@ -61,6 +67,10 @@ class TrainSpec:
         latent_at_eval: keep; or reset, as the published MNIST and CIFAR-10 code of iterative
             training does: see `trainers.engine.latent.reset_latent`.
         measure_test: Measure the test part too; else it is not even read.
+        init: How first weights are drawn (`WEIGHT_INITS`); default: as the network has it.
+        activations: Binary inputs of layers; None: there are none.
+        batch_norm: What normalisations learn.
+        clip_gradient: Each element of a gradient is clamped to ± this; None: none is.
 
     Raises:
         SpecError: With every fault found.
@@ -78,19 +88,24 @@ class TrainSpec:
     precision: Precision = "float32"
     latent_at_eval: LatentAtEval = "keep"
     measure_test: bool = True
+    init: Component = DEFAULT_INIT
+    activations: ActivationSpec | None = None
+    batch_norm: BatchNorm = field(default_factory=BatchNorm)
+    clip_gradient: float | None = None
 
     def __post_init__(self) -> None:
         """Reads parts that came as plain values, and checks how all fit together."""
         given = {name: getattr(self, name) for name in KEYS}
         if any(
-            isinstance(given[name], Mapping | str) for name in (*_COMPONENTS, "data", "layers")
+            isinstance(given[name], Mapping | str)
+            for name in (*COMPONENTS, "data", "layers", "activations", "batch_norm")
         ):
             parts, faults = _parts({name: _as_plain(part) for name, part in given.items()})
             if faults:
                 raise SpecError(*faults)
             for name, part in parts.items():
                 object.__setattr__(self, name, part)
-        faults = _faults_between({name: getattr(self, name) for name in KEYS})
+        faults = faults_between({name: getattr(self, name) for name in KEYS})
         if faults:
             raise SpecError(*faults)
 
@@ -104,17 +119,40 @@ class TrainSpec:
         if not isinstance(mapping, Mapping):
             raise SpecError(f"expected a trial as a mapping, got {show(mapping)}")
         parts, faults = _parts(mapping)
-        between = _faults_between(parts)
+        between = faults_between(parts)
         if faults or between:
             raise SpecError(*faults, *between)
         return cls(**parts)
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values from which `from_mapping` makes an equal spec."""
-        parts = {name: getattr(self, name).to_mapping() for name in _COMPONENTS}
-        tail = {name: getattr(self, name) for name in _PLAIN}
+        parts = {name: getattr(self, name).to_mapping() for name in COMPONENTS}
+        tail = {name: getattr(self, name) for name in PLAIN}
         layers = _as_plain(self.layers)
-        return {**parts, "data": self.data.to_mapping(), "layers": layers, **tail}
+        whole = {**parts, "data": self.data.to_mapping(), "layers": layers, **tail}
+        # These came to the language later, and say nothing of a trial that does without them.
+        later = {"batch_norm": self.batch_norm.to_mapping(), "clip_gradient": self.clip_gradient}
+        if self.init == DEFAULT_INIT:
+            del whole["init"]
+        if self.activations is not None:
+            whole["activations"] = self.activations.to_mapping()
+        whole.pop("clip_gradient")
+        return whole | {name: value for name, value in later.items() if value not in ({}, None)}
+
+    @property
+    def keep(self) -> float | None:
+        """The share of weights that its binarizer keeps; None: all of them."""
+        return kept_share(self.weights) if self.layers.order else None
+
+    @property
+    def ramp_epochs(self) -> int:
+        """Epochs before one threshold for all layers keeps the final share."""
+        return ramp_of(self.weights) if self.layers.order else 0
+
+    @property
+    def final_from(self) -> int:
+        """The first epoch in which the network is the one that was asked for."""
+        return max(self.layers.final_from(epochs=self.epochs), self.ramp_epochs)
 
     def canonical(self) -> "TrainSpec":
         """The spec that stands for all specs which train the same.
@@ -126,10 +164,15 @@ class TrainSpec:
         if not self.layers.order:
             parts |= {"weights": Component("sign"), "layers": LayerSchedule()}
             parts["latent_at_eval"] = "keep"
+            options = {key: part for key, part in self.init.options.items() if key != "scale_fan"}
+            parts["init"] = Component(self.init.name, options)
         elif self.layers.num_binary_at(0) == len(self.layers.order):
             forward = model_layers(self.model)
             order = tuple(sorted(self.layers.order, key=forward.index))
             parts["layers"] = LayerSchedule(order=order)
+        places = self.activations.layers if self.activations else ALL
+        if self.activations and places != ALL and set(places) == set(model_places(self.model)):
+            parts["activations"] = replace(self.activations, layers=ALL)
         return TrainSpec(**parts)
 
     def scaled(self, factor: Callable[[int], int], *, least_epochs: int = 1) -> "TrainSpec":
@@ -144,47 +187,57 @@ class TrainSpec:
         parts["layers"] = LayerSchedule(
             order=self.layers.order, epochs_per_layer=factor(per_layer) if per_layer else 0
         )
-        parts["epochs"] = max(factor(self.epochs), least_epochs)
-        rates = self.lr_schedule.options
+        parts["epochs"] = epochs = max(factor(self.epochs), least_epochs)
+        parts["lr_schedule"] = self._scaled_rates(factor, epochs=epochs)
+        if self.ramp_epochs:
+            ramp = min(factor(self.ramp_epochs), epochs - 1)
+            parts["weights"] = bind(
+                *COMPONENTS["weights"], self.weights.to_mapping() | {"ramp_epochs": ramp}
+            )
+        tuned_from = self.batch_norm.tuned_from
+        if tuned_from:
+            tuned_from = min(factor(tuned_from), epochs - 1)
+            parts["batch_norm"] = replace(self.batch_norm, tuned_from=tuned_from)
+        return TrainSpec(**parts)
+
+    def _scaled_rates(self, factor: Callable[[int], int], *, epochs: int) -> Component:
+        name = self.lr_schedule.name
+        # What a policy has by default counts epochs too.
+        rates = epoch_defaults(LR_SCHEDULES[name]) | dict(self.lr_schedule.options)
         # The rate of the first epoch stays what it is, also where every drop comes one sooner.
         first = 2 if rates.get("early") else 1
         options = {
-            key: _scaled_option(value, lambda epochs: max(factor(epochs), first))
+            key: _scaled_option(
+                value, lambda number: max(factor(number), first), alike=name == "multistep"
+            )
             if key in EPOCH_OPTIONS
             else value
             for key, value in rates.items()
         }
-        parts["lr_schedule"] = Component(self.lr_schedule.name, options)
-        return TrainSpec(**parts)
+        warmup = options.get("warmup")
+        if isinstance(warmup, int):
+            options["warmup"] = min(warmup, epochs - 1)
+        if options.get("milestones") is not None:
+            # It counts only where no milestones are given.
+            options.pop("adjust", None)
+        return bind("lr schedule", LR_SCHEDULES, Component(name, options).to_mapping())
 
 
 def _as_plain(part: object) -> object:
     if isinstance(part, LayerSchedule):
         return {"order": list(part.order), "epochs_per_layer": part.epochs_per_layer}
-    return part.to_mapping() if isinstance(part, Component | DataSpec) else part
+    kinds = Component | DataSpec | ActivationSpec | BatchNorm
+    return part.to_mapping() if isinstance(part, kinds) else part
 
 
-def _scaled_option(value: Value, factor: Callable[[int], int]) -> Value:
+def _scaled_option(value: Value, factor: Callable[[int], int], *, alike: bool) -> Value:
     if isinstance(value, tuple):
-        # Two milestones that fall together count as one.
-        return tuple(sorted({factor(item) for item in value if isinstance(item, int)}))
-    return factor(value) if isinstance(value, int) else value
+        scaled = [factor(item) for item in value if isinstance(item, int)]
+        # Two drops by the same factor that fall together count as one.
+        return tuple(sorted(set(scaled))) if alike else tuple(scaled)
+    return factor(value) if isinstance(value, int) and value else value
 
 
-_COMPONENTS: Mapping[str, tuple[str, Mapping[str, Callable[..., object]]]] = {
-    "model": ("model", MODELS),
-    "optimizer": ("optimizer", OPTIMIZERS),
-    "lr_schedule": ("lr schedule", LR_SCHEDULES),
-    "loss": ("loss", LOSSES),
-    "weights": ("weight binarizer", WEIGHT_BINARIZERS),
-}
-_PLAIN: Mapping[str, Any] = {
-    "epochs": int,
-    "seed": int,
-    "precision": Precision,
-    "latent_at_eval": LatentAtEval,
-    "measure_test": bool,
-}
 _REQUIRED = ("model", "data", "optimizer", "epochs")
 
 
@@ -204,12 +257,16 @@ def _parts(mapping: Mapping[Any, object]) -> tuple[dict[str, Any], list[Fault]]:
         if name not in mapping:
             if name in _REQUIRED:
                 faults.append(Fault(name, "is missing"))
-        elif name in _COMPONENTS:
-            read(name, partial(bind, *_COMPONENTS[name]))
-        elif name in _PLAIN:
-            read(name, partial(convert, wanted=_PLAIN[name]))
+        elif name in COMPONENTS:
+            read(name, partial(bind, *COMPONENTS[name]))
+        elif name in PLAIN:
+            read(name, partial(convert, wanted=PLAIN[name]))
         elif name == "data":
             read(name, read_data)
+        elif name == "activations":
+            read(name, read_activations)
+        elif name == "batch_norm":
+            read(name, partial(convert, wanted=BatchNorm))
         else:
             read(name, partial(_read_layers, forward=_forward_layers(parts.get("model"))))
     return parts, faults
@@ -228,6 +285,8 @@ def _read_layers(value: object, forward: tuple[str, ...]) -> LayerSchedule[str]:
         raise SpecError(f"expected {{order: [...], epochs_per_layer: ...}}, got {show(value)}")
     known = ("order", "epochs_per_layer")
     faults = unknown_keys(value, known)
+    if value.get("order") == ALL:
+        value = {**value, "order": forward}
     given: dict[str, Any] = {"order": (), "epochs_per_layer": 0}
     for key, wanted in (("order", tuple[int | str, ...]), ("epochs_per_layer", int)):
         try:
@@ -246,86 +305,3 @@ def _read_layers(value: object, forward: tuple[str, ...]) -> LayerSchedule[str]:
     if faults:
         raise SpecError(*faults)
     return LayerSchedule(order=tuple(order), epochs_per_layer=given["epochs_per_layer"])
-
-
-def _faults_between(parts: Mapping[str, Any]) -> list[Fault]:
-    """Faults of parts that are well formed each; parts that are not given are passed over."""
-    faults = _names_and_options(parts)
-    if faults:
-        return faults
-    for name, low in (("epochs", 1), ("seed", 0)):
-        if name in parts and parts[name] < low:
-            faults.append(Fault(name, f"must be {low} or more, got {parts[name]}"))
-    if "data" in parts:
-        faults += [fault.under("data") for fault in data_faults(parts["data"])]
-    for name in ("optimizer", "lr_schedule", "loss", "weights"):
-        if name in parts:
-            faults += [fault.under(name) for fault in _trial_faults(name, parts)]
-    if "model" in parts:
-        faults += _model_faults(parts["model"], parts.get("data"), parts.get("layers"))
-    if "layers" in parts and parts.get("epochs", 0) >= 1:
-        try:
-            parts["layers"].check(epochs=parts["epochs"])
-        except SpecError as error:
-            faults += error.under("layers")
-    return faults
-
-
-def _names_and_options(parts: Mapping[str, Any]) -> list[Fault]:
-    """What `bind` says of each part: `dataclasses.replace` puts any component into a spec."""
-    loaders = {name: source.load for name, source in SOURCES.items()}
-    checks: list[tuple[str, Callable[[], object]]] = [
-        (name, partial(bind, *_COMPONENTS[name], parts[name].to_mapping()))
-        for name in _COMPONENTS
-        if name in parts
-    ]
-    if "data" in parts:
-        source = parts["data"].source.to_mapping()
-        checks.append(("data", partial(bind, "data set", loaders, source)))
-    for name in ("precision", "latent_at_eval", "measure_test"):
-        if name in parts:
-            checks.append((name, partial(convert, parts[name], _PLAIN[name])))
-    faults: list[Fault] = []
-    for name, check in checks:
-        try:
-            check()
-        except SpecError as error:
-            faults += error.under(name)
-    return faults
-
-
-def _trial_faults(name: str, parts: Mapping[str, Any]) -> list[Fault]:
-    """What a constructor itself says about its options: it is called once, on next to nothing."""
-    component: Component = parts[name]
-    table = _COMPONENTS[name][1]
-    arguments: Mapping[str, tuple[object, ...]] = {
-        # Torch checks the options first; a first parameter would make it load its compiler.
-        "optimizer": ((),),
-        "lr_schedule": (1.0,),
-        "loss": (),
-        "weights": (torch.ones(2, 2),),
-    }
-    try:
-        table[component.name](*arguments[name], **component.options)
-    except SpecError as error:
-        return list(error.faults)
-    except ValueError as error:
-        is_fine = name == "optimizer" and "empty parameter list" in str(error)
-        return [] if is_fine else [Fault("", str(error))]
-    return []
-
-
-def _model_faults(
-    model: Component, data: DataSpec | None, layers: LayerSchedule[str] | None
-) -> list[Fault]:
-    try:
-        known = model_layers(model)
-    except SpecError as error:
-        return list(error.under("model"))
-    faults: list[Fault] = []
-    if data is not None:
-        faults += [fault.under("model") for fault in fit_faults(model, data.source)]
-    for index, layer in enumerate(layers.order if layers else ()):
-        if layer not in known:
-            faults += UnknownNameError("layer", layer, known).under(f"layers.order.{index}")
-    return faults

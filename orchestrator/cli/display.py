@@ -35,7 +35,7 @@ class SweepDisplay:
         self.waiting: str | None = None
         self.others: str | None = None
 
-    def planned(self, plan: Plan, *, slots: int | None) -> None:
+    def planned(self, plan: Plan, *, slots: int | None, disk: str = "") -> None:
         """Prints the plan."""
         study, say = plan.study, self.say
         self.console.print(
@@ -59,6 +59,8 @@ class SweepDisplay:
         if plan.shares:
             say(f"shared    {plan.amount_todo}")
         say(f"slots     {slots} at a time")
+        if disk:
+            say(f"disk      {disk}")
         say("time      known once the first epochs are measured")
 
     def began(self, progress: Progress) -> None:
@@ -87,6 +89,10 @@ class SweepDisplay:
         elif now - self.drawn_at >= LINE_EVERY_S:
             self.drawn_at = now
             self.say(self._line())
+
+    def cell_noted(self, name: str, *, note: str) -> None:
+        """One line for what went wrong and was done without."""
+        self.say(f"{name}: {note}")
 
     def cell_ended(self, name: str, *, objective: float, reason: str | None) -> None:
         """One line for each cell that is over."""

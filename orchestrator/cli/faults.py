@@ -14,11 +14,14 @@ def explain(error: Exception) -> int:
         print(_listed(error), file=sys.stderr)
         return EXIT_WRONG
     expected = {"StoreError", "JournalError", "InUseError", "ResourceError", "NoResultsError"}
-    expected |= {"UsageError"}
+    expected |= {"UsageError", "StorageError", "NoRoomError"}
     if type(error).__name__ in expected:
         print(f"error: {masked(str(error))}", file=sys.stderr)
         print("nothing was launched", file=sys.stderr)
         return EXIT_WRONG
+    if type(error).__name__ == "DiskFullError":
+        print(f"stopped: {error}", file=sys.stderr)
+        return EXIT_FAILED
     lines = str(error).strip().splitlines()
     what = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
     print(f"error: {masked(what)}\nrun again with -v to see where", file=sys.stderr)

@@ -70,6 +70,16 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_storage(parser: argparse.ArgumentParser) -> None:
+    """Where checkpoints lie."""
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="folder of checkpoints, or s3://bucket/mine and the like, with keys from the "
+        "environment (the study's checkpoint.storage, else checkpoints/ in the home)",
+    )
+
+
 def add_verbose(parser: argparse.ArgumentParser) -> None:
     """How much is said."""
     parser.add_argument(
@@ -80,6 +90,22 @@ def add_verbose(parser: argparse.ArgumentParser) -> None:
 def home_of(args: argparse.Namespace) -> Home:
     """The home the flags name."""
     return Home.at(args.home, args.tracking_uri)
+
+
+def storage_of(args: argparse.Namespace) -> str | None:
+    """The storage the flag names, if it does; nothing is written there yet.
+
+    Raises:
+        SpecError: If it cannot be used.
+    """
+    from trainers.engine.storage import place_at
+    from trainers.errors import SpecError
+
+    try:
+        place_at(args.storage or "")
+    except SpecError as error:
+        raise SpecError(*error.under("--storage")) from error
+    return args.storage or None
 
 
 def study_of(args: argparse.Namespace) -> "StudySpec":

@@ -8,6 +8,7 @@ from orchestrator.cli.options import (
     add_changes,
     add_data_dir,
     add_home,
+    add_storage,
     add_verbose,
     home_of,
 )
@@ -56,6 +57,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     add_changes(parser)
     add_resources(parser)
+    add_storage(parser)
     add_data_dir(parser)
     add_home(parser)
     add_verbose(parser)

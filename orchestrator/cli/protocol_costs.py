@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cost import duration, rough_seconds
+from orchestrator.disk import need
 from orchestrator.expansion import expand
+from orchestrator.free_space import size_text
 from orchestrator.planning import plan
 from orchestrator.protocol import SENSITIVITY, Changes, load_stage, unmeasured
 
@@ -33,6 +35,7 @@ def show_costs(
     heads = ["cells", "epochs", f"rough time, {cores} cores"]
     if changes.epoch_scale:
         heads += ["epochs unscaled", "rough time unscaled"]
+    heads.append("disk")
     table.add_column("stage", no_wrap=True)
     for head in heads:
         table.add_column(head, justify="right")
@@ -48,13 +51,14 @@ def show_costs(
 
 
 def _figures(name: str, stage: str, changes: Changes, cores: int) -> list[float]:
-    """Cells, epochs, seconds; with a scale those of all epochs too."""
+    """Cells, epochs, seconds; with a scale those of all epochs too; bytes of disk."""
     given = None if stage == SENSITIVITY else unmeasured(name, changes)
     study = load_stage(name, stage, changes, given)
     figures = [float(plan(study).num_cells), *_cost(study, cores)]
     if changes.epoch_scale:
         figures += _cost(replace(study, epoch_scale=""), cores)
-    return figures
+    wanted = need(plan(study), is_embedded=True)
+    return [*figures, float(wanted.checkpoints + wanted.home)]
 
 
 def _cost(study: "StudySpec", cores: int) -> list[float]:
@@ -65,6 +69,8 @@ def _cost(study: "StudySpec", cores: int) -> list[float]:
 
 def _texts(figures: Sequence[float]) -> list[str]:
     """Counts in groups of three; every figure from the third on by twos is a time."""
-    is_time = [place in (2, 4) for place in range(len(figures))]
-    pairs = zip(figures, is_time, strict=True)
-    return [duration(figure) if timed else f"{figure:,.0f}" for figure, timed in pairs]
+    *counts, disk = figures
+    is_time = [place in (2, 4) for place in range(len(counts))]
+    pairs = zip(counts, is_time, strict=True)
+    texts = [duration(figure) if timed else f"{figure:,.0f}" for figure, timed in pairs]
+    return [*texts, size_text(disk)]

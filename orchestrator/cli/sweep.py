@@ -10,9 +10,11 @@ from orchestrator.cli.faults import EXIT_FAILED, EXIT_INTERRUPTED, UsageError
 from orchestrator.cli.options import (
     add_data_dir,
     add_home,
+    add_storage,
     add_study,
     add_verbose,
     home_of,
+    storage_of,
     study_of,
 )
 from orchestrator.cli.train import data_dir_of
@@ -35,6 +37,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="train the cells that failed for good, and no others",
     )
     add_resources(parser)
+    add_storage(parser)
     add_data_dir(parser)
     add_home(parser)
     add_verbose(parser)
@@ -64,6 +67,9 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
         "--no-share",
         action="store_true",
         help="train every trial on its own, also where orders of layers begin alike",
+    )
+    resources.add_argument(
+        "--force", action="store_true", help="start also where the disk has too little room"
     )
 
 
@@ -112,6 +118,8 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
         deterministic=args.deterministic,
         verbose=args.verbose,
         share=not args.no_share,
+        storage=storage_of(args),
+        force=args.force,
     )
 
 

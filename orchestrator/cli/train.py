@@ -5,12 +5,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import (
     add_data_dir,
     add_home,
+    add_storage,
     add_study,
     add_verbose,
     home_of,
+    storage_of,
     study_of,
 )
 
@@ -32,6 +35,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     parser.add_argument("--threads", type=int, metavar="N", help="torch's threads; all cores")
+    add_storage(parser)
     add_data_dir(parser)
     add_home(parser)
     add_verbose(parser)
@@ -42,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Trains the trial and prints a line an epoch."""
     from orchestrator.catalog import StudyError
     from orchestrator.cells import study_title
+    from orchestrator.checkpointing import place_of
     from orchestrator.expansion import pick
     from trainers import EpochMetrics, RunOptions, SpecError
     from trainers import run as train
@@ -51,6 +56,11 @@ def run(args: argparse.Namespace) -> int:
         trial = pick(study, args.trial)
     except SpecError as error:
         raise StudyError(study.name, *error.faults) from error
+    storage = storage_of(args)
+    if storage and study.checkpoint.policy == "none":
+        what = "--storage: the study keeps no checkpoints; add --set checkpoint.policy=last"
+        raise UsageError(what)
+    place = place_of(study.checkpoint, home_of(args), asked=storage) if storage else None
     print(f"{study_title(study)}: {trial.name} (trial {trial.id}), {trial.train.epochs} epochs")
 
     class Lines:
@@ -67,7 +77,10 @@ def run(args: argparse.Namespace) -> int:
             device=args.device,
             num_threads=args.threads or os.cpu_count(),
             data_dir=data_dir_of(args),
+            checkpoint_dir=place / trial.id if place else None,
+            checkpoints=study.checkpoint,
         ),
+        note=print,
     )
     chosen, last = result.selected, result.last
     print(

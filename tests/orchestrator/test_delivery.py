@@ -1,5 +1,6 @@
 """From the journal to MLflow: all of it, once, in order, whatever the store does."""
 
+import hashlib
 import sqlite3
 import threading
 import time
@@ -13,12 +14,14 @@ import pytest
 
 from orchestrator import delivery, vocabulary
 from orchestrator.cells import describe
+from orchestrator.checkpointing import upload_order
 from orchestrator.delivery import Delivery
 from orchestrator.home import Home
 from orchestrator.journal import CellDescription, Journal, Point
 from orchestrator.record import MOST_POINTS, Store
 from orchestrator.study import StudySpec, TrialSpec
 from orchestrator.study_record import study_record
+from trainers.engine.storage import write
 
 pytestmark = pytest.mark.slow
 
@@ -393,3 +396,34 @@ def test_a_run_of_another_journal_is_adopted_without_doubling(
     assert _run_of(journal, descriptions[0]) == theirs
     assert _rows(home, theirs) == _expected([*_points(3), *again[6:]])
     assert store.tags_of(theirs)[vocabulary.STATE] == vocabulary.FINISHED
+
+
+def test_checkpoints_follow_when_the_cell_is_recorded_and_again_after_a_failure(
+    journal: Journal,
+    watched: Watched,
+    descriptions: list[CellDescription],
+    make_delivery: MakeDelivery,
+    tmp_path: Path,
+) -> None:
+    content = b"a state"
+    name = f"epoch-000001-{hashlib.sha256(content).hexdigest()[:16]}.pt"
+    write(tmp_path / "trial" / name, content)
+    order = upload_order(tmp_path / "trial", "last")
+    journal.begin(descriptions[0])
+    journal.end(descriptions[0].cell, vocabulary.FINISHED, {vocabulary.UPLOAD: order})
+    watched.failures = {"log_file": 1}
+    with pytest.raises(ConnectionError, match="does not answer"):
+        make_delivery(watched).deliver()
+    entry = journal.entry(descriptions[0].cell)
+    assert entry is not None
+    assert entry.run_id is not None
+    tags = watched.store.tags_of(entry.run_id)
+    assert tags[vocabulary.STATE] == vocabulary.FINISHED
+    assert vocabulary.UPLOAD not in tags
+    assert journal.undelivered() == [entry]
+    make_delivery(watched).deliver()
+    assert journal.undelivered() == []
+    folder = vocabulary.CHECKPOINT_ARTIFACTS
+    assert watched.store.file_sizes(entry.run_id, folder) == {name: len(content)}
+    make_delivery(watched).deliver()
+    assert watched.names().count("log_file") == 2

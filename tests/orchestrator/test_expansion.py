@@ -50,6 +50,22 @@ def test_expansion_leaves_the_study_as_it_was(study: StudySpec) -> None:
     assert study.base_mapping == before
 
 
+def test_what_one_axis_sets_inside_anothers_value_stays_in_its_cell(
+    make_mapping: MakeMapping,
+) -> None:
+    mapping = make_mapping(
+        axes=[
+            {"name": "data", "values": {"digits": {"data": {"name": "digits", "batch_size": 64}}}},
+            {"name": "size", "sets": "data.batch_size", "values": [32, 16]},
+            {"name": "rate", "values": {"low": {"optimizer.lr": 0.1}}},
+        ],
+        matrix={"rows": "size"},
+    )
+    study = StudySpec.from_mapping(mapping)
+    assert [cell.train.data.batch_size for cell in expand(study)] == [32, 16]
+    assert study.axes[0].points["digits"] == {"data": {"name": "digits", "batch_size": 64}}
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.integers(0, 10**6), min_size=1, max_size=4, unique=True),

@@ -4,6 +4,7 @@ import math
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import vocabulary
+from orchestrator.free_space import DiskFullError
 from orchestrator.journal import CellDescription, Journal, JournalError, Point
 
 MakeDescription = Callable[..., CellDescription]
@@ -218,3 +220,33 @@ def test_the_first_value_of_each_place_stays(
     places = sorted(first, key=lambda place: (place[1], place[0]))
     assert journal.points("a") == [first[place] for place in places]
     journal.close()
+
+
+def test_a_disk_that_is_full_ends_all_writing_and_loses_nothing_before(
+    tmp_path: Path, make_description: Callable[..., CellDescription]
+) -> None:
+    description = make_description()
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        journal.begin(description)
+        journal.append(description.cell, [Point("a", 0, 1.0, 1000)])
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        with (
+            pytest.raises(DiskFullError, match="cannot be written"),
+            journal._write(),
+        ):
+            raise error
+        # With room again an epoch would be missing before this one.
+        with pytest.raises(DiskFullError, match="make room"):
+            journal.append(description.cell, [Point("a", 2, 1.0, 1000)])
+        assert [point.step for point in journal.points(description.cell)] == [0]
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        journal.append(description.cell, [Point("a", 1, 1.0, 1000)])
+        assert [point.step for point in journal.points(description.cell)] == [0, 1]
+
+
+def test_other_errors_of_the_database_stay_what_they_are(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        with pytest.raises(sqlite3.OperationalError, match="locked"), journal._write():
+            raise sqlite3.OperationalError("database is locked")
+        assert journal.num_unsent() == 0

@@ -2,8 +2,9 @@
 
 import math
 import re
+import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,7 +13,9 @@ import pytest
 
 from orchestrator import vocabulary
 from orchestrator.cells import cell_key, describe
+from orchestrator.checkpointing import Checkpointing, upload_order
 from orchestrator.delivery import Delivery
+from orchestrator.free_space import DiskFullError
 from orchestrator.journal import CellDescription, Entry, Journal
 from orchestrator.leases import Leases
 from orchestrator.listener import SweepListener, file_name, inherited_text
@@ -41,6 +44,9 @@ class FakeWatcher:
 
     def stopping(self) -> None:
         self.told.append(("stopping",))
+
+    def cell_noted(self, name: str, *, note: str) -> None:
+        self.told.append(("noted", name, note))
 
 
 @pytest.fixture
@@ -330,3 +336,59 @@ def test_each_cell_has_a_log_of_its_own(listener: SweepListener, key: str) -> No
 )
 def test_names_of_files_hold_nothing_to_stumble_over(name: str, file: str) -> None:
     assert file_name(name) == file
+
+
+def test_what_a_cell_notes_is_told_once_logged_and_a_tag_at_its_end(
+    listener: SweepListener, watcher: FakeWatcher, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.reported(key, _report(0, notes=["no room"]))
+    listener.failed(key, reason="no memory", details="", final=False)
+    listener.started({"cell": key})
+    listener.reported(key, _report(0, notes=["no room", "a file is damaged"]))
+    listener.reported(key, _report(1, weights_sha256="abc", notes=["a file is damaged"]))
+    noted = [told[1:] for told in watcher.told if told[0] == "noted"]
+    name = "forward · seed 1"
+    assert noted == [(name, "no room"), (name, "a file is damaged")]
+    listener.ended(key)
+    assert entry().tags[vocabulary.NOTE] == "no room; a file is damaged"
+    [log] = listener.logs.iterdir()
+    assert log.read_text().count("a file is damaged") == 1
+
+
+def test_a_finished_cell_says_which_checkpoints_are_to_be_uploaded(
+    listener: SweepListener, key: str, entry: Callable[[], Entry], tmp_path: Path
+) -> None:
+    study = replace(listener.work.study, checkpoint=Checkpointing(policy="last", upload="last"))
+    listener.work = replace(listener.work, study=study)
+    listener.reported(key, _report(0, weights_sha256="abc"))
+    listener.ended(key)
+    folder = tmp_path / listener.work.cells[key].id
+    assert entry().tags[vocabulary.UPLOAD] == upload_order(folder, "last")
+
+
+def test_a_journal_without_room_ends_the_sweep_as_ctrl_c_does_and_once(
+    listener: SweepListener, journal: Journal, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pressed: list[int] = []
+    monkeypatch.setattr(signal, "raise_signal", pressed.append)
+
+    def full(*arguments: object) -> None:
+        raise DiskFullError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "append", full)
+        listener.reported(key, _report(0))
+        listener.reported(key, _report(1))
+        listener.interrupt()
+    assert pressed == [signal.SIGINT]
+    assert str(listener.refused) == "no room"
+
+
+def test_a_log_that_cannot_be_written_is_done_without(
+    listener: SweepListener, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.logs.parent.mkdir(exist_ok=True)
+    listener.logs.touch()
+    listener.reported(key, _report(0, weights_sha256="abc"))
+    listener.ended(key)
+    assert entry().state == vocabulary.FINISHED

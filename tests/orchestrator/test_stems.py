@@ -7,6 +7,7 @@ import pytest
 from orchestrator.sharing import stems
 from orchestrator.stems import StemStore
 from orchestrator.study import TrialSpec
+from trainers.engine.storage import place_at, write
 from trainers.spec import TrainSpec
 
 
@@ -60,3 +61,14 @@ def test_what_no_unfinished_cell_needs_is_tidied_up(
     store.tidy(pair, finished=[cell.id for cell in pair])
     assert store.found() == {"of another study"}
     store.tidy(pair, finished=[])
+
+
+def test_stems_lie_behind_a_url_as_in_a_folder() -> None:
+    store = StemStore(place_at("memory://tests/stems"))
+    assert store.found() == frozenset()
+    write(store.folder("a") / f"epoch-000001-{'0' * 16}.pt", b"a state")
+    write(store.folder("b") / "notes.txt", b"none")
+    assert store.found() == {"a"}
+    store.remove("a")
+    store.remove("b")
+    assert store.found() == frozenset()

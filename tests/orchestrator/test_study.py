@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.checkpointing import Checkpointing
 from orchestrator.expansion import expand
 from orchestrator.matrix_shape import MatrixShape, Metric
 from orchestrator.study import (
@@ -24,7 +25,6 @@ from orchestrator.study import (
     minimal,
 )
 from trainers.binding import Component
-from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.errors import SpecError
 from trainers.spec import TrainSpec
 
@@ -84,7 +84,7 @@ def test_a_mapping_becomes_a_typed_study(study: StudySpec) -> None:
     assert study.metric == Metric(name="selected/test_error", better="lower")
     assert study.matrix == MatrixShape(rows="order", over="seed", also=("last/test_error",))
     assert study.base == TrainSpec.from_mapping(TRAIN)
-    assert (study.retries, study.checkpoint) == (1, CheckpointPolicy())
+    assert (study.retries, study.checkpoint) == (1, Checkpointing())
     assert study.search is None
     assert study.scheduler is None
     assert not study.is_searched

@@ -47,8 +47,8 @@ def test_metrics_are_the_summaries_and_the_curves() -> None:
 
 def test_tags_of_ours_are_told_apart_from_those_of_others() -> None:
     values = {"CELL", "PARENT", "FINISHED", "FAILED", "RUNNING", "INTERRUPTED", "SELECTED", "LAST"}
-    values |= {"BEST_ON_TEST", "OBJECTIVE", "ROW_MEAN", "AXIS_PARAM", "INHERITED_EPOCHS"}
-    values |= {name for name in CONSTANTS if name.endswith("_ARTIFACT")}
+    values |= {"UPLOAD", "BEST_ON_TEST", "OBJECTIVE", "ROW_MEAN", "AXIS_PARAM", "INHERITED_EPOCHS"}
+    values |= {name for name in CONSTANTS if name.endswith(("_ARTIFACT", "_ARTIFACTS"))}
     tags = set(CONSTANTS) - values
     assert {"KIND", "STATE", "LABEL", "CELL_KEY"} <= tags
     assert all(CONSTANTS[name].startswith("bnn.") for name in tags)

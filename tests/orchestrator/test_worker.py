@@ -226,3 +226,16 @@ def test_what_could_not_be_left_is_not_said_to_be_there(
 def test_a_job_that_is_no_trial_is_refused(job: Job) -> None:
     with pytest.raises(SpecError, match="epochs: must be 1 or more"):
         train_cell(replace(job, train={**job.train, "epochs": 0}), print)
+
+
+def test_what_went_wrong_travels_with_the_reports(job: Job) -> None:
+    reports: list[Mapping[str, Any]] = []
+    train_cell(job, reports.append)
+    assert [report["notes"] for report in reports] == [[], []]
+    newest = max(job.checkpoint_dir.glob("*.pt"))  # type: ignore[union-attr]
+    newest.write_bytes(b"damaged")
+    reports.clear()
+    train_cell(job, reports.append)
+    [note] = reports[-1]["notes"]
+    assert f"{newest} is damaged" in note
+    assert reports[0]["notes"] == [note]

@@ -9,14 +9,15 @@ import torch
 from torch import nn
 
 from trainers.binding import options_of
-from trainers.errors import SpecError
+from trainers.errors import SpecError, UnknownNameError
+from trainers.lr_policies import LrSchedule, cosine, xnor
 from trainers.optim import (
     EPOCH_OPTIONS,
     LR_SCHEDULES,
     OPTIMIZERS,
-    LrSchedule,
     adam,
     constant,
+    lr_schedule,
     multistep,
     set_lr,
     sgd,
@@ -110,6 +111,42 @@ def test_rates_drop_when_the_published_code_drops_them(
 def test_multistep_refuses_a_drop_before_the_first_epoch() -> None:
     with pytest.raises(SpecError, match="the drop at 1 would come before the first epoch"):
         multistep(0.1, milestones=(1, 3), early=True)
+
+
+def test_the_rate_rises_evenly_through_the_warm_up() -> None:
+    rate = constant(0.8, warmup=4)
+    assert [rate(epoch) for epoch in range(6)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8, 0.8])
+    wave = cosine(0.8, 12, warmup=4)
+    assert [wave(epoch) for epoch in (0, 3, 4, 8)] == pytest.approx([0.2, 0.8, 0.8, 0.4])
+
+
+def test_a_cosine_would_be_at_zero_after_the_last_epoch() -> None:
+    assert cosine(0.8, 10)(10) == pytest.approx(0)
+    assert cosine(0.8, 10)(9) > 0
+
+
+def test_without_milestones_the_rate_drops_at_even_distances() -> None:
+    rate = multistep(0.8, adjust=2, gamma=0.5)
+    assert [rate(epoch) for epoch in range(5)] == [0.8, 0.8, 0.4, 0.4, 0.2]
+
+
+def test_rates_that_cannot_be_are_refused() -> None:
+    with pytest.raises(SpecError, match="warmup: must be 0 or more and below the 10 epochs"):
+        cosine(0.1, 10, warmup=10)
+    with pytest.raises(SpecError, match="warmup: must be 0 or more, got -1"):
+        constant(0.1, warmup=-1)
+    with pytest.raises(SpecError, match="adjust: must be 1 or more"):
+        multistep(0.1, adjust=0)
+    with pytest.raises(SpecError, match="milestones: must be 3 epochs in increasing order"):
+        xnor(0.1, milestones=(3, 2, 1))
+
+
+def test_a_policy_is_made_by_name_with_its_own_or_the_published_options() -> None:
+    ours = lr_schedule("cosine", lr=0.2, epochs=20, warmup=5)
+    theirs = lr_schedule("cosine", lr=0.2, epochs=20, warmup_length=5)
+    assert [ours(epoch) for epoch in range(20)] == [theirs(epoch) for epoch in range(20)]
+    with pytest.raises(UnknownNameError, match="did you mean 'cosine'"):
+        lr_schedule("cosinus", lr=0.2, epochs=20)
 
 
 def test_set_lr_reaches_every_parameter_group() -> None:

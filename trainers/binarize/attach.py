@@ -2,11 +2,13 @@
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 
+from trainers.binarize.activations import ActivationBinarizer, make_activation_binarizer
 from trainers.binarize.weights import WeightBinarizer, make_weight_binarizer
 from trainers.errors import SpecError, choose
 
@@ -25,7 +27,9 @@ def binarize_weights(
     """Gives each named layer its own weight binarizer, switched off.
 
     The optimizer keeps seeing the same `Parameter`, now the latent weight; state-dict keys become
-    `<layer>.parametrizations.weight.original`.
+    `<layer>.parametrizations.weight.original`, and `<layer>.parametrizations.weight.0.scores`
+    where a binarizer has parameters of its own. A latent weight that its binarizer wants frozen
+    asks for no gradient any more.
 
     Args:
         model: A plain model; changed in place.
@@ -47,7 +51,86 @@ def binarize_weights(
         assert isinstance(weight, Tensor)
         binarizer = make_weight_binarizer(name, weight.detach(), **options)
         binarizer.enabled = False
+        if not binarizer.trains_latent:
+            weight.requires_grad_(False)
         parametrize.register_parametrization(module, "weight", binarizer)
+
+
+def initialise_binarizers(model: nn.Module, generator: Generator) -> None:
+    """Draws the parameters that binarizers have of their own, layer by layer.
+
+    Args:
+        model: With binarizers attached.
+        generator: A CPU generator.
+    """
+    for _, binarizer in binarizers(model):
+        binarizer.initialise(generator)
+
+
+@runtime_checkable
+class Activated(Protocol):
+    """A model that says where an activation function has been."""
+
+    def activated(self) -> tuple[str, ...]:
+        """Names of the modules whose input an activation function made, in forward order."""
+
+
+def activated_modules(model: nn.Module) -> tuple[str, ...]:
+    """Names of the modules whose input an activation function made, in forward order.
+
+    Those that the model names, or else all its layers but the first.
+    """
+    return model.activated() if isinstance(model, Activated) else weight_layers(model)[1:]
+
+
+def binarize_activations(
+    model: nn.Module, layers: Sequence[str], name: str, **options: object
+) -> None:
+    """Binarizes what goes into each named module; nothing comes between that and the module.
+
+    Where the model would apply ReLU to it, the sign takes the place of ReLU. A residual block can
+    be named too: then its shortcut takes the binary input as well.
+
+    Args:
+        model: Any model, with weight binarizers or without; changed in place.
+        layers: Names from `activated_modules(model)` or `weight_layers(model)`.
+        name: An activation binarizer (`trainers.ACTIVATION_BINARIZERS`).
+        options: Its keyword arguments.
+
+    Raises:
+        UnknownNameError: If a module or the binarizer does not exist.
+        SpecError: If the input of one is binarized already.
+    """
+    names = dict.fromkeys((*weight_layers(model), *activated_modules(model)))
+    known = {place: model.get_submodule(place) for place in names}
+    chosen = {layer: choose("layer", known, layer) for layer in layers}
+    taken = sorted(set(chosen) & set(dict(activation_binarizers(model))))
+    if taken:
+        raise SpecError(f"the input of {', '.join(taken)} is binarized already")
+    for module in chosen.values():
+        module.register_forward_pre_hook(_BinaryInput(make_activation_binarizer(name, **options)))
+        # What the model's own ReLU looks at.
+        module.input_is_binary = True  # type: ignore[assignment]
+
+
+def activation_binarizers(model: nn.Module) -> Iterator[tuple[str, ActivationBinarizer]]:
+    """Name and binarizer of each module whose input is binarized, in registration order."""
+    for name, module in model.named_modules():
+        for hook in module._forward_pre_hooks.values():
+            if isinstance(hook, _BinaryInput):
+                yield name, hook.binarizer
+
+
+class _BinaryInput:
+    """A forward pre-hook; a class, so that it can be found again and copied with its module."""
+
+    def __init__(self, binarizer: ActivationBinarizer) -> None:
+        self.binarizer = binarizer
+
+    def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+        (x,) = inputs
+        result: Tensor = self.binarizer(x)
+        return result
 
 
 def set_binary(model: nn.Module, layers: Iterable[str]) -> None:

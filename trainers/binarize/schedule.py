@@ -1,12 +1,15 @@
 """Which layers compute with binary weights in which epoch."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from trainers.errors import Fault, SpecError
 
 Layer = TypeVar("Layer", bound=Hashable)
+
+HIGHEST_RAMPED = 0.5
+"""The share of weights that a ramp begins with; a larger one is there from the first epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,3 +67,31 @@ class LayerSchedule(Generic[Layer]):
             names = ", ".join(str(layer) for layer in missing)
             what = f"{names} never turn binary in {epochs} epochs"
             raise SpecError(Fault("order", what, f"set epochs to {need} or more"))
+
+
+def keep_ramp(keep: float, ramp_epochs: int) -> Callable[[int], float]:
+    """The share of weights kept in an epoch, counted from 0, on its way down to `keep`.
+
+    It begins at 1/2 and falls steeply first: keep + (1/2 - keep) (1 - epoch / ramp_epochs)^3. A
+    share above 1/2 is there from the first epoch.
+
+    Args:
+        keep: The share at the end, in (0, 1].
+        ramp_epochs: The first epoch with that share; 0 or more.
+
+    Raises:
+        SpecError: If a number is out of range.
+
+    Source: the code published with arXiv:2103.09377; after Zhu & Gupta 2017, arXiv:1710.01878.
+    """
+    if not 0 < keep <= 1:
+        raise SpecError(Fault("keep", f"must be above 0 and at most 1, got {keep}"))
+    if ramp_epochs < 0:
+        raise SpecError(Fault("ramp_epochs", f"must be 0 or more, got {ramp_epochs}"))
+
+    def kept(epoch: int) -> float:
+        if keep > HIGHEST_RAMPED or epoch >= ramp_epochs:
+            return keep
+        return keep + (HIGHEST_RAMPED - keep) * (1 - epoch / ramp_epochs) ** 3
+
+    return kept

@@ -1,5 +1,7 @@
 """The sign of a tensor, what it is at zero, and the gradients put in place of its own."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
@@ -41,4 +43,66 @@ def sign_ste(x: Tensor, *, zero: int = 1) -> Tensor:
         published code of iterative training, arXiv:2111.07046.
     """
     result: Tensor = _SignStraightThrough.apply(x, zero)
+    return result
+
+
+class _SignClipped(torch.autograd.Function):
+    """Forward: sign(x), with sign(0) = zero. Backward: the gradient where |x| <= clip, else 0."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, clip: float, zero: int) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.clip = clip
+        return sign(x) if zero else torch.sign(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (x,) = ctx.saved_tensors
+        return gradient * (x.abs() <= ctx.clip), None, None
+
+
+def sign_clipped(x: Tensor, *, clip: float, zero: int = 1) -> Tensor:
+    """Sign of x whose gradient passes where |x| is small (hard tanh).
+
+    Forward:   sign(x), with sign(0) = zero
+    Backward:  d sign(x) / dx = 1 where |x| <= clip, else 0
+
+    Args:
+        x: Any shape.
+        clip: Largest |x| that still receives gradient; positive.
+        zero: 1 or 0.
+
+    Source: Courbariaux et al. 2016, arXiv:1602.02830, sec. 1.3.
+    """
+    result: Tensor = _SignClipped.apply(x, clip, zero)
+    return result
+
+
+class _SignQuadratic(torch.autograd.Function):
+    """Forward: sign(x), sign(0) = zero. Backward: the gradient times 2 - 2|x|, not below 0."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, zero: int) -> Tensor:
+        ctx.save_for_backward(x)
+        return sign(x) if zero else torch.sign(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        return gradient * x.abs().clamp_(max=1).neg_().add_(1).mul_(2), None
+
+
+def sign_quadratic(x: Tensor, *, zero: int = 1) -> Tensor:
+    """Sign of x with the gradient of a piecewise quadratic that is close to it.
+
+    Forward:   sign(x), with sign(0) = zero
+    Backward:  d sign(x) / dx = 2 - 2 |x| where |x| <= 1, else 0
+
+    Args:
+        x: Any shape.
+        zero: 1 or 0.
+
+    Source: Liu et al. 2018, Bi-Real Net, arXiv:1808.00278, sec. 3.3.
+    """
+    result: Tensor = _SignQuadratic.apply(x, zero)
     return result

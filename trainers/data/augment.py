@@ -1,6 +1,6 @@
 """Random crops and flips of training images, a batch at a time on the training device."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +9,8 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from trainers.binding import Record
+from trainers.data.augmix import AugMix
+from trainers.data.gaussian import Gaussian
 from trainers.errors import Fault, SpecError
 
 
@@ -23,9 +25,11 @@ class Augment(Record):
         crop: Pixels of padding on each side, of which a window of the image's size is cut out at
             random; 0: none.
         flip: Mirror left and right with probability 1/2.
+        gaussian: Noise on the pixels, after that.
+        augmix: Mixtures with chains of operations, after that; one of the two at most.
 
     Raises:
-        SpecError: If `crop` is negative.
+        SpecError: If `crop` is negative, or `gaussian` and `augmix` are both given.
 
     Source: He et al. 2015, arXiv:1512.03385, sec. 4.2 (crop 4, flip), as in arXiv:2111.07046.
     """
@@ -34,11 +38,44 @@ class Augment(Record):
 
     crop: int = 0
     flip: bool = False
+    gaussian: Gaussian | None = None
+    augmix: AugMix | None = None
 
     def __post_init__(self) -> None:
         """Checks the padding."""
         if self.crop < 0:
             raise SpecError(Fault("crop", f"must be 0 or more, got {self.crop}"))
+        if self.gaussian is not None and self.augmix is not None:
+            raise SpecError(Fault("augmix", "stands beside gaussian", "take one of the two"))
+
+    @property
+    def varies_pixels(self) -> bool:
+        """Whether it does more than cut and mirror; that takes images kept as bytes."""
+        return self.gaussian is not None or self.augmix is not None
+
+    def variation(
+        self, generator: Generator, *, num_views: int = 1
+    ) -> "Callable[[Tensor], Tensor] | None":
+        """What is done to the pixels of a batch, (n, channels, height, width), uint8.
+
+        The result goes from 0 to 255, floating point. With several views it holds all images as
+        they are, then all of them varied, then varied anew, ...
+
+        Args:
+            generator: A CPU generator, drawn from batch by batch.
+            num_views: Of each image.
+        """
+        method = self.gaussian or self.augmix
+        if method is None:
+            return None
+
+        def varied(pixels: Tensor) -> Tensor:
+            if num_views == 1:
+                return method.varied(pixels, generator)
+            views = [method.varied(pixels, generator) for _ in range(num_views - 1)]
+            return torch.cat([pixels.to(views[0].dtype), *views])
+
+        return varied
 
     def faults(self, shape: tuple[int, int, int]) -> list[Fault]:
         """What is wrong with it for images of this shape (channels, height, width)."""
@@ -55,7 +92,7 @@ class Augment(Record):
             num: Images of an epoch.
             generator: A CPU generator, so that the draws are the same on every device.
         """
-        if self == Augment():
+        if not self.crop and not self.flip:
             return None
         corners = torch.randint(0, 2 * self.crop + 1, (2, num), generator=generator)
         is_flipped = torch.zeros(num, dtype=torch.bool)

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from trainers.data.decode import Form, Listing, decode
-from trainers.engine.checkpoint import write_atomically
+from trainers.engine.storage import write_atomically
 from trainers.errors import Fault, MissingDataError
 
 log = logging.getLogger(__name__)

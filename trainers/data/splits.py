@@ -65,6 +65,13 @@ class Split:
         """Number of images."""
         return len(self.labels)
 
+    def first(self, size: int) -> "Split":
+        """Its first images alone."""
+        rows = (
+            torch.arange(len(self), device=self.labels.device) if self.rows is None else self.rows
+        )
+        return replace(self, labels=self.labels[:size], rows=rows[:size])
+
     def own_images(self) -> Tensor:
         """Exactly the images of this split, in its order; normalised or not."""
         return self.images if self.rows is None else self.images.index_select(0, self.rows)

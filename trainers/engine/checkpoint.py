@@ -1,26 +1,26 @@
 """State to resume from: written whole or not at all, checked when read.
 
 A checkpoint is one file, `<kind>-<epoch>-<checksum>.pt`: a torch file without pickled classes
-whose name carries the first 16 hexadecimal digits of its SHA-256. It is written under another
-name, flushed and renamed, so that a reader never meets half of one.
+whose name carries the first 16 hexadecimal digits of its SHA-256. A reader never meets half of
+one: see `trainers.engine.storage`. One that cannot be written is done without, and of one that
+cannot be used the one before is: both are said, neither ends a trial.
 """
 
 import hashlib
 import io
 import json
 import logging
-import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from trainers.engine.result import EpochMetrics
+from trainers.engine.storage import Place, names, read, remove, write
 from trainers.errors import require_at_least
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,11 @@ SCHEMA = 1
 _NAME = re.compile(r"(?P<kind>epoch|best)-(?P<epoch>\d{6})-(?P<sha>[0-9a-f]{16})\.pt")
 
 Policy = Literal["none", "last", "best", "every"]
+Note = Callable[[str], None]
+"""Told, in a sentence, of what went wrong and was done without."""
+
+NUM_NEWEST = 2
+"""Checkpoints to go on from that stay under `last` and `best`: one may turn out damaged."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,12 +41,12 @@ class CheckpointPolicy:
     """Which checkpoints a trial keeps.
 
     Args:
-        policy: none: no files. last: the newest, to go on from. best: the newest, and the one of
+        policy: none: no files. last: the two newest, to go on from. best: these, and the one of
             the lowest validation error among epochs of the final network. every: one each `every`
             epochs, and the last.
         every: Epochs between two, for `every`.
         keep: How many of `every` stay, the newest; 0: all.
-        interval_s: Under `last` and `best`, the newest is renewed at most this often, in seconds;
+        interval_s: Under `last` and `best`, one is written at most this often, in seconds;
             what was trained since is trained again after a kill, to the same bits.
 
     Raises:
@@ -74,13 +79,23 @@ class Checkpoints:
         folder: Where they lie; made when the first is written.
         policy: Which are kept.
         identity: Text that is equal for equal trials; a file of another one is not used.
+        note: Told what could not be written or used; also logged.
     """
 
-    def __init__(self, folder: Path, *, policy: CheckpointPolicy, identity: str) -> None:
+    def __init__(
+        self,
+        folder: Place,
+        *,
+        policy: CheckpointPolicy,
+        identity: str,
+        note: Note | None = None,
+    ) -> None:
         self.folder = folder
         self.policy = policy
         self.identity = hashlib.sha256(identity.encode()).hexdigest()
+        self._tell = note
         self._written_at = -float("inf")
+        self._has_failed = False
 
     def save(
         self,
@@ -93,6 +108,8 @@ class Checkpoints:
     ) -> None:
         """Writes what the policy asks for after an epoch, and deletes what it no longer keeps.
 
+        Where it cannot, the checkpoints before stay, and the next one is tried in its turn.
+
         Args:
             model: The model after the epoch.
             optimizer: Its optimizer.
@@ -103,25 +120,48 @@ class Checkpoints:
         kinds = self._due(epoch=history[-1].epoch, best=best, last=last)
         if not kinds:
             return
+        self._written_at = time.monotonic()
         content = self._content(model=model, optimizer=optimizer, history=history)
         sha = hashlib.sha256(content).hexdigest()[:16]
-        written = [self.folder / f"{kind}-{history[-1].epoch:06d}-{sha}.pt" for kind in kinds]
-        for path in written:
-            write_atomically(path, content)
-        self._written_at = time.monotonic()
-        self._retain(written)
+        written = [f"{kind}-{history[-1].epoch:06d}-{sha}.pt" for kind in kinds]
+        try:
+            for name in written:
+                write(self.folder / name, content)
+        except OSError as error:
+            what = f"the checkpoint after epoch {len(history)} could not be kept"
+            self._note_once(f"{what}: {error}; training goes on without it")
+            return
+        try:
+            self._retain(written)
+        except OSError as error:
+            self._note_once(f"an older checkpoint could not be deleted: {error}")
 
-    def load(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole and of this trial; None if there is none."""
-        for path in sorted(self._files(), key=_epoch_of, reverse=True):
-            checkpoint = self._read(path)
-            if checkpoint is not None:
+    def load(self, fits: Callable[[Checkpoint], bool] = lambda found: True) -> Checkpoint | None:
+        """The newest checkpoint that can be used; None if there is none.
+
+        Args:
+            fits: Whether the state is one of the model and the optimizer at hand.
+        """
+        try:
+            found = sorted(self._files(), key=_epoch_of, reverse=True)
+        except OSError as error:
+            self._note(f"the checkpoints in {self.folder} cannot be read: {error}")
+            return None
+        for name in found:
+            checkpoint = self._read(name)
+            if checkpoint is not None and not fits(checkpoint):
+                self._note(f"{self.folder / name} is not of this network; not used")
+            elif checkpoint is not None:
                 return checkpoint
         return None
 
     @property
     def any(self) -> bool:
-        """Whether there is a file, whole or not."""
+        """Whether there is a file, whole or not.
+
+        Raises:
+            OSError: If the folder cannot be read.
+        """
         return bool(self._files())
 
     def _due(self, *, epoch: int, best: bool, last: bool) -> list[str]:
@@ -152,56 +192,88 @@ class Checkpoints:
         torch.save(state, buffer)
         return buffer.getvalue()
 
-    def _read(self, path: Path) -> Checkpoint | None:
-        matched = _NAME.fullmatch(path.name)
-        assert matched
-        content = path.read_bytes()
-        if not hashlib.sha256(content).hexdigest().startswith(matched["sha"]):
-            log.warning("%s is damaged (its checksum does not fit); not used", path)
+    def _read(self, name: str) -> Checkpoint | None:
+        path = self.folder / name
+        try:
+            content = read(path)
+        except OSError as error:
+            self._note(f"{path} cannot be read: {error}; not used")
             return None
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        if state["schema"] != SCHEMA or state["identity"] != self.identity:
-            log.warning("%s belongs to another trial or version; not used", path)
+        if not is_whole(name, content):
+            self._note(f"{path} is damaged (its checksum does not fit); not used")
             return None
-        history = tuple(EpochMetrics.from_mapping(item) for item in json.loads(state["history"]))
-        return Checkpoint(history=history, model=state["model"], optimizer=state["optimizer"])
+        try:
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            if state["schema"] != SCHEMA or state["identity"] != self.identity:
+                self._note(f"{path} belongs to another trial or version; not used")
+                return None
+            epochs = [EpochMetrics.from_mapping(item) for item in json.loads(state["history"])]
+            if [metrics.epoch for metrics in epochs] != list(range(_epoch_of(name) + 1)):
+                raise ValueError("its epochs are not those of its name")
+            model, optimizer = dict(state["model"]), dict(state["optimizer"])
+        # Whatever somebody put there: no kind of content may end a trial.
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+            self._note(f"{path} is no checkpoint ({reason}); not used")
+            return None
+        return Checkpoint(history=tuple(epochs), model=model, optimizer=optimizer)
 
-    def _files(self, kind: str = "") -> list[Path]:
-        """The checkpoints of that kind (all, without one), oldest first."""
-        if not self.folder.is_dir():
-            return []
-        names = (path for path in self.folder.iterdir() if _NAME.fullmatch(path.name))
-        return sorted(path for path in names if path.name.startswith(kind))
+    def _files(self) -> list[str]:
+        """The names of the checkpoints, oldest first."""
+        return checkpoint_names(names(self.folder))
 
-    def _retain(self, written: Sequence[Path]) -> None:
-        epoch = _epoch_of(written[0])
-        for path in self._files():
-            # `load` refused a file of this or a later epoch: it would pass for the newest.
-            if _epoch_of(path) >= epoch and path not in written:
-                path.unlink(missing_ok=True)
-        num_newest = self.policy.keep if self.policy.policy == "every" else 1
-        surplus = self._files("epoch")[:-num_newest] if num_newest else []
-        for path in [*surplus, *self._files("best")[:-1]]:
-            path.unlink(missing_ok=True)
+    def _retain(self, written: Sequence[str]) -> None:
+        epoch, found = _epoch_of(written[0]), self._files()
+        # `load` refused a file of this or a later epoch: it would pass for the newest.
+        refused = [name for name in found if _epoch_of(name) >= epoch and name not in written]
+        rest = [name for name in found if name not in refused]
+        num_newest = self.policy.keep if self.policy.policy == "every" else NUM_NEWEST
+        newest = _of_kind("epoch", rest)
+        surplus = newest[:-num_newest] if num_newest else []
+        for name in [*refused, *surplus, *_of_kind("best", rest)[:-1]]:
+            remove(self.folder / name)
+
+    def _note_once(self, text: str) -> None:
+        """On a full disk every further checkpoint fails, too."""
+        if not self._has_failed:
+            self._has_failed = True
+            self._note(text)
+
+    def _note(self, text: str) -> None:
+        log.warning("%s", text)
+        if self._tell is not None:
+            self._tell(text)
 
 
-def _epoch_of(path: Path) -> int:
-    return int(path.name.split("-")[1])
+def checkpoint_names(found: Iterable[str]) -> list[str]:
+    """Those names that are names of checkpoints; of each kind the oldest first."""
+    return sorted(name for name in found if _NAME.fullmatch(name))
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that at any moment it is either whole or not there.
+def kept_names(found: Iterable[str], which: Literal["last", "best", "all"]) -> list[str]:
+    """The checkpoints to keep for good, among those that a finished trial left.
 
-    Raises:
-        OSError: If it cannot be written; nothing is left behind then.
+    Args:
+        found: Names in its folder.
+        which: last: the newest. best: that of the lowest validation error. all: both, and
+            every other.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    files = checkpoint_names(found)
+    if which == "all":
+        return files
+    return _of_kind("epoch" if which == "last" else "best", files)[-1:]
+
+
+def is_whole(name: str, content: bytes) -> bool:
+    """Whether the content is the one that was written under this name."""
+    matched = _NAME.fullmatch(name)
+    digest = hashlib.sha256(content).hexdigest()
+    return matched is not None and digest.startswith(matched["sha"])
+
+
+def _of_kind(kind: str, found: Sequence[str]) -> list[str]:
+    return [name for name in found if name.startswith(kind)]
+
+
+def _epoch_of(name: str) -> int:
+    return int(name.split("-")[1])

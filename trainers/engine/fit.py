@@ -2,20 +2,22 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from trainers.binarize.attach import set_binary, weight_layers
+from trainers.binarize.attach import binarizers, set_binary, weight_layers
 from trainers.binarize.schedule import LayerSchedule
+from trainers.binarize.weights.biprop import BipropSampledBinarizer
 from trainers.data.augment import Augment
 from trainers.data.batches import shuffled_batches
 from trainers.data.splits import Split, Splits
 from trainers.engine.callbacks import Callback
 from trainers.engine.evaluate import evaluate
+from trainers.engine.freezing import Freezing
 from trainers.engine.latent import (
     bounded,
     clamp_latent,
@@ -26,9 +28,11 @@ from trainers.engine.latent import (
 )
 from trainers.engine.result import EpochMetrics, Scores
 from trainers.engine.seeding import generator
+from trainers.engine.threshold import globally_pruned, report_collapsed, set_thresholds
 from trainers.errors import BadLossError
 from trainers.losses import Loss
-from trainers.optim import LrSchedule, set_lr
+from trainers.lr_policies import LrSchedule
+from trainers.optim import set_lr
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +41,7 @@ class Task:
 
     Args:
         model: With its binarizers attached.
-        optimizer: Over all parameters of the model.
+        optimizer: Over all parameters of the model that ever learn.
         loss: Mean training loss of a batch.
         splits: Data on the model's device.
         schedule: Which layers are binary when.
@@ -50,6 +54,11 @@ class Task:
         augment: How training images are varied.
         resets_latent: Before each evaluation, overwrite latent weights with the weights of the
             last training batch, and leave them so: what the published code did.
+        keep: The share of all weights that one threshold keeps, by epoch; None: no layer has one.
+        ramp_epochs: Epochs before that share is the final one.
+        freezing: Who learns when; None: all that ask for a gradient do, throughout.
+        clip_gradient: Each element of a gradient is clamped to ± this first; None: none is.
+        num_views: Of each training image in a batch, all labelled once.
     """
 
     model: nn.Module
@@ -65,6 +74,16 @@ class Task:
     autocast: AbstractContextManager[object]
     augment: Augment = field(default_factory=Augment)
     resets_latent: bool = False
+    keep: Callable[[int], float] | None = None
+    ramp_epochs: int = 0
+    freezing: Freezing | None = None
+    clip_gradient: float | None = None
+    num_views: int = 1
+
+    @property
+    def final_from(self) -> int:
+        """The first epoch in which the network is the one that was asked for."""
+        return max(self.schedule.final_from(epochs=self.epochs), self.ramp_epochs)
 
 
 def fit(
@@ -99,11 +118,18 @@ def _one_epoch(task: Task, epoch: int) -> EpochMetrics:
     lr, binary = task.lr(epoch), task.schedule.binarized_at(epoch)
     set_lr(task.optimizer, lr)
     set_binary(task.model, binary)
+    if task.freezing is not None:
+        task.freezing.apply(epoch)
+    _seed_masks(task, epoch)
     before = non_negative(task.model)
     used: dict[str, Tensor] = {}
     train = train_one_epoch(task, epoch, used=used)
     if task.resets_latent:
         reset_latent(task.model, used)
+    if task.keep is not None:
+        pruned = globally_pruned(task.model)
+        set_thresholds(list(pruned.values()), keep=task.keep(epoch))
+        report_collapsed(pruned, epoch)
     validation = _scores(task, task.splits.validation)
     test = None if task.splits.test is None else _scores(task, task.splits.test)
     return EpochMetrics(
@@ -117,6 +143,14 @@ def _one_epoch(task: Task, epoch: int) -> EpochMetrics:
         wall_s=time.perf_counter() - started,
         time_ms=time.time_ns() // 1_000_000,
     )
+
+
+def _seed_masks(task: Task, epoch: int) -> None:
+    """Weights that are drawn in every forward pass are drawn from the epoch's own generator."""
+    source = generator(task.seed, "masks", epoch)
+    for _, binarizer in binarizers(task.model):
+        if isinstance(binarizer, BipropSampledBinarizer):
+            binarizer.draw_from(source)
 
 
 def _scores(task: Task, split: Split) -> Scores:
@@ -150,22 +184,35 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
     model.train()
     order = generator(task.seed, "order", epoch)
     changes = task.augment.drawn(len(train), generator(task.seed, "augment", epoch))
-    for batch in shuffled_batches(train, size=task.batch_size, generator=order, changes=changes):
+    vary = task.augment.variation(
+        generator(task.seed, "variation", epoch), num_views=task.num_views
+    )
+    keep = None if task.keep is None else task.keep(epoch)
+    pruned = [] if keep is None else list(globally_pruned(model).values())
+    for batch in shuffled_batches(
+        train, size=task.batch_size, generator=order, changes=changes, vary=vary
+    ):
+        if keep is not None:
+            set_thresholds(pruned, keep=keep)
         with task.autocast:
             logits = model(batch.images)
             loss = task.loss(logits, batch.labels)
         # Half the time of `optimizer.zero_grad`, which also looks for hooks and kinds of gradient.
         for parameter in parameters:
             parameter.grad = None
-        loss.backward()  # type: ignore[no-untyped-call]
+        # A random subnet, measured as it is, has nothing that asks for a gradient.
+        if loss.requires_grad:
+            loss.backward()  # type: ignore[no-untyped-call]
         if used is not None and task.resets_latent and len(losses) == num_batches - 1:
             used.update(used_weights(model))
+        if task.clip_gradient is not None:
+            nn.utils.clip_grad_value_(parameters, task.clip_gradient)
         optimizer.step()
         if bounds:
             clamp_latent(bounds)
         # Kept as they are; adding them up at once spares six small operations a batch.
         losses.append(loss.detach())
-        predicted.append(logits.detach().argmax(1))
+        predicted.append(logits.detach()[: len(batch)].argmax(1))
         labels.append(batch.labels)
     weights = torch.tensor([len(part) for part in labels], dtype=torch.float64)
     # The only wait for the device in an epoch, apart from the two evaluations.

@@ -4,22 +4,29 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
+from trainers.models.conv import Conv
 from trainers.models.mlp import Mlp
 from trainers.models.resnet_cifar import (
     ResNetCifar,
+    ResNetTicket,
     resnet20,
     resnet32,
     resnet44,
     resnet56,
     resnet110,
 )
-from trainers.models.resnet_imagenet import ResNetImageNet, resnet21
+from trainers.models.resnet_imagenet import ResNetImageNet, resnet21, resnet_imagenet
 from trainers.models.vgg import Vgg, vgg5, vgg9
+from trainers.models.vgg_small import VggSmall
 
 MODELS: Mapping[str, Callable[..., nn.Module]] = {
     "mlp": Mlp,
+    "conv": Conv,
     "vgg5": vgg5,
     "vgg9": vgg9,
+    "vgg_small": VggSmall,
+    "resnet_cifar": ResNetTicket,
+    "resnet_imagenet": resnet_imagenet,
     "resnet20": resnet20,
     "resnet32": resnet32,
     "resnet44": resnet44,
@@ -28,4 +35,13 @@ MODELS: Mapping[str, Callable[..., nn.Module]] = {
     "resnet21": resnet21,
 }
 
-__all__ = ["MODELS", "Mlp", "ResNetCifar", "ResNetImageNet", "Vgg"]
+__all__ = [
+    "MODELS",
+    "Conv",
+    "Mlp",
+    "ResNetCifar",
+    "ResNetImageNet",
+    "ResNetTicket",
+    "Vgg",
+    "VggSmall",
+]

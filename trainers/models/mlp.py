@@ -19,6 +19,8 @@ class Mlp(nn.Module):
         widths: Inputs, hidden units of each layer, classes; three numbers or more for a hidden
             layer. The published networks: 784, 300, 100, 10 and 784, 784, 784, 10 (which the
             original's README calls "784-100-10").
+        norm: False: no batch normalisation.
+        bias: False: the layers have no bias.
 
     Raises:
         SpecError: If there are fewer than two widths or one is not positive.
@@ -26,22 +28,23 @@ class Mlp(nn.Module):
     Source: arXiv:2111.07046, sec. 4.1.
     """
 
-    def __init__(self, *, widths: Sequence[int]) -> None:
+    def __init__(self, *, widths: Sequence[int], norm: bool = True, bias: bool = True) -> None:
         super().__init__()
         if len(widths) < 2 or min(widths) < 1:
             raise SpecError(f"widths must be two positive numbers or more, got {list(widths)}")
         self.depth = len(widths) - 1
         for number, (num_in, num_out) in enumerate(pairwise(widths), start=1):
-            self.add_module(f"fc{number}", Linear(num_in, num_out))
-            self.add_module(f"bn{number}", nn.BatchNorm1d(num_out))
+            self.add_module(f"fc{number}", Linear(num_in, num_out, bias=bias))
+            if norm:
+                self.add_module(f"bn{number}", nn.BatchNorm1d(num_out))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, (batch, classes), of images of shape (batch, ...)."""
         x = images.flatten(1)
         for number, layer in enumerate(self.children()):
-            # Layer and normalisation in turn; ReLU after each normalisation but the last. In
-            # place: for its gradient normalisation needs what it was given, not what it made.
+            if isinstance(layer, nn.Linear) and number:
+                # In place: for its gradient normalisation needs what it was given, not what it
+                # made.
+                x = x if getattr(layer, "input_is_binary", False) else x.relu_()
             x = layer(x)
-            if number % 2 and number < 2 * self.depth - 1:
-                x = x.relu_()
         return x

@@ -1,52 +1,18 @@
-"""Residual networks for 32 × 32 images: ResNet-20, 32, 44, 56 and 110."""
+"""Residual networks for 32 × 32 images: two families."""
+
+from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from trainers.errors import Fault, SpecError
-from trainers.models.linear import Linear
+from trainers.models.residual import NUM_BLOCKS, Ordering, ResNet, basic_stage, four_stages
 
 CHANNELS = (16, 32, 64)
+SMALL = (20, 32, 44, 56, 110)
+"""Depths with three stages."""
 
 
-class Block(nn.Module):
-    """Two normalised 3 × 3 convolutions, the input added to what they give, ReLU.
-
-    Where the number of channels grows the input is made to fit without parameters (option A):
-    every second pixel in both directions, with channels of zeros on either side, as many in front
-    as behind.
-
-    Args:
-        num_in: Channels of the input.
-        num_out: Channels of the output; `num_in`, or larger by an even number. Where larger, the
-            image is halved in both directions.
-
-    Source: He et al. 2015, arXiv:1512.03385, sec. 3.3 and 4.2.
-    """
-
-    def __init__(self, num_in: int, num_out: int) -> None:
-        super().__init__()
-        self.stride = 1 if num_in == num_out else 2
-        self.padding = (num_out - num_in) // 2
-        self.conv1 = nn.Conv2d(num_in, num_out, 3, stride=self.stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(num_out)
-        self.conv2 = nn.Conv2d(num_out, num_out, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(num_out)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Output, (batch, out, height / stride, width / stride), of x, (batch, in, height, width).
-
-        An odd height or width is rounded up.
-        """
-        residual = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
-        if self.padding:
-            x = x[:, :, :: self.stride, :: self.stride]
-            x = functional.pad(x, (0, 0, 0, 0, self.padding, self.padding))
-        result: Tensor = (x + residual).relu()
-        return result
-
-
-class ResNetCifar(nn.Module):
+class ResNetCifar(ResNet):
     """A convolution, three stages of residual blocks, the mean over the image, a linear layer.
 
     The stages have 16, 32 and 64 channels, and equally many blocks; the second and the third
@@ -64,28 +30,109 @@ class ResNetCifar(nn.Module):
     """
 
     def __init__(self, *, depth: int, num_classes: int) -> None:
-        super().__init__()
         num_blocks, rest = divmod(depth - 2, 6)
         if rest or num_blocks < 1:
             raise SpecError(Fault("depth", f"must be 8, 14, 20, ... (6n + 2), got {depth}"))
-        if num_classes < 1:
-            raise SpecError(Fault("num_classes", f"must be 1 or more, got {num_classes}"))
-        width = CHANNELS[0]
-        self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        for number, num_out in enumerate(CHANNELS, start=1):
-            widths = [width] + [num_out] * (num_blocks - 1)
-            self.add_module(f"stage{number}", nn.Sequential(*(Block(w, num_out) for w in widths)))
-            width = num_out
-        self.fc = Linear(width, num_classes)
+        widths = (CHANNELS[0], *CHANNELS)
+        super().__init__(
+            stem=nn.Conv2d(3, CHANNELS[0], 3, padding=1, bias=False),
+            stages=[
+                (f"stage{number}", basic_stage(num_in, num_out, num_blocks))
+                for number, (num_in, num_out) in enumerate(pairwise(widths), start=1)
+            ],
+            num_classes=num_classes,
+        )
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits, (batch, classes), of images of shape (batch, 3, height, width)."""
-        x = self.bn1(self.conv1(images)).relu()
-        for number in range(1, len(CHANNELS) + 1):
-            x = self.get_submodule(f"stage{number}")(x)
-        logits: Tensor = self.fc(x.mean((2, 3)))
-        return logits
+
+class ResNetTicket(ResNet):
+    """The residual networks for 32 × 32 images in which BIPROP looks for tickets.
+
+    Depth 18, 34, 50 and 101 have four stages of 64 to 512 channels, and 20, 32, 44, 56 and 110
+    three of 16, 32 and 64; shortcuts are 1 × 1 convolutions. No layer has a bias. Layers are named
+    conv1, layer1.0.conv1, layer1.0.conv2, ..., layer2.0.downsample.0, ..., fc.
+
+    Args:
+        depth: 18, 20, 32, 34, 44, 50, 56, 101 or 110.
+        width: Factor on the channels of all stages but the first; the published "2" and "3" of
+            wide networks are 1.5 and 2.
+        num_classes: Outputs; 1 or more.
+        ordering: Where the last normalisation of a block stands.
+        affine: Normalisations have a weight and a bias.
+        published_pool: Pool 4 × 4 pixels instead of the whole map. With three stages that leaves
+            four places, and so four times as many outputs as classes; labels mean the first.
+
+    Raises:
+        SpecError: If no network has that depth or width, or there is no class.
+
+    Source: the code published with arXiv:2103.09377; He et al. 2015, arXiv:1512.03385.
+    Where we differ: the published networks of three stages have 40 outputs (`published_pool`).
+    """
+
+    def __init__(
+        self,
+        *,
+        depth: int,
+        width: float = 1.0,
+        num_classes: int = 10,
+        ordering: Ordering = "v1",
+        affine: bool = False,
+        published_pool: bool = False,
+    ) -> None:
+        known = sorted((*NUM_BLOCKS, *SMALL))
+        if depth not in known:
+            names = ", ".join(str(number) for number in known)
+            raise SpecError(Fault("depth", f"must be one of {names}, got {depth}"))
+        if depth in NUM_BLOCKS:
+            stages = four_stages(
+                depth,
+                names="layer",
+                width=width,
+                bottleneck_width=64,
+                ordering=ordering,
+                affine=affine,
+            )
+        else:
+            stages = _three_stages(depth, width=width, ordering=ordering, affine=affine)
+        super().__init__(
+            stem=nn.Conv2d(3, 64 if depth in NUM_BLOCKS else 16, 3, padding=1, bias=False),
+            stages=stages,
+            num_classes=num_classes,
+            affine=affine,
+            bias=False,
+        )
+        if published_pool:
+            self.pool = nn.AvgPool2d(4)
+        self.has_idle_outputs = published_pool
+
+    def classified(self, pooled: Tensor) -> Tensor:
+        """Logits of what the pooling gives; those of all places, class by class."""
+        if pooled.dim() == 2:
+            return super().classified(pooled)
+        logits: Tensor = self.fc(pooled.movedim(1, -1))
+        return logits.movedim(-1, 1).flatten(1)
+
+
+def _three_stages(
+    depth: int, *, width: float, ordering: Ordering, affine: bool
+) -> tuple[tuple[str, nn.Sequential], ...]:
+    if not width > 0:
+        raise SpecError(Fault("width", f"must be positive, got {width}"))
+    widths = [CHANNELS[0], CHANNELS[0], *(int(channels * width) for channels in CHANNELS[1:])]
+    return tuple(
+        (
+            f"layer{number}",
+            basic_stage(
+                num_in,
+                num_out,
+                (depth - 2) // 6,
+                stride=1 if number == 1 else 2,
+                shortcut="conv",
+                ordering=ordering,
+                affine=affine,
+            ),
+        )
+        for number, (num_in, num_out) in enumerate(pairwise(widths), start=1)
+    )
 
 
 def resnet20(*, num_classes: int = 10) -> ResNetCifar:

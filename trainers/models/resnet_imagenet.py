@@ -1,96 +1,75 @@
-"""The residual network for 224 × 224 images that is called ResNet-18, or ResNet-21."""
+"""Residual networks for 224 × 224 images, among them the one called ResNet-18, or ResNet-21."""
 
-from torch import Generator, Tensor, nn
-from torch.nn import functional
+from torch import Generator, nn
 
 from trainers.errors import Fault, SpecError
 from trainers.models.init import initialise_layer
-from trainers.models.linear import Linear
-
-CHANNELS = (64, 128, 256, 512)
+from trainers.models.residual import NUM_BLOCKS, Ordering, ResNet, four_stages
 
 
-class Block(nn.Module):
-    """Two normalised 3 × 3 convolutions, the input added to what they give, ReLU.
+class ResNetImageNet(ResNet):
+    """A 7 × 7 convolution, four stages of residual blocks, the mean, a linear layer.
 
-    Where the number of channels grows the input passes a normalised 1 × 1 convolution (option B),
-    registered last: in the paper's count it comes after conv2.
-
-    Args:
-        num_in: Channels of the input.
-        num_out: Channels of the output. Where they differ, the image is halved in both
-            directions.
-
-    Source: He et al. 2015, arXiv:1512.03385, sec. 3.3.
-    """
-
-    def __init__(self, num_in: int, num_out: int) -> None:
-        super().__init__()
-        stride = 1 if num_in == num_out else 2
-        self.conv1 = nn.Conv2d(num_in, num_out, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(num_out)
-        self.conv2 = nn.Conv2d(num_out, num_out, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(num_out)
-        self.downsample: nn.Sequential | None = None
-        if stride == 2:
-            shortcut = nn.Conv2d(num_in, num_out, 1, stride=stride, bias=False)
-            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(num_out))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Output, (batch, out, height / stride, width / stride), of x, (batch, in, height, width).
-
-        An odd height or width is rounded up.
-        """
-        residual = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
-        if self.downsample is not None:
-            x = self.downsample(x)
-        result: Tensor = (x + residual).relu()
-        return result
-
-
-class ResNetImageNet(nn.Module):
-    """A 7 × 7 convolution, four stages of two residual blocks, the mean, a linear layer.
-
-    The stages have 64, 128, 256 and 512 channels; all but the first begin by halving the image.
-    Returns logits. Layers are named as in torchvision's resnet18 (conv1, layer1.0.conv1, ...,
-    layer2.0.downsample.0, ..., fc), so that its trained weights load as they are; there "layer2"
-    is a stage, and has nothing to do with the second layer.
+    The stages have 64, 128, 256 and 512 channels (four times that where blocks are bottlenecks);
+    all but the first begin by halving the image. Returns logits. Layers are named as in
+    torchvision (conv1, layer1.0.conv1, ..., layer2.0.downsample.0, ..., fc), so that its trained
+    weights load as they are; there "layer2" is a stage, and has nothing to do with the second
+    layer.
 
     Args:
+        depth: 18, 34, 50 or 101.
+        width: Factor on the channels of all stages but the first; the "2" and "3" of the wide
+            networks that BIPROP publishes are 1.5 and 2.
+        bottleneck_width: Channels inside the bottlenecks of the first stage; 128 makes the wide
+            networks of depth 50 and 101.
         num_classes: Outputs; 1 or more.
+        ordering: Where the last normalisation of a block stands; with v2 and v2_twice the first
+            pooling comes before the first normalisation.
+        affine: Normalisations have a weight and a bias.
+        bias: The last layer has a bias.
 
     Raises:
-        SpecError: If there is no class.
+        SpecError: If no network has that depth or width, or there is no class.
 
-    Source: He et al. 2015, arXiv:1512.03385, table 1; as trained in arXiv:2111.07046, sec. 4.
+    Source: He et al. 2015, arXiv:1512.03385, table 1; v2 and v2_twice: the code published with
+        arXiv:2103.09377.
     """
 
-    def __init__(self, *, num_classes: int) -> None:
-        super().__init__()
-        if num_classes < 1:
-            raise SpecError(Fault("num_classes", f"must be 1 or more, got {num_classes}"))
-        width = CHANNELS[0]
-        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        for number, num_out in enumerate(CHANNELS, start=1):
-            stage = nn.Sequential(Block(width, num_out), Block(num_out, num_out))
-            self.add_module(f"layer{number}", stage)
-            width = num_out
-        self.fc = Linear(width, num_classes)
+    def __init__(
+        self,
+        *,
+        depth: int,
+        width: float = 1.0,
+        bottleneck_width: int = 64,
+        num_classes: int = 1000,
+        ordering: Ordering = "v1",
+        affine: bool = True,
+        bias: bool = True,
+    ) -> None:
+        if depth not in NUM_BLOCKS:
+            names = ", ".join(str(number) for number in NUM_BLOCKS)
+            raise SpecError(Fault("depth", f"must be one of {names}, got {depth}"))
+        super().__init__(
+            stem=nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False),
+            stages=four_stages(
+                depth,
+                names="layer",
+                width=width,
+                bottleneck_width=bottleneck_width,
+                ordering=ordering,
+                affine=affine,
+            ),
+            num_classes=num_classes,
+            stem_pool=nn.MaxPool2d(3, stride=2, padding=1),
+            pools_first=ordering != "v1",
+            affine=affine,
+            bias=bias,
+        )
         for module in self.modules():
             # A weight on the meta device has no values, and torch would load its compiler to draw
             # them.
             if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
                 self.initialise_layer(module, None)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits, (batch, classes), of images of shape (batch, 3, height, width)."""
-        x = self.bn1(self.conv1(images)).relu()
-        x = functional.max_pool2d(x, 3, stride=2, padding=1)
-        for number in range(1, len(CHANNELS) + 1):
-            x = self.get_submodule(f"layer{number}")(x)
-        logits: Tensor = self.fc(x.mean((2, 3)))
-        return logits
 
     def initialise_layer(self, layer: nn.Linear | nn.Conv2d, generator: Generator | None) -> None:
         """Draws convolutions from a normal distribution of variance 2 / fan-out.
@@ -119,4 +98,31 @@ def resnet21(*, num_classes: int = 1000) -> ResNetImageNet:
 
     Source: arXiv:1512.03385, table 1; arXiv:2111.07046, sec. 4.
     """
-    return ResNetImageNet(num_classes=num_classes)
+    return ResNetImageNet(depth=18, num_classes=num_classes)
+
+
+def resnet_imagenet(
+    *,
+    depth: int,
+    width: float = 1.0,
+    bottleneck_width: int = 64,
+    num_classes: int = 1000,
+    ordering: Ordering = "v1",
+    affine: bool = False,
+) -> ResNetImageNet:
+    """The networks in which BIPROP looks for tickets: `ResNetImageNet` without biases.
+
+    Raises:
+        SpecError: If no network has that depth or width, or there is no class.
+
+    Source: the code published with arXiv:2103.09377.
+    """
+    return ResNetImageNet(
+        depth=depth,
+        width=width,
+        bottleneck_width=bottleneck_width,
+        num_classes=num_classes,
+        ordering=ordering,
+        affine=affine,
+        bias=False,
+    )

@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from trainers.errors import Fault, SpecError
 from trainers.models.linear import Linear
+from trainers.models.relu import relu_before
 
 IMAGE_SIZE = 32
 HIDDEN = (256, 256)
@@ -51,15 +52,14 @@ class Vgg(nn.Module):
         """Logits, (batch, classes), of images of shape (batch, 3, 32, 32)."""
         x = images
         for number in range(1, self.depth + 1):
-            if number > self.num_convs:
-                x = self.get_submodule(f"fc{number}")(x.flatten(1))
-            else:
-                x = self.get_submodule(f"conv{number}")(x)
-            x = self.get_submodule(f"bn{number}")(x)
-            if number < self.depth:
-                x = x.relu()
-            if number in self.pooled:
+            is_linear = number > self.num_convs
+            layer = self.get_submodule(f"{'fc' if is_linear else 'conv'}{number}")
+            if number > 1:
+                x = relu_before(layer, x)
+            if number - 1 in self.pooled:
                 x = functional.max_pool2d(x, 2)
+            x = layer(x.flatten(1) if is_linear else x)
+            x = self.get_submodule(f"bn{number}")(x)
         return x
 
     def _add(self, kind: str, layer: nn.Module, norm: nn.Module) -> None:

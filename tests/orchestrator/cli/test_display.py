@@ -242,3 +242,18 @@ def test_a_display_may_be_stopped_twice_or_before_it_began(
     display.stopped()
     display.stopped()
     assert display.live is None
+
+
+def test_a_plan_says_what_disk_it_needs(make_display: MakeDisplay, study: StudySpec) -> None:
+    display = make_display()
+    display.planned(plan(study), slots=2, disk="about 3 MB; 13 GB free in /home")
+    assert "disk      about 3 MB; 13 GB free in /home" in _text(display)
+    display.planned(plan(study), slots=2)
+    assert "disk" not in _text(display)
+
+
+def test_what_a_cell_did_without_is_a_line(make_display: MakeDisplay, progress: Progress) -> None:
+    display = make_display()
+    display.began(progress)
+    display.cell_noted("forward", note="[x.pt] is damaged; not used")
+    assert _text(display).strip() == "forward: [x.pt] is damaged; not used"

@@ -7,6 +7,7 @@ import pytest
 from dashboards import NoResultsError
 from orchestrator.catalog import StudyError
 from orchestrator.cli.faults import EXIT_FAILED, EXIT_WRONG, UsageError, explain
+from orchestrator.free_space import DiskFullError
 from orchestrator.journal import JournalError
 from orchestrator.launch import ResourceError
 from orchestrator.record import StoreError
@@ -88,3 +89,10 @@ def test_whatever_else_goes_wrong_is_told_in_one_line_with_a_way_to_more(
     assert what in lines[0]
     assert "-v" in lines[1]
     assert len(lines) == 2
+
+
+def test_a_disk_that_filled_up_on_the_way_is_no_wrong_request(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert explain(DiskFullError("journal.db cannot be written")) == EXIT_FAILED
+    assert capsys.readouterr().err == "stopped: journal.db cannot be written\n"

@@ -84,3 +84,40 @@ def test_data_that_is_missing_is_said_before_anything_starts(
 )
 def test_a_sweep_that_is_refused_writes_nothing(line: list[str], refused: Refused) -> None:
     assert "nothing was launched" in refused("sweep", *line)
+
+
+@pytest.mark.parametrize("command", ["sweep", "protocol", "train"])
+def test_a_storage_that_cannot_be_used_is_refused(
+    command: str, refused: Refused, file: File
+) -> None:
+    what = "mnist300" if command == "protocol" else file()
+    line = [command, what, "--storage", "s3://me:hunter2@bucket"]
+    if command == "train":
+        line += ["--trial", "order=float,seed=1"]
+    err = refused(*line)
+    assert "--storage" in err
+    assert "has a secret" in err
+    assert "hunter2" not in err
+    assert "nothing was launched" in err
+
+
+@pytest.mark.slow
+def test_a_storage_that_takes_nothing_is_said_before_anything_is_written(
+    refused: Refused, file: File, tmp_path: Path
+) -> None:
+    (tmp_path / "a-file").touch()
+    err = refused("sweep", file(), "--storage", str(tmp_path / "a-file" / "below"))
+    assert "nothing can be written to" in err
+
+
+@pytest.mark.slow
+def test_a_sweep_that_would_fill_the_disk_is_refused(
+    cli: Callable[..., Any], file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.room.free_bytes", lambda folder: 1_000_000)
+    answer = cli("sweep", file())
+    assert answer.code == 2
+    assert "this needs about" in answer.err
+    assert "1.0 MB are free" in answer.err
+    assert "--force" in answer.err
+    assert "nothing was launched" in answer.err

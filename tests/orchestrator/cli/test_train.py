@@ -46,3 +46,23 @@ def test_one_trial_can_be_trained_here(
     assert "binary: fc1,fc2" in answer.out
     assert "weights sha256" in answer.out
     assert not home_folder.exists()
+
+
+def test_a_storage_without_checkpoints_is_refused(refused: Refused, file: File) -> None:
+    err = refused("train", file(), "--trial", "order=float,seed=1", "--storage", "here")
+    assert "add --set checkpoint.policy=last" in err
+
+
+def test_a_trial_goes_on_from_its_checkpoint_in_a_storage(
+    cli: Callable[..., Any], file: File, tmp_path: Path
+) -> None:
+    line = ["train", file(), "--trial", "order=reverse,seed=2", "--device", "cpu", "--threads"]
+    line += ["1", "--set", "checkpoint.policy=last", "--storage", str(tmp_path / "here")]
+    first = cli(*line)
+    assert first.code == 0
+    [newest] = (tmp_path / "here").glob("*/epoch-000001-*.pt")
+    newest.write_bytes(b"damaged")
+    again = cli(*line)
+    assert again.code == 0
+    assert f"{newest} is damaged" in again.out
+    assert again.out.splitlines()[-1] == first.out.splitlines()[-1]

@@ -26,6 +26,7 @@ def test_a_valid_file_is_counted_in_trials_and_epochs(cli: Callable[..., Any], f
     assert answer.code == 0
     assert "8 trials" in answer.out
     assert "16 epochs" in answer.out
+    assert " MB of disk" in answer.out
     answer = cli("validate", file(), "--seeds", "1,2,3", "--scale-epochs", "0.5")
     assert "12 trials" in answer.out
 

@@ -1,8 +1,10 @@
 """Checkpoints: what is kept, what is given back, what damage does."""
 
 import hashlib
+import io
 import logging
 import os
+import pickle
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from trainers.engine.checkpoint import CheckpointPolicy, Checkpoints, Policy, write_atomically
+from trainers.engine.checkpoint import CheckpointPolicy, Checkpoints, Policy, kept_names
 from trainers.engine.result import EpochMetrics
+from trainers.engine.storage import Place, names, place_at, remove_folder, write
 from trainers.errors import SpecError
 from trainers.optim import adam
 
@@ -32,7 +35,7 @@ def _model(seed: int = 0) -> nn.Linear:
 class Trial:
     """A model that is trained by one step an epoch, and its checkpoints."""
 
-    def __init__(self, folder: Path, make: Make, *, identity: str = "me", **policy: Any) -> None:
+    def __init__(self, folder: Place, make: Make, *, identity: str = "me", **policy: Any) -> None:
         self.checkpoints = Checkpoints(
             folder, policy=CheckpointPolicy(**policy), identity=identity
         )
@@ -99,9 +102,12 @@ def test_the_name_carries_the_checksum_of_the_content(tmp_path: Path, make_metri
     ("policy", "expected"),
     [
         ({"policy": "none"}, []),
-        ({"policy": "last", "interval_s": 0.0}, ["epoch-000005"]),
-        ({"policy": "last", "interval_s": 1e6}, ["epoch-000005"]),
-        ({"policy": "best", "interval_s": 0.0}, ["best-000003", "epoch-000005"]),
+        ({"policy": "last", "interval_s": 0.0}, ["epoch-000004", "epoch-000005"]),
+        ({"policy": "last", "interval_s": 1e6}, ["epoch-000000", "epoch-000005"]),
+        (
+            {"policy": "best", "interval_s": 0.0},
+            ["best-000003", "epoch-000004", "epoch-000005"],
+        ),
         ({"policy": "every", "every": 2, "keep": 0}, [f"epoch-00000{n}" for n in (1, 3, 5)]),
         ({"policy": "every", "every": 4, "keep": 0}, ["epoch-000003", "epoch-000005"]),
         ({"policy": "every", "every": 1, "keep": 2}, ["epoch-000004", "epoch-000005"]),
@@ -257,6 +263,8 @@ def test_a_file_that_cannot_be_used_does_not_cost_the_new_checkpoint(
     first = Trial(tmp_path, make_metrics, policy=policy, interval_s=0.0)
     for _ in range(num_epochs):
         first.epoch()
+    for path in sorted(tmp_path.glob("epoch-*.pt"))[:-1]:
+        path.unlink()
     (path,) = tmp_path.glob("epoch-*.pt")
     identity = "me"
     if reason == "damaged":
@@ -291,25 +299,172 @@ def test_all_numbers_out_of_range_are_reported_together() -> None:
     assert [fault.path for fault in raised.value.faults] == ["every", "keep"]
 
 
-def test_writing_makes_the_folder_and_leaves_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "file"
-    write_atomically(path, b"one")
-    write_atomically(path, b"two")
-    assert path.read_bytes() == b"two"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_no_half_of_a_new_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("policy", ["last", "best"])
+def test_where_the_newest_is_damaged_the_one_before_is_used(
+    policy: Policy, tmp_path: Path, make_metrics: Make
 ) -> None:
-    path = tmp_path / "file"
-    write_atomically(path, b"old")
+    trial = Trial(tmp_path, make_metrics, policy=policy, interval_s=0.0)
+    for _ in range(3):
+        trial.epoch()
+    newest = max(tmp_path.glob("epoch-*.pt"))
+    newest.write_bytes(b"")
+    loaded = trial.checkpoints.load()
+    assert loaded is not None
+    assert len(loaded.history) == 2
+
+
+class Malicious:
+    """Runs a command where somebody unpickles it without a second thought."""
+
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        return os.system, (f"touch {self.victim}",)
+
+
+def _saved(content: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+def _state(identity: str, **changes: Any) -> dict[str, Any]:
+    state: dict[str, Any] = {
+        "schema": 1,
+        "identity": hashlib.sha256(identity.encode()).hexdigest(),
+        "history": "[]",
+        "model": {},
+        "optimizer": {},
+    }
+    return state | changes
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (lambda folder: b"", "is no checkpoint"),
+        (lambda folder: b"PK\x03\x04 a zip, or not", "is no checkpoint"),
+        (lambda folder: b"<html>404</html>", "is no checkpoint"),
+        (lambda folder: pickle.dumps(Malicious(folder / "pwned"), 2), "is no checkpoint"),
+        (lambda folder: _saved(Malicious(folder / "pwned")), "is no checkpoint"),
+        (lambda folder: _saved(_state("me", model=Malicious(folder / "pwned"))), "no checkpoint"),
+        (lambda folder: _saved([1, 2, 3]), "is no checkpoint"),
+        (lambda folder: _saved({"schema": 1}), "is no checkpoint"),
+        (lambda folder: _saved(_state("me", history="{")), "is no checkpoint"),
+        (lambda folder: _saved(_state("me", history="[{}, {}, {}]")), "is no checkpoint"),
+        (lambda folder: _saved(_state("me")), "its epochs are not those of its name"),
+        (lambda folder: _saved(_state("another")), "belongs to another trial"),
+        (lambda folder: _saved(_state("me", schema=2)), "belongs to another trial or version"),
+    ],
+    ids=[
+        "empty", "a zip that is none", "a web page", "a malicious pickle", "a malicious zip",
+        "malicious weights", "a list", "keys that miss", "history that is no JSON",
+        "history that is none", "too few epochs", "of another trial", "of another version",
+    ],
+)  # fmt: skip
+def test_content_that_is_no_state_is_noted_runs_nothing_and_the_one_before_is_used(
+    content: Callable[[Path], bytes], reason: str, tmp_path: Path, make_metrics: Make
+) -> None:
+    trial = Trial(tmp_path / "trial", make_metrics, policy="last", interval_s=0.0)
+    trial.epoch()
+    trial.epoch()
+    made = content(tmp_path)
+    sha = hashlib.sha256(made).hexdigest()[:16]
+    path = tmp_path / "trial" / f"epoch-000002-{sha}.pt"
+    path.write_bytes(made)
+    notes: list[str] = []
+    checkpoints = Checkpoints(tmp_path / "trial", policy=EVERY, identity="me", note=notes.append)
+    loaded = checkpoints.load()
+    assert loaded is not None
+    assert len(loaded.history) == 2
+    [note] = notes
+    assert note.startswith(str(path))
+    assert reason in note
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_state_that_does_not_fit_is_passed_over(tmp_path: Path, make_metrics: Make) -> None:
+    trial = Trial(tmp_path, make_metrics, policy="last", interval_s=0.0)
+    trial.epoch()
+    trial.epoch()
+    notes: list[str] = []
+    checkpoints = Checkpoints(tmp_path, policy=EVERY, identity="me", note=notes.append)
+    loaded = checkpoints.load(lambda found: len(found.history) < 2)
+    assert loaded is not None
+    assert len(loaded.history) == 1
+    assert "is not of this network; not used" in notes[0]
+
+
+def test_a_checkpoint_that_cannot_be_written_is_noted_once_and_those_before_stay(
+    tmp_path: Path, make_metrics: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    trial = Trial(tmp_path, make_metrics, policy="last", interval_s=0.0)
+    trial.checkpoints = Checkpoints(
+        tmp_path, policy=trial.checkpoints.policy, identity="me", note=notes.append
+    )
+    trial.epoch()
 
     def full(descriptor: int) -> None:
-        raise OSError("no space left on device")
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space left"):
-        write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        trial.epoch()
+        trial.epoch()
+    [note] = notes
+    assert "the checkpoint after epoch 2 could not be kept" in note
+    assert "No space left on device" in note
+    assert "training goes on without it" in note
+    assert _kept(tmp_path) == ["epoch-000000"]
+    trial.epoch()
+    assert _kept(tmp_path) == ["epoch-000000", "epoch-000003"]
+    loaded = trial.checkpoints.load()
+    assert loaded is not None
+    assert len(loaded.history) == 4
+
+
+def test_a_folder_that_cannot_be_read_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(folder: Path) -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("trainers.engine.checkpoint.names", broken)
+    notes: list[str] = []
+    assert Checkpoints(tmp_path, policy=EVERY, identity="me", note=notes.append).load() is None
+    assert "cannot be read" in notes[0]
+
+
+def test_checkpoints_lie_behind_a_url_as_in_a_folder(make_metrics: Make) -> None:
+    place = place_at("memory://tests/trial")
+    trial = Trial(place, make_metrics, policy="best", interval_s=0.0)
+    for epoch in range(4):
+        trial.epoch(best=epoch == 1)
+    try:
+        assert [name[:12] for name in names(place)] == [
+            "best-000001-", "epoch-000002", "epoch-000003",
+        ]  # fmt: skip
+        loaded = trial.checkpoints.load()
+        assert loaded is not None
+        assert loaded.history == tuple(trial.history)
+        newest = names(place)[-1]
+        write(place / newest, b"damaged")
+        loaded = trial.checkpoints.load()
+        assert loaded is not None
+        assert len(loaded.history) == 3
+    finally:
+        remove_folder(place)
+
+
+def test_of_what_a_finished_trial_left_the_newest_the_best_or_all_are_kept() -> None:
+    found = [
+        f"{name}-{'0' * 16}.pt"
+        for name in ("best-000003", "best-000007", "epoch-000008", "epoch-000009")
+    ]
+    strangers = ["notes.txt", ".epoch-000010-0000000000000000.pt.77"]
+    assert kept_names([*found, *strangers], "last") == found[3:]
+    assert kept_names([*found, *strangers], "best") == found[1:2]
+    assert kept_names([*found, *strangers], "all") == found
+    assert kept_names(strangers, "last") == []

@@ -9,9 +9,14 @@ from trainers.binarize.attach import latent_weights, weight_layers
 from trainers.errors import SpecError
 from trainers.models import MODELS
 
-IMAGES = {"resnet21": (3, 64, 64), "mlp": (1, 4, 4)}
-OPTIONS = {"mlp": {"widths": [16, 6, 5]}}
-CLASSES = {"resnet21": 1000, "mlp": 5}
+IMAGES = {"resnet21": (3, 64, 64), "resnet_imagenet": (3, 64, 64), "mlp": (1, 4, 4)}
+OPTIONS = {
+    "mlp": {"widths": [16, 6, 5]},
+    "conv": {"depth": 4},
+    "resnet_cifar": {"depth": 20},
+    "resnet_imagenet": {"depth": 18},
+}
+CLASSES = {"resnet21": 1000, "resnet_imagenet": 1000, "mlp": 5}
 WITH_CLASSES = sorted(set(MODELS) - {"mlp"})
 
 
@@ -32,7 +37,7 @@ def test_two_images_train_every_parameter(name: str) -> None:
 @pytest.mark.parametrize("name", WITH_CLASSES)
 def test_classes_are_an_option_of_the_last_layer(name: str) -> None:
     with torch.device("meta"):
-        model = build_model(name, num_classes=7)
+        model = build_model(name, **OPTIONS.get(name, {}), num_classes=7)
     last = model.get_submodule(weight_layers(model)[-1])
     assert isinstance(last, nn.Linear)
     assert last.out_features == 7
@@ -42,4 +47,4 @@ def test_classes_are_an_option_of_the_last_layer(name: str) -> None:
 @pytest.mark.parametrize("name", WITH_CLASSES)
 def test_a_network_without_classes_is_refused(name: str, num_classes: int) -> None:
     with pytest.raises(SpecError, match=rf"num_classes.* must be 1 or more, got {num_classes}"):
-        build_model(name, num_classes=num_classes)
+        build_model(name, **OPTIONS.get(name, {}), num_classes=num_classes)

@@ -8,7 +8,8 @@ from trainers.binarize.attach import latent_weights, weight_layers
 from trainers.build import build_model
 from trainers.errors import SpecError
 from trainers.models import MODELS
-from trainers.models.resnet_cifar import Block, ResNetCifar, resnet20, resnet110
+from trainers.models.residual import BasicBlock as Block
+from trainers.models.resnet_cifar import ResNetCifar, resnet20, resnet110
 
 BLOCKS = {"resnet20": 3, "resnet32": 5, "resnet44": 7, "resnet56": 9, "resnet110": 18}
 
@@ -101,7 +102,7 @@ def test_growing_shortcuts_take_every_second_pixel_between_channels_of_zeros(
 ) -> None:
     x = torch.randn(2, num_in, height, width, dtype=torch.float64)
     block = _alone(Block(num_in, num_out).double())
-    assert torch.equal(block(x), _shortcut(x, num_out).clamp_min(0))
+    assert torch.equal(block(x), _shortcut(x.clamp_min(0), num_out))
 
 
 def test_other_shortcuts_are_the_input_itself() -> None:
@@ -129,11 +130,12 @@ def test_shortcuts_have_no_parameters() -> None:
     }
 
 
-def test_a_block_adds_its_input_before_the_last_relu() -> None:
+def test_a_block_begins_with_relu_and_ends_with_the_sum() -> None:
     block = Block(4, 4).double()
     x = torch.randn(3, 4, 5, 5, dtype=torch.float64)
-    inside = block.bn1(block.conv1(x)).clamp_min(0)
-    expected = (x + block.bn2(block.conv2(inside))).clamp_min(0)
+    positive = x.clamp_min(0)
+    inside = block.bn1(block.conv1(positive)).clamp_min(0)
+    expected = positive + block.bn2(block.conv2(inside))
     torch.testing.assert_close(block(x), expected)
 
 
@@ -143,7 +145,7 @@ def test_logits_are_a_linear_layer_on_the_mean_of_the_last_8_by_8_map() -> None:
     model.get_submodule("stage3").register_forward_hook(lambda _, __, out: maps.append(out))
     logits = model(torch.randn(2, 3, 32, 32, dtype=torch.float64))
     assert maps[0].shape == (2, 64, 8, 8)
-    pooled = nn.functional.avg_pool2d(maps[0], 8).flatten(1)
+    pooled = nn.functional.avg_pool2d(maps[0].clamp_min(0), 8).flatten(1)
     torch.testing.assert_close(logits, pooled @ model.fc.weight.T + model.fc.bias)
 
 

@@ -5,10 +5,22 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from trainers.binarize.weights.base import WeightBinarizer
+from trainers.binarize.weights.biprop import (
+    BipropBinarizer,
+    BipropFixedBinarizer,
+    BipropGlobalBinarizer,
+    BipropSampledBinarizer,
+)
 from trainers.binarize.weights.sign import SignBinarizer
 from trainers.errors import choose
 
-WEIGHT_BINARIZERS: Mapping[str, Callable[..., WeightBinarizer]] = {"sign": SignBinarizer}
+WEIGHT_BINARIZERS: Mapping[str, Callable[..., WeightBinarizer]] = {
+    "biprop": BipropBinarizer,
+    "biprop_fixed": BipropFixedBinarizer,
+    "biprop_global": BipropGlobalBinarizer,
+    "biprop_sampled": BipropSampledBinarizer,
+    "sign": SignBinarizer,
+}
 
 
 def make_weight_binarizer(name: str, latent: Tensor, **options: object) -> WeightBinarizer:
@@ -25,4 +37,13 @@ def make_weight_binarizer(name: str, latent: Tensor, **options: object) -> Weigh
     return choose("weight binarizer", WEIGHT_BINARIZERS, name)(latent, **options)
 
 
-__all__ = ["WEIGHT_BINARIZERS", "SignBinarizer", "WeightBinarizer", "make_weight_binarizer"]
+__all__ = [
+    "WEIGHT_BINARIZERS",
+    "BipropBinarizer",
+    "BipropFixedBinarizer",
+    "BipropGlobalBinarizer",
+    "BipropSampledBinarizer",
+    "SignBinarizer",
+    "WeightBinarizer",
+    "make_weight_binarizer",
+]

@@ -1,0 +1,92 @@
+"""Binarizers of what goes into a layer, by name."""
+
+from collections.abc import Callable, Mapping
+
+from torch import Tensor, nn
+
+from trainers.binarize.ste import sign_clipped, sign_quadratic, sign_ste
+from trainers.errors import Fault, SpecError, choose
+
+
+class ActivationBinarizer(nn.Module):
+    """Maps what goes into a layer to ±1; has no parameters. Options by keyword."""
+
+
+class SignActivation(ActivationBinarizer):
+    """Sign whose gradient passes where the input is small.
+
+    Forward:   sign(x), with sign(0) = zero
+    Backward:  1 where |x| <= clip, else 0
+
+    Args:
+        clip: Largest |x| that still receives gradient; None: the gradient passes everywhere.
+        zero: What 0 becomes: 1, or 0.
+
+    Raises:
+        SpecError: If clip is not positive, or zero is neither 1 nor 0.
+
+    Source: Courbariaux et al. 2016, arXiv:1602.02830, sec. 1.3.
+    """
+
+    def __init__(self, *, clip: float | None = 1.0, zero: int = 1) -> None:
+        super().__init__()
+        if clip is not None and not clip > 0:
+            raise SpecError(Fault("clip", f"must be positive, got {clip}"))
+        self.clip = clip
+        self.zero = _checked(zero)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The sign of x; shape and dtype of x."""
+        if self.clip is None:
+            return sign_ste(x, zero=self.zero)
+        return sign_clipped(x, clip=self.clip, zero=self.zero)
+
+
+class ApproxSign(ActivationBinarizer):
+    """Sign with the gradient of a piecewise quadratic.
+
+    Forward:   sign(x), with sign(0) = zero
+    Backward:  2 - 2 |x| where |x| <= 1, else 0
+
+    Args:
+        zero: What 0 becomes: 1; or 0, as in the published code of BIPROP.
+
+    Raises:
+        SpecError: If zero is neither 1 nor 0.
+
+    Source: Liu et al. 2018, Bi-Real Net, arXiv:1808.00278, sec. 3.3; as in Multi-Prize Tickets,
+        Diffenderfer & Kailkhura 2021, arXiv:2103.09377.
+    """
+
+    def __init__(self, *, zero: int = 1) -> None:
+        super().__init__()
+        self.zero = _checked(zero)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The sign of x; shape and dtype of x."""
+        return sign_quadratic(x, zero=self.zero)
+
+
+def _checked(zero: int) -> int:
+    if zero not in (0, 1):
+        raise SpecError(Fault("zero", f"must be 1 or 0, got {zero}"))
+    return zero
+
+
+ACTIVATION_BINARIZERS: Mapping[str, Callable[..., ActivationBinarizer]] = {
+    "approx_sign": ApproxSign,
+    "sign": SignActivation,
+}
+
+
+def make_activation_binarizer(name: str, **options: object) -> ActivationBinarizer:
+    """A binarizer for the input of one layer.
+
+    Args:
+        name: A key of `ACTIVATION_BINARIZERS`.
+        options: Keyword arguments of that binarizer.
+
+    Raises:
+        UnknownNameError: If there is no such binarizer.
+    """
+    return choose("activation binarizer", ACTIVATION_BINARIZERS, name)(**options)

@@ -1,0 +1,89 @@
+"""AugMix: an image mixed with chains of random operations on it, a batch at a time."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from trainers.binding import Record
+from trainers.data.image_operations import ALL, OPERATIONS
+from trainers.errors import Fault, SpecError
+
+MOST_DRAWN = 3
+"""Operations of a chain, at most, where their number is drawn."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AugMix(Record):
+    """A mixture of an image and of chains of operations on it.
+
+    (1 - m) image + m sum_i w_i chain_i;  m ~ Beta(1, 1), w ~ Dirichlet(1, ..., 1)
+
+    Each operation has a level drawn evenly from 0.1 to `severity`, out of 10.
+
+    Args:
+        width: Chains; 1 or more.
+        depth: Operations of each chain; null: one to three, drawn.
+        severity: Highest level; above 0.1 and at most 10.
+        all: Colour, contrast, brightness and sharpness too, which the corruptions of CIFAR-10-C
+            overlap with.
+
+    Raises:
+        SpecError: If a number is out of its range.
+
+    Source: Hendrycks et al. 2020, arXiv:1912.02781, alg. 1, with operations as published.
+    """
+
+    kind: ClassVar[str] = "augmix"
+
+    width: int = 3
+    depth: int | None = None
+    severity: float = 3.0
+    all: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        if self.width < 1:
+            raise SpecError(Fault("width", f"must be 1 or more, got {self.width}"))
+        if self.depth is not None and self.depth < 1:
+            raise SpecError(Fault("depth", f"must be 1 or more, or null, got {self.depth}"))
+        if not 0.1 < self.severity <= 10:
+            what = f"must be above 0.1 and at most 10, got {self.severity}"
+            raise SpecError(Fault("severity", what))
+
+    def varied(self, pixels: Tensor, generator: Generator) -> Tensor:
+        """The mixtures, floating point, from 0 to 255.
+
+        Args:
+            pixels: (n, channels, height, width), uint8.
+            generator: A CPU generator, so that the draws are the same on every device.
+        """
+        num = len(pixels)
+        # Dirichlet(1, ..., 1): exponential numbers, divided by their sum.
+        weights = torch.empty(self.width, num, 1, 1, 1).exponential_(generator=generator)
+        weights = (weights / weights.sum(0)).to(pixels.device)
+        mixed = torch.rand(num, 1, 1, 1, generator=generator).to(pixels.device)
+        chains = torch.zeros(pixels.shape, device=pixels.device)
+        for weight in weights:
+            chains += weight * self._chain(pixels, generator)
+        return (1 - mixed) * pixels + mixed * chains
+
+    def _chain(self, pixels: Tensor, generator: Generator) -> Tensor:
+        operations = ALL if self.all else OPERATIONS
+        num, most = len(pixels), self.depth or MOST_DRAWN
+        lengths = torch.full((num,), most)
+        if self.depth is None:
+            lengths = torch.randint(1, MOST_DRAWN + 1, (num,), generator=generator)
+        result = pixels.clone()
+        for step in range(most):
+            chosen = torch.randint(len(operations), (num,), generator=generator)
+            levels = torch.empty(num).uniform_(0.1, self.severity, generator=generator)
+            signs = torch.randint(2, (num,), generator=generator).mul_(2).sub_(1)
+            for number, operation in enumerate(operations):
+                which = ((chosen == number) & (step < lengths)).nonzero()[:, 0]
+                if len(which):
+                    parts = (levels[which].to(pixels.device), signs[which].to(pixels.device))
+                    which = which.to(pixels.device)
+                    result[which] = operation(result[which], *parts)
+        return result

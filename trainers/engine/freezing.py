@@ -1,0 +1,62 @@
+"""Which parameters learn in which epoch."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+
+Learn = Literal["all", "bias", "none"]
+
+
+def normalisations(model: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """The model's batch normalisations, in registration order."""
+    kind = nn.modules.batchnorm._BatchNorm
+    return [module for module in model.modules() if isinstance(module, kind)]
+
+
+def freeze_normalisations(model: nn.Module, learn: Learn) -> None:
+    """Has weights and biases of normalisations ask for a gradient, or not."""
+    for module in normalisations(model):
+        if module.affine:
+            module.weight.requires_grad_(learn == "all")
+            module.bias.requires_grad_(learn != "none")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Freezing:
+    """First everything but the normalisations learns, then they alone.
+
+    Args:
+        tuned_from: The first epoch in which they do, counted from 0.
+        norms: Their parameters, those that shall learn.
+        others: All other parameters that shall learn.
+    """
+
+    tuned_from: int
+    norms: tuple[nn.Parameter, ...]
+    others: tuple[nn.Parameter, ...]
+
+    @classmethod
+    def of(cls, model: nn.Module, *, tuned_from: int) -> "Freezing":
+        """From what asks for a gradient now."""
+        asking = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        own = {id(item) for module in normalisations(model) for item in module.parameters()}
+        return cls(
+            tuned_from=tuned_from,
+            norms=tuple(item for item in asking if id(item) in own),
+            others=tuple(item for item in asking if id(item) not in own),
+        )
+
+    def apply(self, epoch: int) -> None:
+        """Has those ask for a gradient that learn in that epoch."""
+        _ask(self.norms, epoch >= self.tuned_from)
+        _ask(self.others, epoch < self.tuned_from)
+
+
+def _ask(parameters: Iterable[nn.Parameter], asks: bool) -> None:
+    for parameter in parameters:
+        parameter.requires_grad_(asks)
+        if not asks:
+            # An optimizer passes over a parameter without a gradient, its momentum too.
+            parameter.grad = None

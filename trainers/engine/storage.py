@@ -1,0 +1,260 @@
+"""Where checkpoints lie: a folder of this machine, or one behind a URL such as `s3://bucket/mine`.
+
+Both keep one promise: a file is there whole, or it is not there.
+"""
+
+import os
+import shutil
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from trainers.errors import Fault, SpecError, did_you_mean
+
+OBJECT_STORES = frozenset({"abfs", "abfss", "az", "gcs", "gs", "memory", "oci", "oss", "r2", "s3"})
+"""Schemes under which an object appears whole, when its upload is complete."""
+SECRET_WORDS = ("credential", "key", "passw", "secret", "sig", "token")
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A folder behind a URL that fsspec knows; travels to other processes as that text.
+
+    Args:
+        url: Such as `s3://bucket/mine`; what follows a `?` configures the client.
+    """
+
+    url: str
+
+    def __truediv__(self, name: str) -> "Remote":
+        """A folder or file below it."""
+        base, mark, query = self.url.partition("?")
+        return Remote(f"{base.rstrip('/')}/{name}{mark}{query}")
+
+    def __str__(self) -> str:
+        """The URL."""
+        return self.url
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.url.partition("?")[0].rstrip("/").rpartition("/")[2]
+
+
+Place = Path | Remote
+
+
+def place_at(text: str) -> Place:
+    """The folder that a path or a URL names; nothing is read or made.
+
+    Raises:
+        SpecError: If nothing here knows such URLs, or if there is a secret in it.
+    """
+    _refuse_secrets(text)
+    scheme, mark, rest = text.partition("://")
+    if not mark:
+        return Path(text).expanduser().absolute()
+    if scheme == "file":
+        if not rest.startswith("/"):
+            raise SpecError(Fault("", f"'{text}' has no absolute path", "write file:///folder"))
+        return Path(urllib.parse.unquote(rest))
+    try:
+        # fsspec's own client for S3 wants packages that pyarrow, which Ray Tune uses, does not.
+        import_module("pyarrow.fs") if scheme == "s3" else fsspec.get_filesystem_class(scheme)
+    except ValueError as error:
+        near = did_you_mean(scheme, fsspec.available_protocols())
+        hint = "such as s3://bucket/mine, or the path of a folder"
+        raise SpecError(Fault("", f"nothing here knows '{scheme}://'{near}", hint)) from error
+    except ImportError as error:
+        raise SpecError(f"'{scheme}://' needs a package that is not here ({error})") from error
+    return Remote(text)
+
+
+def names(place: Place) -> list[str]:
+    """Names of what lies in a folder, in order; none where there is no folder.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    if isinstance(place, Path):
+        return sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+    with _errors_of(place):
+        files, folder = _opened(place)
+        with suppress(FileNotFoundError):
+            return sorted(_last(path) for path in files.ls(folder, detail=False))
+        return []
+
+
+def names_below(place: Place) -> Mapping[str, list[str]]:
+    """Names of the files in each folder of a folder; folders without files may be missing.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    if isinstance(place, Path):
+        folders = [path for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
+        return {folder.name: names(folder) for folder in folders}
+    found: dict[str, list[str]] = {}
+    with _errors_of(place):
+        files, folder = _opened(place)
+        with suppress(FileNotFoundError):
+            # One question for all of them: each takes as long as a small upload.
+            for path in files.find(folder, maxdepth=2):
+                parent, _, name = path.rpartition("/")
+                found.setdefault(_last(parent), []).append(name)
+    return found
+
+
+def read(file: Place) -> bytes:
+    """The content of a file.
+
+    Raises:
+        OSError: If it is not there or cannot be read.
+    """
+    if isinstance(file, Path):
+        return file.read_bytes()
+    with _errors_of(file):
+        files, path = _opened(file)
+        content: bytes = files.cat_file(path)
+        return content
+
+
+def write(file: Place, content: bytes) -> None:
+    """Writes a file so that at any moment it is either whole or not there.
+
+    Raises:
+        OSError: If it cannot be written; nothing is left behind then.
+    """
+    if isinstance(file, Path):
+        write_atomically(file, content)
+        return
+    with _errors_of(file):
+        files, path = _opened(file)
+        if file.url.partition("://")[0] in OBJECT_STORES:
+            files.pipe_file(path, content)
+            return
+        folder, _, name = path.rpartition("/")
+        partial = f"{folder}/.{name}.{os.getpid()}"
+        files.makedirs(folder, exist_ok=True)
+        try:
+            files.pipe_file(partial, content)
+            files.mv(partial, path)
+        finally:
+            with suppress(FileNotFoundError):
+                files.rm_file(partial)
+
+
+def remove(file: Place) -> None:
+    """Deletes a file, if it is there.
+
+    Raises:
+        OSError: If it cannot be deleted.
+    """
+    if isinstance(file, Path):
+        file.unlink(missing_ok=True)
+        return
+    with _errors_of(file), suppress(FileNotFoundError):
+        files, path = _opened(file)
+        files.rm_file(path)
+
+
+def remove_folder(place: Place) -> None:
+    """Deletes a folder with all in it, as far as that can be done."""
+    if isinstance(place, Path):
+        shutil.rmtree(place, ignore_errors=True)
+        return
+    with suppress(OSError), _errors_of(place):
+        files, folder = _opened(place)
+        files.rm(folder, recursive=True)
+
+
+def require_writable(place: Place) -> None:
+    """Writes a small file and deletes it.
+
+    Raises:
+        OSError: If that cannot be done.
+    """
+    probe = place / f".probe-{os.getpid()}"
+    write(probe, b"")
+    remove(probe)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file of this machine so that at any moment it is either whole or not there.
+
+    Raises:
+        OSError: If it cannot be written; nothing is left behind then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _opened(place: Remote) -> tuple[Any, str]:
+    """The file system of fsspec, and the path in it."""
+    base, _, query = place.url.partition("?")
+    scheme, _, path = base.partition("://")
+    if scheme == "s3":
+        bucket = path.partition("/")[0]
+        return _s3(f"s3://{bucket}?{query}" if query else f"s3://{bucket}"), path
+    files, path = fsspec.core.url_to_fs(place.url)
+    # Others write there too.
+    files.invalidate_cache()
+    return files, path.rstrip("/")
+
+
+@lru_cache(maxsize=8)
+def _s3(url: str) -> Any:
+    """The client of pyarrow, its keys and address from the environment, in fsspec's form."""
+    import pyarrow.fs
+    from fsspec.implementations.arrow import ArrowFSWrapper
+
+    client, _ = pyarrow.fs.FileSystem.from_uri(url)
+    return ArrowFSWrapper(client)
+
+
+@contextmanager
+def _errors_of(place: Remote) -> Iterator[None]:
+    """Whatever a client raises, as an OSError: there are as many kinds as there are clients."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{place}: {type(error).__name__}: {error}") from error
+
+
+def _refuse_secrets(text: str) -> None:
+    """A URL goes into study files, tags and logs."""
+    if "://" not in text:
+        return
+    try:
+        parts = urllib.parse.urlsplit(text)
+    except ValueError as error:
+        raise SpecError(f"this is no address ({error})") from error
+    userinfo, at, _ = parts.netloc.rpartition("@")
+    keys = [key for key, _ in urllib.parse.parse_qsl(parts.query, keep_blank_values=True)]
+    secret = [key for key in keys if any(word in key.lower() for word in SECRET_WORDS)]
+    if (at and ":" in userinfo) or secret:
+        where = "before its @" if at and ":" in userinfo else f"in '{secret[0]}'"
+        hint = "leave it out; keys are taken from the environment, such as AWS_SECRET_ACCESS_KEY"
+        what = f"the {parts.scheme}:// address has a secret {where}, and would be recorded"
+        raise SpecError(Fault("", what, hint))
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]

@@ -1,0 +1,109 @@
+"""Learning-rate policies of BIPROP, and the warm-up."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from trainers.errors import Fault, SpecError
+
+LrSchedule = Callable[[int], float]
+"""Learning rate of an epoch, counted from 0."""
+
+
+def cosine(lr: float, epochs: int, *, warmup: int = 0) -> LrSchedule:
+    """Half a cosine from `lr` down to 0, which the epoch after the last would have.
+
+    lr / 2 (1 + cos(pi (epoch - warmup) / (epochs - warmup)))
+
+    Args:
+        lr: The highest rate.
+        epochs: How many the trial has.
+        warmup: As for `constant`; below `epochs`.
+
+    Raises:
+        SpecError: If the warm-up is negative, or as long as the trial.
+
+    Source: Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts; with the warm-up the code
+        published with arXiv:1911.13299 and arXiv:2103.09377.
+    """
+    _check_warmup(warmup, epochs)
+    return warmed_up(lr, warmup, lambda epoch: lr * _half_cosine(epoch, warmup, epochs))
+
+
+def xnor(lr: float, *, milestones: Sequence[int] = (30, 44, 54)) -> LrSchedule:
+    """A tenth of the rate from each of the three epochs on.
+
+    Source: the code published with arXiv:2103.09377, as are the next five.
+    """
+    return _stepped(lr, milestones, (0.1, 0.1, 0.1))
+
+
+def mpt132_w34_2(lr: float, *, milestones: Sequence[int] = (27, 44, 54)) -> LrSchedule:
+    """A tenth of the rate from the first two epochs on, a hundredth from the third on."""
+    return _stepped(lr, milestones, (0.1, 0.1, 0.01))
+
+
+def mpt11_w34_2_v2(lr: float, *, milestones: Sequence[int] = (50, 62, 70)) -> LrSchedule:
+    """As `mpt132_w34_2`, at other epochs."""
+    return _stepped(lr, milestones, (0.1, 0.1, 0.01))
+
+
+def mpt11_w18_2(lr: float, *, milestones: Sequence[int] = (46, 65, 80)) -> LrSchedule:
+    """As `mpt132_w34_2`, at other epochs."""
+    return _stepped(lr, milestones, (0.1, 0.1, 0.01))
+
+
+def mpt11_w18_2_v2(lr: float, *, milestones: Sequence[int] = (35, 50, 60)) -> LrSchedule:
+    """As `mpt132_w34_2`, at other epochs."""
+    return _stepped(lr, milestones, (0.1, 0.1, 0.01))
+
+
+def cos_multi(
+    lr: float,
+    epochs: int,
+    *,
+    milestones: Sequence[int] = (30, 44, 54),
+    cosine_from: int = 55,
+    warmup: int = 0,
+) -> LrSchedule:
+    """As `xnor`; from `cosine_from` on the rate of `cosine` besides, as a factor.
+
+    Raises:
+        SpecError: If a number is out of range.
+    """
+    _check_warmup(warmup, epochs)
+    steps = _stepped(lr, milestones, (0.1, 0.1, 0.1))
+
+    def rate(epoch: int) -> float:
+        factor = _half_cosine(epoch, warmup, epochs) if epoch >= cosine_from else 1.0
+        return steps(epoch) * factor
+
+    return rate
+
+
+def warmed_up(lr: float, warmup: int, after: LrSchedule) -> LrSchedule:
+    """The rate rises evenly to `lr` over the first `warmup` epochs; then `after` says it.
+
+    Raises:
+        SpecError: If the warm-up is negative.
+    """
+    if warmup < 0:
+        raise SpecError(Fault("warmup", f"must be 0 or more, got {warmup}"))
+    return lambda epoch: lr * (epoch + 1) / warmup if epoch < warmup else after(epoch)
+
+
+def _check_warmup(warmup: int, epochs: int) -> None:
+    if not 0 <= warmup < epochs:
+        what = f"must be 0 or more and below the {epochs} epochs of the trial, got {warmup}"
+        raise SpecError(Fault("warmup", what))
+
+
+def _half_cosine(epoch: int, warmup: int, epochs: int) -> float:
+    return (1 + math.cos(math.pi * (epoch - warmup) / (epochs - warmup))) / 2
+
+
+def _stepped(lr: float, milestones: Sequence[int], factors: Sequence[float]) -> LrSchedule:
+    if len(milestones) != len(factors) or list(milestones) != sorted(milestones):
+        what = f"must be {len(factors)} epochs in increasing order, got {list(milestones)}"
+        raise SpecError(Fault("milestones", what))
+    reached = tuple(zip(milestones, factors, strict=True))
+    return lambda epoch: lr * math.prod(factor for start, factor in reached if epoch >= start)

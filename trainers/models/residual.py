@@ -1,0 +1,348 @@
+"""Residual blocks, and the network that is made of stages of them."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainers.errors import Fault, SpecError
+from trainers.models.linear import Linear
+from trainers.models.relu import relu_before
+
+Ordering = Literal["v1", "v2", "v2_twice"]
+Shortcut = Literal["pad", "conv"]
+
+
+class BasicBlock(nn.Module):
+    """ReLU, two normalised 3 × 3 convolutions with ReLU between, their input added.
+
+    ReLU is the first of its operations instead of the last: where the block's input is binarized
+    the sign takes its place, for the shortcut too.
+
+    Args:
+        num_in: Channels of the input.
+        num_out: Channels of the output.
+        stride: 2 halves the image in both directions; None: where the number of channels changes.
+        shortcut: What fits the input where channels or size change. pad: every second pixel, with
+            channels of zeros on either side, as many in front as behind, without parameters
+            (option A; `num_out` is larger by an even number). conv: a normalised 1 × 1
+            convolution (option B), registered last: in the paper's count it comes after conv2.
+        ordering: v1: the second normalisation comes before the addition; v2: after it; v2_twice:
+            it is applied both before and after.
+        affine: Normalisations have a weight and a bias.
+
+    Source: He et al. 2015, arXiv:1512.03385, sec. 3.3 and 4.2; v2 and v2_twice: the code published
+        with arXiv:2103.09377.
+    """
+
+    expansion: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        num_in: int,
+        num_out: int,
+        *,
+        stride: int | None = None,
+        shortcut: Shortcut = "pad",
+        ordering: Ordering = "v1",
+        affine: bool = True,
+    ) -> None:
+        super().__init__()
+        self.stride = stride or (1 if num_in == num_out else 2)
+        self.padding = (num_out - num_in) // 2 if shortcut == "pad" else 0
+        self.ordering = ordering
+        self.conv1 = nn.Conv2d(num_in, num_out, 3, stride=self.stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(num_out, affine=affine)
+        self.conv2 = nn.Conv2d(num_out, num_out, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(num_out, affine=affine)
+        self.downsample: nn.Sequential | None = None
+        if shortcut == "conv" and (self.stride != 1 or num_in != num_out):
+            self.downsample = _projection(num_in, num_out, stride=self.stride, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Output, (batch, out, height / stride, width / stride), of x, (batch, in, height, width).
+
+        An odd height or width is rounded up.
+        """
+        x = relu_before(self, x)
+        residual = relu_before(self.conv2, self.bn1(self.conv1(x)))
+        residual = self.conv2(residual)
+        if self.ordering != "v2":
+            residual = self.bn2(residual)
+        result = self._shortcut(x) + residual
+        return result if self.ordering == "v1" else _applied(self.bn2, result)
+
+    def _shortcut(self, x: Tensor) -> Tensor:
+        if self.downsample is not None:
+            fitted: Tensor = self.downsample(x)
+            return fitted
+        if self.padding:
+            x = x[:, :, :: self.stride, :: self.stride]
+            return functional.pad(x, (0, 0, 0, 0, self.padding, self.padding))
+        return x
+
+
+class Bottleneck(nn.Module):
+    """ReLU, a 1 × 1, a 3 × 3 and a 1 × 1 convolution, all normalised, their input added.
+
+    Args:
+        num_in: Channels of the input.
+        num_out: Channels of the output.
+        inside: Channels of the 3 × 3 convolution.
+        stride: Of the 3 × 3 convolution; 2 halves the image in both directions.
+        ordering: v1: nothing follows the addition but the next block; v2: a fourth normalisation
+            does; v2_twice: the third does, once more.
+        affine: Normalisations have a weight and a bias.
+
+    Source: He et al. 2015, arXiv:1512.03385, sec. 4.1; with the stride where torchvision has it.
+        v2: the code published with arXiv:2103.09377.
+    """
+
+    expansion: ClassVar[int] = 4
+
+    def __init__(
+        self,
+        num_in: int,
+        num_out: int,
+        *,
+        inside: int,
+        stride: int,
+        ordering: Ordering = "v1",
+        affine: bool = True,
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(num_in, inside, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inside, affine=affine)
+        self.conv2 = nn.Conv2d(inside, inside, 3, stride=stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(inside, affine=affine)
+        self.conv3 = nn.Conv2d(inside, num_out, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(num_out, affine=affine)
+        self.downsample: nn.Sequential | None = None
+        if stride != 1 or num_in != num_out:
+            self.downsample = _projection(num_in, num_out, stride=stride, affine=affine)
+        self.bn4: nn.BatchNorm2d | None = None
+        if ordering == "v2":
+            self.bn4 = nn.BatchNorm2d(num_out, affine=affine)
+        self.ordering = ordering
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Output, (batch, out, height / stride, width / stride), of x, (batch, in, height, width).
+
+        An odd height or width is rounded up.
+        """
+        x = relu_before(self, x)
+        residual = self.conv2(relu_before(self.conv2, self.bn1(self.conv1(x))))
+        residual = self.bn3(self.conv3(relu_before(self.conv3, self.bn2(residual))))
+        result: Tensor = (x if self.downsample is None else self.downsample(x)) + residual
+        if self.bn4 is not None:
+            result = self.bn4(result)
+        return _applied(self.bn3, result) if self.ordering == "v2_twice" else result
+
+
+class GlobalMean(nn.Module):
+    """The mean over the image; a module, so that a sign can hang on its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Means, (batch, channels), of x, (batch, channels, height, width)."""
+        return x.mean((2, 3))
+
+
+class ResNet(nn.Module):
+    """A convolution, stages of residual blocks, the mean over the image, a linear layer; logits.
+
+    Args:
+        stem: The first convolution.
+        stages: Names and blocks of the stages.
+        num_classes: Outputs; 1 or more.
+        stem_pool: After the first convolution and its normalisation; None: nothing.
+        pools_first: That comes before the normalisation.
+        affine: The first normalisation has a weight and a bias.
+        bias: The last layer has a bias.
+
+    Raises:
+        SpecError: If there is no class.
+    """
+
+    takes: ClassVar[tuple[int | None, ...]] = (3, None, None)
+    """Channels, height and width of its images; None: any. So it need not be tried."""
+
+    def __init__(
+        self,
+        *,
+        stem: nn.Conv2d,
+        stages: Sequence[tuple[str, nn.Sequential]],
+        num_classes: int,
+        stem_pool: nn.Module | None = None,
+        pools_first: bool = False,
+        affine: bool = True,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        if num_classes < 1:
+            raise SpecError(Fault("num_classes", f"must be 1 or more, got {num_classes}"))
+        self.conv1 = stem
+        self.bn1 = nn.BatchNorm2d(stem.out_channels, affine=affine)
+        self.stem_pool = stem_pool
+        self.pools_first = pools_first
+        self.stages = tuple(name for name, _ in stages)
+        for name, blocks in stages:
+            self.add_module(name, blocks)
+        self.pool: nn.Module = GlobalMean()
+        last = stages[-1][1][-1]
+        assert isinstance(last, BasicBlock | Bottleneck)
+        width = last.bn3.num_features if isinstance(last, Bottleneck) else last.bn2.num_features
+        self.fc = Linear(width, num_classes, bias=bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits, (batch, classes), of images of shape (batch, 3, height, width)."""
+        x = self.conv1(images)
+        if self.stem_pool is not None and self.pools_first:
+            x = self.stem_pool(x)
+        x = self.bn1(x)
+        if self.stem_pool is not None and not self.pools_first:
+            # Before ReLU, which is the first block's: the larger of two is the same either way.
+            x = self.stem_pool(x)
+        for name in self.stages:
+            x = self.get_submodule(name)(x)
+        x = relu_before(self.pool, x)
+        return self.classified(self.pool(x))
+
+    def classified(self, pooled: Tensor) -> Tensor:
+        """Logits of what the pooling gives."""
+        logits: Tensor = self.fc(pooled)
+        return logits
+
+    def activated(self) -> tuple[str, ...]:
+        """Names of the modules whose input an activation function made: blocks too."""
+        places: list[str] = []
+        for name in self.stages:
+            stage = self.get_submodule(name)
+            assert isinstance(stage, nn.Sequential)
+            for number, block in enumerate(stage):
+                inner = ("conv2", "conv3") if isinstance(block, Bottleneck) else ("conv2",)
+                places += [f"{name}.{number}", *(f"{name}.{number}.{layer}" for layer in inner)]
+        return (*places, "pool")
+
+
+def _applied(module: nn.Module, x: Tensor) -> Tensor:
+    result: Tensor = module(x)
+    return result
+
+
+def _projection(num_in: int, num_out: int, *, stride: int, affine: bool) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(num_in, num_out, 1, stride=stride, bias=False),
+        nn.BatchNorm2d(num_out, affine=affine),
+    )
+
+
+def basic_stage(
+    num_in: int,
+    num_out: int,
+    num_blocks: int,
+    *,
+    stride: int | None = None,
+    shortcut: Shortcut = "pad",
+    ordering: Ordering = "v1",
+    affine: bool = True,
+) -> nn.Sequential:
+    """Blocks of two convolutions, of which the first changes channels and size."""
+    widths = [num_in] + [num_out] * (num_blocks - 1)
+    strides = [stride] + [1] * (num_blocks - 1)
+    return nn.Sequential(
+        *(
+            BasicBlock(
+                width, num_out, stride=step, shortcut=shortcut, ordering=ordering, affine=affine
+            )
+            for width, step in zip(widths, strides, strict=True)
+        )
+    )
+
+
+def bottleneck_stage(
+    num_in: int,
+    num_out: int,
+    num_blocks: int,
+    *,
+    inside: int,
+    stride: int,
+    ordering: Ordering = "v1",
+    affine: bool = True,
+) -> nn.Sequential:
+    """Blocks of three convolutions, of which the first changes channels and size."""
+    widths = [num_in] + [num_out] * (num_blocks - 1)
+    strides = [stride] + [1] * (num_blocks - 1)
+    return nn.Sequential(
+        *(
+            Bottleneck(
+                width, num_out, inside=inside, stride=step, ordering=ordering, affine=affine
+            )
+            for width, step in zip(widths, strides, strict=True)
+        )
+    )
+
+
+NUM_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+"""Blocks of the four stages, by the number of layers with weights."""
+BASIC = (18, 34)
+
+
+def four_stages(
+    depth: int,
+    *,
+    names: str,
+    width: float,
+    bottleneck_width: int,
+    ordering: Ordering,
+    affine: bool,
+) -> tuple[tuple[str, nn.Sequential], ...]:
+    """Stages of 64, 128, 256 and 512 channels (four times that where blocks are bottlenecks).
+
+    Args:
+        depth: 18 or 34 (blocks of two convolutions), 50 or 101 (bottlenecks).
+        names: What a stage's name begins with; its number follows.
+        width: Factor on the channels of all stages but the first.
+        bottleneck_width: Channels inside the bottlenecks of the first stage.
+        ordering: Of the blocks.
+        affine: Normalisations have a weight and a bias.
+
+    Raises:
+        SpecError: If a number does not fit.
+    """
+    if not width > 0:
+        raise SpecError(Fault("width", f"must be positive, got {width}"))
+    if bottleneck_width != 64 and depth in BASIC:
+        what = f"is for bottlenecks: depth {depth} has none"
+        raise SpecError(Fault("bottleneck_width", what, "leave it out, or take depth 50 or 101"))
+    if bottleneck_width < 1:
+        what = f"must be 1 or more, got {bottleneck_width}"
+        raise SpecError(Fault("bottleneck_width", what))
+    stages: list[tuple[str, nn.Sequential]] = []
+    num_in = 64
+    for number, num_blocks in enumerate(NUM_BLOCKS[depth]):
+        channels = 64 if number == 0 else int(64 * 2**number * width)
+        if depth in BASIC:
+            stage = basic_stage(
+                num_in,
+                channels,
+                num_blocks,
+                stride=1 if number == 0 else 2,
+                shortcut="conv",
+                ordering=ordering,
+                affine=affine,
+            )
+            num_in = channels
+        else:
+            stage = bottleneck_stage(
+                num_in,
+                4 * channels,
+                num_blocks,
+                inside=channels * bottleneck_width // 64,
+                stride=1 if number == 0 else 2,
+                ordering=ordering,
+                affine=affine,
+            )
+            num_in = 4 * channels
+        stages.append((f"{names}{number + 1}", stage))
+    return tuple(stages)
