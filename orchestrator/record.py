@@ -341,8 +341,10 @@ def _prepare(path: Path) -> None:
     with closing(sqlite3.connect(path, timeout=20)) as database:
         database.execute("PRAGMA journal_mode=WAL")
         try:
-            # Else it shows with the first result that the file can only be read.
+            # Else it shows with the first result that the file can only be read. To begin does not
+            # show it in WAL mode; to write something does, and it is taken back.
             database.execute("BEGIN IMMEDIATE")
+            database.execute("PRAGMA user_version = 1")
             database.rollback()
         except sqlite3.OperationalError as error:
             raise sqlite3.OperationalError(f"cannot be written ({error})") from error
