@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from orchestrator import vocabulary
 from orchestrator.client_environment import CLIENT_DEFAULTS
+from orchestrator.collection import uncollected
 from orchestrator.home import Home, masked
 
 os.environ.update({**CLIENT_DEFAULTS, **os.environ})
@@ -174,14 +175,15 @@ def _search(client: mlflow.MlflowClient, experiment: str, tags: Mapping[str, str
     runs: list[Run] = []
     token: str | None = None
     while True:
-        page = client.search_runs(
-            [experiment],
-            filter_string=wanted,
-            run_view_type=ViewType.ACTIVE_ONLY,
-            max_results=_PAGE,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
-        )
+        with uncollected():
+            page = client.search_runs(
+                [experiment],
+                filter_string=wanted,
+                run_view_type=ViewType.ACTIVE_ONLY,
+                max_results=_PAGE,
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
         runs += page
         token = page.token
         if not token:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orchestrator import vocabulary
 from orchestrator.client_environment import CLIENT_DEFAULTS
+from orchestrator.collection import uncollected
 from orchestrator.home import Home, masked
 from orchestrator.journal import CellDescription, Point, StudyRecord
 
@@ -322,13 +323,14 @@ class Store:
         runs: list[Run] = []
         token: str | None = None
         while True:
-            page = self.client.search_runs(
-                list(experiments),
-                filter_string=wanted,
-                run_view_type=ViewType.ACTIVE_ONLY,
-                max_results=_PAGE,
-                page_token=token,
-            )
+            with uncollected():
+                page = self.client.search_runs(
+                    list(experiments),
+                    filter_string=wanted,
+                    run_view_type=ViewType.ACTIVE_ONLY,
+                    max_results=_PAGE,
+                    page_token=token,
+                )
             runs += page
             token = page.token
             if not token:
@@ -344,8 +346,10 @@ def _prepare(path: Path) -> None:
     with closing(sqlite3.connect(path, timeout=20)) as database:
         database.execute("PRAGMA journal_mode=WAL")
         try:
-            # Else it shows with the first result that the file can only be read.
+            # Else it shows with the first result that the file can only be read. To begin does not
+            # show it in WAL mode; to write something does, and it is taken back.
             database.execute("BEGIN IMMEDIATE")
+            database.execute("PRAGMA user_version = 1")
             database.rollback()
         except sqlite3.OperationalError as error:
             raise sqlite3.OperationalError(f"cannot be written ({error})") from error

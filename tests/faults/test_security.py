@@ -193,7 +193,7 @@ def test_a_pickle_where_a_beginning_was_left_runs_nothing(tmp_path: Path) -> Non
     stem.mkdir(parents=True)
     buffer = io.BytesIO()
     torch.save({"schema": 1, "identity": _Touch(trace)}, buffer)
-    for content in (buffer.getvalue(), pickle.dumps(_Touch(trace))):
+    for content in (buffer.getvalue(), pickle.dumps(_Touch(trace), protocol=2)):
         digest = hashlib.sha256(content).hexdigest()[:16]
         (stem / f"epoch-000003-{digest}.pt").write_bytes(content)
         assert left_state(stem) is None

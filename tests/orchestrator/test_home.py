@@ -53,3 +53,10 @@ def test_each_store_has_a_journal_of_its_own(tmp_path: Path) -> None:
     assert len(journals) == 3
     assert own.journal == tmp_path / "journal.db"
     assert {journal.parent for journal in journals} == {tmp_path}
+
+
+def test_the_address_that_is_shown_has_no_password(tmp_path: Path) -> None:
+    home = Home.at(tmp_path, "https://me:secret@host/mlflow")
+    assert home.shown_uri == "https://***@host/mlflow"
+    assert home.tracking_uri == "https://me:secret@host/mlflow"
+    assert Home.at(tmp_path, "sqlite:////a/b.db").shown_uri == "sqlite:////a/b.db"

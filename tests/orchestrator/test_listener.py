@@ -330,6 +330,7 @@ def test_each_cell_has_a_log_of_its_own(listener: SweepListener, key: str) -> No
         ("../../etc/passwd", "etc-passwd"),
         ("lr 1e-05", "lr-1e-05"),
         ("···", "cell"),
+        ("x" * 5000, "x" * 100),
         ("", "cell"),
     ],
 )

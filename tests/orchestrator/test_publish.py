@@ -48,6 +48,16 @@ def matrix(store: Store, study: StudySpec) -> pd.DataFrame:
     return frame
 
 
+def test_rows_that_look_like_paths_or_never_end_are_metrics_too(
+    store: Store, matrix: pd.DataFrame
+) -> None:
+    matrix.index = pd.Index(["../../x", "y" * 3000], name="order")
+    publish_matrix(store, matrix)
+    metrics = store.client.get_run(matrix.attrs["run_id"]).data.metrics
+    assert metrics["matrix/_/_/x"] == 0.25
+    assert metrics[f"matrix/{'y' * 200}"] == 0.5
+
+
 def test_means_of_rows_are_metrics_of_the_study(store: Store, matrix: pd.DataFrame) -> None:
     publish_matrix(store, matrix)
     metrics = store.client.get_run(matrix.attrs["run_id"]).data.metrics

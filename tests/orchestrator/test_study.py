@@ -144,6 +144,13 @@ def test_a_study_has_a_plain_name(name: object, make_mapping: MakeMapping) -> No
         StudySpec.from_mapping(make_mapping() | {"study": name})
 
 
+def test_names_have_an_end(make_mapping: MakeMapping, faults: Faults) -> None:
+    StudySpec.from_mapping(make_mapping() | {"study": "x" * 60})
+    assert "has 61 characters" in faults(study="x" * 61)["study"]
+    found = faults(axes=[{"name": "x" * 61, "seeds": [1]}])
+    assert any("has 61 characters" in what for what in found.values())
+
+
 @pytest.mark.parametrize("axes", [[], None, {}, "seed"])
 def test_a_study_varies_something(axes: object, make_mapping: MakeMapping) -> None:
     with pytest.raises(SpecError, match=r"axes: (is empty|expected a list)"):

@@ -142,3 +142,26 @@ def test_json_is_read_as_the_same_data(data: Any) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(SpecError):
         read_yaml(text)
+
+
+def test_aliases_that_multiply_are_refused_at_once() -> None:
+    lines = ["a0: &a0 [x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 20)]
+    with pytest.raises(SpecError, match="more than 100,000 values"):
+        read_yaml("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 41 + "]" * 41,
+        "\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 60))]),
+    ],
+)
+def test_what_lies_too_deep_is_refused_by_way_of_aliases_too(text: str) -> None:
+    with pytest.raises(SpecError, match="more than 40 lists and mappings"):
+        read_yaml(text)
+
+
+def test_an_alias_may_repeat_what_is_small() -> None:
+    assert read_yaml("a: &a [1, 2]\nb: [*a, *a]\n")["b"] == [[1, 2], [1, 2]]

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from trainers.errors import (
+    LONGEST,
     BadLossError,
     Fault,
     MissingDataError,
@@ -80,3 +81,9 @@ def test_unknown_keys_come_with_their_neighbours_and_all_that_is_known() -> None
         "epoch: unknown key, did you mean 'epochs'?; known: epochs, lr",
         "3: unknown key; known: epochs, lr",
     ]
+
+
+def test_a_fault_that_quotes_too_much_is_cut() -> None:
+    fault = Fault("x" * 5000, "y" * 5000, "hint")
+    assert len(fault.path) == len(fault.what) == LONGEST + len("...")
+    assert Fault("a", "b").what == "b"
