@@ -290,8 +290,10 @@ def _read_layers(value: object, forward: tuple[str, ...]) -> LayerSchedule[str]:
         value = {key: item for key, item in value.items() if key != "order"}
         given["order"] = forward
     for key, wanted in (("order", tuple[int | str, ...]), ("epochs_per_layer", int)):
+        if key not in value:
+            continue
         try:
-            given[key] = convert(value.get(key, given[key]), wanted)
+            given[key] = convert(value[key], wanted)
         except SpecError as error:
             faults.extend(error.under(key))
     order: list[str] = []
