@@ -285,12 +285,15 @@ def _read_layers(value: object, forward: tuple[str, ...]) -> LayerSchedule[str]:
         raise SpecError(f"expected {{order: [...], epochs_per_layer: ...}}, got {show(value)}")
     known = ("order", "epochs_per_layer")
     faults = unknown_keys(value, known)
-    if value.get("order") == ALL:
-        value = {**value, "order": forward}
     given: dict[str, Any] = {"order": (), "epochs_per_layer": 0}
+    if value.get("order") == ALL:
+        value = {key: item for key, item in value.items() if key != "order"}
+        given["order"] = forward
     for key, wanted in (("order", tuple[int | str, ...]), ("epochs_per_layer", int)):
+        if key not in value:
+            continue
         try:
-            given[key] = convert(value.get(key, given[key]), wanted)
+            given[key] = convert(value[key], wanted)
         except SpecError as error:
             faults.extend(error.under(key))
     order: list[str] = []
