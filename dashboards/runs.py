@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from orchestrator import vocabulary
@@ -48,11 +48,19 @@ class CellRun:
         run_id: MLflow's run.
         labels: Axis name to label.
         metrics: Summaries, and the last point of each curve.
+        name: Its labels, for people.
+        params: What was trained, flat.
+        ended_ms: When it was finished, in milliseconds since the epoch.
+        weights_sha256: Digest of what it ended with; empty if a scheduler stopped it.
     """
 
     run_id: str
     labels: Mapping[str, str]
     metrics: Mapping[str, float]
+    name: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    ended_ms: int = 0
+    weights_sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,7 +175,15 @@ def _cell(run: Run) -> CellRun:
     prefix = vocabulary.LABEL.format(axis="")
     tags = run.data.tags
     labels = {key.removeprefix(prefix): tags[key] for key in tags if key.startswith(prefix)}
-    return CellRun(run.info.run_id, labels, dict(run.data.metrics))
+    return CellRun(
+        run.info.run_id,
+        labels,
+        dict(run.data.metrics),
+        name=run.info.run_name or "",
+        params=dict(run.data.params),
+        ended_ms=run.info.end_time or 0,
+        weights_sha256=tags.get(vocabulary.WEIGHTS_SHA256, ""),
+    )
 
 
 def _search(client: mlflow.MlflowClient, experiment: str, tags: Mapping[str, str]) -> list[Run]:

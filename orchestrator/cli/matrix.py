@@ -9,8 +9,7 @@ from orchestrator.cli.options import (
     add_study,
     add_verbose,
     home_of,
-    is_changed,
-    study_of,
+    named_or_changed,
 )
 
 
@@ -39,10 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from dashboards import result_matrix
     from dashboards.report import matrix_csv, matrix_table, matrix_title
 
-    home = home_of(args)
-    # The store knows a study by its name; only another variant takes the study's file to name.
-    is_file = args.study.endswith((".yaml", ".yml")) or "/" in args.study
-    study = study_of(args) if is_changed(args) or is_file else args.study
+    home, study = home_of(args), named_or_changed(args)
     matrix = result_matrix(study, home.tracking_uri, metric=args.metric, where=_pairs(args.where))
     console = Console()
     if not matrix.attrs["is_asked"]:

@@ -122,6 +122,16 @@ def study_of(args: argparse.Namespace) -> "StudySpec":
     )
 
 
+def named_or_changed(args: argparse.Namespace) -> "StudySpec | str":
+    """A study's name, by which the store knows it; the study itself where it is another variant.
+
+    Raises:
+        StudyError: If that is none.
+    """
+    is_file = args.study.endswith((".yaml", ".yml")) or "/" in args.study
+    return study_of(args) if is_changed(args) or is_file else str(args.study)
+
+
 def is_changed(args: argparse.Namespace) -> bool:
     """Whether flags ask for another variant than the study's file."""
     return bool(args.overrides or args.scale_epochs or args.as_published or args.apart)

@@ -1,0 +1,37 @@
+"""`bnn-orchestrate results`: a study's finished cells one by one, as CSV, from MLflow alone."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from orchestrator.cli.options import add_home, add_study, add_verbose, home_of, named_or_changed
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The command's flags."""
+    parser = subparsers.add_parser(
+        "results", help="a study's finished cells one by one, with the columns of BIPROP's code"
+    )
+    add_study(parser)
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write it there; else it is printed"
+    )
+    add_home(parser)
+    add_verbose(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints or writes the table."""
+    from dashboards.cells_table import cells_csv
+    from dashboards.runs import study_runs
+
+    runs = study_runs(named_or_changed(args), home_of(args).tracking_uri)
+    text = cells_csv(runs)
+    if args.csv is None:
+        sys.stdout.write(text)
+        return 0
+    args.csv.parent.mkdir(parents=True, exist_ok=True)
+    args.csv.write_text(text, encoding="utf-8")
+    print(f"{len(runs.cells)} cells of {runs.title} written to {args.csv}")
+    return 0

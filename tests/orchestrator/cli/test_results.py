@@ -1,0 +1,40 @@
+"""`results`: printed, or written to a file."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.home import Home
+from orchestrator.study import StudySpec
+
+pytestmark = pytest.mark.slow
+
+
+def test_cells_are_printed_or_written(
+    cli: Callable[..., Any],
+    home: Home,
+    study: StudySpec,
+    record: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    record(study, {"forward 1": 0.25, "float 2": 0.125})
+    printed = cli("results", "tiny", "--home", str(home.root))
+    assert printed.code == 0, printed.err
+    rows = list(csv.DictReader(printed.out.splitlines()))
+    assert {(row["Name"], row["Best Test Top 1"]) for row in rows} == {
+        ("forward · seed 1", ""),
+        ("float · seed 2", ""),
+    }
+    file = tmp_path / "deep" / "results.csv"
+    written = cli("results", "tiny", "--home", str(home.root), "--csv", str(file))
+    assert written.out == f"2 cells of tiny written to {file}\n"
+    assert file.read_text() == printed.out
+
+
+def test_a_study_without_results_is_told(cli: Callable[..., Any], home: Home) -> None:
+    answer = cli("results", "nothing-yet", "--home", str(home.root))
+    assert answer.code == 2
+    assert "has no results of a study 'nothing-yet'" in answer.err
