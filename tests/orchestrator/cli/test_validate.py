@@ -110,7 +110,7 @@ def test_several_faults_are_told_at_once_with_their_paths_and_the_way_on(
     assert err.startswith(f"{path}: 3 faults")
     assert "base.weights.name" in err
     assert "did you mean 'sign'" in err
-    assert "known: sign" in err
+    assert "known: biprop" in err
     assert "base.layers.order.1" in err
     assert "metric.name" in err
     assert "did you mean 'test/error'" in err
