@@ -208,7 +208,9 @@ class TrainSpec:
         first = 2 if rates.get("early") else 1
         options = {
             key: _scaled_option(
-                value, lambda number: max(factor(number), first), alike=name == "multistep"
+                value,
+                lambda number: max(factor(number), first),
+                alike=name in ("multistep", "warm_restarts"),
             )
             if key in EPOCH_OPTIONS
             else value
