@@ -114,8 +114,9 @@ def _num_outputs(model: Component, shape: tuple[int, int, int]) -> int | None:
             wanted = "x".join("any" if size is None else str(size) for size in takes)
             raise RuntimeError(f"it takes {wanted}")
         last = shared.get_submodule(model_layers(model)[-1])
-        assert isinstance(last, nn.Linear)
-        return None if getattr(shared, "has_idle_outputs", False) else last.out_features
+        assert isinstance(last, nn.Linear | nn.Conv2d)
+        num = last.out_features if isinstance(last, nn.Linear) else last.out_channels
+        return None if getattr(shared, "has_idle_outputs", False) else num
     with torch.no_grad():
         logits: Tensor = blank_model(model)(torch.zeros(2, *shape))
     return logits.shape[-1]

@@ -1,6 +1,7 @@
 """VGG networks for 32 × 32 images: "VGG-5" and "VGG-9"."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -29,6 +30,9 @@ class Vgg(nn.Module):
 
     Source: arXiv:2111.07046, sec. 4; after Simonyan & Zisserman 2015, arXiv:1409.1556.
     """
+
+    takes: ClassVar[tuple[int | None, ...]] = (3, IMAGE_SIZE, IMAGE_SIZE)
+    """Channels, height and width of the images."""
 
     def __init__(self, *, channels: Sequence[Sequence[int]], num_classes: int) -> None:
         super().__init__()

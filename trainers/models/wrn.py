@@ -1,5 +1,7 @@
 """Wide residual networks for 32 × 32 images, in the form that was published with 1-bit weights."""
 
+from typing import ClassVar
+
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
@@ -67,6 +69,9 @@ class Wrn(nn.Module):
 
     Source: McDonnell 2018, arXiv:1802.08530, sec. 3, as szagoruyko/binary-wide-resnet has it.
     """
+
+    takes: ClassVar[tuple[int | None, ...]] = (3, None, None)
+    """Channels, height and width of the images; None: any."""
 
     def __init__(self, *, depth: int = 20, width: float = 1.0, num_classes: int = 10) -> None:
         super().__init__()
