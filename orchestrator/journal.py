@@ -309,6 +309,16 @@ class Journal:
             db.execute("UPDATE cells SET run_id = NULL, state_sent = NULL WHERE cell = ?", (cell,))
             db.execute("UPDATE points SET sent = 0 WHERE cell = ?", (cell,))
 
+    def forget_study(self, name: str) -> None:
+        """A study is gone from MLflow: as `forget_run`, for each cell of all its variants."""
+        keys = [(record.key,) for record in self.variants(name)]
+        points = "UPDATE points SET sent = 0 WHERE cell IN (SELECT cell FROM cells WHERE study = ?)"
+        with self._write() as db:
+            db.executemany("UPDATE studies SET sent = NULL WHERE study = ?", keys)
+            db.executemany(points, keys)
+            query = "UPDATE cells SET run_id = NULL, state_sent = NULL WHERE study = ?"
+            db.executemany(query, keys)
+
     def value(self, cell: str, key: str) -> float | None:
         """The last point of a metric of a cell; None if there is none."""
         query = "SELECT value FROM points WHERE cell = ? AND key = ? ORDER BY step DESC LIMIT 1"
@@ -319,13 +329,13 @@ class Journal:
         """Points that wait for delivery."""
         return int(self._read("SELECT COUNT(*) FROM points WHERE sent = 0")[0][0])
 
-    def delivered(self) -> dict[str, list[str]]:
-        """Keys of the cells that have a run in MLflow, by the name of their study."""
-        rows = self._read("SELECT study, cell FROM cells WHERE run_id IS NOT NULL ORDER BY rowid")
-        found: dict[str, list[str]] = {}
-        for study, cell in rows:
-            found.setdefault(study.rpartition("/")[0], []).append(cell)
-        return found
+    def delivered_studies(self) -> list[str]:
+        """Names of the studies of which MLflow has had something, the oldest first."""
+        rows = self._read(
+            "SELECT record FROM studies WHERE sent IS NOT NULL OR EXISTS (SELECT 1 FROM cells "
+            "WHERE cells.study = studies.study AND run_id IS NOT NULL) ORDER BY rowid"
+        )
+        return list(dict.fromkeys(json.loads(text)["name"] for (text,) in rows))
 
     @contextmanager
     def _write(self) -> Any:
