@@ -198,7 +198,7 @@ def test_other_values_that_are_asked_for_are_cells_of_their_own(
 def test_many_values_that_differ_are_not_all_shown(
     study: StudySpec, make_study: MakeStudy
 ) -> None:
-    more = {"epochs": 4, "loss": "hinge", "data": {"name": "digits", "batch_size": 32}}
+    more = {"epochs": 4, "loss": {"name": "cross_entropy", "label_smoothing": 0.1}, "data": {"name": "digits", "batch_size": 32}}
     more |= {"layers": {"order": ["fc1", "fc2"], "epochs_per_layer": 2}}
     changed = _with_rate(make_study, 0.5, **more)
     with pytest.raises(StudyError, match=r"[0-9]+ more\) are others"):
