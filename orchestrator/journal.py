@@ -312,10 +312,10 @@ class Journal:
     def forget_study(self, name: str) -> None:
         """A study is gone from MLflow: as `forget_run`, for each cell of all its variants."""
         keys = [(record.key,) for record in self.variants(name)]
-        points = "UPDATE points SET sent = 0 WHERE cell IN (SELECT cell FROM cells WHERE study = ?)"
+        of_it = "SELECT cell FROM cells WHERE study = ?"
         with self._write() as db:
             db.executemany("UPDATE studies SET sent = NULL WHERE study = ?", keys)
-            db.executemany(points, keys)
+            db.executemany(f"UPDATE points SET sent = 0 WHERE cell IN ({of_it})", keys)
             query = "UPDATE cells SET run_id = NULL, state_sent = NULL WHERE study = ?"
             db.executemany(query, keys)
 

@@ -54,9 +54,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_cell_is_trained_by_one(
-    ours: Sweep, theirs: Sweep, cells: Sequence[TrialSpec]
-) -> None:
+def test_a_cell_is_trained_by_one(ours: Sweep, theirs: Sweep, cells: Sequence[TrialSpec]) -> None:
     assert ours.claims.take(cells[0]) is Claim.OURS
     assert theirs.claims.take(cells[0]) is Claim.THEIRS
     assert theirs.claims.take(cells[1]) is Claim.OURS

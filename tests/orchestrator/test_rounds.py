@@ -67,7 +67,11 @@ def finished() -> set[str]:
 
 @pytest.fixture
 def make_rounds(
-    study: StudySpec, cells: Sequence[TrialSpec], leases: Leases, finished: set[str], tmp_path: Path
+    study: StudySpec,
+    cells: Sequence[TrialSpec],
+    leases: Leases,
+    finished: set[str],
+    tmp_path: Path,
 ) -> Callable[[], Rounds]:
     def make() -> Rounds:
         stems = StemStore(tmp_path / "stems")

@@ -198,8 +198,12 @@ def test_other_values_that_are_asked_for_are_cells_of_their_own(
 def test_many_values_that_differ_are_not_all_shown(
     study: StudySpec, make_study: MakeStudy
 ) -> None:
-    more = {"epochs": 4, "loss": {"name": "cross_entropy", "label_smoothing": 0.1}, "data": {"name": "digits", "batch_size": 32}}
-    more |= {"layers": {"order": ["fc1", "fc2"], "epochs_per_layer": 2}}
+    more = {
+        "epochs": 4,
+        "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
+        "data": {"name": "digits", "batch_size": 32},
+        "layers": {"order": ["fc1", "fc2"], "epochs_per_layer": 2},
+    }
     changed = _with_rate(make_study, 0.5, **more)
     with pytest.raises(StudyError, match=r"[0-9]+ more\) are others"):
         refuse_other_values(changed, [study_record(study)])

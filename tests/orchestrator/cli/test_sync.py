@@ -88,7 +88,7 @@ def test_what_mlflow_has_lost_is_delivered_anew(cli: Cli, home: Home) -> None:
     assert home.database is not None
     # The file itself this process holds open.
     with closing(sqlite3.connect(home.database)) as database, database:
-        for table in ("tags", "params", "metrics", "latest_metrics", "runs"):
+        for table in ("tags", "params", "metrics", "latest_metrics", "runs", "experiment_tags"):
             database.execute(f"DELETE FROM {table}")
         database.execute("DELETE FROM experiments WHERE name = 'tiny'")
     answer = cli("sync", "--home", str(home.root))
