@@ -1,6 +1,7 @@
-"""One writer at a time: whoever delivers to a store holds its journal, until it ends or dies.
+"""One deliverer at a time: whoever brings a journal to MLflow holds it, until it ends or dies.
 
-Two that train the same cells at once would train each twice, and tell MLflow of both.
+Two at once would both find no run of a cell, and make one each. Who trains is another matter, see
+`orchestrator.leases`.
 """
 
 import fcntl
@@ -11,7 +12,7 @@ from pathlib import Path
 
 
 class InUseError(RuntimeError):
-    """Another process writes there."""
+    """Another process is at it."""
 
 
 @contextmanager

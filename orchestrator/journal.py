@@ -152,6 +152,7 @@ class Journal:
             self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
+            self._refuse_damaged()
             self._drop_schema_1()
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, SCHEMA):
@@ -166,6 +167,12 @@ class Journal:
             what = f"{path} cannot be used as a journal: {error}"
             way = "move it away to go on: a new one is filled from MLflow and the checkpoints"
             raise JournalError(f"{what}; {way}") from error
+
+    def _refuse_damaged(self) -> None:
+        """Damage is said before anything is trained; half a second for 100 MB."""
+        [first] = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if first != "ok":
+            raise sqlite3.DatabaseError(f"it is damaged ({' '.join(first.split())})")
 
     def _drop_schema_1(self) -> None:
         """Begins anew where the first schema's journal holds nothing that MLflow has not got."""
@@ -302,6 +309,16 @@ class Journal:
             db.execute("UPDATE cells SET run_id = NULL, state_sent = NULL WHERE cell = ?", (cell,))
             db.execute("UPDATE points SET sent = 0 WHERE cell = ?", (cell,))
 
+    def forget_study(self, name: str) -> None:
+        """A study is gone from MLflow: as `forget_run`, for each cell of all its variants."""
+        keys = [(record.key,) for record in self.variants(name)]
+        of_it = "SELECT cell FROM cells WHERE study = ?"
+        with self._write() as db:
+            db.executemany("UPDATE studies SET sent = NULL WHERE study = ?", keys)
+            db.executemany(f"UPDATE points SET sent = 0 WHERE cell IN ({of_it})", keys)
+            query = "UPDATE cells SET run_id = NULL, state_sent = NULL WHERE study = ?"
+            db.executemany(query, keys)
+
     def value(self, cell: str, key: str) -> float | None:
         """The last point of a metric of a cell; None if there is none."""
         query = "SELECT value FROM points WHERE cell = ? AND key = ? ORDER BY step DESC LIMIT 1"
@@ -311,6 +328,14 @@ class Journal:
     def num_unsent(self) -> int:
         """Points that wait for delivery."""
         return int(self._read("SELECT COUNT(*) FROM points WHERE sent = 0")[0][0])
+
+    def delivered_studies(self) -> list[str]:
+        """Names of the studies of which MLflow has had something, the oldest first."""
+        rows = self._read(
+            "SELECT record FROM studies WHERE sent IS NOT NULL OR EXISTS (SELECT 1 FROM cells "
+            "WHERE cells.study = studies.study AND run_id IS NOT NULL) ORDER BY rowid"
+        )
+        return list(dict.fromkeys(json.loads(text)["name"] for (text,) in rows))
 
     @contextmanager
     def _write(self) -> Any:

@@ -6,6 +6,7 @@ or when it was not renewed for a while, as on a machine that hangs.
 """
 
 import fcntl
+import logging
 import os
 import platform
 import secrets
@@ -13,6 +14,10 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from orchestrator.free_space import DiskFullError, is_full
+
+log = logging.getLogger(__name__)
 
 LEASE_S = 120.0
 """Seconds after which a lease that was not renewed is free."""
@@ -36,7 +41,7 @@ class Leases:
     """
 
     def __init__(self, journal: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self.clock = clock
+        self.journal, self.clock = journal, clock
         self.name = f"process {os.getpid()} on {platform.node() or 'this machine'}"
         self._holder = secrets.token_hex(8)
         self._folder = journal.with_name(f"{journal.name}.holders")
@@ -55,7 +60,19 @@ class Leases:
         self._tidy()
 
     def claim(self, what: str) -> bool:
-        """Takes a lease; False if another process has it."""
+        """Takes a lease; False if another process has it.
+
+        Raises:
+            DiskFullError: If it cannot be written down that we have it.
+        """
+        try:
+            return self._claim(what)
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+            raise DiskFullError.at(self.journal, error) from error
+
+    def _claim(self, what: str) -> bool:
         now = self.clock()
         self._db.execute("BEGIN IMMEDIATE")
         try:
@@ -70,7 +87,9 @@ class Leases:
             )
             return True
         finally:
-            self._db.execute("COMMIT")
+            # A full disk has ended the transaction already.
+            if self._db.in_transaction:
+                self._db.execute("COMMIT")
 
     def is_ours(self, what: str) -> bool:
         """Whether this process has a lease."""
@@ -92,19 +111,25 @@ class Leases:
             return
         self._renewed_at = now
         query = "UPDATE leases SET until = ? WHERE holder = ?"
-        self._db.execute(query, (now + LEASE_S, self._holder))
+        self._try(query, now + LEASE_S, self._holder)
 
     def release(self, what: str) -> None:
         """Gives a lease back."""
-        query = "DELETE FROM leases WHERE what = ? AND holder = ?"
-        self._db.execute(query, (what, self._holder))
+        self._try("DELETE FROM leases WHERE what = ? AND holder = ?", what, self._holder)
 
     def close(self) -> None:
         """Gives all leases back."""
-        self._db.execute("DELETE FROM leases WHERE holder = ?", (self._holder,))
+        self._try("DELETE FROM leases WHERE holder = ?", self._holder)
         self._db.close()
         (self._folder / self._holder).unlink(missing_ok=True)
         os.close(self._lock)
+
+    def _try(self, query: str, *arguments: object) -> None:
+        """Writes what can be done without: a lease ends on its own, and with its holder."""
+        try:
+            self._db.execute(query, arguments)
+        except sqlite3.OperationalError as error:
+            log.warning("the leases in %s cannot be written: %s", self.journal, error)
 
     def _is_held(self, holder: str, until: float, *, now: float) -> bool:
         return until > now and (holder == self._holder or self._lives(holder))

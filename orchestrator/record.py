@@ -10,13 +10,13 @@ import socket
 import sqlite3
 import urllib.parse
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator import vocabulary
 from orchestrator.client_environment import CLIENT_DEFAULTS
 from orchestrator.collection import uncollected
+from orchestrator.embedded import make_once, prepare
 from orchestrator.home import Home, masked
 from orchestrator.journal import CellDescription, Point, StudyRecord
 
@@ -90,11 +90,12 @@ class Store:
         if home.database is not None:
             home.database.parent.mkdir(parents=True, exist_ok=True)
         try:
+            if home.database is not None:
+                make_once(home.database, _make_tables)
             self.client = mlflow.MlflowClient(tracking_uri=home.tracking_uri)
             if home.database is not None:
-                # The first call makes the tables of a fresh database; nobody else is there yet.
                 self.client.search_experiments(max_results=1)
-                _prepare(home.database)
+                prepare(home.database)
         except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise StoreError(f"{home.shown_uri}: {_first_line(error)}") from error
 
@@ -337,22 +338,9 @@ class Store:
                 return runs
 
 
-def _prepare(path: Path) -> None:
-    """Sets WAL mode, in which readers do not wait for the writer.
-
-    Raises:
-        sqlite3.Error: If the database cannot be written.
-    """
-    with closing(sqlite3.connect(path, timeout=20)) as database:
-        database.execute("PRAGMA journal_mode=WAL")
-        try:
-            # Else it shows with the first result that the file can only be read. To begin does not
-            # show it in WAL mode; to write something does, and it is taken back.
-            database.execute("BEGIN IMMEDIATE")
-            database.execute("PRAGMA user_version = 1")
-            database.rollback()
-        except sqlite3.OperationalError as error:
-            raise sqlite3.OperationalError(f"cannot be written ({error})") from error
+def _make_tables(database: Path) -> None:
+    """A fresh store; the first call to it makes its tables."""
+    mlflow.MlflowClient(tracking_uri=f"sqlite:///{database}").search_experiments(max_results=1)
 
 
 def _recorded(run: Run) -> RecordedCell:

@@ -7,7 +7,7 @@ from orchestrator import vocabulary
 from orchestrator.cells import cell_key, describe
 from orchestrator.expansion import expand
 from orchestrator.journal import Entry, Journal, study_key
-from orchestrator.record import RecordedCell, Store
+from orchestrator.record import RecordedCell, Store, StoreError
 from orchestrator.study import StudySpec, TrialSpec
 
 log = logging.getLogger(__name__)
@@ -85,11 +85,7 @@ class Recorded:
             return cells
         found = self.store.find_study(self.study.name)
         if found is None:
-            if entries:
-                log.warning("MLflow has lost %s; the journal delivers it anew", self.study.name)
-            for entry in entries:
-                self.journal.forget_run(entry.description.cell)
-            return {entry.description.cell: _cell_of(entry, self.journal) for entry in entries}
+            return cells
         self.variants += self.store.variants(found)
         for cell in self.store.cells(found, self.study.variant):
             if cell.key not in cells or cell.state == vocabulary.FINISHED:
@@ -128,6 +124,30 @@ class Recorded:
         copied[vocabulary.COPIED_FROM] = source.run_id or source.key
         self.journal.end(description.cell, vocabulary.FINISHED, copied)
         log.info("%s was trained before, as %s", cell.name, copied[vocabulary.COPIED_FROM])
+
+
+def forget_lost(journal: Journal, store: Store) -> list[str]:
+    """Makes the journal deliver anew what MLflow has lost: all of a study, as with its database.
+
+    Args:
+        journal: What was delivered.
+        store: Where to; it answers.
+
+    Returns:
+        The names of the studies.
+    """
+    lost = []
+    for study in journal.delivered_studies():
+        try:
+            is_lost = store.find_study(study) is None
+        except StoreError:
+            # Somebody deleted it in MLflow, where it can be restored.
+            is_lost = False
+        if is_lost:
+            log.warning("MLflow has lost %s; the journal delivers it anew", study)
+            lost.append(study)
+            journal.forget_study(study)
+    return lost
 
 
 def _cell_of(entry: Entry, journal: Journal) -> RecordedCell:

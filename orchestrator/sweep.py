@@ -24,7 +24,7 @@ from orchestrator.listener import Failure, SweepListener, Watcher
 from orchestrator.planning import Plan, plan
 from orchestrator.progress import Progress
 from orchestrator.record import Store
-from orchestrator.recorded import Recorded
+from orchestrator.recorded import Recorded, forget_lost
 from orchestrator.room import room
 from orchestrator.rounds import Bystander, Rounds
 from orchestrator.stems import StemStore
@@ -155,6 +155,7 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         with closing(Journal(home.journal)) as journal, closing(Leases(home.journal)) as leases:
             delivery = Delivery(journal, store)
             if silence is None:
+                forget_lost(journal, store)
                 _deliver_what_waits(delivery)
             delivery.last_error = silence
             known = Recorded(study, journal, None if silence else store, code=code_fingerprint())

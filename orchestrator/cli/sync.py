@@ -25,6 +25,7 @@ def run(args: argparse.Namespace) -> int:
     from orchestrator.home import masked
     from orchestrator.journal import Journal
     from orchestrator.record import Store
+    from orchestrator.recorded import forget_lost
 
     home = home_of(args)
     if not home.journal.exists():
@@ -32,11 +33,14 @@ def run(args: argparse.Namespace) -> int:
         return 0
     with closing(Journal(home.journal)) as journal:
         num_cells, num_points = len(journal.undelivered()), journal.num_unsent()
-        if not num_cells:
-            print(f"nothing waits: {home.shown_uri} has all that {home.journal} has")
-            return 0
+        store = Store(home)
         try:
-            Delivery(journal, Store(home)).deliver()
+            if forget_lost(journal, store):
+                num_cells, num_points = len(journal.undelivered()), journal.num_unsent()
+            if not num_cells and not journal.unsent_studies():
+                print(f"nothing waits: {home.shown_uri} has all that {home.journal} has")
+                return 0
+            Delivery(journal, store).deliver()
         except InUseError:
             raise
         # Whatever the client raises: nothing is lost, and the same command goes on.

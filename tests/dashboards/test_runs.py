@@ -158,3 +158,19 @@ def test_runs_as_published_are_found_by_asking_for_them(
     found = study_runs(published, home.tracking_uri)
     assert [cell.run_id for cell in found.cells] == list(theirs.values())
     assert (found.title, found.is_asked) == ("tiny · as published", True)
+
+
+def test_cells_that_are_kept_apart_are_found_by_asking_for_them(
+    study: StudySpec, record: Record, home: Home
+) -> None:
+    apart = replace(study, apart="v2")
+    theirs = record(apart, {"forward 1": 0.4})
+    ours = record(study, {"forward 1": 0.2})
+    for asked in ("tiny", study):
+        found = study_runs(asked, home.tracking_uri)
+        assert [cell.run_id for cell in found.cells] == list(ours.values())
+    found = study_runs(apart, home.tracking_uri)
+    assert [cell.run_id for cell in found.cells] == list(theirs.values())
+    assert (found.title, found.is_asked) == ("tiny · apart: v2", True)
+    with pytest.raises(NoResultsError, match="finished like this; recorded: tiny"):
+        study_runs(replace(study, apart="v3"), home.tracking_uri)

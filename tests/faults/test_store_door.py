@@ -116,12 +116,43 @@ def test_a_study_that_means_something_else_under_its_name_is_not_mixed_in(again:
     path.write_text(text.replace(axis, other), encoding="utf-8")
     said = _refused(again, "sweep", "./small.yaml")
     assert "forward" in said
-    # Another base is another variant, with cells of its own.
+    # Another base, too, is refused with both, and trained where that is asked for.
     path.write_text(text.replace("lr: 0.02", "lr: 0.01"), encoding="utf-8")
-    done = again.runs("sweep", "./small.yaml")
+    said = _refused(again, "sweep", "./small.yaml")
+    assert "(optimizer.lr 0.01)" in said
+    assert "(optimizer.lr 0.02)" in said
+    assert "--apart NAME" in said
+    done = again.runs("sweep", "./small.yaml", "--apart", "v2")
     assert done.code == 0, done.err
+    assert "kept apart as v2" in done.out
     cells = records.read_cells(again.home / "mlflow.db")
     assert len(cells) == 2 * len(before)
-    rows = {cell.tags["bnn.variant"]: 0 for cell in cells}
-    assert len(rows) == 2
+    assert len({cell.tags["bnn.variant"] for cell in cells}) == 2
     assert all(cell in cells for cell in before)
+    shown = again.runs("matrix", "./small.yaml", "--apart", "v2")
+    assert shown.code == 0, shown.err
+    assert "apart: v2" in shown.out
+
+
+def test_results_of_other_code_are_not_mixed_in(again: Any) -> None:
+    database = again.home / "mlflow.db"
+    other = "UPDATE tags SET value = 'f00df00df00df00d' WHERE key = 'bnn.code'"
+    _execute(database, other)
+    # What is finished is shown, whoever trained it.
+    assert "nothing left to do" in again.runs("sweep", "./small.yaml").out
+    said = _refused(again, "sweep", "./small.yaml", "--seeds", "8")
+    assert "3 cells were trained by code f00df00df00df00d" in said
+    assert "this is code" in said
+    assert "--apart NAME" in said
+
+
+def test_a_journal_that_is_damaged_is_refused_and_may_be_moved_away(again: Any) -> None:
+    journal = again.home / "journal.db"
+    content = bytearray(journal.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    journal.write_bytes(content)
+    said = _refused(again, "sweep", "./small.yaml")
+    assert "journal.db cannot be used as a journal" in said
+    assert "move it away to go on" in said
+    journal.rename(again.home / "damaged")
+    assert "nothing left to do" in again.runs("sweep", "./small.yaml").out

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import requests
 
 from orchestrator import delivery, vocabulary
 from orchestrator.cells import describe
 from orchestrator.checkpointing import upload_order
 from orchestrator.delivery import Delivery
+from orchestrator.hold import InUseError, held
 from orchestrator.home import Home
 from orchestrator.journal import CellDescription, Journal, Point
 from orchestrator.record import MOST_POINTS, Store
@@ -427,3 +429,91 @@ def test_checkpoints_follow_when_the_cell_is_recorded_and_again_after_a_failure(
     assert watched.store.file_sizes(entry.run_id, folder) == {name: len(content)}
     make_delivery(watched).deliver()
     assert watched.names().count("log_file") == 2
+
+
+def test_what_mlflow_says_of_a_study_follows_the_newest_record(
+    journal: Journal, store: Store, study: StudySpec, make_delivery: MakeDelivery
+) -> None:
+    record = study_record(study, state=vocabulary.RUNNING, texts={"plan.json": "{}"})
+    deliverer = make_delivery(store)
+    journal.begin_study(record)
+    deliverer.deliver()
+    assert journal.unsent_studies() == []
+    ids = store.open_study(record)
+    assert store.tags_of(ids.run)[vocabulary.STATE] == vocabulary.RUNNING
+    assert store.file_sizes(ids.run, "") == {"plan.json": 2}
+    ended = replace(record, state=vocabulary.FINISHED, tags={**record.tags, "bnn.x": "y"})
+    journal.begin_study(ended)
+    deliverer.deliver()
+    assert store.open_study(record) == ids
+    tags = store.tags_of(ids.run)
+    assert (tags[vocabulary.STATE], tags["bnn.x"]) == (vocabulary.FINISHED, "y")
+    assert store.client.get_run(ids.run).info.status == "FINISHED"
+
+
+def test_a_study_is_delivered_before_its_cells_though_its_tags_are_not_repeated(
+    journal: Journal,
+    watched: Watched,
+    study: StudySpec,
+    cells: tuple[TrialSpec, ...],
+    make_delivery: MakeDelivery,
+) -> None:
+    journal.begin_study(study_record(study))
+    for cell in cells[:2]:
+        _train(journal, describe(cell, study, tags={}))
+    make_delivery(watched).deliver()
+    assert watched.names()[0] == "open_study"
+    assert watched.names().count("open_study") == 1
+
+
+def test_of_two_that_deliver_from_one_journal_one_does(
+    journal: Journal,
+    watched: Watched,
+    descriptions: list[CellDescription],
+    make_delivery: MakeDelivery,
+) -> None:
+    _train(journal, descriptions[0])
+    deliverer = make_delivery(watched)
+    with held(journal.path):
+        with pytest.raises(InUseError, match="is in use by another"):
+            deliverer.deliver()
+        assert watched.calls == []
+        deliverer.start()
+        time.sleep(0.2)
+        # Nothing is wrong: whoever is at it delivers ours as well.
+        assert deliverer.last_error is None
+    assert deliverer.close(within_s=20)
+    assert journal.undelivered() == []
+
+
+def test_a_store_that_is_away_is_asked_once_for_all_cells(
+    journal: Journal,
+    watched: Watched,
+    descriptions: list[CellDescription],
+    make_delivery: MakeDelivery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(*arguments: object) -> None:
+        raise requests.ConnectionError("nobody answers")
+
+    monkeypatch.setattr(watched.store, "find_cell", away)
+    for description in descriptions[:3]:
+        _train(journal, description)
+    with pytest.raises(requests.ConnectionError, match="nobody answers"):
+        make_delivery(watched).deliver()
+    assert watched.names().count("find_cell") == 1
+
+
+def test_one_cell_that_cannot_be_delivered_does_not_keep_the_others(
+    journal: Journal,
+    watched: Watched,
+    descriptions: list[CellDescription],
+    make_delivery: MakeDelivery,
+) -> None:
+    for description in descriptions[:3]:
+        _train(journal, description)
+    watched.failures["create_cell"] = 1
+    with pytest.raises(ConnectionError, match="does not answer"):
+        make_delivery(watched).deliver()
+    waiting = [entry.description.cell for entry in journal.undelivered()]
+    assert waiting == [descriptions[0].cell]

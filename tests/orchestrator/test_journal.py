@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from orchestrator import vocabulary
 from orchestrator.free_space import DiskFullError
-from orchestrator.journal import CellDescription, Journal, JournalError, Point
+from orchestrator.journal import (
+    CellDescription,
+    Journal,
+    JournalError,
+    Point,
+    StudyRecord,
+    study_key,
+)
 
 MakeDescription = Callable[..., CellDescription]
 
@@ -250,3 +257,125 @@ def test_other_errors_of_the_database_stay_what_they_are(tmp_path: Path) -> None
         with pytest.raises(sqlite3.OperationalError, match="locked"), journal._write():
             raise sqlite3.OperationalError("database is locked")
         assert journal.num_unsent() == 0
+
+
+def _record(name: str = "tiny", variant: str = "v", **changes: str) -> StudyRecord:
+    parts = {"title": name, "question": "Why?", **changes}
+    return StudyRecord(name=name, variant=variant, tags={"bnn.kind": "parent"}, **parts)
+
+
+def test_a_study_waits_until_mlflow_has_its_newest_record(journal: Journal) -> None:
+    assert journal.study("tiny/v") is None
+    first, other = _record(), _record("other")
+    for record in (first, other):
+        journal.begin_study(record)
+    assert journal.study(study_key("tiny", "v")) == first
+    assert journal.unsent_studies() == [first, other]
+    journal.mark_study_sent(first)
+    assert journal.unsent_studies() == [other]
+    later = _record(state=vocabulary.FINISHED)
+    journal.begin_study(later)
+    # Confirmed too late: MLflow has the record before.
+    journal.mark_study_sent(first)
+    assert journal.unsent_studies() == [later, other]
+
+
+def test_the_variants_of_a_study_come_in_the_order_in_which_they_began(journal: Journal) -> None:
+    records = [_record(), _record(variant="w"), _record("other")]
+    for record in (*records, records[0]):
+        journal.begin_study(record)
+    assert journal.variants("tiny") == records[:2]
+    assert journal.variants("tin") == []
+
+
+def test_a_trial_is_found_in_whichever_study_it_was_finished(
+    journal: Journal, make_description: MakeDescription
+) -> None:
+    ends = {
+        "a": (vocabulary.FINISHED, {}),
+        "b": (vocabulary.FINISHED, {vocabulary.STOPPED_EARLY: "after 2 epochs"}),
+        "c": (vocabulary.FAILED, {}),
+        "d": (vocabulary.FINISHED, {}),
+    }
+    for cell, (state, tags) in ends.items():
+        journal.begin(make_description(cell, study=f"study-{cell}/v"))
+        journal.end(cell, state, tags)
+    journal.begin(make_description("e", trial="f" * 16))
+    found = journal.finished(make_description().trial)
+    assert [entry.description.cell for entry in found] == ["a", "d"]
+    assert [entry.description.cell for entry in journal.entries("study-c/v")] == ["c"]
+    assert journal.finished("f" * 16) == []
+
+
+def test_the_value_of_a_metric_is_its_last_point(begun: Journal) -> None:
+    assert begun.value("a", "loss") is None
+    begun.append("a", [Point("loss", 3, 0.25, 0), Point("loss", 1, 0.5, 0)])
+    assert begun.value("a", "loss") == 0.25
+    assert begun.value("b", "loss") is None
+
+
+def test_a_study_that_mlflow_has_lost_is_to_be_delivered_again_and_no_other(
+    journal: Journal, make_description: MakeDescription
+) -> None:
+    for name, variant in (("tiny", "v"), ("tiny", "w"), ("other", "v")):
+        record = _record(name, variant)
+        journal.begin_study(record)
+        journal.mark_study_sent(record)
+        cell = f"{record.key}/cell"
+        journal.begin(make_description(cell, study=record.key))
+        journal.append(cell, [Point("loss", 0, 0.5, 0)])
+        journal.set_run(cell, "run")
+        journal.mark_sent(cell, journal.points(cell))
+        journal.mark_state_sent(cell, vocabulary.RUNNING)
+    assert journal.delivered_studies() == ["tiny", "other"]
+    assert journal.undelivered() == []
+    journal.forget_study("tiny")
+    assert journal.delivered_studies() == ["other"]
+    assert _cells(journal) == ["tiny/v/cell", "tiny/w/cell"]
+    assert [entry.run_id for entry in journal.undelivered()] == [None, None]
+    assert [record.key for record in journal.unsent_studies()] == ["tiny/v", "tiny/w"]
+    assert journal.num_unsent() == 2
+
+
+def _first_schema(path: Path, *, is_sent: bool) -> None:
+    """What the first schema had, with one cell."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "CREATE TABLE cells (cell TEXT PRIMARY KEY, description TEXT, state TEXT, tags TEXT,"
+            " run_id TEXT, state_sent TEXT);"
+            "CREATE TABLE points (cell TEXT, key TEXT, step INTEGER, value REAL, time_ms INTEGER,"
+            " sent INTEGER, PRIMARY KEY (cell, key, step)) WITHOUT ROWID;"
+            "INSERT INTO cells VALUES ('a', '{}', 'finished', '{}', 'run', 'finished');"
+            f"INSERT INTO points VALUES ('a', 'loss', 0, 0.5, 0, {int(is_sent)});"
+            "PRAGMA user_version=1"
+        )
+
+
+def test_a_journal_of_the_first_schema_is_begun_anew_once_mlflow_has_all(path: Path) -> None:
+    _first_schema(path, is_sent=True)
+    with closing(Journal(path)) as journal:
+        assert journal.undelivered() == []
+        assert journal.entry("a") is None
+        journal.begin_study(_record())
+    with sqlite3.connect(path) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+def test_a_journal_of_the_first_schema_that_holds_results_is_kept(path: Path) -> None:
+    _first_schema(path, is_sent=False)
+    with pytest.raises(JournalError, match=r"has version 1, .* use the older program"):
+        Journal(path)
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT COUNT(*) FROM points").fetchone() == (1,)
+
+
+def test_a_journal_that_is_damaged_within_is_refused_at_once(path: Path) -> None:
+    with closing(Journal(path)) as journal:
+        journal.append("a", [Point(f"metric/{step}", step, 0.5, 0) for step in range(5000)])
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 8192] = b"\xa5" * 8192
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match=r"damaged.*; move it away to go on: a new one is"):
+        Journal(path)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.free_space import DiskFullError
 from orchestrator.leases import LEASE_S, RENEW_S, Leases
 
 HOLD = """
 import sys, time
 from pathlib import Path
+from orchestrator.free_space import DiskFullError
 from orchestrator.leases import Leases
 leases = Leases(Path(sys.argv[1]))
 print(leases.claim("t"), flush=True)
@@ -128,3 +130,30 @@ def test_what_dead_processes_left_is_removed(journal: Path) -> None:
     assert len(list(folder.iterdir())) == 1
     leases.close()
     assert list(folder.iterdir()) == []
+
+
+def _fill(leases: Leases) -> None:
+    """From now on nothing more fits into the file, as on a full disk."""
+    (num_pages,) = leases._db.execute("PRAGMA page_count").fetchone()
+    leases._db.execute(f"PRAGMA max_page_count = {num_pages}")
+
+
+def test_a_lease_that_cannot_be_written_is_none(ours: Leases, theirs: Leases) -> None:
+    _fill(ours)
+    with pytest.raises(DiskFullError, match="make room"):
+        ours.claim("t" * 100_000)
+    assert theirs.claim("t" * 100_000)
+    # What is there already may be written again.
+    assert ours.claim("u")
+
+
+def test_what_only_tidies_up_does_without_a_disk(
+    ours: Leases, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ours.claim("t")
+    ours._db.execute("PRAGMA query_only = ON")
+    clock.now += RENEW_S + 1
+    ours.renew()
+    ours.release("t")
+    assert caplog.text.count("cannot be written") == 2
+    assert ours.is_ours("t")

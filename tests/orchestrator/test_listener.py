@@ -392,3 +392,43 @@ def test_a_log_that_cannot_be_written_is_done_without(
     listener.reported(key, _report(0, weights_sha256="abc"))
     listener.ended(key)
     assert entry().state == vocabulary.FINISHED
+
+
+def test_a_cell_that_came_to_an_end_is_free_and_not_open_any_more(
+    listener: SweepListener, leases: Leases, key: str
+) -> None:
+    other = next(other for other in listener.work.cells if other != key)
+    cells = {name: listener.work.cells[name] for name in (key, other)}
+    for cell in cells.values():
+        assert leases.claim(cell.id)
+    listener.started({"cell": other})
+    assert listener.open_of(cells) == cells
+    listener.reported(key, _report(0, weights_sha256="abc"))
+    listener.ended(key)
+    assert list(listener.open_of(cells)) == [other]
+    listener.failed(other, reason="no memory", details="", final=False)
+    assert list(listener.open_of(cells)) == [other]
+    assert [leases.is_ours(cell.id) for cell in cells.values()] == [False, True]
+    listener.failed(other, reason="no memory", details="", final=True)
+    assert listener.open_of(cells) == {}
+    assert leases.holder_of(cells[other].id) is None
+
+
+def test_a_cell_that_stops_on_a_wish_is_interrupted_and_one_that_ended_is_finished(
+    listener: SweepListener, watcher: FakeWatcher, journal: Journal, leases: Leases, key: str
+) -> None:
+    other = next(other for other in listener.work.cells if other != key)
+    listener.started({"cell": other})
+    assert leases.claim(listener.work.cells[key].id)
+    listener.stopping()
+    assert watcher.told == [("stopping",)]
+    listener.reported(key, _report(0))
+    listener.reported(other, _report(1, weights_sha256="abc"))
+    for name in (key, other):
+        listener.ended(name)
+    assert listener.progress.num_finished == 1
+    listener.interrupt()
+    states = {entry.description.cell: entry.state for entry in journal.undelivered()}
+    assert states == {key: vocabulary.INTERRUPTED, other: vocabulary.FINISHED}
+    # Until the sweep has ended, nobody else begins with it.
+    assert leases.is_ours(listener.work.cells[key].id)

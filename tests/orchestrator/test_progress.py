@@ -146,3 +146,23 @@ def test_more_epochs_of_others_than_planned_are_less_to_do(branch: Progress) -> 
     branch.end("b", failed=False)
     assert branch.left_s is None
     assert (branch.epochs, branch.epochs_done) == (4, 4)
+
+
+def test_what_others_train_meanwhile_is_no_more_to_do(clock: Clock) -> None:
+    progress = Progress(num_cells=3, epochs=26, inherited={"b": 4}, clock=clock)
+    progress.trained_elsewhere("b", epochs=10)
+    assert (progress.epochs, progress.num_elsewhere) == (20, 1)
+    progress.trained_elsewhere("c", epochs=10)
+    assert (progress.epochs, progress.num_elsewhere) == (10, 2)
+    assert progress.epochs_done == 0
+
+
+def test_a_sweep_is_over_when_every_cell_came_to_an_end_here_or_elsewhere(clock: Clock) -> None:
+    progress = Progress(num_cells=3, epochs=30, clock=clock)
+    for key in ("a", "b"):
+        progress.start(key, name=key, epochs=10)
+    progress.end("a", failed=False)
+    progress.end("b", failed=True)
+    assert not progress.is_over
+    progress.trained_elsewhere("c", epochs=10)
+    assert progress.is_over

@@ -2,6 +2,7 @@
 
 import json
 import math
+import socket
 import sqlite3
 import time
 from collections.abc import Callable
@@ -11,13 +12,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import requests
+from mlflow.exceptions import MlflowException
 
 from orchestrator import vocabulary
 from orchestrator.cells import cell_key, describe
 from orchestrator.expansion import expand
 from orchestrator.home import Home
 from orchestrator.journal import CellDescription, Point
-from orchestrator.record import MOST_POINTS, Store, StoreError, StudyIds
+from orchestrator.record import MOST_POINTS, Store, StoreError, StudyIds, may_answer_later
 from orchestrator.study import StudySpec, TrialSpec
 from orchestrator.study_record import study_record
 
@@ -313,3 +316,77 @@ def test_tables_of_a_run_are_listed_once_each_and_replaced(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", home.tracking_uri)
     loaded = store.client.load_table(experiment_id, artifact_file="two.json")
     assert loaded["row"].tolist() == ["a", "µ"]
+
+
+def test_the_variants_of_a_study_come_back_as_they_were_recorded(
+    store: Store, study: StudySpec
+) -> None:
+    records = [study_record(study), study_record(replace(study, apart="v2"))]
+    for record in records:
+        experiment = store.open_study(record).experiment
+        # MLflow counts time in thousandths of a second.
+        time.sleep(0.005)
+    found = store.variants(experiment)
+    assert [(record.key, record.title) for record in found] == [
+        (record.key, record.title) for record in records
+    ]
+    assert [record.tags[vocabulary.APART] for record in found] == ["", "v2"]
+    assert found[0].tags[vocabulary.BASE] == records[0].tags[vocabulary.BASE]
+    assert found[0].question == study.question
+
+
+def test_a_trial_of_other_code_is_no_result_for_another_study(
+    store: Store, ids: StudyIds, cells: tuple[TrialSpec, ...], describe_cell: Describe
+) -> None:
+    code = {"same": "a" * 16, "other": "b" * 16}
+    tags: list[dict[str, str]] = [
+        {vocabulary.CODE: code["same"]},
+        {vocabulary.CODE: code["other"]},
+        {},
+    ]
+    for cell, known in zip(cells, tags, strict=False):
+        run = store.create_cell(describe_cell(cell, **known), ids)
+        store.set_state(run, vocabulary.FINISHED, {})
+    trials = {cell.id for cell in cells[:4]}
+    found = store.finished_elsewhere(trials, code=code["same"])
+    assert set(found) == {cells[0].id, cells[2].id}
+    assert store.finished_elsewhere(set(), code=code["same"]) == {}
+
+
+def test_a_store_that_answers_is_not_silent(store: Store) -> None:
+    assert store.silence() is None
+
+
+def _raising(store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def search(**options: object) -> None:
+        raise MlflowException("the call failed") from error
+
+    monkeypatch.setattr(store.client, "search_experiments", search)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.ConnectionError("Connection refused"),
+        requests.Timeout("no answer within 10 s"),
+        requests.exceptions.RetryError("too many 500 error responses"),
+    ],
+)
+def test_a_server_that_is_away_may_answer_later(
+    error: Exception, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _raising(store, monkeypatch, error)
+    assert store.silence() == str(error)
+    assert may_answer_later(error)
+
+
+def test_a_server_of_a_wrong_name_or_without_a_right_to_it_never_answers(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = requests.ConnectionError("no such host")
+    wrong.__cause__ = socket.gaierror("Name or service not known")
+    for error in (wrong, PermissionError("401 Unauthorized")):
+        assert not may_answer_later(error)
+        _raising(store, monkeypatch, error)
+        with pytest.raises(StoreError, match="the call failed"):
+            store.silence()

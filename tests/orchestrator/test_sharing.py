@@ -314,3 +314,45 @@ def test_an_order_of_layers_stays_as_it_is() -> None:
     # The stems read the order itself: the canonical form must not sort it.
     schedule = _cell("4321").train.canonical().layers
     assert schedule == LayerSchedule(order=LAYERS[::-1], epochs_per_layer=5)
+
+
+def test_a_cell_that_is_not_to_be_had_is_passed_over_and_asked_for_again() -> None:
+    answers: dict[str, bool | None] = {"1234": False}
+    asked: list[str] = []
+
+    def take(key: str) -> bool | None:
+        asked.append(key)
+        return answers.get(key, True)
+
+    beginnings = Beginnings(_cells("1234", "1243", "2134"), take=take)
+    # Whoever has it may drop it, and it may begin here with what this one leaves.
+    assert beginnings.next() == Start(key="1243", leaves=(10,))
+    assert beginnings.next() == Start(key="2134")
+    assert beginnings.next() is None
+    beginnings.reported("1243", epoch=10, left=[10])
+    assert beginnings.next() is None
+    assert len(beginnings) == 1
+    answers["1234"] = True
+    assert beginnings.next() == Start(key="1234", begins=10, carrier="1243")
+    assert asked == ["1234", "1243", "2134", "1234", "1234"]
+
+
+def test_a_cell_that_another_sweep_finished_is_not_waited_for_and_needs_no_stem() -> None:
+    dropped: list[str] = []
+    cells = _cells("1234", "1243")
+    left = [stem.id for stem in stems(cells["1234"].train)]
+    answers: dict[str, bool | None] = {"1243": None}
+    beginnings = Beginnings(
+        cells, left=left, drop=dropped.append, take=lambda key: answers.get(key, True)
+    )
+    assert beginnings.next() == Start(key="1234", begins=10)
+    assert beginnings.next() is None
+    assert len(beginnings) == 0
+    assert dropped == []
+    beginnings.ended("1234", finished=True)
+    assert sorted(dropped) == sorted(left)
+
+
+def test_where_nothing_is_shared_every_cell_trains_its_own() -> None:
+    beginnings = Beginnings(_cells("1234", "1243"), share=False)
+    assert [beginnings.next(), beginnings.next()] == [Start(key="1234"), Start(key="1243")]

@@ -3,18 +3,26 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from orchestrator import vocabulary
 from orchestrator.catalog import StudyError
-from orchestrator.cells import cell_key
+from orchestrator.cells import cell_key, flat_params
 from orchestrator.expansion import expand
 from orchestrator.planning import plan
 from orchestrator.record import RecordedCell
 from orchestrator.sharing import stems
 from orchestrator.study import StudySpec, TrialSpec
-from orchestrator.study_record import parent_tags, plan_content, refuse_changed_labels
+from orchestrator.study_record import (
+    parent_tags,
+    plan_content,
+    refuse_changed_labels,
+    refuse_other_code,
+    refuse_other_values,
+    study_record,
+)
 from trainers.spec import TrainSpec
 
 MakeStudy = Callable[..., StudySpec]
@@ -128,3 +136,98 @@ def test_what_a_search_drew_is_never_refused(
     make_search: MakeStudy, recorded: list[RecordedCell]
 ) -> None:
     refuse_changed_labels(make_search(), [replace(recorded[0], trial="f" * 16)])
+
+
+def test_labels_whose_values_are_known_are_refused_with_what_differs(
+    cells: tuple[TrialSpec, ...], study: StudySpec, recorded: list[RecordedCell]
+) -> None:
+    theirs = {**flat_params(cells[0]), "optimizer.lr": "0.5"}
+    changed = [replace(recorded[0], trial="f" * 16, params=theirs), *recorded[1:]]
+    with pytest.raises(StudyError, match=r"\(optimizer.lr 0.01\), but .* \(optimizer.lr 0.5\)"):
+        refuse_changed_labels(study, changed)
+
+
+def test_what_mlflow_is_to_say_of_a_study(study: StudySpec) -> None:
+    record = study_record(replace(study, apart="v2"), state="running", texts={"a.txt": "b"})
+    assert (record.name, record.variant) != (study.name, study.variant)
+    assert record.title == "tiny · apart: v2"
+    assert record.tags[vocabulary.APART] == "v2"
+    assert json.loads(record.tags[vocabulary.BASE]) == study.common
+    assert (record.state, record.texts) == ("running", {"a.txt": "b"})
+
+
+def _with_rate(make_study: MakeStudy, rate: float, **more: object) -> StudySpec:
+    base = make_study().base.to_mapping() | {"optimizer": {"name": "adam", "lr": rate}, **more}
+    return make_study(base=base)
+
+
+def test_other_values_under_the_name_of_a_study_are_refused_with_both(
+    study: StudySpec, make_study: MakeStudy
+) -> None:
+    before = [study_record(study)]
+    changed = _with_rate(make_study, 0.5)
+    refuse_other_values(study, [])
+    refuse_other_values(study, before)
+    with pytest.raises(StudyError, match="others than those that were swept") as raised:
+        refuse_other_values(changed, before)
+    [fault] = raised.value.faults
+    assert fault.path == "base"
+    assert "(optimizer.lr 0.5)" in fault.what
+    assert "(optimizer.lr 0.01)" in fault.what
+    assert "put them back" in fault.hint
+    assert "--apart NAME" in fault.hint
+    # Those that were put back are known still.
+    refuse_other_values(study, [*before, study_record(replace(changed, apart="v2"))])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"apart": "v2"}, {"overrides": ("base.optimizer.lr=0.5",)}, {"epoch_scale": "0.5"}],
+    ids=["apart", "overridden", "scaled"],
+)
+def test_other_values_that_are_asked_for_are_cells_of_their_own(
+    asked: dict[str, Any], study: StudySpec, make_study: MakeStudy
+) -> None:
+    changed = replace(_with_rate(make_study, 0.5), **asked)
+    refuse_other_values(changed, [study_record(study)])
+    # Under the same request they are compared again.
+    with pytest.raises(StudyError, match="others than those that were swept"):
+        refuse_other_values(replace(study, **asked), [study_record(changed)])
+
+
+def test_many_values_that_differ_are_not_all_shown(
+    study: StudySpec, make_study: MakeStudy
+) -> None:
+    more = {
+        "epochs": 4,
+        "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
+        "data": {"name": "digits", "batch_size": 32},
+        "layers": {"order": ["fc1", "fc2"], "epochs_per_layer": 2},
+    }
+    changed = _with_rate(make_study, 0.5, **more)
+    with pytest.raises(StudyError, match=r"[0-9]+ more\) are others"):
+        refuse_other_values(changed, [study_record(study)])
+
+
+def test_values_of_a_study_that_did_not_record_them_are_refused_without(
+    study: StudySpec, make_study: MakeStudy
+) -> None:
+    record = study_record(study)
+    tags = {key: value for key, value in record.tags.items() if key != vocabulary.BASE}
+    with pytest.raises(StudyError, match="these values are others"):
+        refuse_other_values(_with_rate(make_study, 0.5), [replace(record, tags=tags)])
+
+
+def test_other_code_is_refused_with_both(study: StudySpec, recorded: list[RecordedCell]) -> None:
+    commits = {"code": "a" * 16, "commit": "b" * 40}
+    silent = [replace(cell, code="") for cell in recorded]
+    refuse_other_code(study, silent, **commits)
+    same = [replace(cell, code="a" * 16) for cell in recorded]
+    refuse_other_code(study, same, **commits)
+    theirs = replace(recorded[0], code="c" * 16, commit=f"{'d' * 40}-dirty")
+    with pytest.raises(StudyError, match="1 cells were trained by code") as raised:
+        refuse_other_code(study, [theirs, *same[1:]], **commits)
+    [fault] = raised.value.faults
+    assert f"code {'c' * 16} (commit {'d' * 12}-dirty)" in fault.what
+    assert f"this is code {'a' * 16} (commit {'b' * 12})" in fault.what
+    assert "--apart NAME" in fault.hint

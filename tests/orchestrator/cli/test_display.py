@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -257,3 +258,44 @@ def test_what_a_cell_did_without_is_a_line(make_display: MakeDisplay, progress: 
     display.began(progress)
     display.cell_noted("forward", note="[x.pt] is damaged; not used")
     assert _text(display).strip() == "forward: [x.pt] is damaged; not used"
+
+
+def test_cells_that_are_kept_apart_say_so(make_display: MakeDisplay, study: StudySpec) -> None:
+    display = make_display()
+    display.planned(plan(replace(study, apart="v2")), slots=2)
+    assert "changed   kept apart as v2" in _text(display)
+
+
+def test_a_store_that_is_silent_from_the_start_is_said_once_and_when_it_answers(
+    make_display: MakeDisplay, progress: Progress
+) -> None:
+    display = make_display()
+    display.silent("Connection refused", journal=Path("bnn-runs/journal.db"))
+    text = _text(display)
+    assert "does not answer: Connection refused" in text
+    assert "results wait in bnn-runs/journal.db" in text
+    display.began(progress)
+    display.tick(waiting="Connection refused")
+    assert _text(display) == ""
+    display.tick(waiting=None)
+    assert _text(display) == "MLflow takes results again\n"
+
+
+def test_who_else_trains_is_said_once_for_each_answer(
+    make_display: MakeDisplay, progress: Progress
+) -> None:
+    display = make_display()
+    display.began(progress)
+    for _ in range(3):
+        display.elsewhere(2, "process 7 on here")
+    assert _text(display) == "waiting for 2 cells that others train (process 7 on here)\n"
+    display.elsewhere(1, "")
+    assert _text(display) == "waiting for 1 cells that others train (until now)\n"
+    progress.num_elsewhere = 3
+    assert "3 trained by others" in display._line()
+
+
+def test_a_wish_to_stop_is_answered(make_display: MakeDisplay) -> None:
+    display = make_display()
+    display.stopping()
+    assert _text(display) == "stopping at the end of the epoch; Ctrl-C again stops at once\n"

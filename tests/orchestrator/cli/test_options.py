@@ -52,6 +52,7 @@ def test_flags_change_the_study(parser: argparse.ArgumentParser) -> None:
         (["--set", "retries=0"], True),
         (["--scale-epochs", "0.5"], True),
         (["--as-published"], True),
+        (["--apart", "v2"], True),
         (["--seeds", "1"], False),
     ],
 )
@@ -98,3 +99,21 @@ def test_a_flag_trains_as_published(parser: argparse.ArgumentParser) -> None:
     assert study.base.latent_at_eval == "reset"
     assert study.base.weights.options == {"zero": 0}
     assert study.metric.name == "best_on_test/test_error"
+
+
+def test_cells_are_kept_apart_under_a_name(parser: argparse.ArgumentParser) -> None:
+    plain = study_of(parser.parse_args(["digits-orders"]))
+    apart = study_of(parser.parse_args(["digits-orders", "--apart", "v2"]))
+    other = study_of(parser.parse_args(["digits-orders", "--apart", "v3"]))
+    assert (plain.apart, apart.apart) == ("", "v2")
+    assert len({plain.variant, apart.variant, other.variant}) == 3
+    assert apart.base == plain.base
+
+
+@pytest.mark.parametrize("name", ["", "a b", "-v2", "a/b", "ü", "a" * 41, "'"])
+def test_a_name_that_could_be_mistaken_is_refused(
+    name: str, parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["digits-orders", f"--apart={name}"])
+    assert "expected up to 40 letters" in capsys.readouterr().err

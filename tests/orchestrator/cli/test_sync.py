@@ -1,6 +1,8 @@
 """`sync`: what waits in the journal goes to MLflow, once, and nothing is lost if it cannot."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -78,3 +80,29 @@ def test_a_home_that_a_sweep_uses_is_left_alone(cli: Cli, home: Home) -> None:
     assert answer.code == 2
     assert "is in use by another bnn-orchestrate" in answer.err
     assert "nothing was launched" in answer.err
+
+
+@pytest.mark.usefixtures("waiting")
+def test_what_mlflow_has_lost_is_delivered_anew(cli: Cli, home: Home) -> None:
+    assert cli("sync", "--home", str(home.root)).code == 0
+    assert home.database is not None
+    # The file itself this process holds open.
+    with closing(sqlite3.connect(home.database)) as database, database:
+        for table in ("tags", "params", "metrics", "latest_metrics", "runs", "experiment_tags"):
+            database.execute(f"DELETE FROM {table}")
+        database.execute("DELETE FROM experiments WHERE name = 'tiny'")
+    answer = cli("sync", "--home", str(home.root))
+    assert answer.out == f"3 points of 1 cells delivered to {home.tracking_uri}\n", answer.err
+
+
+def test_the_record_of_a_study_is_delivered_without_any_cell(
+    cli: Cli, home: Home, study: StudySpec
+) -> None:
+    record = study_record(study, state=vocabulary.FINISHED)
+    with closing(Journal(home.journal)) as journal:
+        journal.begin_study(record)
+    answer = cli("sync", "--home", str(home.root))
+    assert (answer.code, answer.err) == (0, "")
+    store = Store(home)
+    assert store.tags_of(store.open_study(record).run)[vocabulary.STATE] == vocabulary.FINISHED
+    assert cli("sync", "--home", str(home.root)).out.startswith("nothing waits")
