@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import torch
+from torch import Tensor, nn
+
 from orchestrator import vocabulary
 from orchestrator.network_record import cell_tags, log_network
 from orchestrator.record import Store
@@ -122,11 +125,20 @@ def export_cell(
     export_packed(model, path, cell.metadata, format=format)
     file = read_packed(path)
     compared = _compared(cell, file, data_dir=data_dir)
-    uri = log_network(store, cell.run_id, path, shape=facts.shape, num_classes=facts.num_classes)
+    outputs = _num_outputs(model, facts.shape)
+    uri = log_network(store, cell.run_id, path, shape=facts.shape, num_outputs=outputs)
     tags = {vocabulary.EXPORT: file.checksum}
     tags[vocabulary.EXPORT_VERIFIED] = "true" if compared.verified else "false"
     store.set_tags(cell.run_id, tags)
     return replace(compared, model_uri=uri)
+
+
+@torch.no_grad()
+def _num_outputs(model: nn.Module, shape: tuple[int, int, int]) -> int:
+    """How many scores it gives; networks as published may give more than there are classes."""
+    dtype = next(model.parameters()).dtype
+    scores: Tensor = model(torch.zeros(1, *shape, dtype=dtype))
+    return scores.shape[1]
 
 
 def _compared(cell: TrainedCell, file: PackedFile, *, data_dir: Path) -> Exported:

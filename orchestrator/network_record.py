@@ -35,7 +35,7 @@ def cell_tags(store: Store, run_id: str) -> dict[str, str]:
 
 
 def log_network(
-    store: Store, run_id: str, file: Path, *, shape: Sequence[int], num_classes: int
+    store: Store, run_id: str, file: Path, *, shape: Sequence[int], num_outputs: int
 ) -> str:
     """Records an exported network as a model of its run; the URI to load or serve it by.
 
@@ -46,12 +46,12 @@ def log_network(
         run_id: The run.
         file: The network, packed.
         shape: Channels, height, width of an image.
-        num_classes: How many scores there are of each.
+        num_outputs: How many scores there are of each.
     """
     number = np.dtype("float32")
     signature = ModelSignature(
         inputs=Schema([TensorSpec(number, (-1, *shape))]),
-        outputs=Schema([TensorSpec(number, (-1, num_classes))]),
+        outputs=Schema([TensorSpec(number, (-1, num_outputs))]),
     )
     client = store.client
     run = client.get_run(run_id)

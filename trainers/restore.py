@@ -36,17 +36,17 @@ class Restored:
 def restored(spec: TrainSpec, folder: Place) -> Restored | None:
     """The best network of a trial that is kept, else the last; None if neither is.
 
-    A checkpoint counts only from the epoch on in which every layer is binary that shall be.
+    A checkpoint counts only from the epoch on in which every layer is binary that shall be, and
+    no more weights are kept than shall be in the end.
 
     Args:
         spec: The trial.
         folder: The trial's own folder of checkpoints, here or behind a URL.
     """
     checkpoints = Checkpoints(folder, policy=CheckpointPolicy(), identity=identity(spec))
-    final_from = spec.layers.final_from(epochs=spec.epochs)
     found = {"best": checkpoints.load_best(), "last": checkpoints.load()}
     for which, checkpoint in found.items():
-        if checkpoint is None or checkpoint.history[-1].epoch < final_from:
+        if checkpoint is None or checkpoint.history[-1].epoch < spec.final_from:
             continue
         model = build_network(spec, device=torch.device("cpu"))
         model.load_state_dict(checkpoint.model)

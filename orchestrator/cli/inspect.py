@@ -44,6 +44,13 @@ def run(args: argparse.Namespace) -> int:
     rest = file.payload - sum(layer.num_bytes for layer in file.layers)
     table.add_row("everything else", "", "", "", "", f"{rest:,}")
     console.print(table)
+    for spec in file.activations:
+        layers = "all" if spec.layers == "all" else ", ".join(spec.layers)
+        asked = spec.binarizer.to_mapping()
+        named = ", ".join(f"{key} {value}" for key, value in asked.items())
+        console.print(
+            f"binary inputs: {named}; of {layers}", markup=False, highlight=False, soft_wrap=True
+        )
     ratio = file.float_bytes / file.num_bytes
     console.print(
         f"{file.payload:,} bytes of tensors, {file.num_bytes:,} with the header; "

@@ -1,7 +1,7 @@
 """Hangs binarizers on the layers of a plain model, by name, and switches them."""
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -108,7 +108,8 @@ def binarize_activations(
     if taken:
         raise SpecError(f"the input of {', '.join(taken)} is binarized already")
     for module in chosen.values():
-        module.register_forward_pre_hook(_BinaryInput(make_activation_binarizer(name, **options)))
+        binarizer = make_activation_binarizer(name, **options)
+        module.register_forward_pre_hook(_BinaryInput(binarizer, {"name": name, **options}))
         # What the model's own ReLU looks at.
         module.input_is_binary = True  # type: ignore[assignment]
 
@@ -121,11 +122,35 @@ def activation_binarizers(model: nn.Module) -> Iterator[tuple[str, ActivationBin
                 yield name, hook.binarizer
 
 
+def binary_inputs(model: nn.Module) -> list[dict[str, object]]:
+    """What `binarize_activations` was told of the model: name, options and layers, side by side.
+
+    An entry for each kind of binarizer, layers in registration order.
+    """
+    kinds: list[tuple[Mapping[str, object], list[str]]] = []
+    for layer, module in model.named_modules():
+        for hook in module._forward_pre_hooks.values():
+            if isinstance(hook, _BinaryInput):
+                known = [layers for made_from, layers in kinds if made_from == hook.made_from]
+                if known:
+                    known[0].append(layer)
+                else:
+                    kinds.append((hook.made_from, [layer]))
+    return [{**made_from, "layers": layers} for made_from, layers in kinds]
+
+
+def has_other_hooks(module: nn.Module) -> bool:
+    """Whether something hangs on a module's forward pass that is no activation binarizer."""
+    before = module._forward_pre_hooks.values()
+    return bool(module._forward_hooks) or any(not isinstance(h, _BinaryInput) for h in before)
+
+
 class _BinaryInput:
     """A forward pre-hook; a class, so that it can be found again and copied with its module."""
 
-    def __init__(self, binarizer: ActivationBinarizer) -> None:
+    def __init__(self, binarizer: ActivationBinarizer, made_from: Mapping[str, object]) -> None:
         self.binarizer = binarizer
+        self.made_from = made_from
 
     def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
         (x,) = inputs

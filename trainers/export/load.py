@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainers.binarize.attach import weight_layers
+from trainers.binarize.attach import activated_modules, binarize_activations, weight_layers
 from trainers.binding import Component, bind
 from trainers.errors import Fault, SpecError
 from trainers.export import packbits
@@ -19,6 +19,7 @@ from trainers.export.pack import COUNTERS, FORMAT, VERSION
 from trainers.models import MODELS
 from trainers.models.recipe import remember
 from trainers.probe import model_on_meta
+from trainers.spec_parts import ALL, ActivationSpec, read_activations
 
 KNOWN = {FORMAT: VERSION, packbits.FORMAT: packbits.VERSION}
 _PARTS = ("bits", "mask", "signs", "trits", "levels")
@@ -59,6 +60,7 @@ class PackedFile:
         format: bnn-packed or bnn-packbits.
         version: Of that layout; 0: the published file's, which has none.
         recipe: What the network is made of.
+        activations: Its binary inputs; none, or an entry for each kind.
         metadata: What its writer put in.
         state: The network's state dict, in full.
         layers: Its layers in forward order.
@@ -70,6 +72,7 @@ class PackedFile:
     format: str
     version: int
     recipe: Component
+    activations: tuple[ActivationSpec, ...]
     metadata: Mapping[str, Any]
     state: Mapping[str, Tensor]
     layers: tuple[LayerSize, ...]
@@ -83,8 +86,9 @@ class PackedFile:
         return sum(tensor.nbytes for tensor in self.state.values())
 
     def network(self) -> nn.Module:
-        """The network, in evaluation mode, with plain weights."""
+        """The network, in evaluation mode, with plain weights; its binary inputs are signs."""
         model = model_on_meta(self.recipe)
+        _hang(model, self.activations)
         model.load_state_dict(dict(self.state), assign=True)
         remember(model, self.recipe.name, self.recipe.options)
         return model.eval()
@@ -93,7 +97,8 @@ class PackedFile:
 def load_packed(path: Path | str) -> nn.Module:
     """The network in a file that `trainers.export_packed` wrote, in evaluation mode.
 
-    Its weights are plain: binary values, no binarizers. Nothing in the file is run.
+    Its weights are plain: binary values, no binarizers. Where inputs of layers were binary, they
+    are again. Nothing in the file is run.
 
     Args:
         path: The file.
@@ -139,6 +144,8 @@ def _read(container: Container) -> PackedFile:
 
 def _file(container: Container, recipe: Component, kind: str, version: int) -> PackedFile:
     network = model_on_meta(recipe)
+    activations = _activations(container)
+    _hang(network, activations)
     wanted = network.state_dict()
     layers = weight_layers(network)
     if kind == packbits.FORMAT:
@@ -169,6 +176,7 @@ def _file(container: Container, recipe: Component, kind: str, version: int) -> P
         format=kind,
         version=version,
         recipe=recipe,
+        activations=activations,
         metadata=metadata,
         state=state,
         layers=tuple(sizes),
@@ -212,6 +220,34 @@ def _state(
         what = f"has {len(stored)} counters, and the network {len(counters)}"
         raise SpecError(Fault(COUNTERS, what))
     return state | dict(zip(counters, stored.unbind(), strict=True))
+
+
+def _activations(container: Container) -> tuple[ActivationSpec, ...]:
+    """The binary inputs that a file says its network has."""
+    if "activations" not in container.notes:
+        return ()
+    entries = _json(container.notes, "activations")
+    if not isinstance(entries, list):
+        raise SpecError(Fault("activations", "should be a list"))
+    try:
+        read = [read_activations(entry) for entry in entries]
+    except SpecError as error:
+        raise SpecError(*error.under("activations")) from error
+    return tuple(spec for spec in read if spec is not None)
+
+
+def _hang(model: nn.Module, activations: tuple[ActivationSpec, ...]) -> None:
+    """Makes the inputs binary that shall be.
+
+    Raises:
+        SpecError: If the network has no such layer, or its input is binary already.
+    """
+    for spec in activations:
+        names = activated_modules(model) if spec.layers == ALL else spec.layers
+        try:
+            binarize_activations(model, names, spec.binarizer.name, **spec.binarizer.options)
+        except SpecError as error:
+            raise SpecError(*error.under("activations")) from error
 
 
 def _parts(container: Container) -> dict[str, dict[str, Tensor]]:

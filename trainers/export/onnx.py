@@ -9,6 +9,7 @@ from torch import nn
 
 from trainers.binarize.attach import baked
 from trainers.errors import Fault, SpecError
+from trainers.export.checks import drawn_faults, finite_faults
 
 INPUT, OUTPUT = "images", "logits"
 NEEDS = ("onnx", "onnxscript")
@@ -25,7 +26,8 @@ def export_onnx(
 
     Takes `images`, (n, channels, height, width), for any n, and gives `logits`, (n, classes).
     Normalisations are folded into the layers before them, so logits agree with the network's up to
-    rounding, not bit by bit.
+    rounding, not bit by bit. Binary inputs are signs there, too: where rounding decides on which
+    side of 0 a value is, the sign may be the other one, and logits are further apart.
 
     Args:
         model: Any network, with its binarizers or without.
@@ -34,10 +36,13 @@ def export_onnx(
         shape: Channels, height, width of an image.
 
     Raises:
-        SpecError: If a package that torch's exporter needs is not installed.
+        SpecError: If its weights are drawn anew in every forward pass or no finite numbers, or a
+            package that torch's exporter needs is not installed.
         OSError: If the file cannot be written.
     """
     plain = baked(model).eval().cpu()
+    if faults := [*drawn_faults(model), *finite_faults(plain.state_dict())]:
+        raise SpecError(*faults)
     dtype = next(plain.parameters()).dtype
     # Two images: of one the exporter would take it that there is never another number.
     images = torch.zeros(2, *shape, dtype=dtype)

@@ -1,9 +1,11 @@
 """A network with binary weights as a file of one bit a weight: the layout, and its writer.
 
-Layout `bnn-packed`, version 1, a safetensors file. Its header's texts are
+Layout `bnn-packed`, a safetensors file. Its header's texts are
 
-format, version   bnn-packed, 1
+format, version   bnn-packed, and 1; or 2 where there are `activations`
 model             JSON: what `trainers.build_model` makes the network of, {"name": ..., ...}
+activations       JSON, only where inputs are binary: what `trainers.binarize_activations` makes
+                  them so with, [{"name": ..., "layers": [...], ...}, ...]
 dtype             of all that is not packed, such as float32
 levels            JSON: for each packed layer, in forward order, the two values of its weights:
                   a number a for -a and a, [low, high], or null: one pair a filter, see below
@@ -26,9 +28,16 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from trainers.binarize.attach import baked, binarizers, weight_layers
+from trainers.binarize.attach import (
+    baked,
+    binarizers,
+    binary_inputs,
+    has_other_hooks,
+    weight_layers,
+)
 from trainers.binding import Component, bind
 from trainers.errors import Fault, SpecError
+from trainers.export.checks import drawn_faults, finite_faults
 from trainers.export.codes import encoded
 from trainers.export.container import write_container
 from trainers.export.packbits import published_tensors
@@ -36,7 +45,9 @@ from trainers.models import MODELS
 from trainers.models.recipe import recipe_of
 from trainers.probe import model_on_meta
 
-FORMAT, VERSION = "bnn-packed", 1
+FORMAT, VERSION = "bnn-packed", 2
+WITHOUT_ACTIVATIONS = 1
+"""The version of a file that readers of before there were binary inputs understand, too."""
 COUNTERS = "num_batches_tracked"
 
 PackedFormat = Literal["packed", "packbits"]
@@ -52,10 +63,11 @@ def export_packed(
     """Writes a network as it computes now, every binary weight as one bit; the file says it all.
 
     `trainers.load_packed` makes a network of it whose logits are the same bits. A weight that was
-    pruned is a zero without a sign.
+    pruned is a zero without a sign. Weights that a binarizer leaves real are stored in full.
 
     Args:
-        model: Made by `trainers.build_model`, with its binarizers, or with none at all.
+        model: Made by `trainers.build_model`, with its binarizers of weights and inputs, or with
+            none at all.
         path: Where to; a file that is there is replaced.
         metadata: What shall be known of it, as JSON can hold it. Its `model` says what a network
             is made of that `build_model` did not make.
@@ -64,16 +76,26 @@ def export_packed(
 
     Raises:
         SpecError: If a network of this kind cannot be made again from a file, a weight that shall
-            be binary is not, or the metadata is no JSON.
+            be binary is not, anything is no finite number, or the metadata is no JSON.
         OSError: If the file cannot be written.
     """
     metadata = dict(metadata or {})
     recipe = _recipe(model, metadata)
-    binary = {name for name, step in binarizers(model) if step.enabled}
-    _check(model, recipe, binary)
+    active = {name: step for name, step in binarizers(model) if step.enabled}
+    _check(model, recipe, set(active))
     plain = {name: tensor.cpu().contiguous() for name, tensor in baked(model).state_dict().items()}
+    if faults := finite_faults(plain):
+        raise SpecError(*faults)
+    binary = {
+        name
+        for name, step in active.items()
+        if step.always_binary or encoded(plain[f"{name}.weight"]) is not None
+    }
     notes = {"model": _json(recipe.to_mapping()), "metadata": _json(metadata)}
+    inputs = binary_inputs(model)
     if format == "packbits":
+        if inputs:
+            raise SpecError(Fault("format", "packbits holds no binary inputs", "packed does"))
         published, header = published_tensors(plain, binary, recipe)
         write_container(Path(path), published, {**header, **notes})
         return
@@ -81,7 +103,9 @@ def export_packed(
         raise SpecError(Fault("format", f"unknown value '{format}'", "known: packbits, packed"))
     tensors, levels = _packed(plain, [name for name in weight_layers(model) if name in binary])
     dtype = next(tensor.dtype for tensor in plain.values() if tensor.is_floating_point())
-    header = {"format": FORMAT, "version": str(VERSION), "levels": _json(levels)}
+    header = {"format": FORMAT, "version": str(WITHOUT_ACTIVATIONS), "levels": _json(levels)}
+    if inputs:
+        header |= {"version": str(VERSION), "activations": _json(inputs)}
     header["dtype"] = str(dtype).removeprefix("torch.")
     write_container(Path(path), tensors, {**header, **notes})
 
@@ -132,14 +156,14 @@ def _recipe(model: nn.Module, metadata: Mapping[str, object]) -> Component:
 
 def _check(model: nn.Module, recipe: Component, binary: set[str]) -> None:
     """Refuses what a file could not hold."""
-    faults: list[Fault] = []
+    faults = drawn_faults(model)
     attached = dict(binarizers(model))
     if attached and not binary:
         what = "no layer computes with binary weights, but there are binarizers"
         faults.append(Fault("model", what, "switch them on first: trainers.set_binary"))
     for name, module in model.named_modules():
-        if module._forward_pre_hooks or module._forward_hooks:
-            what = "has a hook, and this layout holds weights alone"
+        if has_other_hooks(module):
+            what = "has a hook, and this layout holds weights and binary inputs alone"
             faults.append(Fault(name or "model", what))
     for name in sorted(binary):
         weight = model.get_submodule(name).weight

@@ -10,7 +10,12 @@ from torch import Tensor, nn
 from trainers import binarize_weights, build_model, set_binary, weight_layers
 
 IMAGES = {"resnet21": (3, 64, 64), "mlp": (1, 7, 5)}
-OPTIONS: dict[str, dict[str, Any]] = {"mlp": {"widths": [35, 130, 13, 10]}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "conv": {"depth": 2},
+    "mlp": {"widths": [35, 130, 13, 10]},
+    "resnet_cifar": {"depth": 20},
+    "resnet_imagenet": {"depth": 18},
+}
 
 
 @pytest.fixture

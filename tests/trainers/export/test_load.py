@@ -101,9 +101,9 @@ def test_a_foreign_safetensors_file(path: Path) -> None:
 
 
 def test_a_file_of_a_later_version(path: Path, rewrite: Callable[..., None]) -> None:
-    rewrite(version="2")
+    rewrite(version="3")
     said = _told(path)
-    assert "has version 2 of its layout; this package reads 1; a newer bnn-orchestrate" in said
+    assert "has version 3 of its layout; this package reads 2; a newer bnn-orchestrate" in said
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,16 @@ def test_a_file_of_a_later_version(path: Path, rewrite: Callable[..., None]) -> 
         ({"levels": "[1.0]"}, "levels: does not fit 3 packed layers"),
         ({"levels": "no"}, "levels: is not there, or no JSON"),
         ({"dtype": "float33"}, "dtype: unknown value 'float33'"),
+        ({"activations": "{}"}, "activations: should be a list"),
+        ({"activations": '[{"name":"sing"}]'}, "did you mean 'sign'?"),
+        ({"activations": '[{"name":"sign","layers":["fc9"]}]'}, "unknown layer 'fc9'"),
+        ({"activations": '[{"name":"sign"},{"name":"sign"}]'}, "is binarized already"),
+        ({"activations": '[{"name":"sign","zero":3}]'}, "must be 1 or 0, got 3"),
     ],
-    ids=["name", "layers", "shape", "none", "levels", "json", "dtype"],
+    ids=[
+        *("name", "layers", "shape", "none", "levels", "json", "dtype"),
+        *("list", "sign", "place", "twice", "option"),
+    ],
 )
 def test_a_header_that_does_not_fit(
     notes: dict[str, str | None], said: str, path: Path, rewrite: Callable[..., None]

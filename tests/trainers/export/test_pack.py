@@ -19,6 +19,8 @@ from trainers import (
     WEIGHT_BINARIZERS,
     SpecError,
     WeightBinarizer,
+    activated_modules,
+    binarize_activations,
     binarize_weights,
     build_model,
     export_packed,
@@ -27,6 +29,7 @@ from trainers import (
     set_binary,
     weight_layers,
 )
+from trainers.engine.threshold import globally_pruned, set_thresholds
 from trainers.models import Mlp
 
 Trained = Callable[..., nn.Module]
@@ -50,7 +53,11 @@ def test_every_network_computes_the_same_bits_from_its_file(
     assert set(again.state_dict()) == plain
 
 
-@pytest.mark.parametrize("binarizer", sorted(WEIGHT_BINARIZERS))
+REAL = {"biprop_fixed", "biprop_sampled"}
+"""Binarizers that leave weights as real as they were."""
+
+
+@pytest.mark.parametrize("binarizer", sorted(set(WEIGHT_BINARIZERS) - REAL))
 def test_every_binarizer_is_packed_into_a_bit_or_less_than_two(
     binarizer: str, tmp_path: Path, trained: Trained, images: Images, logits: Logits
 ) -> None:
@@ -60,6 +67,153 @@ def test_every_binarizer_is_packed_into_a_bit_or_less_than_two(
     assert torch.equal(logits(file.network(), images("mlp")), logits(model, images("mlp")))
     assert all(layer.bits_a_weight < 2 for layer in file.layers)
     assert file.payload < file.float_bytes / 5
+
+
+def test_a_given_subnet_of_real_weights_is_stored_in_full(
+    tmp_path: Path, trained: Trained, images: Images, logits: Logits
+) -> None:
+    model = trained("mlp", "biprop_fixed")
+    export_packed(model, tmp_path / "net.bnn")
+    file = read_packed(tmp_path / "net.bnn")
+    assert {layer.code for layer in file.layers} == {"float32"}
+    assert torch.equal(logits(file.network(), images("mlp")), logits(model, images("mlp")))
+
+
+def test_a_given_subnet_of_weights_of_one_size_is_packed(
+    tmp_path: Path, trained: Trained, images: Images, logits: Logits
+) -> None:
+    model = trained("mlp", "biprop_fixed")
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith("original"):
+                weight.copy_(weight.sign() * 0.1)
+    export_packed(model, tmp_path / "net.bnn")
+    file = read_packed(tmp_path / "net.bnn")
+    assert {layer.code for layer in file.layers} == {"mask"}
+    assert torch.equal(logits(file.network(), images("mlp")), logits(model, images("mlp")))
+
+
+def test_weights_that_are_drawn_in_every_pass_are_refused(
+    tmp_path: Path, trained: Trained
+) -> None:
+    model = trained("mlp", "biprop_sampled")
+    with pytest.raises(SpecError, match=r"fc1\.weight: is drawn anew in every forward pass"):
+        export_packed(model, tmp_path / "net.bnn")
+    set_binary(model, [])
+    with pytest.raises(SpecError, match="no layer computes with binary weights"):
+        export_packed(model, tmp_path / "net.bnn")
+
+
+@pytest.mark.parametrize(("keep", "code"), [(0.5, "mask"), (0.1, "mask"), (0.7, "trits")])
+@pytest.mark.parametrize("binarizer", ["biprop", "biprop_global"])
+def test_a_ticket_takes_the_smaller_of_its_codes(
+    binarizer: str, keep: float, code: str, tmp_path: Path, logits: Logits, images: Images
+) -> None:
+    model = build_model("mlp", widths=[35, 130, 13, 10]).eval()
+    layers = weight_layers(model)
+    binarize_weights(model, layers, binarizer, keep=keep)
+    set_binary(model, layers)
+    set_thresholds(list(globally_pruned(model).values()), keep=keep)
+    export_packed(model, tmp_path / "net.bnn")
+    file = read_packed(tmp_path / "net.bnn")
+    assert file.layers[0].code == code
+    # Five trits a byte; or a bit for each weight, and one more for each that is kept.
+    bits = 8 / 5 if code == "trits" else 1 + keep
+    each = 8 * sum(layer.num_bytes for layer in file.layers)
+    num = sum(layer.num_weights for layer in file.layers)
+    assert each / num == pytest.approx(bits, rel=0.03)
+    assert torch.equal(logits(file.network(), images("mlp")), logits(model, images("mlp")))
+
+
+SIGNS: list[tuple[str, dict[str, Any]]] = [
+    ("approx_sign", {}),
+    ("approx_sign", {"zero": 0}),
+    ("sign", {"clip": None}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("conv", {"depth": 2, "norm": True}),
+        ("resnet_cifar", {"depth": 20, "ordering": "v2"}),
+        ("vgg_small", {"width": 0.25}),
+        ("mlp", {}),
+    ],
+    ids=["conv", "resnet_cifar", "vgg_small", "mlp"],
+)
+def test_binary_inputs_are_binary_again(
+    name: str,
+    options: dict[str, Any],
+    tmp_path: Path,
+    trained: Trained,
+    images: Images,
+    logits: Logits,
+) -> None:
+    model = trained(name, "biprop", **options)
+    without = logits(model, images(name))
+    binarize_activations(model, activated_modules(model), "approx_sign")
+    export_packed(model, tmp_path / "net.bnn")
+    file = read_packed(tmp_path / "net.bnn")
+    assert (file.version, len(file.activations)) == (2, 1)
+    assert file.activations[0].layers == activated_modules(model)
+    expected = logits(model, images(name))
+    assert not torch.equal(expected, without)
+    assert torch.equal(logits(file.network(), images(name)), expected)
+
+
+@pytest.mark.parametrize(("name", "options"), SIGNS)
+def test_a_binarizer_of_inputs_keeps_its_options(
+    name: str,
+    options: dict[str, Any],
+    tmp_path: Path,
+    trained: Trained,
+    images: Images,
+    logits: Logits,
+) -> None:
+    model = trained("mlp")
+    binarize_activations(model, ["fc3"], name, **options)
+    binarize_activations(model, ["fc2"], "sign", clip=2)
+    first, second = tmp_path / "first.bnn", tmp_path / "second.bnn"
+    export_packed(model, first)
+    file = read_packed(first)
+    assert [spec.to_mapping() for spec in file.activations] == [
+        {"name": "sign", "clip": 2.0, "layers": ["fc2"]},
+        {"name": name, **options, "layers": ["fc3"]},
+    ]
+    # Zeros are what the options decide on.
+    zeros = torch.zeros_like(images("mlp"))
+    for batch in (zeros, images("mlp")):
+        assert torch.equal(logits(file.network(), batch), logits(model, batch))
+    export_packed(file.network(), second)
+    assert [spec.to_mapping() for spec in read_packed(second).activations] == [
+        spec.to_mapping() for spec in file.activations
+    ]
+
+
+def test_binary_inputs_have_no_place_in_the_published_layout(
+    tmp_path: Path, trained: Trained
+) -> None:
+    model = trained("wrn", "mcdonnell", apart=["conv0", "conv_last"], depth=8)
+    binarize_activations(model, ["group0.block0.conv1"], "sign")
+    with pytest.raises(SpecError, match="packbits holds no binary inputs; packed does"):
+        export_packed(model, tmp_path / "net.bnn", format="packbits")
+
+
+@pytest.mark.parametrize("place", ["bn1.running_mean", "fc2.parametrizations.weight.0.scores"])
+def test_what_is_no_number_is_refused(place: str, tmp_path: Path, trained: Trained) -> None:
+    model = build_model("mlp", widths=[35, 130, 13, 10]).eval()
+    binarize_weights(model, ["fc1", "fc2"], "biprop_global", published_alpha=True)
+    set_binary(model, ["fc1", "fc2"])
+    with torch.no_grad():
+        tensor = model.state_dict()[place]
+        tensor.fill_(0 if "scores" in place else torch.nan)
+    # With all scores at the threshold nothing is kept, and the published scale is 0/0.
+    name, num = ("fc2.weight", "1,690") if "scores" in place else (place, "130")
+    match = rf"{name}: {num} of its {num} values are no finite numbers"
+    with pytest.raises(SpecError, match=match):
+        export_packed(model, tmp_path / "net.bnn")
+    assert not (tmp_path / "net.bnn").exists()
 
 
 class PerFilter(WeightBinarizer):

@@ -20,6 +20,9 @@ class WeightBinarizer(nn.Module):
     trains_latent: bool = True
     """False: the latent weight is frozen where the binarizer is attached."""
 
+    always_binary: bool = True
+    """False: weights that are kept may stay the real numbers they were."""
+
     def forward(self, latent: Tensor) -> Tensor:
         """The binary weight while enabled, else the latent weight itself; shape of `latent`."""
         return self.binarize(latent) if self.enabled else latent

@@ -183,6 +183,8 @@ class BipropSampledBinarizer(ScoredBinarizer):
         published with arXiv:2103.09377.
     """
 
+    always_binary = False
+
     def __init__(
         self, latent: Tensor, *, score: float | None = None, train_scores: bool = True
     ) -> None:
@@ -229,6 +231,8 @@ class BipropFixedBinarizer(ScoredBinarizer):
     Source: `FixedSubnetConv` in the code published with arXiv:2103.09377, where the number given
         is the share that is removed.
     """
+
+    always_binary = False
 
     def __init__(self, latent: Tensor, *, keep: float = 0.5) -> None:
         super().__init__(latent, train_scores=False)
