@@ -155,7 +155,6 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         with closing(Journal(home.journal)) as journal, closing(Leases(home.journal)) as leases:
             delivery = Delivery(journal, store)
             if silence is None:
-                forget_lost(journal, store)
                 _deliver_what_waits(delivery)
             delivery.last_error = silence
             known = Recorded(study, journal, None if silence else store, code=code_fingerprint())
@@ -167,8 +166,9 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
 
 
 def _deliver_what_waits(delivery: Delivery) -> None:
-    """What an earlier sweep could not deliver comes first: it may be all that is missing."""
+    """What MLflow has not got, or has lost, comes first: it may be all that is missing."""
     try:
+        forget_lost(delivery.journal, delivery.store)
         delivery.deliver()
     except InUseError:
         log.info("another process delivers what waits")

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 import torchvision
 
+from orchestrator.planning import plan
+from orchestrator.study import StudySpec
+from orchestrator.sweep import Outcome
+
 Refused = Callable[..., str]
 File = Callable[..., str]
 
@@ -121,3 +125,30 @@ def test_a_sweep_that_would_fill_the_disk_is_refused(
     assert "1.0 MB are free" in answer.err
     assert "--force" in answer.err
     assert "nothing was launched" in answer.err
+
+
+@pytest.mark.parametrize(("interrupted", "code"), [(False, 0), (True, 130)])
+def test_where_mlflow_has_not_got_all_it_is_said_and_no_matrix_is_shown(
+    interrupted: bool,
+    code: int,
+    cli: Callable[..., Any],
+    file: File,
+    study: StudySpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outcome = Outcome(plan=plan(study), num_undelivered=2, interrupted=interrupted)
+
+    def swept(*arguments: object) -> Outcome:
+        return outcome
+
+    def never(*arguments: object) -> None:
+        raise AssertionError("MLflow is not to be asked")
+
+    monkeypatch.setattr("orchestrator.cli.sweep.watched_sweep", swept)
+    monkeypatch.setattr("orchestrator.cli.sweep._show_matrix", never)
+    answer = cli("sweep", file())
+    assert answer.code == code
+    assert "the matrix is shown once MLflow has the results" in answer.out
+    assert "MLflow has not got all of 2 cells; they are safe in" in answer.out
+    assert "bnn-orchestrate sync" in answer.out
+    assert ("interrupted; go on with:" in answer.out) == interrupted
