@@ -11,6 +11,7 @@ from orchestrator.hold import InUseError, held
 from orchestrator.home import masked
 from orchestrator.journal import Entry, Journal, StudyRecord
 from orchestrator.record import MOST_POINTS, Store, StudyIds, may_answer_later
+from orchestrator.study_hold import StudyHold
 from orchestrator.uploading import upload_checkpoints
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ class Delivery:
         self.store = store
         self.busy_s = 0.0
         self.last_error: str | None = None
+        self.hold: StudyHold | None = None
+        """Renewed with each pass."""
         self._seen: set[str] = set()
         self._ids: dict[str, StudyIds] = {}
         self._wake = threading.Event()
@@ -73,6 +76,8 @@ class Delivery:
         with held(self.journal.path):
             started = time.perf_counter()
             errors = [*self._each(self.journal.unsent_studies(), self._deliver_study)]
+            holds = [self.hold] if self.hold is not None else []
+            errors += self._each(holds, StudyHold.renew)
             errors += self._each(self.journal.undelivered(), self._deliver_cell)
             self.busy_s += time.perf_counter() - started
         if errors:

@@ -6,6 +6,7 @@ flushed before it returns.
 """
 
 import json
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,9 @@ CREATE TABLE IF NOT EXISTS studies (
     study TEXT PRIMARY KEY,      -- name and variant
     record TEXT NOT NULL,        -- JSON: what its MLflow run shall say
     sent TEXT                    -- the record that MLflow knows
+);
+CREATE TABLE IF NOT EXISTS home (
+    id TEXT PRIMARY KEY          -- of this journal, in one row
 );
 CREATE TABLE IF NOT EXISTS cells (
     cell TEXT PRIMARY KEY,       -- unique key of a cell
@@ -186,6 +190,14 @@ class Journal:
         """Closes the file; nothing is lost without it."""
         with self._lock:
             self._db.close()
+
+    @property
+    def home(self) -> str:
+        """An id of this journal's own, made when it was."""
+        with self._write() as db:
+            query = "INSERT INTO home SELECT ? WHERE NOT EXISTS (SELECT 1 FROM home)"
+            db.execute(query, (secrets.token_hex(6),))
+        return str(self._read("SELECT id FROM home")[0][0])
 
     def begin_study(self, record: StudyRecord) -> None:
         """What MLflow is to say of a study, from now on."""

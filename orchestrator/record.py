@@ -146,6 +146,22 @@ class Store:
             run_id = run.info.run_id
         return StudyIds(experiment_id, str(run_id))
 
+    def hold(self, study: StudyIds, home: str, text: str) -> None:
+        """Marks a study as being swept from a home."""
+        self.client.set_tag(study.run, vocabulary.HELD.format(home=home), text)
+
+    def end_hold(self, study: StudyIds, home: str) -> None:
+        """Takes the mark of a home away, if it is there."""
+        key = vocabulary.HELD.format(home=home)
+        if key in self.tags_of(study.run):
+            self.client.delete_tag(study.run, key)
+
+    def holds(self, study: StudyIds) -> dict[str, str]:
+        """The marks of a study, by home."""
+        prefix = vocabulary.HELD.format(home="")
+        tags = self.tags_of(study.run)
+        return {key.removeprefix(prefix): tags[key] for key in tags if key.startswith(prefix)}
+
     def variants(self, experiment_id: str) -> list[StudyRecord]:
         """What is recorded of a study, one for each variant, the oldest first."""
         runs = self._runs([experiment_id], {vocabulary.KIND: vocabulary.PARENT})

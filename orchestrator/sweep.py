@@ -29,6 +29,7 @@ from orchestrator.room import room
 from orchestrator.rounds import Bystander, Rounds
 from orchestrator.stems import StemStore
 from orchestrator.study import StudySpec, TrialSpec
+from orchestrator.study_hold import StudyHold
 from orchestrator.study_record import (
     plan_content,
     refuse_changed_labels,
@@ -133,7 +134,8 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
             name.
         StoreError: If MLflow cannot be used; a server that is merely away can.
         JournalError: If the journal cannot be used.
-        InUseError: If another sweep draws for the same search.
+        InUseError: If another sweep draws for the same search, or one from another home trains
+            the same study on the same server.
         MissingDataError: If a data set is neither here nor to be downloaded.
         ResourceError: If a trial asks for more than there is.
         StorageError: If checkpoints cannot be kept where they are to be.
@@ -225,6 +227,8 @@ class _Sweep:
                 vocabulary.GIT_COMMIT: commit,
                 vocabulary.CODE: code,
             }
+        if todo.num_todo and recorded.store is not None and self.home.database is None:
+            self._hold(recorded.store)
         self.journal.begin_study(self.record)
         self._copy_missing()
         if not todo.num_todo:
@@ -245,6 +249,7 @@ class _Sweep:
         self.record = replace(self.record, state=state)
         self.journal.begin_study(self.record)
         self.delivery.close(within_s=DRAIN_S)
+        self._let_go()
         return replace(
             self._outcome(todo),
             failures=tuple(listener.failures),
@@ -253,6 +258,22 @@ class _Sweep:
             train_s=listener.train_s,
             track_s=listener.journal_s + self.delivery.busy_s,
         )
+
+    def _hold(self, store: Store) -> None:
+        """Sees to it that no other home sweeps this study on the same server."""
+        ids = store.open_study(self.record)
+        name = f"{self.leases.name}, {self.home.root}"
+        hold = StudyHold(store, ids, home=self.journal.home, name=name)
+        hold.take()
+        self.delivery.hold = hold
+
+    def _let_go(self) -> None:
+        if self.delivery.hold is not None:
+            try:
+                self.delivery.hold.release()
+            # It ends by itself a little later.
+            except Exception as error:
+                log.warning("the study is still marked as being swept: %s", masked(str(error)))
 
     def _deliver_now(self) -> None:
         try:

@@ -75,6 +75,7 @@ GIT_COMMIT = "bnn.git_commit"
 CODE = "bnn.code"  # fingerprint of the code that trained: see orchestrator.environment
 AXES = "bnn.axes"  # names of the study's axes, commas between
 BASE = "bnn.base"  # JSON: what the cells of a variant have in common
+HELD = "bnn.held.{home}"  # JSON: who sweeps the study from which home, and until when
 APART = "bnn.apart"  # the name under which a variant is kept apart
 TRAIN = "bnn.train"  # JSON: the trial in full, as TrainSpec.to_mapping gives it
 EXPORT = "bnn.export"  # the checksum of the file its network was last exported to

@@ -15,7 +15,7 @@ import pytest
 from orchestrator.delivery import Delivery
 from orchestrator.free_space import DiskFullError
 from orchestrator.home import Home
-from orchestrator.journal import CellDescription, Journal, Point
+from orchestrator.journal import CellDescription, Journal, Point, StudyRecord
 from orchestrator.record import Store
 from trainers import CheckpointPolicy, EpochMetrics, RunOptions, TrainSpec, run
 from trainers.engine.storage import names
@@ -145,7 +145,7 @@ def test_a_trial_goes_on_without_the_checkpoints_that_its_disk_refuses(
     alone = run(spec, options=RunOptions(device="cpu", num_threads=1))
     assert disturbed.weights_sha256 == alone.weights_sha256
     [note] = notes
-    assert "the checkpoint after epoch 3 could not be kept" in note
+    assert "the checkpoint after epoch 4 could not be kept" in note
     assert ("No space left" if how == "full" else "Read-only") in note
     # What was there when the trouble began is there when it ends, and nothing else.
     assert len(kept[0]) == 2
@@ -177,7 +177,7 @@ def test_a_trial_that_dies_on_a_full_disk_goes_on_from_the_checkpoint_before(
 
     began_ms = time.time_ns() // 1_000_000
     result = run(spec, [Trained()], options=options)
-    assert sum(time_ms < began_ms for time_ms in epochs) == 2
+    assert sum(time_ms < began_ms for time_ms in epochs) == 3
     alone = run(spec, options=RunOptions(device="cpu", num_threads=1))
     assert result.weights_sha256 == alone.weights_sha256
 
@@ -186,10 +186,9 @@ def test_a_trial_that_dies_on_a_full_disk_goes_on_from_the_checkpoint_before(
 def description() -> CellDescription:
     return CellDescription(
         cell="tiny/v/order=forward/t",
+        study="tiny/v",
         trial="0123456789abcdef",
         name="forward",
-        experiment_id="0",
-        parent_run_id="",
         params={},
         tags={"bnn.cell": "tiny/v/order=forward/t", "bnn.variant": "v", "bnn.trial": "t"},
     )
@@ -235,6 +234,9 @@ def test_results_wait_while_the_disk_of_mlflows_database_is_full(
     store = Store(home)
     with closing(Journal(home.journal)) as journal:
         delivery = Delivery(journal, store)
+        journal.begin_study(
+            StudyRecord(name="tiny", variant="v", title="tiny", question="?", tags={})
+        )
         journal.begin(description)
         journal.append(description.cell, _epoch(0))
         delivery.deliver()

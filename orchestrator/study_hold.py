@@ -1,0 +1,69 @@
+"""One home at a time for a study on a server: the leases of a home are not seen from another."""
+
+import json
+import time
+from collections.abc import Callable
+
+from orchestrator.hold import InUseError
+from orchestrator.record import Store, StudyIds
+
+HOLD_S = 120.0
+"""Seconds after which a hold that was not renewed is over."""
+RENEW_S = 30.0
+
+
+class StudyHold:
+    """A mark on the run of a study that says from which home it is being swept.
+
+    Each home has a mark of its own, so that of two which come at once at least one sees the other.
+
+    Args:
+        store: The store.
+        ids: Of the study.
+        home: Id of the home, the same after a restart.
+        name: Who sweeps, for people.
+        clock: Seconds since the epoch; the clocks of two machines may differ by some seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        ids: StudyIds,
+        *,
+        home: str,
+        name: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.store, self.ids, self.clock = store, ids, clock
+        self.home, self.name = home, name
+        self._renewed_at = 0.0
+
+    def take(self) -> None:
+        """Marks the study.
+
+        Raises:
+            InUseError: If it is being swept from another home.
+        """
+        self._mark()
+        for home, text in self.store.holds(self.ids).items():
+            held = json.loads(text)
+            if home == self.home or held["until"] < self.clock():
+                continue
+            self.release()
+            what = f"this study is being swept from another home, by {held['name']}"
+            way = "use that home, or wait for its end"
+            raise InUseError(f"{what}; {way} (or {HOLD_S:.0f} s, if it was killed)")
+
+    def renew(self) -> None:
+        """Renews the mark, if it is time."""
+        if self.clock() - self._renewed_at >= RENEW_S:
+            self._mark()
+
+    def release(self) -> None:
+        """Takes the mark away."""
+        self.store.end_hold(self.ids, self.home)
+
+    def _mark(self) -> None:
+        self._renewed_at = self.clock()
+        text = json.dumps({"name": self.name, "until": self._renewed_at + HOLD_S})
+        self.store.hold(self.ids, self.home, text)

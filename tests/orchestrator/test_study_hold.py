@@ -1,0 +1,63 @@
+"""A study on a server is swept from one home at a time."""
+
+import pytest
+
+from orchestrator.hold import InUseError
+from orchestrator.home import Home
+from orchestrator.record import Store, StudyIds
+from orchestrator.study import StudySpec
+from orchestrator.study_hold import HOLD_S, RENEW_S, StudyHold
+from orchestrator.study_record import study_record
+
+pytestmark = pytest.mark.slow
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def store(home: Home) -> Store:
+    return Store(home)
+
+
+@pytest.fixture
+def ids(store: Store, study: StudySpec) -> StudyIds:
+    return store.open_study(study_record(study))
+
+
+def test_another_home_is_refused_until_the_first_lets_go(store: Store, ids: StudyIds) -> None:
+    clock = Clock()
+    ours = StudyHold(store, ids, home="a", name="process 1 on here", clock=clock)
+    theirs = StudyHold(store, ids, home="b", name="process 2 on there", clock=clock)
+    ours.take()
+    with pytest.raises(InUseError, match="from another home, by process 1 on here; use that home"):
+        theirs.take()
+    assert set(store.holds(ids)) == {"a"}
+    ours.take()
+    ours.release()
+    theirs.take()
+    assert set(store.holds(ids)) == {"b"}
+    theirs.release()
+    theirs.release()
+
+
+def test_a_hold_that_is_not_renewed_is_over(store: Store, ids: StudyIds) -> None:
+    clock = Clock()
+    ours = StudyHold(store, ids, home="a", name="us", clock=clock)
+    theirs = StudyHold(store, ids, home="b", name="them", clock=clock)
+    ours.take()
+    clock.now += HOLD_S - 1
+    with pytest.raises(InUseError, match="by us"):
+        theirs.take()
+    ours.renew()
+    clock.now += RENEW_S
+    with pytest.raises(InUseError, match="by us"):
+        theirs.take()
+    clock.now += HOLD_S
+    theirs.take()
