@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from world.scale import FULL
 
 from orchestrator.delivery import Delivery
 from orchestrator.free_space import DiskFullError
@@ -303,6 +304,7 @@ def _cells(home: Path) -> dict[str, tuple[str, str | None, int, int]]:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not FULL, reason="takes minutes: only with BNN_FAULTS=full")
 def test_a_sweep_whose_checkpoints_fill_their_disk_is_refused_or_forced_and_ends_right(
     make_disk: MakeDisk, command: Command, tmp_path: Path
 ) -> None:
@@ -328,6 +330,7 @@ def test_a_sweep_whose_checkpoints_fill_their_disk_is_refused_or_forced_and_ends
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not FULL, reason="takes minutes: only with BNN_FAULTS=full")
 def test_a_sweep_whose_home_fills_up_stops_says_why_and_goes_on_with_room(
     make_disk: MakeDisk, command: Command, tmp_path: Path
 ) -> None:

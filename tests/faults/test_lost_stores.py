@@ -5,8 +5,12 @@ from typing import Any
 import pytest
 from world import records
 from world.processes import kill, wait_until
+from world.scale import FULL
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not FULL, reason="takes minutes: only with BNN_FAULTS=full"),
+]
 
 
 def _lose(user: Any, name: str) -> None:

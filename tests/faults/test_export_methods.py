@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from world.scale import FULL
 
 from trainers import load_packed, read_packed
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not FULL, reason="takes minutes: only with BNN_FAULTS=full"),
+]
 
 STUDY = """\
 study: methods
