@@ -38,6 +38,8 @@ class Delivery:
         self.store = store
         self.busy_s = 0.0
         self.last_error: str | None = None
+        self.has_delivered = False
+        """Whether the store took all there was at least once."""
         self.hold: StudyHold | None = None
         """Renewed with each pass."""
         self._seen: set[str] = set()
@@ -82,6 +84,7 @@ class Delivery:
             self.busy_s += time.perf_counter() - started
         if errors:
             raise errors[0]
+        self.has_delivered = True
 
     def _each(self, items: Iterable[T], deliver: Callable[[T], None]) -> list[Exception]:
         errors: list[Exception] = []

@@ -47,6 +47,8 @@ T = TypeVar("T")
 
 DRAIN_S = 60.0
 """How long the end of a sweep waits for MLflow; what is left stays in the journal."""
+SILENT_S = 5.0
+"""The same where MLflow did not answer once during the sweep."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -248,7 +250,7 @@ class _Sweep:
         state = vocabulary.FINISHED if is_over else vocabulary.INTERRUPTED
         self.record = replace(self.record, state=state)
         self.journal.begin_study(self.record)
-        self.delivery.close(within_s=DRAIN_S)
+        self.delivery.close(within_s=DRAIN_S if self.delivery.has_delivered else SILENT_S)
         self._let_go()
         return replace(
             self._outcome(todo),
