@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from orchestrator import vocabulary
+from orchestrator.answers import may_answer_later
 from orchestrator.hold import InUseError, held
 from orchestrator.home import masked
 from orchestrator.journal import Entry, Journal, StudyRecord
-from orchestrator.record import MOST_POINTS, Store, StudyIds, may_answer_later
+from orchestrator.record import MOST_POINTS, Store, StudyIds
 from orchestrator.study_hold import StudyHold
 from orchestrator.uploading import upload_checkpoints
 

@@ -6,7 +6,6 @@ Nothing in it is called by a worker, nor from Ray Tune's loop.
 import json
 import logging
 import os
-import socket
 import sqlite3
 import urllib.parse
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,17 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator import vocabulary
+from orchestrator.answers import first_line, may_answer_later, reason
 from orchestrator.client_environment import CLIENT_DEFAULTS
 from orchestrator.collection import uncollected
 from orchestrator.embedded import make_once, prepare
-from orchestrator.home import Home, masked
+from orchestrator.home import Home
 from orchestrator.journal import CellDescription, Point, StudyRecord
 
 os.environ.update({**CLIENT_DEFAULTS, **os.environ})
 
 import mlflow
 import pandas as pd
-import requests
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
@@ -97,7 +96,7 @@ class Store:
                 self.client.search_experiments(max_results=1)
                 prepare(home.database)
         except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise StoreError(f"{home.shown_uri}: {_first_line(error)}") from error
+            raise StoreError(f"{home.shown_uri}: {first_line(error)}") from error
 
     def silence(self) -> str | None:
         """Why the store does not answer now, though it may later; None if it does.
@@ -109,8 +108,8 @@ class Store:
             self.client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             if may_answer_later(error):
-                return _reason(error)
-            raise StoreError(f"{self.home.shown_uri}: {_reason(error)}") from error
+                return reason(error)
+            raise StoreError(f"{self.home.shown_uri}: {reason(error)}") from error
         return None
 
     def find_study(self, name: str) -> str | None:
@@ -374,32 +373,3 @@ def _recorded(run: Run) -> RecordedCell:
         commit=tags.get(vocabulary.GIT_COMMIT, ""),
         params=run.data.params,
     )
-
-
-def _first_line(error: BaseException) -> str:
-    # The client's messages hold the whole address of the server.
-    lines = masked(str(error)).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
-def may_answer_later(error: Exception) -> bool:
-    """Whether a server is merely away, slow or in trouble; one of a wrong name never answers."""
-    chain = _chain(error)
-    if any(isinstance(cause, socket.gaierror) for cause in chain):
-        return False
-    away = (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError)
-    return any(isinstance(cause, away) for cause in chain)
-
-
-def _reason(error: Exception) -> str:
-    """What is at the bottom of an error, in one line."""
-    chain = _chain(error)
-    return _first_line(chain[-1]) if may_answer_later(error) else _first_line(error)
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """The error, its cause, the cause of that, and so on."""
-    found = [error]
-    while (cause := found[-1].__cause__ or found[-1].__context__) is not None:
-        found.append(cause)
-    return found

@@ -16,11 +16,12 @@ import requests
 from mlflow.exceptions import MlflowException
 
 from orchestrator import vocabulary
+from orchestrator.answers import may_answer_later
 from orchestrator.cells import cell_key, describe
 from orchestrator.expansion import expand
 from orchestrator.home import Home
 from orchestrator.journal import CellDescription, Point
-from orchestrator.record import MOST_POINTS, Store, StoreError, StudyIds, may_answer_later
+from orchestrator.record import MOST_POINTS, Store, StoreError, StudyIds
 from orchestrator.study import StudySpec, TrialSpec
 from orchestrator.study_record import study_record
 

@@ -1,0 +1,36 @@
+"""What it means that a server did not answer: that it is away for now, or that it never will."""
+
+import socket
+
+import requests
+
+from orchestrator.home import masked
+
+
+def may_answer_later(error: Exception) -> bool:
+    """Whether a server is merely away, slow or in trouble; one of a wrong name never answers."""
+    chain = _chain(error)
+    if any(isinstance(cause, socket.gaierror) for cause in chain):
+        return False
+    away = (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError)
+    return any(isinstance(cause, away) for cause in chain)
+
+
+def reason(error: Exception) -> str:
+    """Why it did not answer: what is at the bottom of an error, in one line, without passwords."""
+    chain = _chain(error)
+    return first_line(chain[-1] if may_answer_later(error) else error)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error, without passwords: clients tell the whole address."""
+    lines = masked(str(error)).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error, its cause, the cause of that, and so on."""
+    found = [error]
+    while (cause := found[-1].__cause__ or found[-1].__context__) is not None:
+        found.append(cause)
+    return found
