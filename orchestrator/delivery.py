@@ -41,7 +41,7 @@ class Delivery:
         self.last_error: str | None = None
         self.has_delivered = False
         """Whether the store took all there was at least once."""
-        self.hold: StudyHold | None = None
+        self.holds: list[StudyHold] = []
         """Renewed with each pass."""
         self._seen: set[str] = set()
         self._ids: dict[str, StudyIds] = {}
@@ -54,7 +54,7 @@ class Delivery:
         self._thread.start()
 
     def close(self, *, within_s: float) -> bool:
-        """Delivers what is left and stops the thread.
+        """Delivers what is left and stops the thread, if it was started and still runs.
 
         Args:
             within_s: Seconds after which what could not be delivered stays in the journal.
@@ -64,7 +64,8 @@ class Delivery:
         """
         self._closing = True
         self._wake.set()
-        self._thread.join(within_s)
+        if self._thread.ident is not None:
+            self._thread.join(within_s)
         # A thread that still waits for an answer must not begin anything new.
         self._abandoned = True
         return not self._thread.is_alive() and not self.journal.undelivered()
@@ -79,8 +80,7 @@ class Delivery:
         with held(self.journal.path):
             started = time.perf_counter()
             errors = [*self._each(self.journal.unsent_studies(), self._deliver_study)]
-            holds = [self.hold] if self.hold is not None else []
-            errors += self._each(holds, StudyHold.renew)
+            errors += self._each(self.holds, StudyHold.renew)
             errors += self._each(self.journal.undelivered(), self._deliver_cell)
             self.busy_s += time.perf_counter() - started
         if errors:

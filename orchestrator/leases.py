@@ -43,16 +43,16 @@ class Leases:
     def __init__(self, journal: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.journal, self.clock = journal, clock
         self.name = f"process {os.getpid()} on {platform.node() or 'this machine'}"
-        self._holder = secrets.token_hex(8)
+        self.holder = secrets.token_hex(8)
         self._folder = journal.with_name(f"{journal.name}.holders")
         self._renewed_at = clock()
         self._folder.mkdir(parents=True, exist_ok=True)
         # Not inherited by the processes that this one starts, so that it is free when we are gone.
-        hidden = self._folder / f".{self._holder}"
+        hidden = self._folder / f".{self.holder}"
         self._lock = os.open(hidden, os.O_RDWR | os.O_CREAT, 0o644)
         _try_lock(self._lock)
         # Nobody may meet it unlocked, and take it for a dead one's.
-        hidden.rename(self._folder / self._holder)
+        hidden.rename(self._folder / self.holder)
         self._db = sqlite3.connect(
             journal, timeout=30, isolation_level=None, check_same_thread=False
         )
@@ -79,11 +79,11 @@ class Leases:
             row = self._db.execute(
                 "SELECT holder, until FROM leases WHERE what = ?", (what,)
             ).fetchone()
-            if row is not None and row[0] != self._holder and self._is_held(*row, now=now):
+            if row is not None and row[0] != self.holder and self._is_held(*row, now=now):
                 return False
             self._db.execute(
                 "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)",
-                (what, self._holder, self.name, now + LEASE_S),
+                (what, self.holder, self.name, now + LEASE_S),
             )
             return True
         finally:
@@ -94,7 +94,7 @@ class Leases:
     def is_ours(self, what: str) -> bool:
         """Whether this process has a lease."""
         row = self._db.execute("SELECT holder FROM leases WHERE what = ?", (what,)).fetchone()
-        return row is not None and row[0] == self._holder
+        return row is not None and row[0] == self.holder
 
     def holder_of(self, what: str) -> str | None:
         """Who has a lease, for people; None if nobody has."""
@@ -111,17 +111,17 @@ class Leases:
             return
         self._renewed_at = now
         query = "UPDATE leases SET until = ? WHERE holder = ?"
-        self._try(query, now + LEASE_S, self._holder)
+        self._try(query, now + LEASE_S, self.holder)
 
     def release(self, what: str) -> None:
         """Gives a lease back."""
-        self._try("DELETE FROM leases WHERE what = ? AND holder = ?", what, self._holder)
+        self._try("DELETE FROM leases WHERE what = ? AND holder = ?", what, self.holder)
 
     def close(self) -> None:
         """Gives all leases back."""
-        self._try("DELETE FROM leases WHERE holder = ?", self._holder)
+        self._try("DELETE FROM leases WHERE holder = ?", self.holder)
         self._db.close()
-        (self._folder / self._holder).unlink(missing_ok=True)
+        (self._folder / self.holder).unlink(missing_ok=True)
         os.close(self._lock)
 
     def _try(self, query: str, *arguments: object) -> None:
@@ -132,7 +132,7 @@ class Leases:
             log.warning("the leases in %s cannot be written: %s", self.journal, error)
 
     def _is_held(self, holder: str, until: float, *, now: float) -> bool:
-        return until > now and (holder == self._holder or self._lives(holder))
+        return until > now and (holder == self.holder or self._lives(holder))
 
     def _lives(self, holder: str) -> bool:
         """Whether a holder still has its lock file locked."""

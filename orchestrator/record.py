@@ -145,19 +145,19 @@ class Store:
             run_id = run.info.run_id
         return StudyIds(experiment_id, str(run_id))
 
-    def hold(self, study: StudyIds, home: str, text: str) -> None:
-        """Marks a study as being swept from a home."""
-        self.client.set_tag(study.run, vocabulary.HELD.format(home=home), text)
+    def hold(self, study: StudyIds, holder: str, text: str) -> None:
+        """Marks a study as being swept by somebody."""
+        self.client.set_tag(study.run, vocabulary.HELD.format(holder=holder), text)
 
-    def end_hold(self, study: StudyIds, home: str) -> None:
-        """Takes the mark of a home away, if it is there."""
-        key = vocabulary.HELD.format(home=home)
+    def end_hold(self, study: StudyIds, holder: str) -> None:
+        """Takes somebody's mark away, if it is there."""
+        key = vocabulary.HELD.format(holder=holder)
         if key in self.tags_of(study.run):
             self.client.delete_tag(study.run, key)
 
     def holds(self, study: StudyIds) -> dict[str, str]:
-        """The marks of a study, by home."""
-        prefix = vocabulary.HELD.format(home="")
+        """The marks of a study, by holder."""
+        prefix = vocabulary.HELD.format(holder="")
         tags = self.tags_of(study.run)
         return {key.removeprefix(prefix): tags[key] for key in tags if key.startswith(prefix)}
 

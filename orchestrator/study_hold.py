@@ -15,12 +15,14 @@ RENEW_S = 30.0
 class StudyHold:
     """A mark on the run of a study that says from which home it is being swept.
 
-    Each home has a mark of its own, so that of two which come at once at least one sees the other.
+    Each process has a mark of its own, so that of two which come at once at least one sees the
+    other. Those of one home keep apart by leases.
 
     Args:
         store: The store.
         ids: Of the study.
         home: Id of the home, the same after a restart.
+        holder: Id of this process.
         name: Who sweeps, for people.
         clock: Seconds since the epoch; the clocks of two machines may differ by some seconds.
     """
@@ -31,11 +33,13 @@ class StudyHold:
         ids: StudyIds,
         *,
         home: str,
+        holder: str,
         name: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store, self.ids, self.clock = store, ids, clock
         self.home, self.name = home, name
+        self.mark = f"{home}.{holder}"
         self._renewed_at = 0.0
 
     def take(self) -> None:
@@ -45,9 +49,13 @@ class StudyHold:
             InUseError: If it is being swept from another home.
         """
         self._mark()
-        for home, text in self.store.holds(self.ids).items():
+        for mark, text in self.store.holds(self.ids).items():
             held = json.loads(text)
-            if home == self.home or held["until"] < self.clock():
+            if held["until"] < self.clock():
+                # Left by a process that was killed.
+                self.store.end_hold(self.ids, mark)
+                continue
+            if mark.partition(".")[0] == self.home:
                 continue
             self.release()
             what = f"this study is being swept from another home, by {held['name']}"
@@ -61,9 +69,9 @@ class StudyHold:
 
     def release(self) -> None:
         """Takes the mark away."""
-        self.store.end_hold(self.ids, self.home)
+        self.store.end_hold(self.ids, self.mark)
 
     def _mark(self) -> None:
         self._renewed_at = self.clock()
         text = json.dumps({"name": self.name, "until": self._renewed_at + HOLD_S})
-        self.store.hold(self.ids, self.home, text)
+        self.store.hold(self.ids, self.mark, text)

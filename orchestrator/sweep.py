@@ -1,9 +1,10 @@
 """One execution of a study: what is recorded already, what is left, and its training."""
 
+import contextlib
 import json
 import logging
 import time
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -156,8 +157,11 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
     with told_if_full(home.root):
         store = Store(home)
         silence = store.silence()
-        with closing(Journal(home.journal)) as journal, closing(Leases(home.journal)) as leases:
+        with contextlib.ExitStack() as stack:
+            journal = stack.enter_context(contextlib.closing(Journal(home.journal)))
+            leases = stack.enter_context(contextlib.closing(Leases(home.journal)))
             delivery = Delivery(journal, store)
+            stack.callback(delivery.close, within_s=0)
             if silence is None:
                 _deliver_what_waits(delivery)
             delivery.last_error = silence
@@ -205,44 +209,52 @@ class _Sweep:
         self.record = study_record(study)
 
     def run(self, checksum: str | None) -> Outcome:
+        todo = self._plan()
+        if todo.num_todo:
+            self._prepare(todo, checksum)
+        with self._held() if todo.num_todo else contextlib.nullcontext():
+            self.journal.begin_study(self.record)
+            self._copy_missing()
+            return self._trained(todo) if todo.num_todo else self._nothing_left(todo)
+
+    def _plan(self) -> Plan:
         recorded = self.recorded
         refuse_other_values(self.study, recorded.variants)
         refuse_changed_labels(self.study, recorded.cells)
         if not self.study.is_searched:
             self.stems.tidy(expand(self.study), finished=recorded.finished)
         failed = [cell.trial for cell in recorded.cells if cell.state == vocabulary.FAILED]
-        todo = plan(
+        return plan(
             self.study,
             finished=recorded.finished,
             share=self.options.share,
             left=self.stems.found(),
             only=failed if self.options.only_failed else None,
         )
-        if todo.num_todo:
-            code, commit = code_fingerprint(), git_commit()
-            refuse_other_code(self.study, recorded.cells, code=code, commit=commit)
-            wanted = need(todo, is_embedded=self.home.database is not None)
-            self.disk = room(wanted, self.home, self.storage, force=self.options.force)
-            self.cell_tags = {
-                vocabulary.DATA_SHA256: checksum
-                or data_checksum(self.study, self.options.data_dir),
-                vocabulary.GIT_COMMIT: commit,
-                vocabulary.CODE: code,
-            }
-        if todo.num_todo and recorded.store is not None and self.home.database is None:
-            self._hold(recorded.store)
-        self.journal.begin_study(self.record)
-        self._copy_missing()
-        if not todo.num_todo:
-            self.watcher.planned(todo, slots=None)
-            if recorded.store is not None:
-                self._deliver_now()
-            return self._outcome(todo)
+
+    def _prepare(self, todo: Plan, checksum: str | None) -> None:
+        """What has to be known, and in order, before anything is trained."""
+        code, commit = code_fingerprint(), git_commit()
+        refuse_other_code(self.study, self.recorded.cells, code=code, commit=commit)
+        wanted = need(todo, is_embedded=self.home.database is not None)
+        self.disk = room(wanted, self.home, self.storage, force=self.options.force)
+        self.cell_tags = {
+            vocabulary.DATA_SHA256: checksum or data_checksum(self.study, self.options.data_dir),
+            vocabulary.GIT_COMMIT: commit,
+            vocabulary.CODE: code,
+        }
+
+    def _nothing_left(self, todo: Plan) -> Outcome:
+        self.watcher.planned(todo, slots=None)
+        if self.recorded.store is not None:
+            self._deliver_now()
+        return self._outcome(todo)
+
+    def _trained(self, todo: Plan) -> Outcome:
         listener = self._train(todo)
         listener.interrupt()
         self.watcher.stopped()
         if listener.refused is not None:
-            self.delivery.close(within_s=0)
             raise listener.refused
         # A trial may stand in two places of one study, or was trained by another sweep.
         self._copy_missing()
@@ -251,7 +263,6 @@ class _Sweep:
         self.record = replace(self.record, state=state)
         self.journal.begin_study(self.record)
         self.delivery.close(within_s=DRAIN_S if self.delivery.has_delivered else SILENT_S)
-        self._let_go()
         return replace(
             self._outcome(todo),
             failures=tuple(listener.failures),
@@ -261,18 +272,28 @@ class _Sweep:
             track_s=listener.journal_s + self.delivery.busy_s,
         )
 
-    def _hold(self, store: Store) -> None:
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
         """Sees to it that no other home sweeps this study on the same server."""
-        ids = store.open_study(self.record)
-        name = f"{self.leases.name}, {self.home.root}"
-        hold = StudyHold(store, ids, home=self.journal.home, name=name)
+        store = self.recorded.store
+        if store is None or self.home.database is not None:
+            yield
+            return
+        hold = StudyHold(
+            store,
+            store.open_study(self.record),
+            home=self.journal.home,
+            holder=self.leases.holder,
+            name=f"{self.leases.name}, {self.home.root}",
+        )
         hold.take()
-        self.delivery.hold = hold
-
-    def _let_go(self) -> None:
-        if self.delivery.hold is not None:
+        self.delivery.holds.append(hold)
+        try:
+            yield
+        finally:
+            self.delivery.holds.remove(hold)
             try:
-                self.delivery.hold.release()
+                hold.release()
             # It ends by itself a little later.
             except Exception as error:
                 log.warning("the study is still marked as being swept: %s", masked(str(error)))

@@ -97,13 +97,7 @@ def launch(
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"sweep-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-    space: dict[str, Any] = {}
-    algorithm: SearchAlgorithm | TuneSearcher
-    if isinstance(cells, Search):
-        space, algorithm = search_parts(cells)
-        num_samples = cells.num_samples
-    else:
-        algorithm, num_samples = ReadyCells(cells), len(cells)
+    space, algorithm, num_samples = _drawn(cells)
     stop = StopRequest()
     tuner = tune.Tuner(
         tune.with_resources(
@@ -133,6 +127,15 @@ def launch(
     if not verbose:
         shutil.rmtree(folder / name, ignore_errors=True)
     return not stop.is_made
+
+
+def _drawn(
+    cells: Beginnings | Search,
+) -> tuple[dict[str, Any], SearchAlgorithm | TuneSearcher, int]:
+    """What Tune draws from, what draws, and how often."""
+    if isinstance(cells, Search):
+        return *search_parts(cells), cells.num_samples
+    return {}, ReadyCells(cells), len(cells)
 
 
 def _trainable(config: dict[str, Any], *, work: Work) -> None:
