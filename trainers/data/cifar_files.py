@@ -1,20 +1,21 @@
 """The files of CIFAR-10 and CIFAR-100 as they were published for Python, read by torchvision."""
 
 import logging
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from trainers.data.partition import SplitChoice, cut
-from trainers.data.splits import Normalisation, Split, Splits
+from trainers.data.partition import SPLIT_SEED, SplitChoice, cut
+from trainers.data.splits import Normalisation, Source, Split, Splits
 from trainers.errors import Fault, MissingDataError, SpecError
 
 log = logging.getLogger(__name__)
 
-NUM_TRAIN = 50_000
+NUM_TRAIN, NUM_VALIDATION = 50_000, 5_000
+DRAWN = SplitChoice(seed=SPLIT_SEED)
+Channels = tuple[float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,45 +40,63 @@ class CifarFiles:
         return tuple(Path(self.folder, name) for name in self.names)
 
 
-def load_files(
-    files: CifarFiles,
-    data_dir: Path,
-    *,
-    test: bool,
-    validation: int,
-    split: SplitChoice,
-    mean: Sequence[float],
-    std: Sequence[float],
-) -> Splits:
-    """The images as bytes, with the mean and standard deviation of each channel.
+def cifar_source(files: CifarFiles, *, mean: Channels, std: Channels, num_classes: int) -> Source:
+    """The facts of one of the two sets, and the function that loads it.
 
     Args:
         files: Which set.
-        data_dir: Folder that holds, or shall hold, the folder of its files.
-        test: Read the test file too; else it need not be there.
-        validation: How many of the 50,000 training images validate instead of training.
-        split: Which of them; the places in a file are those of the set's own order.
-        mean: Of each channel, of values from 0 to 1.
-        std: Standard deviation of each channel.
-
-    Raises:
-        MissingDataError: If the files are neither there nor to be downloaded, or are damaged.
-        SpecError: If `validation` leaves nothing to train on, a deviation is not positive, or a
-            split file does not fit.
+        mean: Of each channel over the training images, of values from 0 to 1.
+        std: Their standard deviation.
+        num_classes: How many labels there are.
     """
-    if not 0 < validation < NUM_TRAIN:
-        what = f"must be between 1 and {NUM_TRAIN - 1}, got {validation}"
-        raise SpecError(Fault("validation", what))
-    if min(std) <= 0:
-        raise SpecError(Fault("std", f"must be above 0, got {list(std)}"))
-    needed = files.paths if test else files.paths[:-1]
-    normalisation = Normalisation.of(mean, std)
-    whole = _read(files, data_dir, needed, normalisation, train=True)
-    training, validating = cut(whole, validation=validation, choice=split, data_dir=data_dir)
-    return Splits(
-        train=training,
-        validation=validating,
-        test=_read(files, data_dir, needed, normalisation, train=False) if test else None,
+    usual_mean, usual_std = mean, std
+
+    def load(
+        data_dir: Path,
+        test: bool = True,
+        *,
+        validation: int = NUM_VALIDATION,
+        split: SplitChoice = DRAWN,
+        mean: Channels = usual_mean,
+        std: Channels = usual_std,
+    ) -> Splits:
+        """The images as bytes, with the mean and standard deviation of each channel.
+
+        Args:
+            data_dir: Folder that holds, or shall hold, the folder of its files.
+            test: Read the test file too; else it need not be there.
+            validation: How many of the 50,000 training images validate instead of training.
+            split: Which of them; the places in a file are those of the set's own order.
+            mean: Of each channel, of values from 0 to 1.
+            std: Standard deviation of each channel.
+
+        Raises:
+            MissingDataError: If the files are neither there nor to be downloaded, or are damaged.
+            SpecError: If `validation` leaves nothing to train on, a deviation is not positive, or
+                a split file does not fit.
+        """
+        if not 0 < validation < NUM_TRAIN:
+            what = f"must be between 1 and {NUM_TRAIN - 1}, got {validation}"
+            raise SpecError(Fault("validation", what))
+        if min(std) <= 0:
+            raise SpecError(Fault("std", f"must be above 0, got {list(std)}"))
+        needed = files.paths if test else files.paths[:-1]
+        normalisation = Normalisation.of(mean, std)
+        whole = _read(files, data_dir, needed, normalisation, train=True)
+        training, validating = cut(whole, validation=validation, choice=split, data_dir=data_dir)
+        return Splits(
+            train=training,
+            validation=validating,
+            test=_read(files, data_dir, needed, normalisation, train=False) if test else None,
+        )
+
+    return Source(
+        load=load,
+        shape=(3, 32, 32),
+        num_classes=num_classes,
+        num_train=NUM_TRAIN,
+        num_validation=NUM_VALIDATION,
+        files=files.paths,
     )
 
 

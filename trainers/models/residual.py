@@ -1,7 +1,7 @@
 """Residual blocks, and the network that is made of stages of them."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,6 +12,7 @@ from trainers.models.relu import relu_before
 
 Ordering = Literal["v1", "v2", "v2_twice"]
 Shortcut = Literal["pad", "conv"]
+Stride = TypeVar("Stride")
 
 
 class BasicBlock(nn.Module):
@@ -237,6 +238,13 @@ def _projection(num_in: int, num_out: int, *, stride: int, affine: bool) -> nn.S
     )
 
 
+def _begins_with(
+    num_in: int, stride: Stride, num_out: int, num_blocks: int
+) -> list[tuple[int, Stride | int]]:
+    """Input channels and stride of each block: only the first may change channels and size."""
+    return [(num_in, stride)] + [(num_out, 1)] * (num_blocks - 1)
+
+
 def basic_stage(
     num_in: int,
     num_out: int,
@@ -248,14 +256,12 @@ def basic_stage(
     affine: bool = True,
 ) -> nn.Sequential:
     """Blocks of two convolutions, of which the first changes channels and size."""
-    widths = [num_in] + [num_out] * (num_blocks - 1)
-    strides = [stride] + [1] * (num_blocks - 1)
     return nn.Sequential(
         *(
             BasicBlock(
                 width, num_out, stride=step, shortcut=shortcut, ordering=ordering, affine=affine
             )
-            for width, step in zip(widths, strides, strict=True)
+            for width, step in _begins_with(num_in, stride, num_out, num_blocks)
         )
     )
 
@@ -271,14 +277,12 @@ def bottleneck_stage(
     affine: bool = True,
 ) -> nn.Sequential:
     """Blocks of three convolutions, of which the first changes channels and size."""
-    widths = [num_in] + [num_out] * (num_blocks - 1)
-    strides = [stride] + [1] * (num_blocks - 1)
     return nn.Sequential(
         *(
             Bottleneck(
                 width, num_out, inside=inside, stride=step, ordering=ordering, affine=affine
             )
-            for width, step in zip(widths, strides, strict=True)
+            for width, step in _begins_with(num_in, stride, num_out, num_blocks)
         )
     )
 

@@ -11,7 +11,7 @@ import torch
 from torchvision import transforms
 from torchvision.datasets import CIFAR10
 
-from trainers.data.cifar10 import CIFAR10_SOURCE, FILES, FOLDER, MEAN, STD, load_cifar10
+from trainers.data.cifar10 import CIFAR10_FILES, CIFAR10_SOURCE, MEAN, STD
 from trainers.data.partition import SplitChoice
 from trainers.errors import MissingDataError, SpecError
 
@@ -22,7 +22,7 @@ NUM = 6
 @pytest.fixture
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Six files of a few random images; the download finds no network."""
-    folder = tmp_path / FOLDER
+    folder = tmp_path / CIFAR10_FILES.folder
     folder.mkdir()
     source = torch.Generator().manual_seed(0)
 
@@ -50,7 +50,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_images_are_the_bits_of_totensor_and_normalize(data_dir: Path) -> None:
-    splits = load_cifar10(data_dir, validation=10)
+    splits = CIFAR10_SOURCE.load(data_dir, validation=10)
     chain = transforms.Compose([transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
     raw = CIFAR10(str(data_dir), train=True, transform=chain)
     assert splits.test is not None
@@ -72,42 +72,42 @@ def test_a_file_decides_by_places_in_the_sets_own_order(data_dir: Path) -> None:
     order = torch.randperm(30, generator=torch.Generator().manual_seed(1)).tolist()
     content = {"train": order[5:], "validation": order[:5]}
     (data_dir / "mine.json").write_text(json.dumps(content))
-    splits = load_cifar10(data_dir, validation=5, split=SplitChoice(file="mine.json"))
+    splits = CIFAR10_SOURCE.load(data_dir, validation=5, split=SplitChoice(file="mine.json"))
     raw = CIFAR10(str(data_dir), train=True)
     assert splits.validation.labels.tolist() == [raw.targets[place] for place in order[:5]]
     assert splits.train.labels.tolist() == [raw.targets[place] for place in order[5:]]
 
 
 def test_the_default_split_is_drawn_from_a_fixed_seed(data_dir: Path) -> None:
-    default = load_cifar10(data_dir, validation=10)
-    fixed = load_cifar10(data_dir, validation=10, split=SplitChoice(seed=316))
-    other = load_cifar10(data_dir, validation=10, split=SplitChoice(seed=1))
+    default = CIFAR10_SOURCE.load(data_dir, validation=10)
+    fixed = CIFAR10_SOURCE.load(data_dir, validation=10, split=SplitChoice(seed=316))
+    other = CIFAR10_SOURCE.load(data_dir, validation=10, split=SplitChoice(seed=1))
     assert default.checksum() == fixed.checksum() != other.checksum()
 
 
 @pytest.mark.parametrize("is_there", [False, True])
 def test_without_the_test_part_its_file_is_not_read(is_there: bool, data_dir: Path) -> None:
-    path = data_dir / FOLDER / "test_batch"
+    path = data_dir / CIFAR10_FILES.folder / "test_batch"
     path.unlink()
     if is_there:
         path.write_bytes(b"poison")
-    splits = load_cifar10(data_dir, False, validation=10)
+    splits = CIFAR10_SOURCE.load(data_dir, False, validation=10)
     assert splits.test is None
     assert len(splits.train) == 20
     with pytest.raises(MissingDataError, match="CIFAR-10"):
-        load_cifar10(data_dir, validation=10)
+        CIFAR10_SOURCE.load(data_dir, validation=10)
 
 
-@pytest.mark.parametrize("file", FILES, ids=str)
+@pytest.mark.parametrize("file", CIFAR10_FILES.paths, ids=str)
 def test_a_missing_file_names_the_folder_and_the_alternative(file: Path, data_dir: Path) -> None:
     (data_dir / file).unlink()
     with pytest.raises(MissingDataError, match="not there, and could not be downloaded") as raised:
-        load_cifar10(data_dir, validation=10)
+        CIFAR10_SOURCE.load(data_dir, validation=10)
     for said in (str(data_dir), "BNN_DATA_DIR", "image_folder", "Error downloading"):
         assert said in str(raised.value)
 
 
-@pytest.mark.parametrize("file", FILES, ids=str)
+@pytest.mark.parametrize("file", CIFAR10_FILES.paths, ids=str)
 def test_a_file_with_another_checksum_is_never_unpickled(
     file: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,19 +120,19 @@ def test_a_file_with_another_checksum_is_never_unpickled(
 
     monkeypatch.setattr("torchvision.datasets.cifar.pickle.load", load)
     with pytest.raises(MissingDataError, match="CIFAR-10 cannot be read"):
-        load_cifar10(data_dir, validation=10)
+        CIFAR10_SOURCE.load(data_dir, validation=10)
 
 
 def test_a_failed_download_leaves_no_empty_folder(data_dir: Path) -> None:
     with pytest.raises(MissingDataError, match="could not be downloaded"):
-        load_cifar10(data_dir / "nothing")
+        CIFAR10_SOURCE.load(data_dir / "nothing")
     assert not (data_dir / "nothing").exists()
 
 
 @pytest.mark.parametrize("validation", [0, 50_000])
 def test_a_split_that_leaves_nothing_is_refused(validation: int, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="validation: must be between 1 and 49999"):
-        load_cifar10(tmp_path, validation=validation)
+        CIFAR10_SOURCE.load(tmp_path, validation=validation)
 
 
 def test_facts_are_the_published_sizes() -> None:

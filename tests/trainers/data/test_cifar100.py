@@ -9,7 +9,7 @@ import torch
 from torchvision import transforms
 from torchvision.datasets import CIFAR100
 
-from trainers.data.cifar100 import CIFAR100_FILES, CIFAR100_SOURCE, MEAN, STD, load_cifar100
+from trainers.data.cifar100 import CIFAR100_FILES, CIFAR100_SOURCE, MEAN, STD
 from trainers.errors import MissingDataError, SpecError
 
 NUM = {"train": 30, "test": 8}
@@ -44,7 +44,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_images_are_the_bits_of_totensor_and_normalize_with_fine_labels(data_dir: Path) -> None:
-    splits = load_cifar100(data_dir, validation=10)
+    splits = CIFAR100_SOURCE.load(data_dir, validation=10)
     chain = transforms.Compose([transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
     raw = CIFAR100(str(data_dir), train=True, transform=chain)
     assert splits.test is not None
@@ -59,36 +59,25 @@ def test_images_are_the_bits_of_totensor_and_normalize_with_fine_labels(data_dir
 
 
 def test_another_mean_and_deviation_can_be_asked_for(data_dir: Path) -> None:
-    splits = load_cifar100(data_dir, validation=10, mean=(0.0, 0.5, 1.0), std=(1.0, 0.5, 0.25))
+    splits = CIFAR100_SOURCE.load(
+        data_dir, validation=10, mean=(0.0, 0.5, 1.0), std=(1.0, 0.5, 0.25)
+    )
     normalisation = splits.train.normalisation
     assert normalisation is not None
     assert normalisation.mean.flatten().tolist() == [0.0, 0.5, 1.0]
     assert normalisation.std.flatten().tolist() == [1.0, 0.5, 0.25]
     with pytest.raises(SpecError, match="std: must be above 0"):
-        load_cifar100(data_dir, validation=10, std=(1.0, 0.0, 1.0))
+        CIFAR100_SOURCE.load(data_dir, validation=10, std=(1.0, 0.0, 1.0))
 
 
 def test_without_the_test_part_its_file_is_not_read(data_dir: Path) -> None:
     (data_dir / CIFAR100_FILES.folder / "test").unlink()
-    splits = load_cifar100(data_dir, False, validation=10)
+    splits = CIFAR100_SOURCE.load(data_dir, False, validation=10)
     assert splits.test is None
     with pytest.raises(MissingDataError, match="CIFAR-100 is not there") as raised:
-        load_cifar100(data_dir, validation=10)
+        CIFAR100_SOURCE.load(data_dir, validation=10)
     for said in (str(data_dir), "cifar-100-python/", "meta, train, test", "Error downloading"):
         assert said in str(raised.value)
-
-
-def test_a_file_with_another_checksum_is_never_unpickled(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (data_dir / CIFAR100_FILES.folder / "train").write_bytes(pickle.dumps({"data": []}))
-
-    def load(*arguments: object, **options: object) -> object:
-        raise AssertionError("a pickle was opened")
-
-    monkeypatch.setattr("torchvision.datasets.cifar.pickle.load", load)
-    with pytest.raises(MissingDataError, match="CIFAR-100 cannot be read"):
-        load_cifar100(data_dir, validation=10)
 
 
 def test_facts_are_the_published_sizes() -> None:
