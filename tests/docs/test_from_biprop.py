@@ -33,9 +33,10 @@ def test_every_file_stands_there_once() -> None:
     files = [file for file, _, _ in LINES]
     assert len(files) == len(set(files))
     folders = [file.split("/")[0] for file in files]
-    assert folders.count("smallscale_baselines") >= 27
-    assert folders.count("largescale") >= 47
-    assert folders.count("smallscale") >= 54
+    # 170 published files, of which five name a kind of layer that nobody defines.
+    assert len(files) == 165
+    assert folders.count("largescale") == 59
+    assert sum("/fc/" in file for file in files) == 2
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def _check_optimizer(train: TrainSpec, file: str, name: str, words: set[str]) ->
         assert train.loss.options["label_smoothing"] == 0.1
     elif "baselines" in file:
         by_adam = "adam" in words
-        wide = "densewide" in file or name.startswith("fc")
+        wide = ("densewide" in file and "wide_sgd" not in name) or name.startswith("fc")
         rate = 2e-4 if "conv2" in name else 1.2e-3 if name.startswith("fc") else 3e-4
         expected = ("adam", rate, 60) if by_adam else ("sgd", 0.1 if wide else 0.01, 128)
     elif "/resnet18/" in file:
