@@ -12,9 +12,9 @@ def cells_table(runs: StudyRuns) -> pd.DataFrame:
 
     The columns that the published code writes come first and under its names. Its validation part
     is its test set, ours is not: `Val` is validation here, and the test set has columns of its
-    own. Accuracies are percentages; that of the best epoch is chosen by validation. Where the
-    published code has the share that is kept, it says `Prune Rate`. The five best classes are not
-    measured here, so their columns are left out.
+    own. Accuracies are percentages. `Best` is one epoch for all columns, chosen by validation; the
+    published code takes the highest value of each. Where it has the share that is kept, it says
+    `Prune Rate`.
 
     Args:
         runs: A study as recorded.
@@ -42,7 +42,11 @@ def _row(runs: StudyRuns, cell: CellRun) -> dict[str, str]:
         "Date Finished": time.strftime("%m-%d-%y_%H:%M:%S", time.gmtime(cell.ended_ms / 1000)),
         "Base Config": runs.study,
         "Current Val Top 1": percent("last/validation_accuracy"),
+        "Current Val Top 5": percent("last/validation_top5_accuracy"),
         "Best Val Top 1": percent("selected/validation_accuracy"),
+        "Best Val Top 5": percent("selected/validation_top5_accuracy"),
+        "Best Train Top 1": percent("selected/train_accuracy"),
+        "Best Train Top 5": percent("selected/train_top5_accuracy"),
         "Name": cell.name,
         "Seed": params.get("seed", ""),
         "Prune Rate": params.get("weights.keep", ""),
@@ -56,9 +60,12 @@ def _row(runs: StudyRuns, cell: CellRun) -> dict[str, str]:
     }
     ours = {
         "Best Epoch": f"{metrics['selected/epoch']:.0f}" if "selected/epoch" in metrics else "",
-        "Current Train Top 1": percent("train/accuracy"),
+        "Current Train Top 1": percent("last/train_accuracy"),
+        "Current Train Top 5": percent("last/train_top5_accuracy"),
         "Best Test Top 1": percent("selected/test_accuracy"),
+        "Best Test Top 5": percent("selected/test_top5_accuracy"),
         "Current Test Top 1": percent("last/test_accuracy"),
+        "Current Test Top 5": percent("last/test_top5_accuracy"),
         "Best On Test Top 1": percent("best_on_test/test_accuracy"),
         "Variant": runs.title,
         "Weights SHA-256": cell.weights_sha256,

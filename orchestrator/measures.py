@@ -28,7 +28,9 @@ def curve_points(metrics: EpochMetrics) -> Points:
         if scores is None:
             continue
         for name in vocabulary.SPLIT_METRICS:
-            values[f"{split}/{name}"] = getattr(scores, name)
+            value = getattr(scores, name)
+            if value is not None:
+                values[f"{split}/{name}"] = value
     for layer, statistics in metrics.latent.items():
         of_layer = {
             "binary": float(layer in metrics.binary),
@@ -50,15 +52,12 @@ def summary_points(epochs: Sequence[EpochMetrics], *, final_from: int) -> Points
         which[vocabulary.BEST_ON_TEST] = best_on_test(epochs)
     values: dict[str, float] = {}
     for prefix, metrics in which.items():
-        values |= {
-            f"{prefix}/epoch": float(metrics.epoch),
-            f"{prefix}/train_loss": metrics.train.loss,
-            f"{prefix}/validation_error": metrics.validation.error,
-            f"{prefix}/validation_accuracy": metrics.validation.accuracy,
-        }
-        if metrics.test is not None:
-            values[f"{prefix}/test_error"] = metrics.test.error
-            values[f"{prefix}/test_accuracy"] = metrics.test.accuracy
+        curves = {**curve_points(metrics).values, "epoch": float(metrics.epoch)}
+        # selected/test_error is the epoch's test/error.
+        for name in (name for name in vocabulary.SUMMARIES if name.startswith(f"{prefix}/")):
+            curve = name.removeprefix(f"{prefix}/").replace("_", "/", 1)
+            if curve in curves:
+                values[name] = curves[curve]
     return Points(epochs[-1].epoch, epochs[-1].time_ms, values)
 
 

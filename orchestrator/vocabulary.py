@@ -6,7 +6,7 @@ nats an image.
 """
 
 SPLITS = ("train", "validation", "test")
-SPLIT_METRICS = ("loss", "accuracy", "error")
+SPLIT_METRICS = ("loss", "accuracy", "error", "top5_accuracy")  # the last of six classes or more
 CURVES = (
     *(f"{split}/{metric}" for split in SPLITS for metric in SPLIT_METRICS),
     "lr",  # learning rate used in the epoch
@@ -28,10 +28,14 @@ SUMMARIES = tuple(
     for value in (
         "epoch",
         "train_loss",
+        "train_accuracy",
+        "train_top5_accuracy",
         "validation_error",
         "validation_accuracy",
+        "validation_top5_accuracy",
         "test_error",
         "test_accuracy",
+        "test_top5_accuracy",
     )
 )
 METRICS = (*SUMMARIES, *CURVES)

@@ -7,16 +7,20 @@ from dashboards.cells_table import cells_csv, cells_table
 from dashboards.runs import CellRun, StudyRuns
 
 PUBLISHED = [
-    "Date Finished", "Base Config", "Current Val Top 1", "Best Val Top 1", "Name", "Seed",
-    "Prune Rate", "Learning Rate", "Epochs", "Weight Decay", "Learn BN", "Tune BN", "Bias Only",
-    "Run Directory",
+    "Date Finished", "Base Config", "Current Val Top 1", "Current Val Top 5", "Best Val Top 1",
+    "Best Val Top 5", "Best Train Top 1", "Best Train Top 5", "Name", "Seed", "Prune Rate",
+    "Learning Rate", "Epochs", "Weight Decay", "Learn BN", "Tune BN", "Bias Only", "Run Directory",
 ]  # fmt: skip
 
 
 def _cell(run_id: str, ended_ms: int, **params: str) -> CellRun:
     metrics = {
         "last/validation_accuracy": 0.9,
+        "last/validation_top5_accuracy": 0.99,
         "selected/validation_accuracy": 0.9125,
+        "selected/validation_top5_accuracy": 0.985,
+        "selected/train_accuracy": 0.95,
+        "selected/train_top5_accuracy": 0.999,
         "selected/test_accuracy": 0.89,
         "selected/epoch": 7.0,
     }
@@ -53,6 +57,8 @@ def test_each_cell_is_a_row_with_the_published_columns_first(runs: StudyRuns) ->
     assert row["Date Finished"] == "01-02-70_00:00:00"
     assert (row["Base Config"], row["Variant"]) == ("tickets", "tickets · 0.1 of the epochs")
     assert (row["Current Val Top 1"], row["Best Val Top 1"]) == ("90.00", "91.25")
+    assert (row["Current Val Top 5"], row["Best Val Top 5"]) == ("99.00", "98.50")
+    assert (row["Best Train Top 1"], row["Best Train Top 5"]) == ("95.00", "99.90")
     assert (row["Prune Rate"], row["Seed"], row["Learning Rate"]) == ("0.5", "3", "0.1")
     assert (row["Learn BN"], row["Tune BN"], row["Bias Only"]) == ("False", "False", "True")
     assert (row["Best Epoch"], row["Best Test Top 1"]) == ("7", "89.00")

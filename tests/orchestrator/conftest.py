@@ -152,9 +152,9 @@ def make_metrics() -> Callable[..., EpochMetrics]:
             epoch=epoch,
             lr=0.25,
             binary=binary,
-            train=Scores(loss=1.5, accuracy=0.25),
-            validation=Scores(loss=1.25, accuracy=1 - validation),
-            test=Scores(loss=1.125, accuracy=1 - test),
+            train=Scores(loss=1.5, accuracy=0.25, top5_accuracy=0.5),
+            validation=Scores(loss=1.25, accuracy=1 - validation, top5_accuracy=0.9375),
+            test=Scores(loss=1.125, accuracy=1 - test, top5_accuracy=0.96875),
             latent={
                 "fc1": LatentStatistics(signs_flipped=0.125, near_zero=0.0625),
                 "fc2": LatentStatistics(signs_flipped=0.5, near_zero=0.75),

@@ -30,12 +30,15 @@ def test_an_epoch_is_a_point_of_every_curve(make_metrics: MakeMetrics) -> None:
         "train/loss": 1.5,
         "train/accuracy": 0.25,
         "train/error": 0.75,
+        "train/top5_accuracy": 0.5,
         "validation/loss": 1.25,
         "validation/accuracy": 0.75,
         "validation/error": 0.25,
+        "validation/top5_accuracy": 0.9375,
         "test/loss": 1.125,
         "test/accuracy": 0.875,
         "test/error": 0.125,
+        "test/top5_accuracy": 0.96875,
         "lr": 0.25,
         "binary/layers": 1.0,
         "epoch_s": 0.75,
@@ -68,6 +71,8 @@ def test_each_summary_tells_of_its_own_epoch(epochs: list[EpochMetrics]) -> None
     assert values["selected/epoch"] == 3
     assert values["selected/validation_error"] == pytest.approx(0.3)
     assert values["selected/validation_accuracy"] == pytest.approx(0.7)
+    assert values["selected/validation_top5_accuracy"] == 0.9375
+    assert values["selected/train_accuracy"] == 0.25
     assert values["selected/test_error"] == pytest.approx(0.4)
     assert values["selected/test_accuracy"] == pytest.approx(0.6)
     assert values["last/epoch"] == 4
@@ -120,3 +125,11 @@ def test_without_the_test_part_its_metrics_are_absent(epochs: list[EpochMetrics]
     assert set(vocabulary.CURVES) <= set(curves) | set(vocabulary.TEST_METRICS)
     assert summary["selected/validation_error"] == pytest.approx(0.3)
     assert objective(untested, final_from=2) == pytest.approx(0.3)
+
+
+def test_what_was_not_measured_is_no_point(make_metrics: MakeMetrics) -> None:
+    few = make_metrics(0)
+    few = replace(few, validation=replace(few.validation, top5_accuracy=None))
+    assert "validation/top5_accuracy" not in curve_points(few).values
+    assert "train/top5_accuracy" in curve_points(few).values
+    assert "selected/validation_top5_accuracy" not in summary_points([few], final_from=0).values

@@ -8,6 +8,7 @@ from torch.nn.utils import parametrize
 
 from trainers.data.batches import ordered_batches
 from trainers.data.splits import Split
+from trainers.engine.hits import Hits
 from trainers.engine.result import Scores
 from trainers.losses import Loss
 
@@ -35,7 +36,7 @@ def evaluate(
     training = model.training
     model.eval()
     total = torch.zeros((), device=split.labels.device, dtype=torch.float64)
-    correct = torch.zeros((), device=split.labels.device, dtype=torch.int64)
+    hits = Hits()
     try:
         # Each binary weight is computed once for all batches.
         with parametrize.cached():
@@ -43,7 +44,7 @@ def evaluate(
                 with autocast:
                     logits = model(batch.images)
                     total += loss(logits, batch.labels) * len(batch)
-                correct += (logits.argmax(1) == batch.labels).sum()
+                hits.add(logits, batch.labels)
     finally:
         model.train(training)
-    return Scores(loss=total.item() / len(split), accuracy=correct.item() / len(split))
+    return hits.scores(loss=total.item() / len(split))

@@ -18,6 +18,7 @@ from trainers.data.splits import Split, Splits
 from trainers.engine.callbacks import Callback
 from trainers.engine.evaluate import evaluate
 from trainers.engine.freezing import Freezing
+from trainers.engine.hits import Hits
 from trainers.engine.latent import (
     bounded,
     clamp_latent,
@@ -179,8 +180,8 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
     bounds, parameters = bounded(model), list(model.parameters())
     num_batches = math.ceil(len(train) / task.batch_size)
     losses: list[Tensor] = []
-    predicted: list[Tensor] = []
-    labels: list[Tensor] = []
+    sizes: list[int] = []
+    hits = Hits()
     model.train()
     order = generator(task.seed, "order", epoch)
     changes = task.augment.drawn(len(train), generator(task.seed, "augment", epoch))
@@ -212,12 +213,11 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
             clamp_latent(bounds)
         # Kept as they are; adding them up at once spares six small operations a batch.
         losses.append(loss.detach())
-        predicted.append(logits.detach()[: len(batch)].argmax(1))
-        labels.append(batch.labels)
-    weights = torch.tensor([len(part) for part in labels], dtype=torch.float64)
+        sizes.append(len(batch))
+        hits.add(logits.detach()[: len(batch)], batch.labels)
+    weights = torch.tensor(sizes, dtype=torch.float64)
     # The only wait for the device in an epoch, apart from the two evaluations.
     mean = (torch.stack(losses).to("cpu", torch.float64) @ weights).item() / len(train)
     if not math.isfinite(mean):
         raise BadLossError(f"the training loss of epoch {epoch} is {mean}; a lower lr may help")
-    correct = torch.cat(predicted) == torch.cat(labels)
-    return Scores(loss=mean, accuracy=correct.sum().item() / len(train))
+    return hits.scores(loss=mean)

@@ -12,10 +12,18 @@ from trainers.errors import SpecError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scores:
-    """Mean loss (nats an image) and accuracy (fraction in [0, 1]) over one split."""
+    """What a network scores over one split.
+
+    Args:
+        loss: Mean, in nats an image.
+        accuracy: Share of images whose class has the highest score, in [0, 1].
+        top5_accuracy: Share of those whose class is among the five highest; None: there are five
+            classes or fewer, or an earlier version measured them, which did not.
+    """
 
     loss: float
     accuracy: float
+    top5_accuracy: float | None = None
 
     @property
     def error(self) -> float:
