@@ -11,9 +11,9 @@ INSTALLED := $(VENV)/.installed
 demo: $(INSTALLED)
 	$(BIN)/bnn-orchestrate sweep digits-orders
 
-# Two files of tests at a time: most of them wait for processes to start.
+# Three files of tests at a time: most of them wait for processes to start.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

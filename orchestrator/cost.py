@@ -22,14 +22,16 @@ def rough_seconds(trials: Iterable[TrialSpec], *, num_cores: int) -> float:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 40 s, 12 min, 3.5 h, 4 d."""
+    """Seconds as people say them: 40 s, 12 min, 3.5 h, 4 d, 10 years."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"
     if seconds < 48 * 3600:
         return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.0f} d"
+    if seconds < 3 * 365 * 86400:
+        return f"{seconds / 86400:.0f} d"
+    return f"{seconds / (365 * 86400):.0f} years"
 
 
 def _trial_seconds(trial: TrialSpec) -> float:

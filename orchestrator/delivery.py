@@ -40,7 +40,7 @@ class Delivery:
         self.busy_s = 0.0
         self.last_error: str | None = None
         self.has_delivered = False
-        """Whether the store took all there was at least once."""
+        """Whether the store took anything, or there was nothing."""
         self.holds: list[StudyHold] = []
         """Renewed with each pass."""
         self._seen: set[str] = set()
@@ -92,6 +92,7 @@ class Delivery:
         for item in items:
             try:
                 deliver(item)
+                self.has_delivered = True
             # One that cannot be delivered must not keep the others from it, unless all fail alike.
             except Exception as error:
                 errors.append(error)

@@ -67,3 +67,40 @@ def test_training_goes_on_through_outages_and_everything_arrives_once_in_order(
     for steps in batches.values():
         # The summary of a cell, which is the last to come, stands at the epoch it tells of.
         assert steps[:-1] == sorted(steps[:-1]), steps
+
+
+@pytest.mark.parametrize("comes", [False, True], ids=["never-comes", "comes-later"])
+def test_a_server_that_refuses_at_the_start_keeps_nobody_from_training(
+    comes: bool,
+    user: Any,
+    troubled: str,
+    calm_cells: list[records.Cell],
+    tmp_path: Path,
+    ledger: Ledger,
+) -> None:
+    if comes and not FULL:
+        pytest.skip("as any outage: only with BNN_FAULTS=full")
+    server = Server(tmp_path / "server")
+    where = ("--tracking-uri", server.address)
+    try:
+        process = user.starts("sweep", user.writes(troubled), *where)
+        wait_until(lambda: records.journal_rows(user.home) > 0, what="the sweep trains")
+        if comes:
+            server.start()
+        out, _ = process.communicate(timeout=600)
+        assert process.returncode == 0, out
+        assert "MLflow    does not answer:" in out
+        if not comes:
+            assert "results wait in" in out
+            refused = user.runs("sync", *where)
+            assert refused.code == 1
+            assert "points still wait in" in refused.err
+            server.start()
+            delivered = user.runs("sync", *where)
+            assert delivered.code == 0, delivered.err
+        verdict = records.compare(records.read_cells(server.database), calm_cells)
+    finally:
+        server.stop()
+    what = "comes later" if comes else "never comes, then sync"
+    ledger.note(f"tracking server refuses at the start, {what}", **verdict.figures())
+    assert verdict.is_clean, verdict

@@ -194,23 +194,3 @@ def test_a_tracking_server_that_cannot_be_found_is_said(user: Any, small: str) -
     assert done.code == 2
     assert "http://nowhere.invalid:1" in done.err
     assert "nothing was launched" in done.err
-
-
-def test_a_tracking_server_that_is_away_keeps_nobody_from_training(user: Any, small: str) -> None:
-    where = ("--tracking-uri", "http://127.0.0.1:1")
-    process = user.starts("sweep", user.writes(small), *where)
-    _wait_until(lambda: any("finished after" in line for line in _logged(user)))
-    # It would wait a minute for the server at its end.
-    os.killpg(process.pid, signal.SIGKILL)
-    out, _ = process.communicate(timeout=60)
-    assert "MLflow    does not answer:" in out
-    assert "results wait in" in out
-    later = user.runs("sync", *where)
-    assert later.code == 1
-    assert "points still wait in" in later.err
-
-
-def _logged(user: Any) -> list[str]:
-    """What the logs of cells say."""
-    files = user.home.glob("logs/*/*.log")
-    return [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]

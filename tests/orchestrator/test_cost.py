@@ -24,6 +24,7 @@ from trainers.spec import TrainSpec
         (3.5 * 3600, "3.5 h"),
         (47 * 3600, "47.0 h"),
         (4 * 86400, "4 d"),
+        (3650 * 86400, "10 years"),
     ],
 )
 def test_durations_are_said_as_people_say_them(seconds: float, said: str) -> None:
