@@ -6,6 +6,8 @@ import pytest
 from world import records, scale
 from world.ledger import Ledger
 
+from trainers import TrainSpec
+
 LEDGER = Ledger()
 
 STUDY = """\
@@ -69,3 +71,17 @@ def calm_cells(
     cells = records.read_cells(user.home / "mlflow.db")
     assert len(cells) == 3
     return cells
+
+
+@pytest.fixture
+def spec() -> TrainSpec:
+    """A trial of a second, for the engine alone."""
+    return TrainSpec.from_mapping(
+        {
+            "model": {"name": "mlp", "widths": [64, 8, 10]},
+            "data": {"name": "digits", "batch_size": 64},
+            "optimizer": {"name": "adam", "lr": 0.02},
+            "layers": {"order": ["fc1", "fc2"], "epochs_per_layer": 2},
+            "epochs": 6,
+        }
+    )

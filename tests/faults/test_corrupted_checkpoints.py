@@ -21,19 +21,6 @@ from trainers import CheckpointPolicy, EpochMetrics, RunOptions, TrainSpec, run
 Damage = Callable[[Path], None]
 
 
-@pytest.fixture
-def spec() -> TrainSpec:
-    return TrainSpec.from_mapping(
-        {
-            "model": {"name": "mlp", "widths": [64, 8, 10]},
-            "data": {"name": "digits", "batch_size": 64},
-            "optimizer": {"name": "adam", "lr": 0.02},
-            "layers": {"order": ["fc1", "fc2"], "epochs_per_layer": 2},
-            "epochs": 6,
-        }
-    )
-
-
 class Malicious:
     """Runs a command where it is unpickled without care."""
 

@@ -2,7 +2,7 @@
 
 import copy
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from orchestrator import vocabulary
 from orchestrator.cells import describe
 from orchestrator.expansion import expand
 from orchestrator.home import Home
-from orchestrator.journal import CellDescription, Point
+from orchestrator.journal import CellDescription, Journal, Point
+from orchestrator.leases import Leases
+from orchestrator.record import Store, StudyIds
 from orchestrator.study import StudySpec, TrialSpec
 from orchestrator.study_record import study_record
 from trainers.engine.result import EpochMetrics, LatentStatistics, Scores
@@ -241,3 +243,47 @@ def record(home: Home) -> Callable[..., None]:
             store.set_state(run_id, state, {})
 
     return fill
+
+
+@pytest.fixture
+def store(home: Home) -> Store:
+    """MLflow, embedded in the home."""
+    return Store(home)
+
+
+@pytest.fixture
+def ids(store: Store, study: StudySpec) -> StudyIds:
+    """Of the study, opened."""
+    return store.open_study(study_record(study))
+
+
+@pytest.fixture
+def journal(home: Home) -> Iterator[Journal]:
+    """The home's journal, empty."""
+    journal = Journal(home.journal)
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def leases(home: Home) -> Iterator[Leases]:
+    """Of one process in the home."""
+    leases = Leases(home.journal)
+    yield leases
+    leases.close()
+
+
+class SetClock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    """Seconds that pass when they are told to."""
+    return SetClock()

@@ -4,7 +4,7 @@ import hashlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -74,20 +74,8 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def store(home: Home) -> Store:
-    return Store(home)
-
-
-@pytest.fixture
 def watched(store: Store) -> Watched:
     return Watched(store)
-
-
-@pytest.fixture
-def journal(home: Home) -> Iterator[Journal]:
-    journal = Journal(home.journal)
-    yield journal
-    journal.close()
 
 
 @pytest.fixture

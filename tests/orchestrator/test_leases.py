@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,35 +23,20 @@ time.sleep(60)
 """
 
 
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     return tmp_path / "journal.db"
 
 
 @pytest.fixture
-def ours(journal: Path, clock: Clock) -> Iterator[Leases]:
+def ours(journal: Path, clock: Any) -> Iterator[Leases]:
     leases = Leases(journal, clock=clock)
     yield leases
     leases.close()
 
 
 @pytest.fixture
-def theirs(journal: Path, clock: Clock) -> Iterator[Leases]:
+def theirs(journal: Path, clock: Any) -> Iterator[Leases]:
     leases = Leases(journal, clock=clock)
     yield leases
     leases.close()
@@ -73,14 +59,14 @@ def test_what_is_given_back_is_free(ours: Leases, theirs: Leases) -> None:
     assert theirs.claim("t")
 
 
-def test_all_are_given_back_at_the_end(journal: Path, clock: Clock, theirs: Leases) -> None:
+def test_all_are_given_back_at_the_end(journal: Path, clock: Any, theirs: Leases) -> None:
     ours = Leases(journal, clock=clock)
     assert ours.claim("t")
     ours.close()
     assert theirs.claim("t")
 
 
-def test_one_that_is_not_renewed_ends(ours: Leases, theirs: Leases, clock: Clock) -> None:
+def test_one_that_is_not_renewed_ends(ours: Leases, theirs: Leases, clock: Any) -> None:
     assert ours.claim("t")
     clock.now += LEASE_S - 1
     assert not theirs.claim("t")
@@ -89,7 +75,7 @@ def test_one_that_is_not_renewed_ends(ours: Leases, theirs: Leases, clock: Clock
     assert theirs.claim("t")
 
 
-def test_one_that_is_renewed_goes_on(ours: Leases, theirs: Leases, clock: Clock) -> None:
+def test_one_that_is_renewed_goes_on(ours: Leases, theirs: Leases, clock: Any) -> None:
     assert ours.claim("t")
     for _ in range(10):
         clock.now += RENEW_S + 1
@@ -148,7 +134,7 @@ def test_a_lease_that_cannot_be_written_is_none(ours: Leases, theirs: Leases) ->
 
 
 def test_what_only_tidies_up_does_without_a_disk(
-    ours: Leases, clock: Clock, caplog: pytest.LogCaptureFixture
+    ours: Leases, clock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert ours.claim("t")
     ours._db.execute("PRAGMA query_only = ON")

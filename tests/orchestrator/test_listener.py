@@ -3,7 +3,7 @@
 import math
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,20 +47,6 @@ class FakeWatcher:
 
     def cell_noted(self, name: str, *, note: str) -> None:
         self.told.append(("noted", name, note))
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    journal = Journal(tmp_path / "journal.db")
-    yield journal
-    journal.close()
-
-
-@pytest.fixture
-def leases(tmp_path: Path) -> Iterator[Leases]:
-    leases = Leases(tmp_path / "journal.db")
-    yield leases
-    leases.close()
 
 
 @pytest.fixture

@@ -1,29 +1,15 @@
 """Counting: epochs, rates, what is left."""
 
 import math
+from typing import Any
 
 import pytest
 
 from orchestrator.progress import Progress
 
 
-class Clock:
-    """Seconds that pass when they are told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def progress(clock: Clock) -> Progress:
+def progress(clock: Any) -> Progress:
     """Two cells of ten epochs, both running."""
     progress = Progress(num_cells=2, epochs=20, clock=clock)
     for key in ("a", "b"):
@@ -39,16 +25,14 @@ def test_nothing_is_known_before_the_first_report(progress: Progress) -> None:
     assert math.isnan(progress.running["a"].objective)
 
 
-def test_the_start_of_the_processes_is_no_part_of_the_rate(
-    progress: Progress, clock: Clock
-) -> None:
+def test_the_start_of_the_processes_is_no_part_of_the_rate(progress: Progress, clock: Any) -> None:
     clock.now += 60
     progress.report("a", done=2, num_new=2, spent_s=1.0, objective=0.5)
     assert progress.epochs_per_s == pytest.approx(2)
     assert progress.left_s == pytest.approx(9)
 
 
-def test_the_rate_is_that_of_all_workers_together(progress: Progress, clock: Clock) -> None:
+def test_the_rate_is_that_of_all_workers_together(progress: Progress, clock: Any) -> None:
     progress.report("a", done=1, num_new=1, spent_s=1.0, objective=0.5)
     progress.report("b", done=1, num_new=1, spent_s=1.0, objective=0.5)
     clock.now += 3
@@ -101,7 +85,7 @@ def test_no_time_is_left_when_all_is_done(progress: Progress) -> None:
 
 
 @pytest.fixture
-def branch(clock: Clock) -> Progress:
+def branch(clock: Any) -> Progress:
     """One cell that shall begin with four of its ten epochs, and nothing else."""
     progress = Progress(num_cells=1, epochs=6, inherited={"b": 4}, clock=clock)
     progress.start("b", name="cell b", epochs=10)
@@ -114,7 +98,7 @@ def _say(progress: Progress, done: int, *, inherited: int, num_new: int = 0) -> 
     )
 
 
-def test_epochs_of_others_are_not_counted_as_trained(branch: Progress, clock: Clock) -> None:
+def test_epochs_of_others_are_not_counted_as_trained(branch: Progress, clock: Any) -> None:
     _say(branch, 1, inherited=1)
     assert (branch.epochs, branch.epochs_done) == (6, 0)
     clock.now += 3
@@ -126,7 +110,7 @@ def test_epochs_of_others_are_not_counted_as_trained(branch: Progress, clock: Cl
     assert (branch.epochs, branch.epochs_done) == (6, 6)
 
 
-def test_what_could_not_be_begun_with_is_more_to_do(branch: Progress, clock: Clock) -> None:
+def test_what_could_not_be_begun_with_is_more_to_do(branch: Progress, clock: Any) -> None:
     clock.now += 1
     _say(branch, 1, inherited=0, num_new=1)
     assert (branch.epochs, branch.epochs_done) == (10, 1)
@@ -148,7 +132,7 @@ def test_more_epochs_of_others_than_planned_are_less_to_do(branch: Progress) -> 
     assert (branch.epochs, branch.epochs_done) == (4, 4)
 
 
-def test_what_others_train_meanwhile_is_no_more_to_do(clock: Clock) -> None:
+def test_what_others_train_meanwhile_is_no_more_to_do(clock: Any) -> None:
     progress = Progress(num_cells=3, epochs=26, inherited={"b": 4}, clock=clock)
     progress.trained_elsewhere("b", epochs=10)
     assert (progress.epochs, progress.num_elsewhere) == (20, 1)
@@ -157,7 +141,7 @@ def test_what_others_train_meanwhile_is_no_more_to_do(clock: Clock) -> None:
     assert progress.epochs_done == 0
 
 
-def test_a_sweep_is_over_when_every_cell_came_to_an_end_here_or_elsewhere(clock: Clock) -> None:
+def test_a_sweep_is_over_when_every_cell_came_to_an_end_here_or_elsewhere(clock: Any) -> None:
     progress = Progress(num_cells=3, epochs=30, clock=clock)
     for key in ("a", "b"):
         progress.start(key, name=key, epochs=10)

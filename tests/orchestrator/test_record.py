@@ -31,17 +31,6 @@ Describe = Callable[..., CellDescription]
 
 
 @pytest.fixture
-def store(home: Home) -> Store:
-    return Store(home)
-
-
-@pytest.fixture
-def ids(store: Store, study: StudySpec) -> StudyIds:
-    """Of the study, opened."""
-    return store.open_study(study_record(study))
-
-
-@pytest.fixture
 def describe_cell(study: StudySpec) -> Describe:
     """The description of a cell."""
 

@@ -1,6 +1,6 @@
 """What is known of a study before and while it is swept: from MLflow, and from the journal."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -20,18 +20,6 @@ pytestmark = pytest.mark.slow
 CODE = "c0de"
 ERROR = "selected/validation_error"
 Train = Callable[..., str]
-
-
-@pytest.fixture
-def store(home: Home) -> Store:
-    return Store(home)
-
-
-@pytest.fixture
-def journal(home: Home) -> Iterator[Journal]:
-    journal = Journal(home.journal)
-    yield journal
-    journal.close()
 
 
 @pytest.fixture

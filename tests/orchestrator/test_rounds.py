@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator import rounds as module
 from orchestrator.cells import cell_key
+from orchestrator.home import Home
 from orchestrator.launch import Resources
 from orchestrator.leases import Leases
 from orchestrator.listener import SweepListener
@@ -45,16 +46,9 @@ class Bystander:
 
 
 @pytest.fixture
-def leases(tmp_path: Path) -> Iterator[Leases]:
-    leases = Leases(tmp_path / "journal.db")
-    yield leases
-    leases.close()
-
-
-@pytest.fixture
-def others(tmp_path: Path) -> Iterator[Leases]:
+def others(home: Home) -> Iterator[Leases]:
     """Of another sweep of the same home."""
-    leases = Leases(tmp_path / "journal.db")
+    leases = Leases(home.journal)
     yield leases
     leases.close()
 

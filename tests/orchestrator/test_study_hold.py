@@ -1,38 +1,19 @@
 """A study on a server is swept from one home at a time."""
 
+from typing import Any
+
 import pytest
 
 from orchestrator.hold import InUseError
-from orchestrator.home import Home
 from orchestrator.record import Store, StudyIds
-from orchestrator.study import StudySpec
 from orchestrator.study_hold import HOLD_S, RENEW_S, StudyHold
-from orchestrator.study_record import study_record
 
 pytestmark = pytest.mark.slow
 
 
-class Clock:
-    """A clock that is set by hand."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def store(home: Home) -> Store:
-    return Store(home)
-
-
-@pytest.fixture
-def ids(store: Store, study: StudySpec) -> StudyIds:
-    return store.open_study(study_record(study))
-
-
-def test_another_home_is_refused_until_the_first_lets_go(store: Store, ids: StudyIds) -> None:
-    clock = Clock()
+def test_another_home_is_refused_until_the_first_lets_go(
+    store: Store, ids: StudyIds, clock: Any
+) -> None:
     ours = StudyHold(store, ids, home="a", holder="1", name="process 1 on here", clock=clock)
     theirs = StudyHold(store, ids, home="b", holder="2", name="process 2 on there", clock=clock)
     ours.take()
@@ -47,8 +28,7 @@ def test_another_home_is_refused_until_the_first_lets_go(store: Store, ids: Stud
     theirs.release()
 
 
-def test_a_hold_that_is_not_renewed_is_over(store: Store, ids: StudyIds) -> None:
-    clock = Clock()
+def test_a_hold_that_is_not_renewed_is_over(store: Store, ids: StudyIds, clock: Any) -> None:
     ours = StudyHold(store, ids, home="a", holder="1", name="us", clock=clock)
     theirs = StudyHold(store, ids, home="b", holder="2", name="them", clock=clock)
     ours.take()
