@@ -311,7 +311,11 @@ class Store:
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None:
         """A tag of an experiment; replaced if it is there."""
-        self.client.set_experiment_tag(experiment_id, key, value)
+        try:
+            self.client.set_experiment_tag(experiment_id, key, value)
+        except MlflowException:
+            # MLflow looks first and writes then: of two that bring a new one at once, one fails.
+            self.client.set_experiment_tag(experiment_id, key, value)
 
     def _experiment(self, record: StudyRecord) -> str:
         found = self.find_study(record.name)

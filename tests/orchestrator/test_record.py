@@ -4,8 +4,10 @@ import json
 import math
 import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -380,3 +382,19 @@ def test_a_server_of_a_wrong_name_or_without_a_right_to_it_never_answers(
         _raising(store, monkeypatch, error)
         with pytest.raises(StoreError, match="the call failed"):
             store.silence()
+
+
+def test_two_that_write_the_same_new_tag_at_once_both_succeed(home: Home, ids: StudyIds) -> None:
+    barrier = threading.Barrier(2, timeout=30)
+
+    def write(value: str) -> None:
+        store = Store(home)
+        for number in range(20):
+            barrier.wait()
+            store.set_experiment_tag(ids.experiment, f"view-{number}", value)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(write, value) for value in ("one", "other")]:
+            done.result(60)
+    tags = Store(home).client.get_experiment(ids.experiment).tags
+    assert {tags[f"view-{number}"] for number in range(20)} <= {"one", "other"}
