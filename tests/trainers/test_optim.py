@@ -10,7 +10,7 @@ from torch import nn
 
 from trainers.binding import options_of
 from trainers.errors import SpecError, UnknownNameError
-from trainers.lr_policies import LrSchedule, cosine, xnor
+from trainers.lr_policies import LrSchedule
 from trainers.optim import (
     EPOCH_OPTIONS,
     LR_SCHEDULES,
@@ -116,13 +116,6 @@ def test_multistep_refuses_a_drop_before_the_first_epoch() -> None:
 def test_the_rate_rises_evenly_through_the_warm_up() -> None:
     rate = constant(0.8, warmup=4)
     assert [rate(epoch) for epoch in range(6)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8, 0.8])
-    wave = cosine(0.8, 12, warmup=4)
-    assert [wave(epoch) for epoch in (0, 3, 4, 8)] == pytest.approx([0.2, 0.8, 0.8, 0.4])
-
-
-def test_a_cosine_would_be_at_zero_after_the_last_epoch() -> None:
-    assert cosine(0.8, 10)(10) == pytest.approx(0)
-    assert cosine(0.8, 10)(9) > 0
 
 
 def test_without_milestones_the_rate_drops_at_even_distances() -> None:
@@ -131,14 +124,10 @@ def test_without_milestones_the_rate_drops_at_even_distances() -> None:
 
 
 def test_rates_that_cannot_be_are_refused() -> None:
-    with pytest.raises(SpecError, match="warmup: must be 0 or more and below the 10 epochs"):
-        cosine(0.1, 10, warmup=10)
     with pytest.raises(SpecError, match="warmup: must be 0 or more, got -1"):
         constant(0.1, warmup=-1)
     with pytest.raises(SpecError, match="adjust: must be 1 or more"):
         multistep(0.1, adjust=0)
-    with pytest.raises(SpecError, match="milestones: must be 3 epochs in increasing order"):
-        xnor(0.1, milestones=(3, 2, 1))
 
 
 def test_a_policy_is_made_by_name_with_its_own_or_the_published_options() -> None:

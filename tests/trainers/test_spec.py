@@ -1,6 +1,5 @@
 """Trials written down: read, checked, made canonical, scaled."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -281,37 +280,6 @@ def test_all_faults_come_together(make_mapping: MakeMapping) -> None:
 def test_what_is_no_mapping_is_no_trial(value: object) -> None:
     with pytest.raises(SpecError, match="expected a trial as a mapping, got"):
         TrainSpec.from_mapping(value)
-
-
-def test_a_replaced_part_is_checked_again(make_spec: MakeSpec) -> None:
-    spec = make_spec()
-    with pytest.raises(SpecError, match=r"layers\.order: fc1 never turn binary in 2 epochs"):
-        dataclasses.replace(spec, epochs=2)
-    with pytest.raises(SpecError, match="unknown layer 'fc3'"):
-        dataclasses.replace(
-            spec,
-            model=Component("mlp", {"widths": (64, 10, 10)}),
-            layers=LayerSchedule(order=("fc3",)),
-        )
-    assert dataclasses.replace(spec, epochs=9).epochs == 9
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"model": Component("mpl", {"widths": (64, 10)})}, "model.*unknown model 'mpl'"),
-        ({"optimizer": Component("adma", {"lr": 0.1})}, "optimizer.*unknown optimizer 'adma'"),
-        ({"optimizer": Component("adam")}, "optimizer.*lr"),
-        ({"data": DataSpec(source=Component("digit"))}, "data.*unknown data set 'digit'"),
-        ({"precision": "float16"}, "precision.*float16"),
-    ],
-)
-def test_a_replaced_name_is_checked_like_one_in_a_file(
-    changes: dict[str, Any], message: str, make_spec: MakeSpec
-) -> None:
-    spec = make_spec()
-    with pytest.raises(SpecError, match=message):
-        dataclasses.replace(spec, **changes)
 
 
 def test_scaling_reaches_every_number_of_epochs(make_spec: MakeSpec) -> None:

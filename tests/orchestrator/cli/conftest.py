@@ -9,6 +9,15 @@ import pytest
 import yaml
 
 from orchestrator.cli.main import main
+from trainers import RunOptions, TrainSpec, export_packed, run
+
+PACKED: dict[str, Any] = {
+    "model": {"name": "mlp", "widths": [64, 8, 10]},
+    "data": {"name": "digits", "batch_size": 64},
+    "optimizer": {"name": "adam", "lr": 0.01},
+    "layers": {"order": ["fc1", "fc2"]},
+    "epochs": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -81,3 +90,15 @@ def file(tmp_path: Path, make_mapping: Callable[..., dict[str, Any]]) -> Callabl
 def base(make_mapping: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     content: dict[str, Any] = make_mapping()["base"]
     return content
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of a small exported network, for reading."""
+    spec = TrainSpec.from_mapping(PACKED)
+    result = run(spec, options=RunOptions(device="cpu", num_threads=1))
+    metrics = {"validation_error": result.last.validation.error}
+    metadata = {"study": "mine", "metrics": metrics, "spec": spec.to_mapping()}
+    path = tmp_path_factory.mktemp("packed") / "net.bnn"
+    export_packed(result.model, path, metadata)
+    return str(path)

@@ -1,5 +1,7 @@
-"""Tiny folders of images, and where the real data sets lie."""
+"""Tiny folders of images, CIFAR-10 in small, and loading them."""
 
+import hashlib
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,9 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torchvision.datasets import CIFAR10
 
+from trainers.data.cifar10 import CIFAR10_FILES
 from trainers.data.image_folder import load_image_folder
 from trainers.data.splits import Splits
 
@@ -55,3 +59,33 @@ def load() -> Callable[..., Splits]:
         return load_image_folder(data_dir, test, **{"folder": "tiny", **FORM, **options})
 
     return load
+
+
+@pytest.fixture
+def cifar10_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """CIFAR-10's six files, six random images in each; the download finds no network."""
+    folder = tmp_path / CIFAR10_FILES.folder
+    folder.mkdir()
+    source = torch.Generator().manual_seed(0)
+
+    def write(name: str, content: object) -> str:
+        data = pickle.dumps(content)
+        (folder / name).write_bytes(data)
+        return hashlib.md5(data).hexdigest()
+
+    def batch(name: str) -> list[str]:
+        pixels = torch.randint(0, 256, (6, 3072), generator=source, dtype=torch.uint8)
+        labels = torch.randint(0, 10, (6,), generator=source).tolist()
+        return [name, write(name, {"data": pixels.numpy(), "labels": labels})]
+
+    names = [f"data_batch_{number}" for number in range(1, 6)]
+    monkeypatch.setattr(CIFAR10, "train_list", [batch(name) for name in names])
+    monkeypatch.setattr(CIFAR10, "test_list", [batch("test_batch")])
+    md5 = write("batches.meta", {"label_names": list("0123456789")})
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5})
+
+    def download(self: CIFAR10) -> None:
+        raise RuntimeError("Error downloading cifar-10-python.tar.gz")
+
+    monkeypatch.setattr(CIFAR10, "download", download)
+    return tmp_path

@@ -10,7 +10,7 @@ from torchvision import transforms
 from torchvision.datasets import CIFAR100
 
 from trainers.data.cifar100 import CIFAR100_FILES, CIFAR100_SOURCE, MEAN, STD
-from trainers.errors import MissingDataError, SpecError
+from trainers.errors import MissingDataError
 
 NUM = {"train": 30, "test": 8}
 
@@ -56,18 +56,6 @@ def test_images_are_the_bits_of_totensor_and_normalize_with_fine_labels(data_dir
         for image, label, row in zip(images, split.labels, split.rows, strict=True):
             assert torch.equal(image, raw[row][0])
             assert label == raw[row][1]
-
-
-def test_another_mean_and_deviation_can_be_asked_for(data_dir: Path) -> None:
-    splits = CIFAR100_SOURCE.load(
-        data_dir, validation=10, mean=(0.0, 0.5, 1.0), std=(1.0, 0.5, 0.25)
-    )
-    normalisation = splits.train.normalisation
-    assert normalisation is not None
-    assert normalisation.mean.flatten().tolist() == [0.0, 0.5, 1.0]
-    assert normalisation.std.flatten().tolist() == [1.0, 0.5, 0.25]
-    with pytest.raises(SpecError, match="std: must be above 0"):
-        CIFAR100_SOURCE.load(data_dir, validation=10, std=(1.0, 0.0, 1.0))
 
 
 def test_without_the_test_part_its_file_is_not_read(data_dir: Path) -> None:

@@ -93,17 +93,6 @@ def test_a_given_subnet_of_weights_of_one_size_is_packed(
     assert torch.equal(logits(file.network(), images("mlp")), logits(model, images("mlp")))
 
 
-def test_weights_that_are_drawn_in_every_pass_are_refused(
-    tmp_path: Path, trained: Trained
-) -> None:
-    model = trained("mlp", "biprop_sampled")
-    with pytest.raises(SpecError, match=r"fc1\.weight: is drawn anew in every forward pass"):
-        export_packed(model, tmp_path / "net.bnn")
-    set_binary(model, [])
-    with pytest.raises(SpecError, match="no layer computes with binary weights"):
-        export_packed(model, tmp_path / "net.bnn")
-
-
 @pytest.mark.parametrize(("keep", "code"), [(0.5, "mask"), (0.1, "mask"), (0.7, "trits")])
 @pytest.mark.parametrize("binarizer", ["biprop", "biprop_global"])
 def test_a_ticket_takes_the_smaller_of_its_codes(
@@ -198,22 +187,6 @@ def test_binary_inputs_have_no_place_in_the_published_layout(
     binarize_activations(model, ["group0.block0.conv1"], "sign")
     with pytest.raises(SpecError, match="packbits holds no binary inputs; packed does"):
         export_packed(model, tmp_path / "net.bnn", format="packbits")
-
-
-@pytest.mark.parametrize("place", ["bn1.running_mean", "fc2.parametrizations.weight.0.scores"])
-def test_what_is_no_number_is_refused(place: str, tmp_path: Path, trained: Trained) -> None:
-    model = build_model("mlp", widths=[35, 130, 13, 10]).eval()
-    binarize_weights(model, ["fc1", "fc2"], "biprop_global", published_alpha=True)
-    set_binary(model, ["fc1", "fc2"])
-    with torch.no_grad():
-        tensor = model.state_dict()[place]
-        tensor.fill_(0 if "scores" in place else torch.nan)
-    # With all scores at the threshold nothing is kept, and the published scale is 0/0.
-    name, num = ("fc2.weight", "1,690") if "scores" in place else (place, "130")
-    match = rf"{name}: {num} of its {num} values are no finite numbers"
-    with pytest.raises(SpecError, match=match):
-        export_packed(model, tmp_path / "net.bnn")
-    assert not (tmp_path / "net.bnn").exists()
 
 
 class PerFilter(WeightBinarizer):
