@@ -1,9 +1,16 @@
 """What export asks MLflow of a cell, and the model that MLflow loads, predicts and serves with."""
 
+import os
 import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+
+from orchestrator import vocabulary
+from orchestrator.client_environment import CLIENT_DEFAULTS
+from orchestrator.record import Store, StoreError
+
+os.environ.update({**CLIENT_DEFAULTS, **os.environ})
 
 import mlflow
 import numpy as np
@@ -11,9 +18,6 @@ from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
-
-from orchestrator import vocabulary
-from orchestrator.record import Store, StoreError
 
 
 def cell_tags(store: Store, run_id: str) -> dict[str, str]:

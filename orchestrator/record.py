@@ -1,4 +1,4 @@
-"""MLflow as the store of studies and cells; the only module here that imports it.
+"""MLflow as the store of studies and cells; beside `network_record` the only one that imports it.
 
 Nothing in it is called by a worker, nor from Ray Tune's loop.
 """

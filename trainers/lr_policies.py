@@ -32,6 +32,9 @@ def cosine(lr: float, epochs: int, *, warmup: int = 0) -> LrSchedule:
 def xnor(lr: float, *, milestones: Sequence[int] = (30, 44, 54)) -> LrSchedule:
     """A tenth of the rate from each of the three epochs on.
 
+    Raises:
+        SpecError: If there are not three epochs, or one is negative or below the one before.
+
     Source: the code published with arXiv:2103.09377, as are the next five.
     """
     return _stepped(lr, milestones, (0.1, 0.1, 0.1))
@@ -68,7 +71,7 @@ def cos_multi(
     """As `xnor`; from `cosine_from` on the rate of `cosine` besides, as a factor.
 
     Raises:
-        SpecError: If a number is out of range.
+        SpecError: As `xnor` and `cosine`.
     """
     _check_warmup(warmup, epochs)
     steps = _stepped(lr, milestones, (0.1, 0.1, 0.1))
@@ -102,8 +105,9 @@ def _half_cosine(epoch: int, warmup: int, epochs: int) -> float:
 
 
 def _stepped(lr: float, milestones: Sequence[int], factors: Sequence[float]) -> LrSchedule:
-    if len(milestones) != len(factors) or list(milestones) != sorted(milestones):
-        what = f"must be {len(factors)} epochs in increasing order, got {list(milestones)}"
+    in_order = list(milestones) == sorted(milestones) and min(milestones, default=0) >= 0
+    if len(milestones) != len(factors) or not in_order:
+        what = f"must be {len(factors)} epochs from 0 on, in order, got {list(milestones)}"
         raise SpecError(Fault("milestones", what))
     reached = tuple(zip(milestones, factors, strict=True))
     return lambda epoch: lr * math.prod(factor for start, factor in reached if epoch >= start)

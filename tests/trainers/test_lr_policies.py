@@ -80,7 +80,7 @@ def test_a_warm_up_that_is_negative_or_as_long_as_the_trial_is_refused(warmup: i
 
 @pytest.mark.parametrize("milestones", [(3, 2, 1), (1, 2), (1, 2, 3, 4)])
 def test_other_milestones_than_three_in_order_are_refused(milestones: tuple[int, ...]) -> None:
-    with pytest.raises(SpecError, match="milestones: must be 3 epochs in increasing order"):
+    with pytest.raises(SpecError, match="milestones: must be 3 epochs from 0 on, in order"):
         xnor(0.1, milestones=milestones)
-    with pytest.raises(SpecError, match="milestones: must be 3 epochs in increasing order"):
+    with pytest.raises(SpecError, match="milestones: must be 3 epochs from 0 on, in order"):
         cos_multi(0.1, 60, milestones=milestones)
