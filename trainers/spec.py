@@ -119,9 +119,9 @@ class TrainSpec:
         if not isinstance(mapping, Mapping):
             raise SpecError(f"expected a trial as a mapping, got {show(mapping)}")
         parts, faults = _parts(mapping)
-        between = faults_between(parts)
-        if faults or between:
-            raise SpecError(*faults, *between)
+        if faults:
+            raise SpecError(*faults, *faults_between(parts))
+        # How the parts fit together is checked there.
         return cls(**parts)
 
     def to_mapping(self) -> dict[str, Any]:

@@ -116,7 +116,8 @@ class SweepDisplay:
 
     def elsewhere(self, num_cells: int, holders: str) -> None:
         """Says, once for each answer, who trains what is left."""
-        others = f"waiting for {num_cells} cells that others train ({holders or 'until now'})"
+        cells = "1 cell" if num_cells == 1 else f"{num_cells} cells"
+        others = f"waiting for {cells} that others train ({holders or 'until now'})"
         if others != self.others:
             self.say(others)
         self.others = others
