@@ -84,7 +84,7 @@ class User:
             if not name.startswith(unwanted) or name == "BNN_DATA_DIR"
         }
 
-    def runs(self, *arguments: str) -> Ended:
+    def runs(self, *arguments: str, within_s: float = LIMIT_S) -> Ended:
         """Types a command and waits for its end."""
         done = subprocess.run(
             [*COMMAND, *arguments],
@@ -92,7 +92,7 @@ class User:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=LIMIT_S,
+            timeout=within_s,
         )
         return Ended(done.returncode, done.stdout, done.stderr)
 

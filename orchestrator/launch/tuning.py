@@ -14,6 +14,7 @@ from ray.tune.search import SearchAlgorithm
 from ray.tune.search import Searcher as TuneSearcher
 
 from orchestrator import vocabulary
+from orchestrator.launch.lost_workers import told_as_dead_actors
 from orchestrator.launch.parts import (
     ReadyCells,
     Search,
@@ -122,7 +123,7 @@ def launch(
             failure_config=tune.FailureConfig(max_failures=retries),
         ),
     )
-    with _stopped_by_signals(stop, listener):
+    with told_as_dead_actors(), _stopped_by_signals(stop, listener):
         tuner.fit()
     if not verbose:
         shutil.rmtree(folder / name, ignore_errors=True)

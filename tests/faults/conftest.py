@@ -66,7 +66,7 @@ def calm_cells(
 ) -> list[records.Cell]:
     """The same study where nothing went wrong and nothing was shared."""
     user = make_user(tmp_path_factory.mktemp("calm"))
-    done = user.runs("sweep", user.writes(troubled), "--no-share")
+    done = user.runs("sweep", user.writes(troubled), "--no-share", within_s=scale.LIMIT_S)
     assert done.code == 0, done.err
     cells = records.read_cells(user.home / "mlflow.db")
     assert len(cells) == 3

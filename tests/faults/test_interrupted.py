@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from world import records
 from world.processes import wait_until
+from world.scale import LIMIT_S
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +63,7 @@ def test_ctrl_c_loses_no_epoch_and_the_same_command_goes_on(
             epochs = [int(re.findall(r"\d+", file.name)[0]) for file in files]
             assert max(epochs) >= last
     _interrupted(user, path, times=2)
-    done = user.runs("sweep", path)
+    done = user.runs("sweep", path, within_s=LIMIT_S)
     assert done.code == 0, done.err + done.out
     verdict = records.compare(records.read_cells(_database(user)), calm_cells)
     assert verdict.is_clean, verdict
