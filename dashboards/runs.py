@@ -132,7 +132,8 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
     if may_fall_back:
         candidates += sorted(variants, key=lambda run: -run.info.start_time)
     for run in candidates:
-        own = tuple(_cell(cell) for cell in cells if _variant(cell) == _variant(run))
+        with uncollected():
+            own = tuple(_cell(cell) for cell in cells if _variant(cell) == _variant(run))
         if own:
             return StudyRuns(
                 study=name,

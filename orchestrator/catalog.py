@@ -38,6 +38,7 @@ def load_study(
     given: Given | None = None,
     as_published: bool = False,
     apart: str = "",
+    check_trials: bool = True,
 ) -> StudySpec:
     """A study, read, changed as asked, and checked with all of its trials.
 
@@ -49,6 +50,8 @@ def load_study(
         given: What it takes over from an earlier study, in place of its key `given`.
         as_published: Put in what the study's key `as_published` says, before the overrides.
         apart: A name under which to keep its cells apart; empty: not.
+        check_trials: Check each trial too; to read what is recorded that is not needed, and of
+            thousands it takes a while.
 
     Raises:
         StudyError: With every fault of the study and its trials.
@@ -71,8 +74,9 @@ def load_study(
         study = replace(study, text=file.text, epoch_scale=_checked(epoch_scale), **changes)
         if seeds is not None:
             study = study.with_seeds(_checked_seeds(seeds))
-        expand(study)
-        if is_plain and AS_PUBLISHED in mapping:
+        if check_trials:
+            expand(study)
+        if check_trials and is_plain and AS_PUBLISHED in mapping:
             _check_published(mapping)
     except SpecError as error:
         # What was changed by hand does not come from the file any more.

@@ -22,21 +22,22 @@ SELECTED = "selected"  # the epoch of lowest validation error, all of its layers
 LAST = "last"  # the last epoch
 BEST_ON_TEST = "best_on_test"  # chosen by the test set, as the published protocol did
 SUMMARY_EPOCHS = (SELECTED, LAST, BEST_ON_TEST)
-SUMMARIES = tuple(
-    f"{which}/{value}"
-    for which in SUMMARY_EPOCHS
-    for value in (
-        "epoch",
-        "train_loss",
-        "train_accuracy",
-        "train_top5_accuracy",
-        "validation_error",
-        "validation_accuracy",
-        "validation_top5_accuracy",
-        "test_error",
-        "test_accuracy",
-        "test_top5_accuracy",
-    )
+SUMMARIES = (
+    *(
+        f"{which}/{value}"
+        for which in SUMMARY_EPOCHS
+        for value in (
+            "epoch",
+            "train_loss",
+            "validation_error",
+            "validation_accuracy",
+            "test_error",
+            "test_accuracy",
+        )
+    ),
+    # Those of the last epoch are the ends of the curves.
+    f"{SELECTED}/train_accuracy",
+    *(f"{SELECTED}/{split}_top5_accuracy" for split in SPLITS),
 )
 METRICS = (*SUMMARIES, *CURVES)
 TEST_METRICS = tuple(  # those that a trial without the test part does not have

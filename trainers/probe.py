@@ -43,10 +43,14 @@ def blank_model(model: Component) -> nn.Module:
     size = sum(parameter.numel() for parameter in meta.parameters())
     if size > MOST_PARAMETERS:
         raise SpecError(f"has {size:,} parameters; {MOST_PARAMETERS:,} is the most")
-    blank = meta.to_empty(device="cpu")
-    for tensor in blank.state_dict().values():
-        tensor.zero_()
-    return blank
+    # `to_empty` would load the compiler, too.
+    for module in meta.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            zeros = torch.zeros(parameter.shape, dtype=parameter.dtype)
+            setattr(module, name, nn.Parameter(zeros))
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            setattr(module, name, torch.zeros(buffer.shape, dtype=buffer.dtype))
+    return meta
 
 
 @lru_cache(maxsize=256)

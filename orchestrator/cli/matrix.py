@@ -11,6 +11,7 @@ from orchestrator.cli.options import (
     home_of,
     named_or_changed,
 )
+from orchestrator.collection import uncollected
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,6 +32,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.set_defaults(run=run)
 
 
+@uncollected()
 def run(args: argparse.Namespace) -> int:
     """Prints the matrix."""
     from rich.console import Console
@@ -39,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     from dashboards.report import matrix_csv, matrix_table, matrix_title
 
     home, study = home_of(args), named_or_changed(args)
-    matrix = result_matrix(study, home.tracking_uri, metric=args.metric, where=_pairs(args.where))
+    where = _pairs(args.where)
+    matrix = result_matrix(study, home.tracking_uri, metric=args.metric, where=where)
     console = Console()
     if not matrix.attrs["is_asked"]:
         console.print(

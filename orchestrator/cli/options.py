@@ -108,7 +108,7 @@ def storage_of(args: argparse.Namespace) -> str | None:
     return args.storage or None
 
 
-def study_of(args: argparse.Namespace) -> "StudySpec":
+def study_of(args: argparse.Namespace, *, check_trials: bool = True) -> "StudySpec":
     """The study the flags name, checked."""
     from orchestrator.catalog import load_study
 
@@ -119,6 +119,7 @@ def study_of(args: argparse.Namespace) -> "StudySpec":
         epoch_scale=args.scale_epochs,
         as_published=args.as_published,
         apart=args.apart or "",
+        check_trials=check_trials,
     )
 
 
@@ -129,7 +130,9 @@ def named_or_changed(args: argparse.Namespace) -> "StudySpec | str":
         StudyError: If that is none.
     """
     is_file = args.study.endswith((".yaml", ".yml")) or "/" in args.study
-    return study_of(args) if is_changed(args) or is_file else str(args.study)
+    if not is_changed(args) and not is_file:
+        return str(args.study)
+    return study_of(args, check_trials=False)
 
 
 def is_changed(args: argparse.Namespace) -> bool:

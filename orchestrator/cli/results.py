@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from orchestrator.cli.options import add_home, add_study, add_verbose, home_of, named_or_changed
+from orchestrator.collection import uncollected
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,6 +22,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.set_defaults(run=run)
 
 
+@uncollected()
 def run(args: argparse.Namespace) -> int:
     """Prints or writes the table."""
     from dashboards.cells_table import cells_csv

@@ -4,6 +4,7 @@ import argparse
 import os
 
 from orchestrator.cli.options import add_verbose
+from orchestrator.collection import uncollected
 
 MOST_LOOKED_AT = 6
 
@@ -15,6 +16,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.set_defaults(run=run)
 
 
+@uncollected()
 def run(args: argparse.Namespace) -> int:
     """Prints name, question, trials and a cost hint of every study."""
     from rich.console import Console

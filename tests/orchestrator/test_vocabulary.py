@@ -38,7 +38,7 @@ def test_every_metric_has_a_name_of_its_own_that_mlflow_takes() -> None:
 
 def test_metrics_are_the_summaries_and_the_curves() -> None:
     assert (*vocabulary.SUMMARIES, *vocabulary.CURVES) == vocabulary.METRICS
-    assert len(vocabulary.SUMMARIES) == 30
+    assert len(vocabulary.SUMMARIES) == 22
     assert {"train/loss", "validation/accuracy", "test/error", "lr"} <= set(vocabulary.CURVES)
     assert {"selected/test_error", "last/epoch", "best_on_test/test_error"} <= set(
         vocabulary.SUMMARIES
