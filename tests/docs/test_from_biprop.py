@@ -131,3 +131,5 @@ def test_as_published_brings_back_the_scale_and_the_epoch(name: str) -> None:
     assert study.base.weights.options["published_alpha"] is True
     is_small = study.base.model.name == "resnet_cifar"
     assert study.base.model.options.get("published_pool", False) == is_small
+    source = study.base.data.source
+    assert source.options.get("validation", 0) == (1 if source.name == "cifar10" else 0)
