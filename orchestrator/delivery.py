@@ -40,7 +40,7 @@ class Delivery:
         self.busy_s = 0.0
         self.last_error: str | None = None
         self.has_delivered = False
-        """Whether the store took anything, or there was nothing."""
+        """Whether the store took anything at all, or there was nothing to take."""
         self.holds: list[StudyHold] = []
         """Renewed with each pass."""
         self._seen: set[str] = set()
@@ -92,7 +92,6 @@ class Delivery:
         for item in items:
             try:
                 deliver(item)
-                self.has_delivered = True
             # One that cannot be delivered must not keep the others from it, unless all fail alike.
             except Exception as error:
                 errors.append(error)
@@ -132,6 +131,7 @@ class Delivery:
 
     def _deliver_study(self, record: StudyRecord) -> None:
         ids = self._ids[record.key] = self.store.open_study(record)
+        self.has_delivered = True
         for name, text in record.texts.items():
             self.store.log_text(ids.run, text, name)
         if record.state:
@@ -149,6 +149,7 @@ class Delivery:
     def _deliver_cell(self, entry: Entry) -> None:
         cell = entry.description.cell
         run_id, state_sent = self._run_of(entry)
+        self.has_delivered = True
         while points := self.journal.unsent(cell, most=MOST_POINTS):
             self.store.log_points(run_id, points)
             self.journal.mark_sent(cell, points)

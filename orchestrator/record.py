@@ -313,7 +313,9 @@ class Store:
         """A tag of an experiment; replaced if it is there."""
         try:
             self.client.set_experiment_tag(experiment_id, key, value)
-        except MlflowException:
+        except MlflowException as error:
+            if may_answer_later(error):
+                raise
             # MLflow looks first and writes then: of two that bring a new one at once, one fails.
             self.client.set_experiment_tag(experiment_id, key, value)
 

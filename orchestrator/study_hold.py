@@ -1,11 +1,16 @@
 """One home at a time for a study on a server: the leases of a home are not seen from another."""
 
 import json
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from orchestrator.hold import InUseError
+from orchestrator.home import masked
 from orchestrator.record import Store, StudyIds
+
+log = logging.getLogger(__name__)
 
 HOLD_S = 120.0
 """Seconds after which a hold that was not renewed is over."""
@@ -61,6 +66,28 @@ class StudyHold:
             what = f"this study is being swept from another home, by {held['name']}"
             way = "use that home, or wait for its end"
             raise InUseError(f"{what}; {way} (or {HOLD_S:.0f} s, if it was killed)")
+
+    @contextmanager
+    def renewed_by(self, renewed: "list[StudyHold]") -> Iterator[None]:
+        """Takes the hold for a block, however that ends.
+
+        Args:
+            renewed: Holds that somebody renews; this one is among them meanwhile.
+
+        Raises:
+            InUseError: If the study is being swept from another home.
+        """
+        self.take()
+        renewed.append(self)
+        try:
+            yield
+        finally:
+            renewed.remove(self)
+            try:
+                self.release()
+            # It ends by itself a little later.
+            except Exception as error:
+                log.warning("the study is still marked as being swept: %s", masked(str(error)))
 
     def renew(self) -> None:
         """Renews the mark, if it is time."""

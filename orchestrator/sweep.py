@@ -4,14 +4,14 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from orchestrator import launch, vocabulary
 from orchestrator.cells import cell_key, describe
 from orchestrator.checkpointing import place_of
+from orchestrator.data_sets import data_checksum
 from orchestrator.delivery import Delivery
 from orchestrator.disk import need
 from orchestrator.environment import code_fingerprint, environment, git_commit
@@ -40,11 +40,9 @@ from orchestrator.study_record import (
 )
 from orchestrator.work import Work
 from orchestrator.worker import Job
-from trainers.data import SOURCES
 from trainers.engine.storage import Place
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 DRAIN_S = 60.0
 """How long the end of a sweep waits for MLflow; what is left stays in the journal."""
@@ -212,7 +210,7 @@ class _Sweep:
         todo = self._plan()
         if todo.num_todo:
             self._prepare(todo, checksum)
-        with self._held() if todo.num_todo else contextlib.nullcontext():
+        with self._hold() if todo.num_todo else contextlib.nullcontext():
             self.journal.begin_study(self.record)
             self._copy_missing()
             return self._trained(todo) if todo.num_todo else self._nothing_left(todo)
@@ -272,13 +270,11 @@ class _Sweep:
             track_s=listener.journal_s + self.delivery.busy_s,
         )
 
-    @contextlib.contextmanager
-    def _held(self) -> Iterator[None]:
-        """Sees to it that no other home sweeps this study on the same server."""
+    def _hold(self) -> contextlib.AbstractContextManager[object]:
+        """On a server no other home sweeps this study; in the home itself leases see to it."""
         store = self.recorded.store
         if store is None or self.home.database is not None:
-            yield
-            return
+            return contextlib.nullcontext()
         hold = StudyHold(
             store,
             store.open_study(self.record),
@@ -286,17 +282,7 @@ class _Sweep:
             holder=self.leases.holder,
             name=f"{self.leases.name}, {self.home.root}",
         )
-        hold.take()
-        self.delivery.holds.append(hold)
-        try:
-            yield
-        finally:
-            self.delivery.holds.remove(hold)
-            try:
-                hold.release()
-            # It ends by itself a little later.
-            except Exception as error:
-                log.warning("the study is still marked as being swept: %s", masked(str(error)))
+        return hold.renewed_by(self.delivery.holds)
 
     def _deliver_now(self) -> None:
         try:
@@ -393,16 +379,3 @@ class _Sweep:
             num_copied=self.num_copied,
             num_undelivered=len(self.journal.undelivered(study=self.record.key)),
         )
-
-
-def data_checksum(study: StudySpec, data_dir: Path) -> str:
-    """Loads what the trials train on; SHA-256 of each data set.
-
-    Raises:
-        MissingDataError: If one is neither there nor to be downloaded.
-    """
-    sources = {(cell.train.data.source, cell.train.measure_test) for cell in expand(study)}
-    return " ".join(
-        SOURCES[source.name].load(data_dir, test, **source.options).checksum()
-        for source, test in sorted(sources, key=str)
-    )

@@ -41,8 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from dashboards.report import matrix_csv, matrix_table, matrix_title
 
     home, study = home_of(args), named_or_changed(args)
-    where = _pairs(args.where)
-    matrix = result_matrix(study, home.tracking_uri, metric=args.metric, where=where)
+    matrix = result_matrix(study, home.tracking_uri, metric=args.metric, where=_pairs(args.where))
     console = Console()
     if not matrix.attrs["is_asked"]:
         console.print(

@@ -3,6 +3,7 @@
 import copy
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -266,11 +267,16 @@ def journal(home: Home) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def leases(home: Home) -> Iterator[Leases]:
+def make_leases(home: Home) -> Iterator[Callable[[], Leases]]:
+    """Leases of one process in the home, and of another, ..."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(closing(Leases(home.journal)))
+
+
+@pytest.fixture
+def leases(make_leases: Callable[[], Leases]) -> Leases:
     """Of one process in the home."""
-    leases = Leases(home.journal)
-    yield leases
-    leases.close()
+    return make_leases()
 
 
 class SetClock:

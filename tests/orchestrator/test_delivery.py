@@ -332,6 +332,7 @@ def test_the_end_does_not_wait_for_a_store_that_never_answers(
     started = time.monotonic()
     assert not deliverer.close(within_s=0.2)
     assert time.monotonic() - started < 2
+    assert not deliverer.has_delivered
     assert journal.num_unsent() == len(_points(5))
     assert [entry.description.cell for entry in journal.undelivered()] == [descriptions[0].cell]
     # Nothing is left to do, so the thread ends.
@@ -502,6 +503,8 @@ def test_one_cell_that_cannot_be_delivered_does_not_keep_the_others(
         _train(journal, description)
     watched.failures["create_cell"] = 1
     with pytest.raises(ConnectionError, match="does not answer"):
-        make_delivery(watched).deliver()
+        (deliverer := make_delivery(watched)).deliver()
+    # The store answers, so the end of a sweep waits for it.
+    assert deliverer.has_delivered
     waiting = [entry.description.cell for entry in journal.undelivered()]
     assert waiting == [descriptions[0].cell]

@@ -1,6 +1,6 @@
 """The rounds of a sweep beside others; Tune's own part is played by a fake."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,7 +9,6 @@ import pytest
 
 from orchestrator import rounds as module
 from orchestrator.cells import cell_key
-from orchestrator.home import Home
 from orchestrator.launch import Resources
 from orchestrator.leases import Leases
 from orchestrator.listener import SweepListener
@@ -46,11 +45,9 @@ class Bystander:
 
 
 @pytest.fixture
-def others(home: Home) -> Iterator[Leases]:
+def others(make_leases: Callable[[], Leases]) -> Leases:
     """Of another sweep of the same home."""
-    leases = Leases(home.journal)
-    yield leases
-    leases.close()
+    return make_leases()
 
 
 @pytest.fixture

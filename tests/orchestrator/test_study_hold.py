@@ -55,3 +55,23 @@ def test_two_sweeps_of_one_home_each_have_a_mark(store: Store, ids: StudyIds) ->
         theirs.take()
     second.release()
     theirs.take()
+
+
+def test_a_block_holds_the_study_is_renewed_meanwhile_and_lets_go_however_it_ends(
+    store: Store, ids: StudyIds
+) -> None:
+    hold = StudyHold(store, ids, home="a", holder="1", name="us")
+    renewed: list[StudyHold] = []
+    seen: list[set[str]] = []
+
+    def fail() -> None:
+        with hold.renewed_by(renewed):
+            assert renewed == [hold]
+            seen.append(set(store.holds(ids)))
+            raise ValueError("something else")
+
+    with pytest.raises(ValueError, match="something else"):
+        fail()
+    assert seen == [{"a.1"}]
+    assert renewed == []
+    assert store.holds(ids) == {}

@@ -4,6 +4,8 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -15,25 +17,15 @@ from orchestrator.progress import Progress
 from orchestrator.study import StudySpec
 
 
-class Clock:
-    """Seconds that pass when they are told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
+def clock(clock: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Seconds that pass when they are told to, for the display too."""
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock))
     return clock
 
 
 @pytest.fixture
-def make_display(clock: Clock) -> Callable[..., SweepDisplay]:
+def make_display(clock: Any) -> Callable[..., SweepDisplay]:
     def make(*, terminal: bool = False) -> SweepDisplay:
         console = Console(record=True, width=100, force_terminal=terminal, file=io.StringIO())
         return SweepDisplay(console)
@@ -45,8 +37,8 @@ MakeDisplay = Callable[..., SweepDisplay]
 
 
 @pytest.fixture
-def progress(clock: Clock) -> Progress:
-    return Progress(num_cells=12, epochs=120, clock=clock.monotonic)
+def progress(clock: Any) -> Progress:
+    return Progress(num_cells=12, epochs=120, clock=clock)
 
 
 def _text(display: SweepDisplay) -> str:
@@ -150,7 +142,7 @@ def test_brackets_are_shown_as_they_are(
 
 
 def test_a_line_says_how_far_it_is_now_and_then(
-    make_display: MakeDisplay, progress: Progress, clock: Clock
+    make_display: MakeDisplay, progress: Progress, clock: Any
 ) -> None:
     display = make_display()
     progress.start("a", name="forward", epochs=10)
@@ -188,7 +180,7 @@ def test_a_store_that_does_not_answer_is_mentioned_once(
 
 
 def test_a_terminal_shows_what_runs_with_its_epochs_and_errors(
-    make_display: MakeDisplay, progress: Progress, clock: Clock
+    make_display: MakeDisplay, progress: Progress, clock: Any
 ) -> None:
     display = make_display(terminal=True)
     for number in range(MOST_ROWS + 3):
@@ -210,7 +202,7 @@ def test_a_terminal_shows_what_runs_with_its_epochs_and_errors(
 
 
 def test_a_terminal_is_not_drawn_more_often_than_eyes_can_see(
-    make_display: MakeDisplay, progress: Progress, clock: Clock
+    make_display: MakeDisplay, progress: Progress, clock: Any
 ) -> None:
     display = make_display(terminal=True)
     display.began(progress)

@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +63,27 @@ def load() -> Callable[..., Splits]:
 
 
 @pytest.fixture
-def cifar10_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """CIFAR-10's six files, six random images in each; the download finds no network."""
-    folder = tmp_path / CIFAR10_FILES.folder
-    folder.mkdir()
-    source = torch.Generator().manual_seed(0)
+def write_pickled(tmp_path: Path) -> Callable[[str, str, object], str]:
+    """Writes a file of a data folder as CIFAR's are; its MD5."""
 
-    def write(name: str, content: object) -> str:
+    def write(folder: str, name: str, content: object) -> str:
         data = pickle.dumps(content)
-        (folder / name).write_bytes(data)
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / name).write_bytes(data)
         return hashlib.md5(data).hexdigest()
+
+    return write
+
+
+@pytest.fixture
+def cifar10_dir(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_pickled: Callable[[str, str, object], str],
+) -> Path:
+    """CIFAR-10's six files, six random images in each; the download finds no network."""
+    write = partial(write_pickled, CIFAR10_FILES.folder)
+    source = torch.Generator().manual_seed(0)
 
     def batch(name: str) -> list[str]:
         pixels = torch.randint(0, 256, (6, 3072), generator=source, dtype=torch.uint8)

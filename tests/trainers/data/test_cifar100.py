@@ -1,7 +1,7 @@
 """CIFAR-100 from files of its format; torchvision is told their checksums."""
 
-import hashlib
-import pickle
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,16 +16,14 @@ NUM = {"train": 30, "test": 8}
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data_dir(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_pickled: Callable[[str, str, object], str],
+) -> Path:
     """Files of a few random images; the download finds no network."""
-    folder = tmp_path / CIFAR100_FILES.folder
-    folder.mkdir()
+    write = partial(write_pickled, CIFAR100_FILES.folder)
     source = torch.Generator().manual_seed(0)
-
-    def write(name: str, content: object) -> str:
-        data = pickle.dumps(content)
-        (folder / name).write_bytes(data)
-        return hashlib.md5(data).hexdigest()
 
     for part, num in NUM.items():
         pixels = torch.randint(0, 256, (num, 3072), generator=source, dtype=torch.uint8)
