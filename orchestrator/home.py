@@ -46,6 +46,11 @@ class Home:
         return Path(self.tracking_uri.removeprefix(prefix)) if is_file else None
 
     @property
+    def owns_store(self) -> bool:
+        """Whether the store lies in the home, and no other home uses it."""
+        return self.tracking_uri == _embedded(self.root)
+
+    @property
     def artifacts(self) -> Path:
         """Artifacts of an SQLite store."""
         return self.root / "artifacts"
@@ -53,7 +58,7 @@ class Home:
     @property
     def journal(self) -> Path:
         """Results on their way to MLflow; each store has its own."""
-        if self.tracking_uri == _embedded(self.root):
+        if self.owns_store:
             return self.root / "journal.db"
         digest = hashlib.sha256(self.tracking_uri.encode()).hexdigest()[:8]
         return self.root / f"journal-{digest}.db"

@@ -104,6 +104,17 @@ class Leases:
             return None
         return str(row[2])
 
+    def lives(self, holder: str) -> bool:
+        """Whether a holder still has its lock file locked."""
+        try:
+            descriptor = os.open(self._folder / holder, os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            return not _try_lock(descriptor)
+        finally:
+            os.close(descriptor)
+
     def renew(self) -> None:
         """Renews all leases of this process, if it is time; call it every few seconds."""
         now = self.clock()
@@ -132,23 +143,12 @@ class Leases:
             log.warning("the leases in %s cannot be written: %s", self.journal, error)
 
     def _is_held(self, holder: str, until: float, *, now: float) -> bool:
-        return until > now and (holder == self.holder or self._lives(holder))
-
-    def _lives(self, holder: str) -> bool:
-        """Whether a holder still has its lock file locked."""
-        try:
-            descriptor = os.open(self._folder / holder, os.O_RDWR)
-        except OSError:
-            return False
-        try:
-            return not _try_lock(descriptor)
-        finally:
-            os.close(descriptor)
+        return until > now and (holder == self.holder or self.lives(holder))
 
     def _tidy(self) -> None:
         """Removes what dead processes left."""
         for path in self._folder.glob("[!.]*"):
-            if not self._lives(path.name):
+            if not self.lives(path.name):
                 path.unlink(missing_ok=True)
                 self._db.execute("DELETE FROM leases WHERE holder = ?", (path.name,))
 

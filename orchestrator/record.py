@@ -31,6 +31,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 MOST_POINTS = 1000
 """MLflow's limit on the metrics of one request."""
+MOST_TAGS = 100
+"""The same for tags."""
 LONGEST_NAME = 250
 """Characters that MLflow's tables hold; SQLite takes more, PostgreSQL refuses the run."""
 _PAGE = 1000
@@ -145,21 +147,14 @@ class Store:
             run_id = run.info.run_id
         return StudyIds(experiment_id, str(run_id))
 
-    def hold(self, study: StudyIds, holder: str, text: str) -> None:
-        """Marks a study as being swept by somebody."""
-        self.client.set_tag(study.run, vocabulary.HELD.format(holder=holder), text)
-
-    def end_hold(self, study: StudyIds, holder: str) -> None:
-        """Takes somebody's mark away, if it is there."""
-        key = vocabulary.HELD.format(holder=holder)
-        if key in self.tags_of(study.run):
-            self.client.delete_tag(study.run, key)
-
-    def holds(self, study: StudyIds) -> dict[str, str]:
-        """The marks of a study, by holder."""
-        prefix = vocabulary.HELD.format(holder="")
-        tags = self.tags_of(study.run)
-        return {key.removeprefix(prefix): tags[key] for key in tags if key.startswith(prefix)}
+    def parents(self) -> dict[StudyIds, dict[str, str]]:
+        """The tags of every variant of every study."""
+        experiments = [experiment.experiment_id for experiment in self._experiments()]
+        wanted = {vocabulary.KIND: vocabulary.PARENT}
+        return {
+            StudyIds(run.info.experiment_id, run.info.run_id): dict(run.data.tags)
+            for run in self._runs(experiments, wanted)
+        }
 
     def variants(self, experiment_id: str) -> list[StudyRecord]:
         """What is recorded of a study, one for each variant, the oldest first."""
@@ -194,7 +189,7 @@ class Store:
             vocabulary.KIND: vocabulary.CELL,
             vocabulary.STATE: vocabulary.FINISHED,
         }
-        runs = self._runs(experiments, wanted) if experiments else []
+        runs = self._runs(experiments, wanted)
         found = {
             run.data.tags[vocabulary.TRIAL]: _recorded(run)
             for run in runs
@@ -305,9 +300,17 @@ class Store:
             self.client.log_batch(run_id, metrics=metrics[start : start + MOST_POINTS])
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Tags of a run; those that are there are replaced."""
+        """Tags of a run, set in their order; those that are there are replaced."""
         batch = [RunTag(key, value) for key, value in tags.items()]
-        self.client.log_batch(run_id, tags=batch)
+        for start in range(0, len(batch), MOST_TAGS):
+            self.client.log_batch(run_id, tags=batch[start : start + MOST_TAGS])
+
+    def delete_tags(self, run_id: str, keys: Iterable[str]) -> None:
+        """Takes tags of a run away, those that are there."""
+        there = self.tags_of(run_id)
+        for key in keys:
+            if key in there:
+                self.client.delete_tag(run_id, key)
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None:
         """A tag of an experiment; replaced if it is there."""

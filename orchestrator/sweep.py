@@ -136,7 +136,7 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         StoreError: If MLflow cannot be used; a server that is merely away can.
         JournalError: If the journal cannot be used.
         InUseError: If another sweep draws for the same search, or one from another home trains
-            the same study on the same server.
+            the same study, or some of its trials, in the same store.
         MissingDataError: If a data set is neither here nor to be downloaded.
         ResourceError: If a trial asks for more than there is.
         StorageError: If checkpoints cannot be kept where they are to be.
@@ -210,7 +210,7 @@ class _Sweep:
         todo = self._plan()
         if todo.num_todo:
             self._prepare(todo, checksum)
-        with self._hold() if todo.num_todo else contextlib.nullcontext():
+        with self._hold(todo) if todo.num_todo else contextlib.nullcontext():
             self.journal.begin_study(self.record)
             self._copy_missing()
             return self._trained(todo) if todo.num_todo else self._nothing_left(todo)
@@ -270,10 +270,10 @@ class _Sweep:
             track_s=listener.journal_s + self.delivery.busy_s,
         )
 
-    def _hold(self) -> contextlib.AbstractContextManager[object]:
-        """On a server no other home sweeps this study; in the home itself leases see to it."""
+    def _hold(self, todo: Plan) -> contextlib.AbstractContextManager[object]:
+        """No other home trains the same in a store for several; in a home leases see to it."""
         store = self.recorded.store
-        if store is None or self.home.database is not None:
+        if store is None or self.home.owns_store:
             return contextlib.nullcontext()
         hold = StudyHold(
             store,
@@ -281,6 +281,8 @@ class _Sweep:
             home=self.journal.home,
             holder=self.leases.holder,
             name=f"{self.leases.name}, {self.home.root}",
+            lives=self.leases.lives,
+            trials=() if self.study.is_searched else [cell.id for cell in todo.todo],
         )
         return hold.renewed_by(self.delivery.holds)
 

@@ -81,6 +81,7 @@ CODE = "bnn.code"  # fingerprint of the code that trained: see orchestrator.envi
 AXES = "bnn.axes"  # names of the study's axes, commas between
 BASE = "bnn.base"  # JSON: what the cells of a variant have in common
 HELD = "bnn.held.{holder}"  # JSON: who sweeps the study, and until when
+HELD_TRIALS = "bnn.held.{holder}.trials.{part}"  # ids of what is trained there
 APART = "bnn.apart"  # the name under which a variant is kept apart
 TRAIN = "bnn.train"  # JSON: the trial in full, as TrainSpec.to_mapping gives it
 EXPORT = "bnn.export"  # the checksum of the file its network was last exported to

@@ -7,8 +7,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-LONGEST = 1000
-"""Characters of a finding that are shown; a file may quote back megabytes of itself."""
+LONGEST = {"path": 1000, "what": 1000, "hint": 2500}
+"""Characters of a fault that are shown; a file may quote back megabytes of itself.
+
+The layers of a deep network, which a hint lists, take up to 2,000.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +24,10 @@ class Fault:
 
     def __post_init__(self) -> None:
         """Cuts what would fill more than a screen."""
-        for name in ("path", "what"):
+        for name, most in LONGEST.items():
             text = getattr(self, name)
-            if len(text) > LONGEST:
-                object.__setattr__(self, name, f"{text[:LONGEST]}...")
+            if len(text) > most:
+                object.__setattr__(self, name, f"{text[:most]}...")
 
     def under(self, prefix: str) -> "Fault":
         """The same fault, seen from the mapping that holds this one at `prefix`."""

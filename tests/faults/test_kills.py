@@ -10,7 +10,7 @@ import pytest
 from world import records
 from world.ledger import Ledger
 from world.processes import alive, below, kill, training_below, wait_until
-from world.scale import dice, either
+from world.scale import LIMIT_S, dice, either
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ def test_workers_killed_at_random_moments_change_nothing(
         if victims:
             kill(drawn.choice(victims))
             num_killed += 1
-    out, _ = process.communicate(timeout=600)
+    out, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, out
     assert num_killed == wanted, "the sweep ended before all kills"
     assert "the worker process died" in out
@@ -77,7 +77,7 @@ def test_drivers_killed_at_random_moments_change_nothing(
             what="the end of the workers",
         )
         longest_s = max(longest_s, time.monotonic() - killed_at)
-    done = user.runs("sweep", path)
+    done = user.runs("sweep", path, within_s=LIMIT_S)
     assert done.code == 0, done.err + done.out
     verdict = records.compare(records.read_cells(user.home / "mlflow.db"), calm_cells)
     ledger.note(

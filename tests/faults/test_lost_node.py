@@ -17,7 +17,7 @@ import pytest
 from world import records
 from world.ledger import Ledger
 from world.processes import below, command_of, kill, training_below, wait_until
-from world.scale import FULL
+from world.scale import FULL, LIMIT_S
 from world.servers import free_port
 
 pytestmark = [
@@ -95,7 +95,7 @@ def test_trials_of_a_lost_node_end_elsewhere_with_the_same_bits(
         lost = training_below(second.pid)
         os.kill(raylet, signal.SIGKILL)
         killed_at = time.monotonic()
-        out, _ = process.communicate(timeout=600)
+        out, _ = process.communicate(timeout=LIMIT_S)
         took_s = time.monotonic() - killed_at
     assert process.returncode == 0, out
     assert "slots     2 at a time" in out

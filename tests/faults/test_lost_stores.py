@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from world import records
 from world.processes import kill, wait_until
-from world.scale import FULL
+from world.scale import FULL, LIMIT_S
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,7 +39,7 @@ def test_what_one_store_loses_comes_back_from_the_other(
     process.communicate(timeout=60)
     # Half way, with epochs in it that MLflow has not got: the checkpoints have them.
     _lose(user, "journal.db")
-    done = user.runs("sweep", path)
+    done = user.runs("sweep", path, within_s=LIMIT_S)
     assert done.code == 0, done.err + done.out
     is_whole()
 
@@ -50,13 +50,13 @@ def test_what_one_store_loses_comes_back_from_the_other(
     is_whole()
 
     _lose(user, "mlflow.db")
-    again = user.runs("sweep", path)
+    again = user.runs("sweep", path, within_s=LIMIT_S)
     assert again.code == 0, again.err
     assert "nothing left to do" in again.out
     is_whole()
 
     _lose(user, "journal.db")
-    again = user.runs("sweep", path)
+    again = user.runs("sweep", path, within_s=LIMIT_S)
     assert again.code == 0, again.err
     assert "nothing left to do" in again.out
     is_whole()

@@ -8,7 +8,7 @@ import pytest
 from world import records
 from world.ledger import Ledger
 from world.processes import wait_until
-from world.scale import FULL, either
+from world.scale import FULL, LIMIT_S, either
 from world.servers import Server, proxied, running
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def test_training_goes_on_through_outages_and_everything_arrives_once_in_order(
         time.sleep(outage_s)
         gained["stopped"] = records.journal_rows(user.home) - before
         server.start()
-        out, _ = process.communicate(timeout=600)
+        out, _ = process.communicate(timeout=LIMIT_S)
         took_s = time.monotonic() - began
         assert process.returncode == 0, out
         assert "they wait in the journal" in out
@@ -87,16 +87,16 @@ def test_a_server_that_refuses_at_the_start_keeps_nobody_from_training(
         wait_until(lambda: records.journal_rows(user.home) > 0, what="the sweep trains")
         if comes:
             server.start()
-        out, _ = process.communicate(timeout=600)
+        out, _ = process.communicate(timeout=LIMIT_S)
         assert process.returncode == 0, out
         assert "MLflow    does not answer:" in out
         if not comes:
             assert "results wait in" in out
-            refused = user.runs("sync", *where)
+            refused = user.runs("sync", *where, within_s=LIMIT_S)
             assert refused.code == 1
             assert "points still wait in" in refused.err
             server.start()
-            delivered = user.runs("sync", *where)
+            delivered = user.runs("sync", *where, within_s=LIMIT_S)
             assert delivered.code == 0, delivered.err
         verdict = records.compare(records.read_cells(server.database), calm_cells)
     finally:

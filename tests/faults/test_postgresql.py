@@ -9,7 +9,7 @@ from world import records
 from world.ledger import Ledger
 from world.postgresql import programs, running_postgresql
 from world.processes import kill, training_below, wait_until
-from world.scale import dice, either
+from world.scale import LIMIT_S, dice, either
 from world.servers import Server, running
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ def test_a_sweep_on_postgresql_survives_its_crash_and_that_of_a_worker(
         postgresql.crash()
         time.sleep(outage_s)
         postgresql.start()
-        out, _ = process.communicate(timeout=600)
+        out, _ = process.communicate(timeout=LIMIT_S)
         assert process.returncode == 0, out
         again = user.runs("sweep", path, "--tracking-uri", server.address)
         assert "nothing left to do" in again.out, again.err

@@ -13,7 +13,7 @@ CONSTANTS = {
     for name, value in vars(vocabulary).items()
     if name.isupper() and isinstance(value, str)
 }
-PATTERNS = {"LABEL", "AXIS_PARAM", "ROW_MEAN", "HELD"}
+PATTERNS = {"LABEL", "AXIS_PARAM", "ROW_MEAN", "HELD", "HELD_TRIALS"}
 
 
 def test_no_two_constants_have_the_same_value() -> None:
@@ -23,7 +23,7 @@ def test_no_two_constants_have_the_same_value() -> None:
 
 @pytest.mark.parametrize("name", sorted(CONSTANTS))
 def test_every_name_is_one_that_mlflow_takes(name: str) -> None:
-    text = CONSTANTS[name].format(axis="order", row="forward", holder="a1b2.c3")
+    text = CONSTANTS[name].format(axis="order", row="forward", holder="a1b2.c3", part=0)
     assert ALLOWED.fullmatch(text)
     assert not text.startswith("mlflow.")
     assert ("{" in CONSTANTS[name]) == (name in PATTERNS)

@@ -84,6 +84,7 @@ def test_unknown_keys_come_with_their_neighbours_and_all_that_is_known() -> None
 
 
 def test_a_fault_that_quotes_too_much_is_cut() -> None:
-    fault = Fault("x" * 5000, "y" * 5000, "hint")
-    assert len(fault.path) == len(fault.what) == LONGEST + len("...")
-    assert Fault("a", "b").what == "b"
+    fault = Fault("x" * 5000, "y" * 5000, "z" * 5000)
+    for name, most in LONGEST.items():
+        assert len(getattr(fault, name)) == most + len("...")
+    assert str(Fault("a", "b", "c")) == "a: b; c"

@@ -11,7 +11,7 @@ FULL = os.environ.get("BNN_FAULTS") == "full"
 SEED = int(os.environ.get("BNN_FAULTS_SEED") or (int(time.time()) % 1_000_000 if FULL else 316))
 """Where all random moments begin; BNN_FAULTS_SEED repeats those of an earlier run."""
 
-LIMIT_S = 1200 if FULL else 240
+LIMIT_S = 1200 if FULL else 600
 """Seconds that a whole sweep may take."""
 
 
