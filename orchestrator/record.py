@@ -136,16 +136,16 @@ class Store:
             vocabulary.STUDY: record.name,
             vocabulary.VARIANT: record.variant,
         }
-        runs = self._runs([experiment_id], finds)
-        if runs:
-            run_id = runs[0].info.run_id
-            self.client.log_batch(run_id, tags=[RunTag(*tag) for tag in record.tags.items()])
-        else:
-            run = self.client.create_run(
-                experiment_id, run_name=record.title, tags={**finds, **record.tags}
-            )
-            run_id = run.info.run_id
-        return StudyIds(experiment_id, str(run_id))
+        run_id = self._oldest(self._runs([experiment_id], finds))
+        if run_id is not None:
+            self.set_tags(run_id, record.tags)
+            return StudyIds(experiment_id, run_id)
+        run = self.client.create_run(
+            experiment_id, run_name=record.title, tags={**finds, **record.tags}
+        )
+        # Another home may have made one at once, or MLflow's own retry after a lost answer.
+        run_id = self._oldest(self._runs([experiment_id], finds))
+        return StudyIds(experiment_id, run_id or str(run.info.run_id))
 
     def parents(self) -> dict[StudyIds, dict[str, str]]:
         """The tags of every variant of every study."""
@@ -202,15 +202,11 @@ class Store:
         """The run of a cell; of twins, which a lost answer can leave behind, the older one."""
         # MLflow's filters cannot quote every label, so the key is compared here.
         tags = {key: description.tags[key] for key in (vocabulary.VARIANT, vocabulary.TRIAL)}
-        runs = [
+        return self._oldest(
             run
             for run in self._runs([study.experiment], tags)
             if run.data.tags.get(vocabulary.CELL_KEY) == description.cell
-        ]
-        runs.sort(key=lambda run: (run.info.start_time, run.info.run_id))
-        for twin in runs[1:]:
-            self.client.delete_run(twin.info.run_id)
-        return runs[0].info.run_id if runs else None
+        )
 
     def create_cell(self, description: CellDescription, study: StudyIds) -> str:
         """A new run for a cell; its params and tags are set."""
@@ -322,6 +318,13 @@ class Store:
             # MLflow looks first and writes then: of two that bring a new one at once, one fails.
             self.client.set_experiment_tag(experiment_id, key, value)
 
+    def _oldest(self, runs: Iterable[Run]) -> str | None:
+        """Of runs that are to be one, the id of that which stays; the others are deleted."""
+        found = sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))
+        for twin in found[1:]:
+            self.client.delete_run(twin.info.run_id)
+        return str(found[0].info.run_id) if found else None
+
     def _experiment(self, record: StudyRecord) -> str:
         found = self.find_study(record.name)
         if found is not None:
@@ -331,7 +334,14 @@ class Store:
             folder = urllib.parse.quote(str(self.home.artifacts / record.name))
             location = f"file://{folder}"
         tags = {"mlflow.note.content": record.question, vocabulary.STUDY: record.name}
-        return str(self.client.create_experiment(record.name, location, tags=tags))
+        try:
+            return str(self.client.create_experiment(record.name, location, tags=tags))
+        except MlflowException as error:
+            found = self.find_study(record.name)
+            # Somebody else made it meanwhile, or we did and the answer was lost.
+            if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
+                raise
+            return found
 
     def _experiments(self) -> Iterable[mlflow.entities.Experiment]:
         wanted = f"tags.`{vocabulary.STUDY}` != ''"

@@ -143,6 +143,51 @@ def test_a_cell_made_while_its_twin_was_lost_is_the_older_of_both(
     assert store.create_cell(description, ids) == lost.info.run_id
 
 
+def test_a_study_whose_first_answer_was_lost_has_one_run(store: Store, study: StudySpec) -> None:
+    record = study_record(study)
+    made = store.client.create_run
+
+    def lost(*arguments: Any, **options: Any) -> Any:
+        """As the client does that heard nothing: it asks again."""
+        made(*arguments, **options)
+        time.sleep(0.002)
+        return made(*arguments, **options)
+
+    store.client.create_run = lost
+    first = store.open_study(record)
+    assert list(store.parents()) == [first]
+    assert store.open_study(record) == first
+    assert list(store.parents()) == [first]
+
+
+def test_an_experiment_that_somebody_makes_meanwhile_is_used(
+    store: Store, study: StudySpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = study_record(study)
+    there = store.open_study(record)
+    found = store.client.get_experiment_by_name
+    answers = [None]
+    monkeypatch.setattr(
+        store.client,
+        "get_experiment_by_name",
+        lambda name: answers.pop() if answers else found(name),
+    )
+    assert store.open_study(record) == there
+    assert not answers
+
+
+def test_two_that_open_studies_at_once_leave_one_run_of_each(home: Home, study: StudySpec) -> None:
+    stores = [Store(home), Store(home)]
+    records = [replace(study_record(study), name=f"study-{number}") for number in range(8)]
+    with ThreadPoolExecutor(2) as pool:
+        for record in records:
+            for done in [pool.submit(store.open_study, record) for store in stores]:
+                done.result(60)
+    for record in records:
+        assert stores[0].open_study(record) == stores[1].open_study(record)
+    assert len(stores[0].parents()) == len(records)
+
+
 def test_points_that_are_sent_twice_are_there_once(
     store: Store, home: Home, cells: tuple[TrialSpec, ...], describe_cell: Describe, ids: StudyIds
 ) -> None:
