@@ -96,6 +96,8 @@ class Checkpoints:
         self._tell = note
         self._written_at = -float("inf")
         self._has_failed = False
+        self._encoded: list[tuple[EpochMetrics, str]] = []
+        """Epochs with their JSON: each is in every checkpoint after it."""
 
     def save(
         self,
@@ -195,12 +197,19 @@ class Checkpoints:
         state = {
             "schema": SCHEMA,
             "identity": self.identity,
-            "history": json.dumps([metrics.to_mapping() for metrics in history]),
+            "history": self._history(history),
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
         }
         torch.save(state, buffer)
         return buffer.getvalue()
+
+    def _history(self, epochs: Sequence[EpochMetrics]) -> str:
+        """The epochs as a JSON list; those of the call before are not written out again."""
+        for number, metrics in enumerate(epochs):
+            if number >= len(self._encoded) or self._encoded[number][0] is not metrics:
+                self._encoded[number:] = [(metrics, json.dumps(metrics.to_mapping()))]
+        return f"[{', '.join(text for _, text in self._encoded[: len(epochs)])}]"
 
     def _read(self, name: str) -> Checkpoint | None:
         path = self.folder / name

@@ -7,6 +7,7 @@ import os
 import pickle
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,29 @@ def test_a_checkpoint_gives_back_history_model_and_optimizer(
         model(torch.ones(1, 2)).sum().backward()
         its.step()
     assert torch.equal(other.weight, trial.model.weight)
+
+
+def test_each_epoch_is_encoded_once_and_one_that_changed_again(
+    tmp_path: Path, make_metrics: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial(tmp_path, make_metrics, policy="every")
+    encoded: list[EpochMetrics] = []
+    to_mapping = EpochMetrics.to_mapping
+
+    def counted(metrics: EpochMetrics) -> dict[str, Any]:
+        encoded.append(metrics)
+        return to_mapping(metrics)
+
+    monkeypatch.setattr(EpochMetrics, "to_mapping", counted)
+    for _ in range(3):
+        trial.epoch()
+    assert encoded == trial.history
+    trial.history[1:] = [replace(trial.history[1], source="another cell")]
+    trial.epoch()
+    loaded = trial.checkpoints.load()
+    assert loaded is not None
+    assert loaded.history == tuple(trial.history)
+    assert [metrics.source for metrics in loaded.history] == ["", "another cell", ""]
 
 
 def test_there_is_no_checkpoint_in_an_empty_or_missing_folder(tmp_path: Path) -> None:
