@@ -25,7 +25,7 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/bench.py
 
-# Kills, outages, malformed input, 2,000 cells; some fifty minutes on two idle cores. BNN_FAULTS_SEED
+# Kills, outages, malformed input, 2,000 cells; about an hour on two idle cores. BNN_FAULTS_SEED
 # repeats the random moments of an earlier run. Figures go to docs/reliability.md.
 faults: $(INSTALLED)
 	BNN_FAULTS=full $(BIN)/python -m pytest tests/faults
