@@ -11,14 +11,13 @@ from orchestrator import vocabulary
 from orchestrator.client_environment import CLIENT_DEFAULTS
 from orchestrator.collection import uncollected
 from orchestrator.home import Home, masked
+from orchestrator.pages import LARGEST_PAGE, whole
 
 os.environ.update({**CLIENT_DEFAULTS, **os.environ})
 
 import mlflow
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
-
-_PAGE = 1000
 
 
 class NoResultsError(LookupError):
@@ -189,19 +188,13 @@ def _cell(run: Run) -> CellRun:
 
 def _search(client: mlflow.MlflowClient, experiment: str, tags: Mapping[str, str]) -> list[Run]:
     wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-    runs: list[Run] = []
-    token: str | None = None
-    while True:
-        with uncollected():
-            page = client.search_runs(
-                [experiment],
-                filter_string=wanted,
-                run_view_type=ViewType.ACTIVE_ONLY,
-                max_results=_PAGE,
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
-        runs += page
-        token = page.token
-        if not token:
-            return runs
+    return whole(
+        lambda token: client.search_runs(
+            [experiment],
+            filter_string=wanted,
+            run_view_type=ViewType.ACTIVE_ONLY,
+            max_results=LARGEST_PAGE,
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
+        )
+    )

@@ -15,10 +15,10 @@ from pathlib import Path
 from orchestrator import vocabulary
 from orchestrator.answers import first_line, may_answer_later, reason
 from orchestrator.client_environment import CLIENT_DEFAULTS
-from orchestrator.collection import uncollected
 from orchestrator.embedded import make_once, prepare
 from orchestrator.home import Home
 from orchestrator.journal import CellDescription, Point, StudyRecord
+from orchestrator.pages import LARGEST_PAGE, whole
 
 os.environ.update({**CLIENT_DEFAULTS, **os.environ})
 
@@ -35,7 +35,6 @@ MOST_TAGS = 100
 """The same for tags."""
 LONGEST_NAME = 250
 """Characters that MLflow's tables hold; SQLite takes more, PostgreSQL refuses the run."""
-_PAGE = 1000
 _STATUS = {
     vocabulary.FINISHED: RunStatus.to_string(RunStatus.FINISHED),
     vocabulary.FAILED: RunStatus.to_string(RunStatus.FAILED),
@@ -252,8 +251,7 @@ class Store:
         if state != vocabulary.FAILED and vocabulary.REASON in self.tags_of(run_id):
             # It failed before, and was tried again.
             self.client.delete_tag(run_id, vocabulary.REASON)
-        batch = [RunTag(key, value) for key, value in tags.items()]
-        self.client.log_batch(run_id, tags=[*batch, RunTag(vocabulary.STATE, state)])
+        self.set_tags(run_id, {**tags, vocabulary.STATE: state})
         if state == vocabulary.RUNNING:
             self.client.update_run(run_id, status=_STATUS[state])
         else:
@@ -319,8 +317,13 @@ class Store:
             self.client.set_experiment_tag(experiment_id, key, value)
 
     def _oldest(self, runs: Iterable[Run]) -> str | None:
-        """Of runs that are to be one, the id of that which stays; the others are deleted."""
-        found = sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))
+        """Of runs that are to be one, the id of that which stays; the others are deleted.
+
+        One that a sweep has marked as its own stays: clocks of two machines may differ.
+        """
+        found = sorted(
+            runs, key=lambda run: (not _is_held(run), run.info.start_time, run.info.run_id)
+        )
         for twin in found[1:]:
             self.client.delete_run(twin.info.run_id)
         return str(found[0].info.run_id) if found else None
@@ -343,38 +346,35 @@ class Store:
                 raise
             return found
 
-    def _experiments(self) -> Iterable[mlflow.entities.Experiment]:
+    def _experiments(self) -> list[mlflow.entities.Experiment]:
         wanted = f"tags.`{vocabulary.STUDY}` != ''"
-        page = self.client.search_experiments(filter_string=wanted, max_results=_PAGE)
-        yield from page
-        while page.token:
-            page = self.client.search_experiments(
-                filter_string=wanted, max_results=_PAGE, page_token=page.token
+        return whole(
+            lambda token: self.client.search_experiments(
+                filter_string=wanted, max_results=LARGEST_PAGE, page_token=token
             )
-            yield from page
+        )
 
     def _runs(self, experiments: Sequence[str], tags: Mapping[str, str]) -> list[Run]:
         wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-        runs: list[Run] = []
-        token: str | None = None
-        while True:
-            with uncollected():
-                page = self.client.search_runs(
-                    list(experiments),
-                    filter_string=wanted,
-                    run_view_type=ViewType.ACTIVE_ONLY,
-                    max_results=_PAGE,
-                    page_token=token,
-                )
-            runs += page
-            token = page.token
-            if not token:
-                return runs
+        return whole(
+            lambda token: self.client.search_runs(
+                list(experiments),
+                filter_string=wanted,
+                run_view_type=ViewType.ACTIVE_ONLY,
+                max_results=LARGEST_PAGE,
+                page_token=token,
+            )
+        )
 
 
 def _make_tables(database: Path) -> None:
     """A fresh store; the first call to it makes its tables."""
     mlflow.MlflowClient(tracking_uri=f"sqlite:///{database}").search_experiments(max_results=1)
+
+
+def _is_held(run: Run) -> bool:
+    held = vocabulary.HELD.format(holder="")
+    return any(key.startswith(held) for key in run.data.tags)
 
 
 def _recorded(run: Run) -> RecordedCell:

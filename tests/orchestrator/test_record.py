@@ -160,6 +160,20 @@ def test_a_study_whose_first_answer_was_lost_has_one_run(store: Store, study: St
     assert list(store.parents()) == [first]
 
 
+def test_of_two_runs_of_a_study_the_one_that_a_sweep_holds_stays(
+    store: Store, study: StudySpec
+) -> None:
+    record = study_record(study)
+    older = store.open_study(record)
+    tags = store.tags_of(older.run)
+    time.sleep(0.002)
+    held = store.client.create_run(
+        older.experiment, tags={**tags, vocabulary.HELD.format(holder="a.1"): "{}"}
+    )
+    assert store.open_study(record).run == held.info.run_id
+    assert store.is_gone(older.run)
+
+
 def test_an_experiment_that_somebody_makes_meanwhile_is_used(
     store: Store, study: StudySpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
