@@ -98,6 +98,9 @@ def test_a_given_subnet_of_weights_of_one_size_is_packed(
 def test_a_ticket_takes_the_smaller_of_its_codes(
     binarizer: str, keep: float, code: str, tmp_path: Path, logits: Logits, images: Images
 ) -> None:
+    # One threshold for all layers keeps 0.59 of the first one's weights, give or take the draw;
+    # from 0.6 on trits are smaller.
+    torch.manual_seed(0)
     model = build_model("mlp", widths=[35, 130, 13, 10]).eval()
     layers = weight_layers(model)
     binarize_weights(model, layers, binarizer, keep=keep)
