@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from orchestrator import vocabulary
-from orchestrator.client_environment import CLIENT_DEFAULTS
-from orchestrator.collection import uncollected
 from orchestrator.home import Home, masked
-from orchestrator.pages import LARGEST_PAGE, whole
+from orchestrator.mlflow_reader.client_environment import CLIENT_DEFAULTS
+from orchestrator.mlflow_reader.gc_pause import uncollected
+from orchestrator.mlflow_reader.pages import LARGEST_PAGE, whole
 
 os.environ.update({**CLIENT_DEFAULTS, **os.environ})
 
@@ -34,8 +34,13 @@ class StudyLike(Protocol):
         ...
 
     @property
-    def variant(self) -> str:
+    def variant_id(self) -> str:
         """Hash of what its cells have in common."""
+        ...
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is as its file has it."""
         ...
 
 
@@ -152,19 +157,11 @@ def _asked(study: str | StudyLike, variants: Sequence[Run]) -> tuple[str | None,
     if isinstance(study, str):
         plain = [run for run in variants if _is_plain(run.data.tags)]
         return (_variant(plain[-1]) if plain else None), True
-    ways = ("overrides", "epoch_scale", "as_published", "given", "apart")
-    return study.variant, not any(getattr(study, way, None) for way in ways)
+    return study.variant_id, study.is_plain
 
 
 def _is_plain(tags: Mapping[str, str]) -> bool:
-    changes = (
-        vocabulary.EPOCH_SCALE,
-        vocabulary.AS_PUBLISHED,
-        vocabulary.GIVEN,
-        vocabulary.APART,
-    )
-    is_full = not any(tags.get(change) for change in changes)
-    return is_full and tags.get(vocabulary.OVERRIDES, "[]") == "[]"
+    return all(tags.get(key, "") in vocabulary.UNSET for key in vocabulary.VARIANT_TAGS)
 
 
 def _variant(run: Run) -> str:

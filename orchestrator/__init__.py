@@ -8,16 +8,16 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestrator.catalog import load_study
-    from orchestrator.expansion import expand
-    from orchestrator.orders import named_order
-    from orchestrator.planning import plan
+    from orchestrator.planning.planning import plan
+    from orchestrator.study.catalog import load_study
+    from orchestrator.study.expansion import expand
+    from orchestrator.study.orders import named_order
 
 _HOMES = {
-    "expand": "orchestrator.expansion",
-    "load_study": "orchestrator.catalog",
-    "named_order": "orchestrator.orders",
-    "plan": "orchestrator.planning",
+    "expand": "orchestrator.study.expansion",
+    "load_study": "orchestrator.study.catalog",
+    "named_order": "orchestrator.study.orders",
+    "plan": "orchestrator.planning.planning",
 }
 
 __all__ = ["expand", "load_study", "named_order", "plan"]

@@ -44,7 +44,7 @@ TEST_METRICS = tuple(  # those that a trial without the test part does not have
     name for name in METRICS if name.startswith(("test/", BEST_ON_TEST)) or "/test_" in name
 )
 INHERITED_EPOCHS = "inherited_epochs"  # epochs of a cell's curves that another cell trained
-OBJECTIVE = "objective"  # what searchers and schedulers compare: see orchestrator.measures
+OBJECTIVE = "objective"  # what searchers and schedulers compare: see orchestrator.launch.metrics
 ROW_MEAN = "matrix/{row}"  # on the parent run: the metric's mean over a row's cells
 
 AXIS_PARAM = "axis/{axis}"  # a cell's label on an axis
@@ -69,6 +69,9 @@ EPOCH_SCALE = "bnn.epoch_scale"
 OVERRIDES = "bnn.overrides"
 GIVEN = "bnn.given"  # JSON: what the study took over from an earlier stage of its protocol
 AS_PUBLISHED = "bnn.as_published"  # true: changed as the study's key as_published says
+APART = "bnn.apart"  # the name under which a variant is kept apart
+VARIANT_TAGS = (AS_PUBLISHED, OVERRIDES, GIVEN, EPOCH_SCALE, APART)  # in what it differs
+UNSET = ("", "[]")  # what these tags say where it does not
 STOPPED_EARLY = "bnn.stopped_early"
 REASON = "bnn.reason"
 INHERITED = "bnn.inherited"  # where a cell has epochs of others: how many, and whose
@@ -82,7 +85,6 @@ AXES = "bnn.axes"  # names of the study's axes, commas between
 BASE = "bnn.base"  # JSON: what the cells of a variant have in common
 HELD = "bnn.held.{holder}"  # JSON: who sweeps the study, and until when
 HELD_TRIALS = "bnn.held.{holder}.trials.{part}"  # ids of what is trained there
-APART = "bnn.apart"  # the name under which a variant is kept apart
 TRAIN = "bnn.train"  # JSON: the trial in full, as TrainSpec.to_mapping gives it
 EXPORT = "bnn.export"  # the checksum of the file its network was last exported to
 EXPORT_VERIFIED = "bnn.export_verified"  # true: its network gave the same logits, bit by bit

@@ -12,7 +12,7 @@ from trainers.binarize.schedule import LayerSchedule
 from trainers.data.splits import Split, Splits
 from trainers.engine.fit import Task, fit
 from trainers.losses import cross_entropy
-from trainers.optim import adam, constant
+from trainers.optim.optimizers import adam, constant
 
 
 def main() -> None:

@@ -20,15 +20,15 @@ from trainers.build import build_model
 from trainers.engine.callbacks import Callback
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.result import EpochMetrics, Scores, TrainResult
-from trainers.engine.storage import place_at
 from trainers.errors import BadLossError, MissingDataError, SpecError, UnknownNameError
 from trainers.export.load import PackedFile, load_packed, read_packed
 from trainers.export.onnx import export_onnx
 from trainers.export.pack import export_packed
 from trainers.models import MODELS
-from trainers.optim import LR_SCHEDULES, lr_schedule
+from trainers.optim.optimizers import LR_SCHEDULES, lr_schedule
 from trainers.run import RunOptions, run
-from trainers.spec import TrainSpec
+from trainers.spec.train_spec import TrainSpec
+from trainers.storage import place_at
 
 __all__ = [
     "ACTIVATION_BINARIZERS",

@@ -21,16 +21,16 @@ from trainers.binding import Component
 from trainers.data import SOURCES, Splits
 from trainers.engine.fit import Task
 from trainers.engine.freezing import Freezing, freeze_normalisations, normalisations
-from trainers.engine.seeding import generator
 from trainers.errors import Fault, SpecError, choose
 from trainers.losses import LOSSES, NUM_VIEWS
 from trainers.models import MODELS
 from trainers.models.init import initialise
 from trainers.models.recipe import remember
 from trainers.models.weight_inits import WEIGHT_INITS, draw_weights
-from trainers.optim import OPTIMIZERS, lr_schedule
-from trainers.spec import TrainSpec
-from trainers.spec_parts import ALL
+from trainers.optim.optimizers import OPTIMIZERS, lr_schedule
+from trainers.seeding import generator
+from trainers.spec.parts import ALL
+from trainers.spec.train_spec import TrainSpec
 
 PUBLISHED_NORM_WEIGHT = 1200**-0.5
 """The largest first weight of a normalisation that the code of arXiv:2103.09377 draws."""

@@ -12,8 +12,8 @@ from trainers.build import build_network
 from trainers.engine.checkpoint import CheckpointPolicy, Checkpoints
 from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics
-from trainers.engine.storage import Place
-from trainers.spec import TrainSpec
+from trainers.spec.train_spec import TrainSpec
+from trainers.storage import Place
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

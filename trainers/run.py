@@ -16,10 +16,10 @@ from trainers.engine.fit import Task, fit
 from trainers.engine.handover import Leaver, left_state
 from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics, TrainResult, selected
-from trainers.engine.storage import Place
 from trainers.errors import SpecError
 from trainers.restore import identity
-from trainers.spec import TrainSpec
+from trainers.spec.train_spec import TrainSpec
+from trainers.storage import Place
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cost import duration
-from orchestrator.planning import Plan
-from orchestrator.progress import Progress
+from orchestrator.execution.progress import Progress
+from orchestrator.planning.cost import duration
+from orchestrator.planning.planning import Plan
 
 LINE_EVERY_S = 30.0
 DRAW_EVERY_S = 0.25
@@ -41,12 +41,7 @@ class SweepDisplay:
         self.console.print(
             Text.assemble((study.name, "bold"), f"  {study.question}"), soft_wrap=True
         )
-        changes = ["as published", *study.overrides] if study.as_published else [*study.overrides]
-        if study.apart:
-            changes.append(f"kept apart as {study.apart}")
-        if study.epoch_scale:
-            changes.append(f"{study.epoch_scale} of all epochs; kept apart from full runs")
-        if changes:
+        if changes := study.variant.told():
             say(f"changed   {'; '.join(changes)}")
         finished = plan.num_cells - (plan.num_todo if plan.num_samples else _open_cells(plan))
         say(f"cells     {plan.num_cells}, {finished} of them finished already")

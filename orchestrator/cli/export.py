@@ -17,8 +17,8 @@ from orchestrator.cli.options import (
 from orchestrator.cli.train import data_dir_of
 
 if TYPE_CHECKING:
-    from orchestrator.export import Exported, TrainedCell
     from orchestrator.home import Home
+    from orchestrator.results.export import Exported, TrainedCell
 
 BEST = "best:"
 
@@ -57,8 +57,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Writes the file and says what is in it; 1 if it does not compute what it should."""
-    from orchestrator.export import export_cell, trained_cell
-    from orchestrator.record import Store
+    from orchestrator.record.store import Store
+    from orchestrator.results.export import export_cell, trained_cell
     from trainers import place_at
 
     home, data_dir, storage = home_of(args), data_dir_of(args), storage_of(args)

@@ -11,7 +11,7 @@ from orchestrator.cli.options import (
     home_of,
     named_or_changed,
 )
-from orchestrator.collection import uncollected
+from orchestrator.mlflow_reader.gc_pause import uncollected
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.home import Home
 
 if TYPE_CHECKING:
-    from orchestrator.study import StudySpec
+    from orchestrator.study.spec import StudySpec
 
 
 def add_study(parser: argparse.ArgumentParser) -> None:
@@ -98,8 +98,8 @@ def storage_of(args: argparse.Namespace) -> str | None:
     Raises:
         SpecError: If it cannot be used.
     """
-    from trainers.engine.storage import place_at
     from trainers.errors import SpecError
+    from trainers.storage import place_at
 
     try:
         place_at(args.storage or "")
@@ -110,17 +110,11 @@ def storage_of(args: argparse.Namespace) -> str | None:
 
 def study_of(args: argparse.Namespace, *, check_trials: bool = True) -> "StudySpec":
     """The study the flags name, checked."""
-    from orchestrator.catalog import load_study
+    from orchestrator.study.catalog import load_variant
+    from orchestrator.study.variant import Variant
 
-    return load_study(
-        args.study,
-        args.overrides,
-        seeds=args.seeds,
-        epoch_scale=args.scale_epochs,
-        as_published=args.as_published,
-        apart=args.apart or "",
-        check_trials=check_trials,
-    )
+    variant = Variant.from_args(args)
+    return load_variant(args.study, variant, seeds=args.seeds, check_trials=check_trials)
 
 
 def named_or_changed(args: argparse.Namespace) -> "StudySpec | str":
@@ -137,7 +131,9 @@ def named_or_changed(args: argparse.Namespace) -> "StudySpec | str":
 
 def is_changed(args: argparse.Namespace) -> bool:
     """Whether flags ask for another variant than the study's file."""
-    return bool(args.overrides or args.scale_epochs or args.as_published or args.apart)
+    from orchestrator.study.variant import Variant
+
+    return not Variant.from_args(args).is_plain
 
 
 def _name(text: str) -> str:

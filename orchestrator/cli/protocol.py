@@ -23,11 +23,11 @@ from orchestrator.cli.sweep import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from orchestrator.execution.sweep import SweepOptions
     from orchestrator.home import Home
-    from orchestrator.protocol import Changes
-    from orchestrator.record import Store
-    from orchestrator.study import StudySpec
-    from orchestrator.sweep import SweepOptions
+    from orchestrator.protocol.protocol import Changes
+    from orchestrator.record.store import Store
+    from orchestrator.study.spec import StudySpec
 
 STEPS = ("sensitivity", "lr", "full", "matrix")
 
@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     """Runs the stages and prints what each found."""
     from rich.console import Console
 
-    from orchestrator.protocol import Changes, check_network
+    from orchestrator.protocol.protocol import Changes, check_network
+    from orchestrator.study.variant import Variant
 
     names = list(dict.fromkeys([*([args.network] if args.network else []), *args.networks]))
     if not names:
@@ -78,11 +79,8 @@ def run(args: argparse.Namespace) -> int:
     for name in names:
         check_network(name)
     changes = Changes(
-        overrides=tuple(args.overrides),
+        variant=Variant.from_args(args),
         seeds=tuple(args.seeds) if args.seeds is not None else None,
-        epoch_scale=args.scale_epochs,
-        as_published=args.as_published,
-        apart=args.apart or "",
     )
     steps = [args.only] if args.only else STEPS[STEPS.index(args.first or STEPS[0]) :]
     console, home = Console(), home_of(args)
@@ -140,7 +138,7 @@ class _Protocol:
         return EXIT_FAILED if failed else 0
 
     def _check(self, name: str) -> None:
-        from orchestrator.protocol import FULL, LR, load_stage, unmeasured
+        from orchestrator.protocol.protocol import FULL, LR, load_stage, unmeasured
 
         # It loads the first stage, too.
         given = unmeasured(name, self.changes)
@@ -148,7 +146,7 @@ class _Protocol:
             load_stage(name, stage, self.changes, given)
 
     def _study(self, name: str, stage: str) -> "StudySpec":
-        from orchestrator.protocol import given_for, load_stage
+        from orchestrator.protocol.protocol import given_for, load_stage
 
         given = given_for(name, stage, self.changes, self.home)
         return load_stage(name, stage, self.changes, given or None)
@@ -157,9 +155,9 @@ class _Protocol:
         """Prints and records what a stage found; the matrix of the full runs comes at the end."""
         from dashboards.protocol_report import rates_table, table_title
         from dashboards.stages import table_of
-        from orchestrator.protocol import FULL, SENSITIVITY, sensitivities
-        from orchestrator.publish import publish_rates, publish_sensitivities
-        from orchestrator.record import Store
+        from orchestrator.protocol.protocol import FULL, SENSITIVITY, sensitivities
+        from orchestrator.protocol.publish import publish_rates, publish_sensitivities
+        from orchestrator.record.store import Store
 
         if stage == FULL:
             return
@@ -185,9 +183,9 @@ class _Protocol:
     def _matrix(self, names: list[str]) -> None:
         from dashboards.protocol_report import networks_table, table_title
         from dashboards.stages import by_network
-        from orchestrator.protocol import matrices, rates_of
-        from orchestrator.publish import publish_protocol
-        from orchestrator.record import Store
+        from orchestrator.protocol.protocol import matrices, rates_of
+        from orchestrator.protocol.publish import publish_protocol
+        from orchestrator.record.store import Store
 
         found = matrices(names, self.changes, self.home)
         frames = {name: matrix for name, (_, matrix) in found.items()}
@@ -206,7 +204,7 @@ class _Protocol:
         """What a sweep records of its study, too."""
         from dashboards import result_matrix
         from dashboards.runs import study_runs
-        from orchestrator.publish import publish_matrix, publish_view
+        from orchestrator.results.publish import publish_matrix, publish_view
 
         publish_matrix(store, result_matrix(study, self.home.tracking_uri))
         publish_view(store, study_runs(study, self.home.tracking_uri))

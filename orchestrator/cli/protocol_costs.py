@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.cost import duration, rough_seconds
-from orchestrator.disk import need
-from orchestrator.expansion import expand
 from orchestrator.free_space import size_text
-from orchestrator.planning import plan
-from orchestrator.protocol import SENSITIVITY, Changes, load_stage, unmeasured
+from orchestrator.planning.cost import duration, rough_seconds
+from orchestrator.planning.disk import need
+from orchestrator.planning.planning import plan
+from orchestrator.protocol.protocol import SENSITIVITY, Changes, load_stage, unmeasured
+from orchestrator.study.expansion import expand
 
 if TYPE_CHECKING:
-    from orchestrator.study import StudySpec
+    from orchestrator.study.spec import StudySpec
 
 
 def show_costs(
@@ -26,14 +26,14 @@ def show_costs(
 
     Args:
         names: Networks.
-        stages: Of `orchestrator.protocol.STAGES`.
+        stages: Of `orchestrator.protocol.protocol.STAGES`.
         changes: As the protocol would run; the costs of all epochs are shown beside it.
         console: Where to.
     """
     cores = os.cpu_count() or 1
     table = Table(box=None, pad_edge=False)
     heads = ["cells", "epochs", f"rough time, {cores} cores"]
-    if changes.epoch_scale:
+    if changes.variant.epoch_scale:
         heads += ["epochs unscaled", "rough time unscaled"]
     heads.append("disk")
     table.add_column("stage", no_wrap=True)
@@ -55,8 +55,8 @@ def _figures(name: str, stage: str, changes: Changes, cores: int) -> list[float]
     given = None if stage == SENSITIVITY else unmeasured(name, changes)
     study = load_stage(name, stage, changes, given)
     figures = [float(plan(study).num_cells), *_cost(study, cores)]
-    if changes.epoch_scale:
-        figures += _cost(replace(study, epoch_scale=""), cores)
+    if changes.variant.epoch_scale:
+        figures += _cost(replace(study, variant=replace(study.variant, epoch_scale="")), cores)
     wanted = need(plan(study), is_embedded=True)
     return [*figures, float(wanted.checkpoints + wanted.home)]
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from orchestrator.cli.options import add_home, add_study, add_verbose, home_of, named_or_changed
-from orchestrator.collection import uncollected
+from orchestrator.mlflow_reader.gc_pause import uncollected
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -4,7 +4,7 @@ import argparse
 import os
 
 from orchestrator.cli.options import add_verbose
-from orchestrator.collection import uncollected
+from orchestrator.mlflow_reader.gc_pause import uncollected
 
 MOST_LOOKED_AT = 6
 
@@ -22,11 +22,11 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from orchestrator.catalog import load_study, study_files
-    from orchestrator.cost import duration, rough_seconds
-    from orchestrator.expansion import expand
-    from orchestrator.planning import plan
-    from orchestrator.shipped import config_folder
+    from orchestrator.planning.cost import duration, rough_seconds
+    from orchestrator.planning.planning import plan
+    from orchestrator.study.catalog import load_study, study_files
+    from orchestrator.study.expansion import expand
+    from orchestrator.study.shipped import config_folder
 
     cores = os.cpu_count() or 1
     table = Table(box=None, pad_edge=False)

@@ -22,9 +22,9 @@ from orchestrator.cli.train import data_dir_of
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from orchestrator.execution.sweep import Outcome, SweepOptions
     from orchestrator.home import Home
-    from orchestrator.study import StudySpec
-    from orchestrator.sweep import Outcome, SweepOptions
+    from orchestrator.study.spec import StudySpec
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -105,8 +105,8 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
     if args.concurrency is not None and args.concurrency < 1:
         raise UsageError(f"--concurrency must be 1 or more, got {args.concurrency}")
 
+    from orchestrator.execution.sweep import SweepOptions
     from orchestrator.launch import Resources, this_machine
-    from orchestrator.sweep import SweepOptions
 
     gpus = args.gpus_per_trial
     if gpus is None:
@@ -128,7 +128,7 @@ def watched_sweep(
 ) -> "Outcome":
     """One sweep with its live display."""
     from orchestrator.cli.display import SweepDisplay
-    from orchestrator.sweep import sweep
+    from orchestrator.execution.sweep import sweep
 
     display = SweepDisplay(console)
     try:
@@ -157,8 +157,8 @@ def _show_matrix(study: "StudySpec", home: "Home", console: "Console") -> None:
     from dashboards import NoResultsError, result_matrix
     from dashboards.report import matrix_table, matrix_title
     from dashboards.runs import study_runs
-    from orchestrator.publish import publish_matrix, publish_view
-    from orchestrator.record import Store
+    from orchestrator.record.store import Store
+    from orchestrator.results.publish import publish_matrix, publish_view
 
     try:
         matrix = result_matrix(study, home.tracking_uri)
@@ -177,7 +177,7 @@ def _show_matrix(study: "StudySpec", home: "Home", console: "Console") -> None:
 
 
 def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:
-    from orchestrator.cost import duration
+    from orchestrator.planning.cost import duration
 
     def say(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False, markup=False)

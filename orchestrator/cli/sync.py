@@ -20,12 +20,12 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Delivers, and says how much; 1 if something could not be delivered."""
-    from orchestrator.delivery import Delivery
-    from orchestrator.hold import InUseError
     from orchestrator.home import masked
-    from orchestrator.journal import Journal
-    from orchestrator.record import Store
-    from orchestrator.recorded import forget_lost
+    from orchestrator.record.delivery import Delivery
+    from orchestrator.record.delivery_lock import InUseError
+    from orchestrator.record.journal import Journal
+    from orchestrator.record.known import forget_lost
+    from orchestrator.record.store import Store
 
     home = home_of(args)
     if not home.journal.exists():

@@ -44,10 +44,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Trains the trial and prints a line an epoch."""
-    from orchestrator.catalog import StudyError
-    from orchestrator.cells import study_title
-    from orchestrator.checkpointing import place_of
-    from orchestrator.expansion import pick
+    from orchestrator.study.catalog import StudyError
+    from orchestrator.study.checkpointing import place_of
+    from orchestrator.study.expansion import pick
     from trainers import EpochMetrics, RunOptions, SpecError
     from trainers import run as train
 
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         what = "--storage: the study keeps no checkpoints; add --set checkpoint.policy=last"
         raise UsageError(what)
     place = place_of(study.checkpoint, home_of(args), asked=storage) if storage else None
-    print(f"{study_title(study)}: {trial.name} (trial {trial.id}), {trial.train.epochs} epochs")
+    print(f"{study.title}: {trial.name} (trial {trial.id}), {trial.train.epochs} epochs")
 
     class Lines:
         """Prints each epoch as it ends."""

@@ -49,8 +49,8 @@ def _links(study: str | None, home: Home, base: str) -> list[str]:
     if study is None:
         return [f"MLflow    {base}"]
     from dashboards.runs import study_runs
-    from orchestrator.publish import publish_view
-    from orchestrator.record import Store
+    from orchestrator.record.store import Store
+    from orchestrator.results.publish import publish_view
 
     runs = study_runs(study, home.tracking_uri)
     # A sweep that was killed left none, and one that grew since then another.

@@ -15,17 +15,16 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Prints that all is well, or raises with every fault."""
-    from orchestrator.cells import study_title
-    from orchestrator.disk import need
     from orchestrator.free_space import size_text
-    from orchestrator.planning import plan
+    from orchestrator.planning.disk import need
+    from orchestrator.planning.planning import plan
 
     study = study_of(args)
     todo = plan(study)
     wanted = need(todo, is_embedded=True)
     axes = " x ".join(f"{axis.name} ({len(axis.points) or 'searched'})" for axis in study.axes)
     print(
-        f"{study_title(study)}: no fault; {todo.num_cells} trials, {todo.epochs:,} epochs; "
+        f"{study.title}: no fault; {todo.num_cells} trials, {todo.epochs:,} epochs; "
         f"{axes}; about {size_text(wanted.checkpoints + wanted.home)} of disk"
     )
     return 0

@@ -20,17 +20,18 @@ os.environ.update(
     }
 )
 
+from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.parts import Search
 from orchestrator.launch.resources import ResourceError, Resources, num_slots, this_machine
 from orchestrator.launch.session import cluster_nodes, ray_session
-from orchestrator.launch.tuning import Listener, Work, failure_reason, launch
+from orchestrator.launch.tuning import Listener, failure_reason, launch
 
 __all__ = [
+    "Jobs",
     "Listener",
     "ResourceError",
     "Resources",
     "Search",
-    "Work",
     "cluster_nodes",
     "failure_reason",
     "launch",

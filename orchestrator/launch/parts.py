@@ -15,8 +15,9 @@ from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter, SearchAlg
 from ray.tune.search import Searcher as TuneSearcher
 
 from orchestrator import vocabulary
-from orchestrator.axes import Axis
-from orchestrator.search import (
+from orchestrator.planning.sharing import Beginnings
+from orchestrator.study.axes import Axis
+from orchestrator.study.search import (
     AshaScheduler,
     MedianScheduler,
     OptunaSearch,
@@ -24,7 +25,6 @@ from orchestrator.search import (
     Scheduler,
     Searcher,
 )
-from orchestrator.sharing import Beginnings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,6 +14,7 @@ from ray.tune.search import SearchAlgorithm
 from ray.tune.search import Searcher as TuneSearcher
 
 from orchestrator import vocabulary
+from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.lost_workers import told_as_dead_actors
 from orchestrator.launch.parts import (
     ReadyCells,
@@ -24,21 +25,9 @@ from orchestrator.launch.parts import (
     tune_scheduler,
 )
 from orchestrator.launch.resources import Resources
-from orchestrator.search import Scheduler
-from orchestrator.sharing import Beginnings
-from orchestrator.worker import Job, Report, train_cell
-
-
-class Work(Protocol):
-    """Which job a Tune configuration stands for; pickled to the workers."""
-
-    def job(self, config: Mapping[str, Any]) -> Job:
-        """What the worker does."""
-        ...
-
-    def key(self, config: Mapping[str, Any]) -> str:
-        """The cell it belongs to."""
-        ...
+from orchestrator.launch.worker import Report, train_cell
+from orchestrator.planning.sharing import Beginnings
+from orchestrator.study.search import Scheduler
 
 
 class Listener(Protocol):
@@ -64,7 +53,7 @@ class Listener(Protocol):
 
 
 def launch(
-    work: Work,
+    work: Jobs,
     *,
     cells: Beginnings | Search,
     scheduler: Scheduler | None,
@@ -139,7 +128,7 @@ def _drawn(
     return {}, ReadyCells(cells), len(cells)
 
 
-def _trainable(config: dict[str, Any], *, work: Work) -> None:
+def _trainable(config: dict[str, Any], *, work: Jobs) -> None:
     # Tune finds nothing to compare by in a report without its metric, so each has it.
     train_cell(work.job(config), lambda report: tune.report(dict(report)))
 
@@ -147,9 +136,9 @@ def _trainable(config: dict[str, Any], *, work: Work) -> None:
 class _Bridge(tune.Callback):
     """Passes Tune's events on. Pickled with the experiment, it leaves the listener out."""
 
-    def __init__(self, listener: Listener, work: Work) -> None:
+    def __init__(self, listener: Listener, work: Jobs) -> None:
         self.listener: Listener | None = listener
-        self.work: Work | None = work
+        self.work: Jobs | None = work
 
     def __getstate__(self) -> dict[str, Any]:
         return {"listener": None, "work": None}

@@ -23,8 +23,8 @@ import torch
 from usual_loop import WIDTHS, UsualLoop
 
 import trainers
-from orchestrator.axes import order_label
 from orchestrator.environment import environment
+from orchestrator.study.axes import order_label
 from trainers.build import build_task
 from trainers.engine.fit import train_one_epoch
 
@@ -146,12 +146,12 @@ def overhead(data_dir: Path) -> list[Row]:
 
 def tracking(data_dir: Path) -> list[Row]:
     """Share of the driver's time spent in journal and delivery, at one second an epoch."""
+    from orchestrator.execution.sweep import SweepOptions
+    from orchestrator.execution.sweep import sweep as run_sweep
     from orchestrator.home import Home
     from orchestrator.launch import Resources
-    from orchestrator.sweep import SweepOptions
-    from orchestrator.sweep import sweep as run_sweep
 
-    from orchestrator.catalog import load_study  # isort: skip
+    from orchestrator.study.catalog import load_study  # isort: skip
 
     class Nobody:
         """A watcher that looks away."""

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from orchestrator.catalog import load_study, study_files
-from orchestrator.expansion import expand
-from orchestrator.orders import named_order
-from orchestrator.study import StudySpec, TrialSpec
+from orchestrator.study.catalog import load_study, study_files
+from orchestrator.study.cells import Cell
+from orchestrator.study.expansion import expand
+from orchestrator.study.orders import named_order
+from orchestrator.study.spec import StudySpec
 from trainers.binding import Component
-from trainers.probe import model_layers
+from trainers.spec.probe import model_layers
 
 NAMED = ("forward", "reverse", "ascend", "descend", "random")
 MLP_ORDERS = ("forward", "reverse", "132", "213", "231", "312")
@@ -84,7 +85,7 @@ def _labels(study: StudySpec, axis: str) -> list[str]:
     return next(list(found.points) for found in study.axes if found.name == axis)
 
 
-def _check_common(cell: TrialSpec, network: str, milestones: tuple[int, ...] | None) -> None:
+def _check_common(cell: Cell, network: str, milestones: tuple[int, ...] | None) -> None:
     """What all stages of a network share."""
     train, published = cell.train, PUBLISHED[network]
     if published.milestones is None:

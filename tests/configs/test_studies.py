@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.catalog import config_folder, load_study, study_files
 from orchestrator.cli.options import _seeds
-from orchestrator.expansion import expand, scaled_scheduler
-from orchestrator.planning import plan
-from orchestrator.study import StudySpec
-from orchestrator.yaml_reader import read_yaml_file
+from orchestrator.planning.planning import plan
+from orchestrator.study.catalog import config_folder, load_study, study_files
+from orchestrator.study.expansion import expand, scaled_scheduler
+from orchestrator.study.spec import StudySpec
+from orchestrator.study.yaml import read_yaml_file
 from trainers.binding import Component
 
 FILES = sorted(path for path in config_folder().rglob("*") if path.suffix in (".yaml", ".yml"))
@@ -61,7 +61,7 @@ def test_every_study_can_be_tried_in_fewer_epochs(name: str) -> None:
     scaled = load_study(name, epoch_scale="0.02")
     # Each layer keeps an epoch; ResNet-21 has 21 of them, and 67 epochs in full.
     assert sum(cell.train.epochs for cell in expand(scaled)) < full / 3
-    assert scaled.variant != study.variant
+    assert scaled.variant_id != study.variant_id
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_the_ids_of_recorded_trials_stay_what_they_were() -> None:
         "binary": "c1ce85f03d956d1a",
         "forward": "98efd28cba721f63",
     }
-    assert load_study("mnist300-orders").variant == "a7a3e42fcebfc140"
+    assert load_study("mnist300-orders").variant_id == "a7a3e42fcebfc140"
     reset = {cell.id for cell in expand(load_study("mnist300-latent-reset"))}
     assert "aa4f2e56e55e47e8" in reset
     digits = {cell.id for cell in expand(load_study("digits-orders"))}
@@ -184,4 +184,4 @@ def test_an_option_written_with_its_default_makes_no_other_trial() -> None:
     plain = load_study("mnist300-orders", written)
     study = load_study("mnist300-orders", [*written, "base.lr_schedule.early=false"])
     assert [cell.id for cell in expand(study)] == [cell.id for cell in expand(plain)]
-    assert study.variant == plain.variant
+    assert study.variant_id == plain.variant_id

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 
 from orchestrator import vocabulary
-from orchestrator.cells import describe
-from orchestrator.expansion import expand
 from orchestrator.home import Home
-from orchestrator.journal import Point
-from orchestrator.record import Store
-from orchestrator.study import StudySpec
-from orchestrator.study_record import study_record
+from orchestrator.record.conflicts import study_record
+from orchestrator.record.describe import describe
+from orchestrator.record.journal import Point
+from orchestrator.record.store import Store
+from orchestrator.study.expansion import expand
+from orchestrator.study.spec import StudySpec
 
 STUDY: dict[str, Any] = {
     "study": "tiny",

@@ -11,9 +11,10 @@ import pytest
 from dashboards import NoResultsError, result_matrix
 from orchestrator import vocabulary
 from orchestrator.home import Home
-from orchestrator.record import Store
-from orchestrator.study import StudySpec
-from orchestrator.study_record import study_record
+from orchestrator.record.conflicts import study_record
+from orchestrator.record.store import Store
+from orchestrator.study.spec import StudySpec
+from orchestrator.study.variant import Variant
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +71,7 @@ def test_a_matrix_says_what_it_shows(study: StudySpec, record: Record, uri: str)
 def test_a_scaled_variant_is_shown_only_for_want_of_a_full_run(
     study: StudySpec, record: Record, uri: str
 ) -> None:
-    scaled = replace(study, epoch_scale="0.5")
+    scaled = replace(study, variant=Variant(epoch_scale="0.5"))
     record(scaled, {"forward 1": 0.9})
     matrix = result_matrix("tiny", uri)
     assert not matrix.attrs["is_asked"]
@@ -88,7 +89,7 @@ def test_overrides_make_another_variant(
     study: StudySpec, make_study: MakeStudy, record: Record, uri: str
 ) -> None:
     base = study.base_mapping | {"optimizer": {"name": "adam", "lr": 0.5}}  # type: ignore[operator]
-    changed = replace(make_study(base=base), overrides=("base.optimizer.lr=0.5",))
+    changed = replace(make_study(base=base), variant=Variant(overrides=("base.optimizer.lr=0.5",)))
     record(study, {"forward 1": 0.1})
     record(changed, {"forward 1": 0.7, "forward 2": 0.9})
     assert result_matrix("tiny", uri).loc["forward", "mean"] == 0.1

@@ -9,8 +9,9 @@ import pytest
 from dashboards.runs import NoResultsError, StudyLike, study_runs
 from orchestrator import vocabulary
 from orchestrator.home import Home
-from orchestrator.record import Store
-from orchestrator.study import StudySpec
+from orchestrator.record.store import Store
+from orchestrator.study.spec import StudySpec
+from orchestrator.study.variant import Variant
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +31,7 @@ def test_the_finished_cells_of_a_study_come_with_labels_and_metrics(
     assert (found.study, found.title, found.is_asked) == ("tiny", "tiny", True)
     assert found.labels() == ["float", "forward", "reverse"]
     assert found.also() == ["last/test_error"]
-    assert found.tags[vocabulary.VARIANT] == study.variant
+    assert found.tags[vocabulary.VARIANT] == study.variant_id
 
 
 def test_a_study_identifies_its_runs_as_well_as_its_name_does(
@@ -75,7 +76,7 @@ def test_scaled_runs_are_never_mixed_with_full_ones(
     study: StudySpec, record: Record, home: Home
 ) -> None:
     full = record(study, {"float 1": 0.1})
-    scaled = replace(study, epoch_scale="0.5")
+    scaled = replace(study, variant=Variant(epoch_scale="0.5"))
     short = record(scaled, {"float 1": 0.3, "forward 1": 0.4})
     for asked in ("tiny", study):
         found = study_runs(asked, home.tracking_uri)
@@ -90,9 +91,9 @@ def test_scaled_runs_are_never_mixed_with_full_ones(
 def test_without_a_full_run_the_newest_variant_is_shown_and_said_so(
     study: StudySpec, record: Record, home: Home
 ) -> None:
-    record(replace(study, epoch_scale="0.1"), {"float 1": 0.3})
+    record(replace(study, variant=Variant(epoch_scale="0.1")), {"float 1": 0.3})
     time.sleep(0.005)
-    newest = record(replace(study, epoch_scale="0.5"), {"float 1": 0.2})
+    newest = record(replace(study, variant=Variant(epoch_scale="0.5")), {"float 1": 0.2})
     record(study, {"float 1": 0.1}, state=vocabulary.RUNNING)
     for asked in ("tiny", study):
         found = study_runs(asked, home.tracking_uri)
@@ -105,7 +106,7 @@ def test_a_variant_that_was_asked_for_is_never_replaced_by_another(
     study: StudySpec, record: Record, home: Home
 ) -> None:
     record(study, {"float 1": 0.1})
-    scaled = replace(study, epoch_scale="0.5")
+    scaled = replace(study, variant=Variant(epoch_scale="0.5"))
     with pytest.raises(NoResultsError, match="finished like this; recorded: tiny"):
         study_runs(scaled, home.tracking_uri)
 
@@ -163,7 +164,7 @@ def test_runs_as_published_are_found_by_asking_for_them(
 def test_cells_that_are_kept_apart_are_found_by_asking_for_them(
     study: StudySpec, record: Record, home: Home
 ) -> None:
-    apart = replace(study, apart="v2")
+    apart = replace(study, variant=Variant(apart="v2"))
     theirs = record(apart, {"forward 1": 0.4})
     ours = record(study, {"forward 1": 0.2})
     for asked in ("tiny", study):
@@ -173,4 +174,4 @@ def test_cells_that_are_kept_apart_are_found_by_asking_for_them(
     assert [cell.run_id for cell in found.cells] == list(theirs.values())
     assert (found.title, found.is_asked) == ("tiny · apart: v2", True)
     with pytest.raises(NoResultsError, match="finished like this; recorded: tiny"):
-        study_runs(replace(study, apart="v3"), home.tracking_uri)
+        study_runs(replace(study, variant=Variant(apart="v3")), home.tracking_uri)

@@ -12,9 +12,10 @@ import pytest
 from dashboards.runs import NoResultsError
 from dashboards.stages import best_of, by_network, full_matrix, table_of, with_gaps
 from orchestrator import vocabulary
-from orchestrator.given import Given
 from orchestrator.home import Home
-from orchestrator.study import StudySpec
+from orchestrator.study.given import Given
+from orchestrator.study.spec import StudySpec
+from orchestrator.study.variant import Variant
 
 Record = Callable[..., dict[str, str]]
 MakeStudy = Callable[..., StudySpec]
@@ -113,13 +114,13 @@ def test_a_study_without_the_axis_has_no_table(study: StudySpec, record: Record,
 def test_another_variant_will_not_do(
     read: Callable[[StudySpec, str], pd.DataFrame], searched: StudySpec, record: Record, uri: str
 ) -> None:
-    record(replace(searched, epoch_scale="0.5"), {"float 0.1": 0.5})
+    record(replace(searched, variant=Variant(epoch_scale="0.5")), {"float 0.1": 0.5})
     what = "no cell of tiny is finished as asked for; the store has tiny · 0.5 of the epochs"
     with pytest.raises(NoResultsError, match=what):
         read(searched, uri)
     with pytest.raises(NoResultsError, match=r"finished like this; recorded: tiny · 0.5 of"):
-        read(replace(searched, epoch_scale="0.25"), uri)
-    given = replace(searched, given=Given(orders={"ascend": (2, 1)}))
+        read(replace(searched, variant=Variant(epoch_scale="0.25")), uri)
+    given = replace(searched, variant=Variant(given=Given(orders={"ascend": (2, 1)})))
     with pytest.raises(NoResultsError, match=r"finished like this; recorded: tiny · 0.5 of"):
         read(given, uri)
 

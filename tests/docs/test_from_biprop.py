@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.catalog import load_study
-from orchestrator.expansion import pick
-from orchestrator.study import StudySpec, TrialSpec
-from trainers.spec import TrainSpec
+from orchestrator.study.catalog import load_study
+from orchestrator.study.cells import Cell
+from orchestrator.study.expansion import pick
+from orchestrator.study.spec import StudySpec
+from trainers.spec.train_spec import TrainSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "from-biprop.md").read_text(encoding="utf-8")
@@ -25,7 +26,7 @@ def _study(name: str) -> StudySpec:
     return load_study(name)
 
 
-def _trial(study: str, choice: str) -> TrialSpec:
+def _trial(study: str, choice: str) -> Cell:
     return pick(_study(study), choice)
 
 

@@ -9,11 +9,12 @@ import pytest
 
 from orchestrator.cli.main import _parser
 from orchestrator.cli.options import study_of
-from orchestrator.expansion import expand, pick
-from orchestrator.orders import named_order
-from orchestrator.protocol import STAGES, Changes, load_stage, unmeasured
-from orchestrator.study import TrialSpec
-from trainers.probe import model_layers
+from orchestrator.protocol.protocol import STAGES, Changes, load_stage, unmeasured
+from orchestrator.study.cells import Cell
+from orchestrator.study.expansion import expand, pick
+from orchestrator.study.orders import named_order
+from orchestrator.study.variant import Variant
+from trainers.spec.probe import model_layers
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "from-the-original.md").read_text(encoding="utf-8")
@@ -36,10 +37,10 @@ def _parsed(command: str) -> argparse.Namespace:
     return _parser().parse_args(arguments)
 
 
-def _trials(command: str) -> tuple[TrialSpec, ...]:
+def _trials(command: str) -> tuple[Cell, ...]:
     args = _parsed(command)
     if hasattr(args, "network"):
-        changes = Changes(as_published=args.as_published)
+        changes = Changes(variant=Variant(as_published=args.as_published))
         given = unmeasured(args.network, changes)
         stages = (load_stage(args.network, stage, changes, given) for stage in STAGES)
         return tuple(trial for stage in stages for trial in expand(stage))

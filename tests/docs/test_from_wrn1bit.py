@@ -9,9 +9,9 @@ import pytest
 
 from orchestrator.cli.main import _parser
 from orchestrator.cli.options import study_of
-from orchestrator.expansion import expand
+from orchestrator.study.expansion import expand
 from trainers.binding import Component
-from trainers.probe import model_layers
+from trainers.spec.probe import model_layers
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "from-wrn1bit.md").read_text("utf-8")
 COMMANDS = sorted(set(re.findall(r"`(bnn-orchestrate sweep [^`]+)`", PAGE)))

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from world.scale import FULL
 
-from orchestrator.delivery import Delivery
 from orchestrator.free_space import DiskFullError
 from orchestrator.home import Home
-from orchestrator.journal import CellDescription, Journal, Point, StudyRecord
-from orchestrator.record import Store
+from orchestrator.record.delivery import Delivery
+from orchestrator.record.journal import CellDescription, Journal, Point, StudyRecord
+from orchestrator.record.store import Store
 from trainers import CheckpointPolicy, EpochMetrics, RunOptions, TrainSpec, run
-from trainers.engine.storage import names
+from trainers.storage import names
 
 STUDY = """\
 study: full-disk

@@ -20,8 +20,8 @@ from torch import nn
 from world.ledger import Ledger
 from world.scale import SEED, either
 
-from orchestrator.catalog import load_study, study_files
-from orchestrator.planning import plan
+from orchestrator.planning.planning import plan
+from orchestrator.study.catalog import load_study, study_files
 from trainers.engine.checkpoint import Checkpoint, CheckpointPolicy, Checkpoints
 from trainers.engine.result import EpochMetrics, Scores
 from trainers.errors import SpecError

@@ -18,9 +18,9 @@ from world.processes import below, listening_on, wait_until
 from world.scale import FULL
 from world.servers import Server, free_port, proxied, running
 
-from orchestrator.catalog import load_study
+from orchestrator.execution.listener import file_name
 from orchestrator.home import masked
-from orchestrator.listener import file_name
+from orchestrator.study.catalog import load_study
 from trainers.data import SOURCES
 from trainers.engine.handover import left_state
 from trainers.errors import MissingDataError, SpecError

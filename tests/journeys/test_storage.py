@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from trainers.engine.storage import names_below, place_at
+from trainers.storage import names_below, place_at
 
 pytestmark = pytest.mark.slow
 KEPT = "checkpoint: {policy: best, interval_s: 0, upload: best}\n"

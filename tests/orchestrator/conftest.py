@@ -11,14 +11,15 @@ import pytest
 import yaml
 
 from orchestrator import vocabulary
-from orchestrator.cells import describe
-from orchestrator.expansion import expand
+from orchestrator.execution.leases import Leases
 from orchestrator.home import Home
-from orchestrator.journal import CellDescription, Journal, Point
-from orchestrator.leases import Leases
-from orchestrator.record import Store, StudyIds
-from orchestrator.study import StudySpec, TrialSpec
-from orchestrator.study_record import study_record
+from orchestrator.record.conflicts import study_record
+from orchestrator.record.describe import describe
+from orchestrator.record.journal import CellDescription, Journal, Point
+from orchestrator.record.store import Store, StudyIds
+from orchestrator.study.cells import Cell
+from orchestrator.study.expansion import expand
+from orchestrator.study.spec import StudySpec
 from trainers.engine.result import EpochMetrics, LatentStatistics, Scores
 
 STUDY: dict[str, Any] = {
@@ -140,7 +141,7 @@ def study(make_study: Callable[..., StudySpec]) -> StudySpec:
 
 
 @pytest.fixture
-def cells(study: StudySpec) -> tuple[TrialSpec, ...]:
+def cells(study: StudySpec) -> tuple[Cell, ...]:
     return expand(study)
 
 
@@ -188,7 +189,7 @@ def make_description() -> Callable[..., CellDescription]:
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database without a row; to make its tables takes seconds, to copy it does not."""
-    from orchestrator.record import Store
+    from orchestrator.record.store import Store
 
     root = tmp_path_factory.mktemp("empty")
     Store(Home(root, f"sqlite:///{root / 'mlflow.db'}"))
@@ -229,7 +230,7 @@ def protocol_files(tmp_path: Path) -> Callable[..., str]:
 @pytest.fixture
 def record(home: Home) -> Callable[..., None]:
     """Records cells of a study as a sweep would, their errors by their labels joined by spaces."""
-    from orchestrator.record import Store
+    from orchestrator.record.store import Store
 
     store = Store(home)
 

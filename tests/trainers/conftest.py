@@ -17,8 +17,8 @@ from trainers.engine.fit import Task
 from trainers.engine.result import EpochMetrics, LatentStatistics, Scores
 from trainers.losses import cross_entropy
 from trainers.models.init import initialise
-from trainers.optim import constant, sgd
-from trainers.spec import TrainSpec
+from trainers.optim.optimizers import constant, sgd
+from trainers.spec.train_spec import TrainSpec
 
 MAPPING: dict[str, Any] = {
     "model": {"name": "mlp", "widths": [64, 20, 12, 10]},

@@ -12,7 +12,7 @@ from trainers.binarize.attach import binarizers, latent_weights
 from trainers.build import build_model, build_task, load_splits
 from trainers.engine.fit import Task
 from trainers.errors import UnknownNameError
-from trainers.spec import TrainSpec
+from trainers.spec.train_spec import TrainSpec
 
 MakeSpec = Callable[..., TrainSpec]
 NOWHERE = Path("no", "folder", "is", "needed")

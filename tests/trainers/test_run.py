@@ -20,7 +20,7 @@ from trainers.engine.result import EpochMetrics, TrainResult
 from trainers.errors import BadLossError, MissingDataError, SpecError
 from trainers.losses import cross_entropy
 from trainers.run import RunOptions, run
-from trainers.spec import TrainSpec
+from trainers.spec.train_spec import TrainSpec
 
 MakeSpec = Callable[..., TrainSpec]
 Untimed = Callable[[EpochMetrics], dict[str, Any]]

@@ -26,7 +26,7 @@ from trainers.engine.threshold import globally_pruned
 from trainers.errors import SpecError
 from trainers.losses import cross_entropy
 from trainers.run import RunOptions, run
-from trainers.spec import TrainSpec
+from trainers.spec.train_spec import TrainSpec
 
 CPU = RunOptions(device="cpu", num_threads=1)
 TICKET: dict[str, Any] = {

@@ -27,8 +27,8 @@ import torch
 from torch import Tensor
 
 from trainers.data.decode import Form, Listing, decode
-from trainers.engine.storage import write_atomically
 from trainers.errors import Fault, MissingDataError
+from trainers.storage import write_atomically
 
 log = logging.getLogger(__name__)
 

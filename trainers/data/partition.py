@@ -10,8 +10,8 @@ from torch import Tensor
 
 from trainers.binding import Record, show
 from trainers.data.splits import Split
-from trainers.engine.seeding import generator
 from trainers.errors import Fault, MissingDataError, SpecError
+from trainers.seeding import generator
 
 SPLIT_SEED = 316
 """Of the cut, not of a trial: trials with different seeds train on the same images."""

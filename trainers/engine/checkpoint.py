@@ -2,7 +2,7 @@
 
 A checkpoint is one file, `<kind>-<epoch>-<checksum>.pt`: a torch file without pickled classes
 whose name carries the first 16 hexadecimal digits of its SHA-256. A reader never meets half of
-one: see `trainers.engine.storage`. One that cannot be written is done without, and of one that
+one: see `trainers.storage`. One that cannot be written is done without, and of one that
 cannot be used the one before is: both are said, neither ends a trial.
 """
 
@@ -20,8 +20,8 @@ import torch
 from torch import nn
 
 from trainers.engine.result import EpochMetrics
-from trainers.engine.storage import Place, names, read, remove, write
 from trainers.errors import require_at_least
+from trainers.storage import Place, names, read, remove, write
 
 log = logging.getLogger(__name__)
 

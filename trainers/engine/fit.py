@@ -28,12 +28,12 @@ from trainers.engine.latent import (
     used_weights,
 )
 from trainers.engine.result import EpochMetrics, Scores
-from trainers.engine.seeding import generator
 from trainers.engine.threshold import globally_pruned, report_collapsed, set_thresholds
 from trainers.errors import BadLossError
 from trainers.losses import Loss
-from trainers.lr_policies import LrSchedule
-from trainers.optim import set_lr
+from trainers.optim.lr_policies import LrSchedule
+from trainers.optim.optimizers import set_lr
+from trainers.seeding import generator
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

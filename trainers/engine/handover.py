@@ -10,7 +10,7 @@ from dataclasses import replace
 from trainers.engine.checkpoint import Checkpoint, CheckpointPolicy, Checkpoints, Note
 from trainers.engine.fit import Task
 from trainers.engine.result import EpochMetrics
-from trainers.engine.storage import Place
+from trainers.storage import Place
 
 
 def left_state(

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainers.engine.storage import write
 from trainers.errors import Fault, SpecError
+from trainers.storage import write
 
 CHECKSUM = "sha256"
 

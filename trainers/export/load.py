@@ -18,8 +18,8 @@ from trainers.export.container import CHECKSUM, Container, checksum, read_contai
 from trainers.export.pack import COUNTERS, FORMAT, VERSION
 from trainers.models import MODELS
 from trainers.models.recipe import remember
-from trainers.probe import model_on_meta
-from trainers.spec_parts import ALL, ActivationSpec, read_activations
+from trainers.spec.parts import ALL, ActivationSpec, read_activations
+from trainers.spec.probe import model_on_meta
 
 KNOWN = {FORMAT: VERSION, packbits.FORMAT: packbits.VERSION}
 _PARTS = ("bits", "mask", "signs", "trits", "levels")

@@ -14,7 +14,7 @@ from trainers.engine.result import Scores
 from trainers.errors import Fault, SpecError
 from trainers.export.load import PackedFile
 from trainers.losses import LOSSES
-from trainers.spec import TrainSpec
+from trainers.spec.train_spec import TrainSpec
 
 
 def measured(file: PackedFile, *, data_dir: Path) -> dict[str, Scores]:

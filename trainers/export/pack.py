@@ -43,7 +43,7 @@ from trainers.export.container import write_container
 from trainers.export.packbits import published_tensors
 from trainers.models import MODELS
 from trainers.models.recipe import recipe_of
-from trainers.probe import model_on_meta
+from trainers.spec.probe import model_on_meta
 
 FORMAT, VERSION = "bnn-packed", 2
 WITHOUT_ACTIVATIONS = 1

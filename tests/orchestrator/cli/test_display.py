@@ -12,9 +12,10 @@ from rich.console import Console
 
 from orchestrator.cli import display as module
 from orchestrator.cli.display import MOST_ROWS, SweepDisplay
-from orchestrator.planning import plan
-from orchestrator.progress import Progress
-from orchestrator.study import StudySpec
+from orchestrator.execution.progress import Progress
+from orchestrator.planning.planning import plan
+from orchestrator.study.spec import StudySpec
+from orchestrator.study.variant import Variant
 
 
 @pytest.fixture
@@ -92,7 +93,9 @@ def test_a_finished_study_leaves_nothing_to_do(
 
 def test_a_changed_study_says_in_what(make_display: MakeDisplay, study: StudySpec) -> None:
     display = make_display()
-    changed = replace(study, overrides=("axes.seed.seeds=[5]",), epoch_scale="0.5")
+    changed = replace(
+        study, variant=Variant(overrides=("axes.seed.seeds=[5]",), epoch_scale="0.5")
+    )
     display.planned(plan(changed), slots=2)
     text = _text(display)
     assert "axes.seed.seeds=[5]" in text
@@ -130,7 +133,7 @@ def test_brackets_are_shown_as_they_are(
     text: str, make_display: MakeDisplay, progress: Progress, study: StudySpec
 ) -> None:
     display = make_display()
-    display.planned(plan(replace(study, overrides=(f"retries={text}",))), slots=2)
+    display.planned(plan(replace(study, variant=Variant(overrides=(f"retries={text}",)))), slots=2)
     assert f"retries={text}" in _text(display)
     display.began(progress)
     display.cell_ended("forward", objective=0.5, reason=f"KeyError: {text}")
@@ -254,7 +257,7 @@ def test_what_a_cell_did_without_is_a_line(make_display: MakeDisplay, progress: 
 
 def test_cells_that_are_kept_apart_say_so(make_display: MakeDisplay, study: StudySpec) -> None:
     display = make_display()
-    display.planned(plan(replace(study, apart="v2")), slots=2)
+    display.planned(plan(replace(study, variant=Variant(apart="v2"))), slots=2)
     assert "changed   kept apart as v2" in _text(display)
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from dashboards import NoResultsError
-from orchestrator.catalog import StudyError
 from orchestrator.cli.faults import EXIT_FAILED, EXIT_WRONG, UsageError, explain
 from orchestrator.free_space import DiskFullError
-from orchestrator.journal import JournalError
 from orchestrator.launch import ResourceError
-from orchestrator.record import StoreError
+from orchestrator.record.journal import JournalError
+from orchestrator.record.store import StoreError
+from orchestrator.study.catalog import StudyError
 from trainers.errors import BadLossError, Fault, MissingDataError, SpecError
 
 

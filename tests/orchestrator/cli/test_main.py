@@ -42,7 +42,7 @@ def test_an_interruption_is_told_and_has_a_code_of_its_own(
     def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("orchestrator.catalog.load_study", interrupted)
+    monkeypatch.setattr("orchestrator.study.catalog.load_variant", interrupted)
     answer = cli("validate", "digits-orders")
     assert answer.code == 130
     assert "interrupted" in answer.err

@@ -28,7 +28,11 @@ def parser() -> argparse.ArgumentParser:
 def test_without_flags_a_study_is_as_its_file_has_it(parser: argparse.ArgumentParser) -> None:
     args = parser.parse_args(["digits-orders"])
     study = study_of(args)
-    assert (study.name, study.overrides, study.epoch_scale) == ("digits-orders", (), "")
+    assert (study.name, study.variant.overrides, study.variant.epoch_scale) == (
+        "digits-orders",
+        (),
+        "",
+    )
     assert not is_changed(args)
     assert not args.verbose
 
@@ -39,10 +43,10 @@ def test_flags_change_the_study(parser: argparse.ArgumentParser) -> None:
     args = parser.parse_args(line)
     study = study_of(args)
     assert is_changed(args)
-    assert study.overrides == ("base.optimizer.lr=1e-3", "retries=0")
+    assert study.variant.overrides == ("base.optimizer.lr=1e-3", "retries=0")
     assert study.base.optimizer.options["lr"] == 0.001
     assert study.retries == 0
-    assert study.epoch_scale == "0.1"
+    assert study.variant.epoch_scale == "0.1"
     assert list(study.axes[1].points) == ["5", "6"]
 
 
@@ -95,7 +99,7 @@ def test_data_lies_where_flag_environment_or_home_say(
 
 def test_a_flag_trains_as_published(parser: argparse.ArgumentParser) -> None:
     study = study_of(parser.parse_args(["mnist300-full", "--as-published"]))
-    assert study.as_published
+    assert study.variant.as_published
     assert study.base.latent_at_eval == "reset"
     assert study.base.weights.options == {"zero": 0}
     assert study.metric.name == "best_on_test/test_error"
@@ -105,8 +109,8 @@ def test_cells_are_kept_apart_under_a_name(parser: argparse.ArgumentParser) -> N
     plain = study_of(parser.parse_args(["digits-orders"]))
     apart = study_of(parser.parse_args(["digits-orders", "--apart", "v2"]))
     other = study_of(parser.parse_args(["digits-orders", "--apart", "v3"]))
-    assert (plain.apart, apart.apart) == ("", "v2")
-    assert len({plain.variant, apart.variant, other.variant}) == 3
+    assert (plain.variant.apart, apart.variant.apart) == ("", "v2")
+    assert len({plain.variant_id, apart.variant_id, other.variant_id}) == 3
     assert apart.base == plain.base
 
 

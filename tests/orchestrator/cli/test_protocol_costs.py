@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from orchestrator.cli.protocol_costs import show_costs
-from orchestrator.cost import duration, rough_seconds
-from orchestrator.expansion import expand
-from orchestrator.protocol import Changes, load_stage, unmeasured
+from orchestrator.planning.cost import duration, rough_seconds
+from orchestrator.protocol.protocol import Changes, load_stage, unmeasured
+from orchestrator.study.expansion import expand
 
 Files = Callable[..., str]
 Cli = Callable[..., Any]
@@ -45,7 +45,7 @@ def test_a_dry_run_starts_nothing_and_writes_nothing(
     def started(*arguments: object, **options: object) -> None:
         raise AssertionError("a sweep began")
 
-    monkeypatch.setattr("orchestrator.sweep.sweep", started)
+    monkeypatch.setattr("orchestrator.execution.sweep.sweep", started)
     network = protocol_files()
     before = sorted(tmp_path.rglob("*"))
     assert cli("protocol", network, "--dry-run", "--home", str(home_folder)).code == 0

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from orchestrator import vocabulary
-from orchestrator.expansion import expand
+from orchestrator.execution.listener import Failure
+from orchestrator.execution.sweep import Outcome
 from orchestrator.home import Home
-from orchestrator.listener import Failure
-from orchestrator.planning import plan
-from orchestrator.study import StudySpec
-from orchestrator.sweep import Outcome
+from orchestrator.planning.planning import plan
+from orchestrator.study.expansion import expand
+from orchestrator.study.spec import StudySpec
 
 pytestmark = pytest.mark.slow
 
@@ -97,7 +97,7 @@ def test_each_stage_is_made_from_what_the_one_before_found(
     answer = type_in(protocol_files())
     assert answer.code == 0
     assert played.names == ["net-sensitivity", "net-lr", "net-full"]
-    first, rates, full = (study.given for study in played.studies)
+    first, rates, full = (study.variant.given for study in played.studies)
     assert not first
     assert rates.orders == full.orders == {"ascend": (2, 3, 1), "descend": (1, 3, 2)}
     assert {row: point["optimizer.lr"] for row, point in full.rows.items()} == {
@@ -153,10 +153,10 @@ def test_the_published_order_is_shown_beside_the_measured_one(
     protocol_files: Files,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from orchestrator.orders import Orders
+    from orchestrator.study.orders import Orders
 
     orders = Orders(num_layers=3, rotations=False, published={"ascend": (1, 3, 2)})
-    monkeypatch.setattr("orchestrator.protocol.network_orders", lambda network: orders)
+    monkeypatch.setattr("orchestrator.protocol.protocol.network_orders", lambda network: orders)
     out = type_in(protocol_files(), "--only", "sensitivity").out
     assert _has(out, "published 1-3-2: Kendall tau -1.00")
 
@@ -210,8 +210,8 @@ def test_seeds_epochs_and_overrides_reach_the_stages(
 ) -> None:
     flags = ["--seeds", "7", "--scale-epochs", "0.5", "--set", "base.data.batch_size=32"]
     assert type_in(protocol_files(), *flags).code == 0
-    assert [study.epoch_scale for study in played.studies] == ["0.5"] * 3
-    assert {study.overrides for study in played.studies} == {("base.data.batch_size=32",)}
+    assert [study.variant.epoch_scale for study in played.studies] == ["0.5"] * 3
+    assert {study.variant.overrides for study in played.studies} == {("base.data.batch_size=32",)}
     assert {cell.train.seed for cell in expand(played.studies[2])} == {7}
     assert {cell.train.seed for cell in expand(played.studies[0])} == {316}
 

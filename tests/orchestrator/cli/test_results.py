@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.home import Home
-from orchestrator.study import StudySpec
+from orchestrator.study.spec import StudySpec
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.catalog import study_files
+from orchestrator.study.catalog import study_files
 
 
 def test_all_studies_are_listed_with_their_questions(cli: Callable[..., Any]) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torchvision
 
-from orchestrator.planning import plan
-from orchestrator.study import StudySpec
-from orchestrator.sweep import Outcome
+from orchestrator.execution.sweep import Outcome
+from orchestrator.planning.planning import plan
+from orchestrator.study.spec import StudySpec
 
 Refused = Callable[..., str]
 File = Callable[..., str]
@@ -118,7 +118,7 @@ def test_a_storage_that_takes_nothing_is_said_before_anything_is_written(
 def test_a_sweep_that_would_fill_the_disk_is_refused(
     cli: Callable[..., Any], file: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.room.free_bytes", lambda folder: 1_000_000)
+    monkeypatch.setattr("orchestrator.planning.disk_check.free_bytes", lambda folder: 1_000_000)
     answer = cli("sweep", file())
     assert answer.code == 2
     assert "this needs about" in answer.err

@@ -8,20 +8,21 @@ from typing import Any
 import pytest
 
 from orchestrator import vocabulary
-from orchestrator.cells import describe
-from orchestrator.hold import held
 from orchestrator.home import Home
-from orchestrator.journal import CellDescription, Journal, Point
-from orchestrator.record import Store
-from orchestrator.study import StudySpec, TrialSpec
-from orchestrator.study_record import study_record
+from orchestrator.record.conflicts import study_record
+from orchestrator.record.delivery_lock import held
+from orchestrator.record.describe import describe
+from orchestrator.record.journal import CellDescription, Journal, Point
+from orchestrator.record.store import Store
+from orchestrator.study.cells import Cell
+from orchestrator.study.spec import StudySpec
 
 Cli = Callable[..., Any]
 POINTS = [Point("train/loss", step, 1 / (1 + step), 1000 + step) for step in range(3)]
 
 
 @pytest.fixture
-def waiting(home: Home, study: StudySpec, cells: tuple[TrialSpec, ...]) -> CellDescription:
+def waiting(home: Home, study: StudySpec, cells: tuple[Cell, ...]) -> CellDescription:
     """A finished cell that MLflow has heard nothing of."""
     description = describe(cells[0], study, tags={})
     journal = Journal(home.journal)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.catalog import study_files
+from orchestrator.study.catalog import study_files
 
 Refused = Callable[..., str]
 File = Callable[..., str]

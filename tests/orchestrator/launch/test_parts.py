@@ -9,7 +9,6 @@ from ray.tune.search import BasicVariantGenerator
 from ray.tune.search.optuna import OptunaSearch as TuneOptunaSearch
 from ray.tune.search.sample import Categorical, Domain, Float, Integer
 
-from orchestrator.axes import Axis, read_axis
 from orchestrator.launch.parts import (
     ReadyCells,
     Search,
@@ -18,10 +17,11 @@ from orchestrator.launch.parts import (
     search_parts,
     tune_scheduler,
 )
-from orchestrator.search import AshaScheduler, MedianScheduler, OptunaSearch, RandomSearch
-from orchestrator.sharing import Beginnings
-from orchestrator.study import TrialSpec
-from trainers.spec import TrainSpec
+from orchestrator.planning.sharing import Beginnings
+from orchestrator.study.axes import Axis, read_axis
+from orchestrator.study.cells import Cell
+from orchestrator.study.search import AshaScheduler, MedianScheduler, OptunaSearch, RandomSearch
+from trainers.spec.train_spec import TrainSpec
 
 
 def test_asha_counts_epochs_and_stops_at_the_longest_trial() -> None:
@@ -178,7 +178,7 @@ def test_nothing_is_drawn_after_a_wish_to_stop(ready: ReadyCells) -> None:
 
 def test_where_nothing_runs_and_all_that_is_left_is_with_others_it_is_the_end() -> None:
     answers: dict[str, bool | None] = {}
-    cells = {name: TrialSpec(train=TRAIN, labels={"order": name}) for name in ("a", "b", "c")}
+    cells = {name: Cell(train=TRAIN, labels={"order": name}) for name in ("a", "b", "c")}
     ready = ReadyCells(Beginnings(cells, take=lambda key: answers.get(key, True)))
     answers |= {"b": False, "c": None}
     assert ready.suggest("t1") == {"cell": "a", "begins": 0, "leaves": []}
@@ -217,7 +217,7 @@ def ready() -> ReadyCells:
     }
     orders = {"forward": [1, 2, 3], "132": [1, 3, 2], "213": [2, 1, 3]}
     cells = {
-        name: TrialSpec(
+        name: Cell(
             train=TrainSpec.from_mapping(
                 mapping | {"layers": {"order": order, "epochs_per_layer": 2}}
             ),

@@ -10,8 +10,8 @@ from torchvision import transforms
 from trainers.data.augment import Augment, Changes
 from trainers.data.batches import shuffled_batches
 from trainers.data.splits import Normalisation, Split
-from trainers.engine.seeding import generator
 from trainers.errors import SpecError
+from trainers.seeding import generator
 
 
 def _one(image: Tensor, top: int, left: int, flip: bool, *, crop: int, blank: float) -> Tensor:

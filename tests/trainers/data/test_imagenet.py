@@ -7,7 +7,7 @@ import pytest
 
 from trainers.data.imagenet import IMAGENET_SOURCE, load_imagenet
 from trainers.errors import MissingDataError
-from trainers.spec import TrainSpec
+from trainers.spec.train_spec import TrainSpec
 
 TRIAL: dict[str, Any] = {
     "model": {"name": "resnet21"},

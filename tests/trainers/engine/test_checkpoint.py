@@ -19,9 +19,9 @@ from torch import nn
 
 from trainers.engine.checkpoint import CheckpointPolicy, Checkpoints, Policy, kept_names
 from trainers.engine.result import EpochMetrics
-from trainers.engine.storage import Place, names, place_at, remove_folder, write
 from trainers.errors import SpecError
-from trainers.optim import adam
+from trainers.optim.optimizers import adam
+from trainers.storage import Place, names, place_at, remove_folder, write
 
 Make = Callable[..., EpochMetrics]
 EVERY = CheckpointPolicy(policy="every")

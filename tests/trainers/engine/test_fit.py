@@ -18,10 +18,10 @@ from trainers.engine.evaluate import evaluate
 from trainers.engine.fit import Task, fit, train_one_epoch
 from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics
-from trainers.engine.seeding import generator
 from trainers.errors import BadLossError
 from trainers.losses import cross_entropy
-from trainers.optim import multistep, sgd
+from trainers.optim.optimizers import multistep, sgd
+from trainers.seeding import generator
 
 MakeTask = Callable[..., Task]
 

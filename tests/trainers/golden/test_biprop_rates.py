@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trainers.optim import LR_SCHEDULES, lr_schedule
+from trainers.optim.optimizers import LR_SCHEDULES, lr_schedule
 
 CASES: dict[str, Any] = json.loads(Path(__file__).with_name("biprop.json").read_text())["cases"]
 POLICIES = [name for name, case in CASES.items() if "policy" in case["setup"]]

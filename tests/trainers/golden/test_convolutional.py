@@ -18,7 +18,7 @@ from trainers.binarize.attach import binarize_weights, latent_weights, set_binar
 from trainers.build import build_model
 from trainers.engine.evaluate import evaluate
 from trainers.losses import cross_entropy
-from trainers.optim import sgd
+from trainers.optim.optimizers import sgd
 
 CASES: dict[str, Any] = json.loads(Path(__file__).with_name("convolutional.json").read_text())
 NETWORKS = {"vgg5": 10, "vgg9": 10, "resnet20": 10, "resnet21": 1000}

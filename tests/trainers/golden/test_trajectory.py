@@ -20,9 +20,9 @@ from trainers.data.splits import Split, Splits
 from trainers.engine.evaluate import evaluate
 from trainers.engine.fit import Task, train_one_epoch
 from trainers.engine.latent import reset_latent
-from trainers.engine.seeding import generator
 from trainers.losses import cross_entropy
-from trainers.optim import OPTIMIZERS, constant
+from trainers.optim.optimizers import OPTIMIZERS, constant
+from trainers.seeding import generator
 
 SEED = 1
 

@@ -16,7 +16,7 @@ from trainers import lr_schedule, make_weight_binarizer
 from trainers.binarize.attach import binarize_weights, latent_weights, set_binary, weight_layers
 from trainers.build import build_model
 from trainers.losses import cross_entropy
-from trainers.optim import sgd
+from trainers.optim.optimizers import sgd
 
 CONTENT: dict[str, Any] = json.loads(Path(__file__).with_name("wrn.json").read_text())
 CASES = CONTENT["cases"]

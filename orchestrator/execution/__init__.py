@@ -1,0 +1,1 @@
+"""One sweep: its rounds, its listener, its leases, its progress."""

@@ -1,0 +1,384 @@
+"""One execution of a study: what is recorded already, what is left, and its training."""
+
+import contextlib
+import json
+import logging
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator import launch, vocabulary
+from orchestrator.environment import code_fingerprint, environment, git_commit
+from orchestrator.execution.leases import Leases
+from orchestrator.execution.listener import Failure, SweepListener, Watcher
+from orchestrator.execution.progress import Progress
+from orchestrator.execution.rounds import Bystander, Rounds
+from orchestrator.free_space import told_if_full
+from orchestrator.home import Home, masked
+from orchestrator.launch.jobs import Jobs
+from orchestrator.launch.worker import Job
+from orchestrator.planning.checksums import data_checksum
+from orchestrator.planning.disk import need
+from orchestrator.planning.disk_check import room
+from orchestrator.planning.planning import Plan, plan
+from orchestrator.planning.stem_store import StemStore
+from orchestrator.record.conflicts import (
+    plan_content,
+    refuse_changed_labels,
+    refuse_other_code,
+    refuse_other_values,
+    study_record,
+)
+from orchestrator.record.delivery import Delivery
+from orchestrator.record.delivery_lock import InUseError
+from orchestrator.record.describe import describe
+from orchestrator.record.journal import CellDescription, Journal
+from orchestrator.record.known import Recorded, forget_lost
+from orchestrator.record.store import Store
+from orchestrator.record.store_lock import StudyHold
+from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.checkpointing import place_of
+from orchestrator.study.expansion import expand
+from orchestrator.study.spec import StudySpec
+from trainers.storage import Place
+
+log = logging.getLogger(__name__)
+
+DRAIN_S = 60.0
+"""How long the end of a sweep waits for MLflow; what is left stays in the journal."""
+SILENT_S = 5.0
+"""The same where MLflow did not answer once during the sweep."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepOptions:
+    """How a sweep runs: nothing here changes what its trials end with, but for the CPUs.
+
+    Args:
+        data_dir: Where data sets lie or are downloaded to.
+        resources: What each trial gets.
+        ray_address: A running cluster; None: an embedded Ray.
+        deterministic: As `RunOptions` takes it.
+        verbose: Let Ray and MLflow speak.
+        share: Train beginnings that trials have in common once.
+        only_failed: Train the trials whose cells failed for good, and no others.
+        storage: Where checkpoints lie, a folder or a URL; None: where the study says, else in
+            the home.
+        force: Start also where the disk has too little room.
+    """
+
+    data_dir: Path
+    resources: launch.Resources = field(default_factory=launch.Resources)
+    ray_address: str | None = None
+    deterministic: bool = False
+    verbose: bool = False
+    share: bool = True
+    only_failed: bool = False
+    storage: str | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a sweep ended.
+
+    Args:
+        plan: The plan it began with.
+        failures: Cells that failed for good.
+        num_finished: Cells trained to their end in this sweep.
+        num_copied: Cells whose trial was finished elsewhere.
+        interrupted: Whether a signal ended it.
+        num_undelivered: Cells that MLflow has not got whole; the journal has.
+        wall_s: Seconds it took.
+        train_s: Seconds the workers trained and measured, added up.
+        track_s: Seconds spent in the journal and in delivery.
+    """
+
+    plan: Plan
+    failures: tuple[Failure, ...] = ()
+    num_finished: int = 0
+    num_copied: int = 0
+    interrupted: bool = False
+    num_undelivered: int = 0
+    wall_s: float = 0.0
+    train_s: float = 0.0
+    track_s: float = 0.0
+
+
+class SweepWatcher(Watcher, Bystander, Protocol):
+    """Shows a whole sweep to a person."""
+
+    def planned(self, plan: Plan, *, slots: int | None, disk: str = "") -> None:
+        """Before anything starts; `slots` is None when nothing will. `disk`: what it needs."""
+
+    def silent(self, reason: str, *, journal: Path) -> None:
+        """MLflow does not answer; results wait in the journal until it does."""
+
+    def began(self, progress: Progress) -> None:
+        """Workers are about to start."""
+
+    def stopped(self) -> None:
+        """Training is over; what is left is delivered."""
+
+
+def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWatcher) -> Outcome:
+    """Trains what is left of a study and records it.
+
+    Args:
+        study: The study, checked.
+        home: Where results live.
+        options: How to run.
+        watcher: Told what happens.
+
+    Raises:
+        StudyError: If the store holds results of other values, or of other code, under the same
+            name.
+        StoreError: If MLflow cannot be used; a server that is merely away can.
+        JournalError: If the journal cannot be used.
+        InUseError: If another sweep draws for the same search, or one from another home trains
+            the same study, or some of its trials, in the same store.
+        MissingDataError: If a data set is neither here nor to be downloaded.
+        ResourceError: If a trial asks for more than there is.
+        StorageError: If checkpoints cannot be kept where they are to be.
+        NoRoomError: If the disk has too little room for what is left.
+        DiskFullError: If the disk took nothing more on the way; the same command goes on.
+    """
+    started = time.perf_counter()
+    if options.ray_address is None:
+        launch.num_slots(options.resources, launch.this_machine())
+    # Nothing is recorded in a new store, so all is to be trained: what is missing is said before
+    # anything is written.
+    is_new = home.database is not None and not home.database.exists()
+    checksum = data_checksum(study, options.data_dir) if is_new else None
+    storage = place_of(study.checkpoint, home, asked=options.storage)
+    # What Tune and MLflow write there may be refused, too; the journal says so itself.
+    with told_if_full(home.root):
+        store = Store(home)
+        silence = store.silence()
+        with contextlib.ExitStack() as stack:
+            journal = stack.enter_context(contextlib.closing(Journal(home.journal)))
+            leases = stack.enter_context(contextlib.closing(Leases(home.journal)))
+            delivery = Delivery(journal, store)
+            stack.callback(delivery.close, within_s=0)
+            if silence is None:
+                _deliver_what_waits(delivery)
+            delivery.last_error = silence
+            known = Recorded(study, journal, None if silence else store, code=code_fingerprint())
+            sweeping = _Sweep(
+                study, home, options, watcher, journal, leases, delivery, known, storage
+            )
+            outcome = sweeping.run(checksum)
+    return replace(outcome, wall_s=time.perf_counter() - started)
+
+
+def _deliver_what_waits(delivery: Delivery) -> None:
+    """What MLflow has not got, or has lost, comes first: it may be all that is missing."""
+    try:
+        forget_lost(delivery.journal, delivery.store)
+        delivery.deliver()
+    except InUseError:
+        log.info("another process delivers what waits")
+    except Exception as error:
+        log.warning("results of an earlier sweep cannot be delivered: %s", masked(str(error)))
+
+
+class _Sweep:
+    """What the steps of one sweep share."""
+
+    def __init__(
+        self,
+        study: StudySpec,
+        home: Home,
+        options: SweepOptions,
+        watcher: SweepWatcher,
+        journal: Journal,
+        leases: Leases,
+        delivery: Delivery,
+        recorded: Recorded,
+        storage: Place,
+    ) -> None:
+        self.study, self.home, self.options, self.watcher = study, home, options, watcher
+        self.journal, self.leases, self.delivery = journal, leases, delivery
+        self.recorded = recorded
+        self.cell_tags: dict[str, str] = {}
+        self.num_copied = 0
+        self.storage, self.stems = storage, StemStore(storage / "stems")
+        self.disk = ""
+        self.record = study_record(study)
+
+    def run(self, checksum: str | None) -> Outcome:
+        todo = self._plan()
+        if todo.num_todo:
+            self._prepare(todo, checksum)
+        with self._hold(todo) if todo.num_todo else contextlib.nullcontext():
+            self.journal.begin_study(self.record)
+            self._copy_missing()
+            return self._trained(todo) if todo.num_todo else self._nothing_left(todo)
+
+    def _plan(self) -> Plan:
+        recorded = self.recorded
+        refuse_other_values(self.study, recorded.variants)
+        refuse_changed_labels(self.study, recorded.cells)
+        if not self.study.is_searched:
+            self.stems.tidy(expand(self.study), finished=recorded.finished)
+        failed = [cell.trial for cell in recorded.cells if cell.state == vocabulary.FAILED]
+        return plan(
+            self.study,
+            finished=recorded.finished,
+            share=self.options.share,
+            left=self.stems.found(),
+            only=failed if self.options.only_failed else None,
+        )
+
+    def _prepare(self, todo: Plan, checksum: str | None) -> None:
+        """What has to be known, and in order, before anything is trained."""
+        code, commit = code_fingerprint(), git_commit()
+        refuse_other_code(self.study, self.recorded.cells, code=code, commit=commit)
+        wanted = need(todo, is_embedded=self.home.database is not None)
+        self.disk = room(wanted, self.home, self.storage, force=self.options.force)
+        self.cell_tags = {
+            vocabulary.DATA_SHA256: checksum or data_checksum(self.study, self.options.data_dir),
+            vocabulary.GIT_COMMIT: commit,
+            vocabulary.CODE: code,
+        }
+
+    def _nothing_left(self, todo: Plan) -> Outcome:
+        self.watcher.planned(todo, slots=None)
+        if self.recorded.store is not None:
+            self._deliver_now()
+        return self._outcome(todo)
+
+    def _trained(self, todo: Plan) -> Outcome:
+        listener = self._train(todo)
+        listener.interrupt()
+        self.watcher.stopped()
+        if listener.refused is not None:
+            raise listener.refused
+        # A trial may stand in two places of one study, or was trained by another sweep.
+        self._copy_missing()
+        is_over = listener.progress.is_over
+        state = vocabulary.FINISHED if is_over else vocabulary.INTERRUPTED
+        self.record = replace(self.record, state=state)
+        self.journal.begin_study(self.record)
+        self.delivery.close(within_s=DRAIN_S if self.delivery.has_delivered else SILENT_S)
+        return replace(
+            self._outcome(todo),
+            failures=tuple(listener.failures),
+            num_finished=listener.progress.num_finished,
+            interrupted=not is_over,
+            train_s=listener.train_s,
+            track_s=listener.journal_s + self.delivery.busy_s,
+        )
+
+    def _hold(self, todo: Plan) -> contextlib.AbstractContextManager[object]:
+        """No other home trains the same in a store for several; in a home leases see to it."""
+        store = self.recorded.store
+        if store is None or self.home.owns_store:
+            return contextlib.nullcontext()
+        hold = StudyHold(
+            store,
+            store.open_study(self.record),
+            home=self.journal.home,
+            holder=self.leases.holder,
+            name=f"{self.leases.name}, {self.home.root}",
+            lives=self.leases.lives,
+            trials=() if self.study.is_searched else [cell.id for cell in todo.todo],
+        )
+        return hold.renewed_by(self.delivery.holds)
+
+    def _deliver_now(self) -> None:
+        try:
+            self.delivery.deliver()
+        except InUseError:
+            # Another sweep is at it, and delivers ours with its own.
+            log.info("another process delivers from %s", self.home.journal)
+
+    def _copy_missing(self) -> None:
+        self.num_copied += self.recorded.copy_missing(self.cell_tags)
+
+    def _train(self, todo: Plan) -> SweepListener:
+        options, address = self.options, self.options.ray_address
+        if self.study.is_searched:
+            self._draw_alone()
+        if address is None:
+            # Known without Ray, so that what cannot be is said before it starts.
+            slots = launch.num_slots(options.resources, launch.this_machine())
+            self._announce(todo, slots)
+        with launch.ray_session(address=address, folder=self.home.ray, verbose=options.verbose):
+            if address is not None:
+                slots = launch.num_slots(options.resources, launch.cluster_nodes())
+                self._announce(todo, slots)
+            self.delivery.start()
+            rounds = Rounds(
+                todo, self._work(todo), self.recorded, self.leases, self.stems, slots=slots
+            )
+            listener = SweepListener(
+                work=rounds.work,
+                journal=self.journal,
+                leases=self.leases,
+                delivery=self.delivery,
+                progress=rounds.progress,
+                watcher=self.watcher,
+                describe=self._describe,
+                logs=self.home.logs / self.study.name,
+            )
+            self.watcher.began(rounds.progress)
+            rounds.run(
+                listener,
+                self.watcher,
+                resources=options.resources,
+                folder=self.home.ray / "tune",
+                verbose=options.verbose,
+            )
+        return listener
+
+    def _draw_alone(self) -> None:
+        """Two that draw for one search would draw the same."""
+        what = f"search {self.record.key}"
+        if not self.leases.claim(what):
+            holder = self.leases.holder_of(what) or "another process"
+            raise InUseError(
+                f"{holder} is drawing for the search '{self.study.name}'; wait for its end"
+            )
+
+    def _announce(self, todo: Plan, slots: int) -> None:
+        self.watcher.planned(todo, slots=slots, disk=self.disk)
+        if self.delivery.last_error is not None and self.recorded.store is None:
+            self.watcher.silent(self.delivery.last_error, journal=self.home.journal)
+        content = json.dumps({**plan_content(todo), "slots": slots}, indent=1)
+        texts = {
+            vocabulary.PLAN_ARTIFACT: content,
+            vocabulary.ENVIRONMENT_ARTIFACT: json.dumps(environment(), indent=1),
+        }
+        if self.study.text:
+            texts[vocabulary.STUDY_ARTIFACT] = self.study.text
+        tags = {**self.record.tags, **self.cell_tags}
+        self.record = replace(self.record, state=vocabulary.RUNNING, texts=texts, tags=tags)
+        self.journal.begin_study(self.record)
+
+    def _work(self, todo: Plan) -> Jobs:
+        resources = self.options.resources
+        template = Job(
+            train={},
+            data_dir=self.options.data_dir,
+            checkpoint_dir=self.storage,
+            checkpoints=self.study.checkpoint,
+            device="cuda" if resources.gpus else "cpu",
+            num_threads=max(1, int(resources.cpus)),
+            deterministic=self.options.deterministic,
+            # A scheduler compares trials epoch by epoch.
+            report_every_s=0.0 if self.study.scheduler else 0.5,
+        )
+        cells = {cell_key(self.study, cell): cell for cell in todo.todo}
+        return Jobs(study=self.study, cells=cells, template=template, stems=self.stems)
+
+    def _describe(self, cell: Cell) -> CellDescription:
+        return describe(cell, self.study, tags=self.cell_tags)
+
+    def _outcome(self, todo: Plan) -> Outcome:
+        return Outcome(
+            plan=todo,
+            num_copied=self.num_copied,
+            num_undelivered=len(self.journal.undelivered(study=self.record.key)),
+        )

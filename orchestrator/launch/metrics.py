@@ -1,0 +1,71 @@
+"""From what the engine measures to named numbers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator import vocabulary
+from trainers.engine.result import EpochMetrics, best_on_test, selected
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Values of one epoch by metric name, with the time at which they were measured."""
+
+    step: int
+    time_ms: int
+    values: Mapping[str, float]
+
+
+def curve_points(metrics: EpochMetrics) -> Series:
+    """One point of every curve."""
+    values: dict[str, float] = {
+        "lr": metrics.lr,
+        "binary/layers": float(len(metrics.binary)),
+        "epoch_s": metrics.wall_s,
+    }
+    for split in vocabulary.SPLITS:
+        scores = getattr(metrics, split)
+        if scores is None:
+            continue
+        for name in vocabulary.SPLIT_METRICS:
+            value = getattr(scores, name)
+            if value is not None:
+                values[f"{split}/{name}"] = value
+    for layer, statistics in metrics.latent.items():
+        of_layer = {
+            "binary": float(layer in metrics.binary),
+            "signs_flipped": statistics.signs_flipped,
+            "near_zero": statistics.near_zero,
+        }
+        for name, value in of_layer.items():
+            values[vocabulary.LAYER_CURVES[name].format(layer=layer)] = value
+    return Series(metrics.epoch, metrics.time_ms, values)
+
+
+def summary_points(epochs: Sequence[EpochMetrics], *, final_from: int) -> Series:
+    """The numbers a finished trial is reported by; see `vocabulary.SUMMARIES`."""
+    which = {
+        vocabulary.SELECTED: selected(epochs, final_from=min(final_from, len(epochs) - 1)),
+        vocabulary.LAST: epochs[-1],
+    }
+    if epochs[-1].test is not None:
+        which[vocabulary.BEST_ON_TEST] = best_on_test(epochs)
+    values: dict[str, float] = {}
+    for prefix, metrics in which.items():
+        curves = {**curve_points(metrics).values, "epoch": float(metrics.epoch)}
+        # selected/test_error is the epoch's test/error.
+        for name in (name for name in vocabulary.SUMMARIES if name.startswith(f"{prefix}/")):
+            curve = name.removeprefix(f"{prefix}/").replace("_", "/", 1)
+            if curve in curves:
+                values[name] = curves[curve]
+    return Series(epochs[-1].epoch, epochs[-1].time_ms, values)
+
+
+def objective(epochs: Sequence[EpochMetrics], *, final_from: int) -> float:
+    """What searchers and schedulers compare: lower is better, and the test set has no part in it.
+
+    The lowest validation error among epochs of the final network; before there is one, that of
+    the present epoch.
+    """
+    start = min(final_from, len(epochs) - 1)
+    return selected(epochs, final_from=start).validation.error

@@ -1,0 +1,147 @@
+"""One cell in a worker process: from plain values to a trained trial, reported as it goes."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.launch.metrics import Series, curve_points, objective, summary_points
+from trainers.engine.checkpoint import CheckpointPolicy
+from trainers.engine.handover import is_left
+from trainers.engine.result import EpochMetrics
+from trainers.run import RunOptions, run
+from trainers.spec.train_spec import TrainSpec
+from trainers.storage import Place
+
+Report = Mapping[str, Any]
+"""`points`: list of [step, time_ms, {name: value}]; `epoch`: epochs trained; `objective`;
+`inherited`: epochs that other cells trained, by their names; `left`: numbers of epochs after which
+the state was left for others; `notes`: what went wrong so far and was done without; with the last
+one `done` and `weights_sha256`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """What a worker is told. Specs travel as plain values, modules never.
+
+    Args:
+        train: The trial as `TrainSpec.to_mapping` gives it.
+        data_dir: Where data sets lie.
+        checkpoint_dir: The trial's own folder.
+        checkpoints: Which checkpoints it keeps.
+        device: As `RunOptions` takes it.
+        num_threads: torch's threads.
+        deterministic: As `RunOptions` takes it.
+        report_every_s: Seconds between two reports at least; epochs in between travel together.
+        name: The cell's, for those who begin with its epochs.
+        begins_from: As `RunOptions.start`.
+        leaves: As `RunOptions.leave`.
+    """
+
+    train: Mapping[str, Any]
+    data_dir: Path
+    checkpoint_dir: Place
+    checkpoints: CheckpointPolicy
+    device: str
+    num_threads: int
+    deterministic: bool = False
+    report_every_s: float = 0.5
+    name: str = ""
+    begins_from: Place | None = None
+    leaves: Mapping[int, Place] = field(default_factory=dict)
+
+
+def train_cell(job: Job, report: Callable[[Report], None]) -> None:
+    """Trains a cell to its end, from its checkpoint or a beginning left for it if there is one.
+
+    Args:
+        job: What to do.
+        report: Called with what was measured since the last call; may stop the process.
+    """
+    spec = TrainSpec.from_mapping(job.train)
+    reporter = _Reporter(report, spec=spec, every_s=job.report_every_s, leaves=job.leaves)
+    result = run(
+        spec,
+        [reporter],
+        options=RunOptions(
+            device=job.device,
+            num_threads=job.num_threads,
+            data_dir=job.data_dir,
+            checkpoint_dir=job.checkpoint_dir,
+            checkpoints=job.checkpoints,
+            deterministic=job.deterministic,
+            start=job.begins_from,
+            leave=job.leaves,
+            name=job.name,
+        ),
+        note=reporter.note,
+    )
+    reporter.send(done=True, weights_sha256=result.weights_sha256)
+
+
+class _Reporter:
+    """Collects epochs and sends them, not more often than asked."""
+
+    def __init__(
+        self,
+        report: Callable[[Report], None],
+        *,
+        spec: TrainSpec,
+        every_s: float,
+        leaves: Mapping[int, Place],
+    ) -> None:
+        self.report = report
+        self.every_s = every_s
+        self.num_epochs = spec.epochs
+        self.final_from = spec.final_from
+        self.leaves = leaves
+        self.left: list[int] = []
+        self.notes: list[str] = []
+        self.epochs: list[EpochMetrics] = []
+        self.inherited: Counter[str] = Counter()
+        self.num_sent = 0
+        self.sent_at = -float("inf")
+
+    def on_epoch_end(self, metrics: EpochMetrics) -> None:
+        self.epochs.append(metrics)
+        if metrics.source:
+            self.inherited[metrics.source] += 1
+        if len(self.epochs) == self.num_epochs:
+            # The last epoch travels with the end, so that no scheduler can stop between the two.
+            return
+        folder = self.leaves.get(len(self.epochs))
+        has_left = folder is not None and is_left(folder)
+        if has_left:
+            self.left.append(len(self.epochs))
+        # Others may be waiting for what was left.
+        if has_left or time.monotonic() - self.sent_at >= self.every_s:
+            self.send()
+
+    def note(self, text: str) -> None:
+        """Travels with the next report."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def send(self, **more: object) -> None:
+        points = [curve_points(metrics) for metrics in self.epochs[self.num_sent :]]
+        self.report(
+            {
+                "points": [_plain(item) for item in points],
+                # Always sent: a scheduler may stop the trial at any report.
+                "summary": _plain(summary_points(self.epochs, final_from=self.final_from)),
+                "objective": objective(self.epochs, final_from=self.final_from),
+                "epoch": len(self.epochs),
+                "inherited": dict(self.inherited),
+                "left": list(self.left),
+                "notes": list(self.notes),
+                **more,
+            }
+        )
+        self.num_sent = len(self.epochs)
+        self.sent_at = time.monotonic()
+
+
+def _plain(points: Series) -> list[object]:
+    return [points.step, points.time_ms, dict(points.values)]

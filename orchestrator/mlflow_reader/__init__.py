@@ -1,0 +1,1 @@
+"""Reading MLflow: its client's settings, its pages, runs as cells; shared with dashboards."""

@@ -1,0 +1,1 @@
+"""Which cells are left, which beginnings they share, what they cost; pure."""

@@ -1,0 +1,50 @@
+"""Whether the disks that a sweep writes to have room for it, in one line for a person."""
+
+import os
+from pathlib import Path
+
+from orchestrator.free_space import existing, free_bytes, size_text
+from orchestrator.home import Home
+from orchestrator.planning.disk import Need
+from trainers.storage import Place
+
+
+class NoRoomError(RuntimeError):
+    """A sweep would fill the disk before its end."""
+
+
+def room(need: Need, home: Home, storage: Place, *, force: bool) -> str:
+    """What is needed where, and what is free there.
+
+    Args:
+        need: As `orchestrator.planning.disk` estimates it.
+        home: Where results live.
+        storage: Where checkpoints lie.
+        force: Go on where there is too little.
+
+    Raises:
+        NoRoomError: If there is too little.
+    """
+    if isinstance(storage, Path) and _same_disk(storage, home.root):
+        wanted = {home.root: need.home + need.checkpoints}
+    else:
+        wanted = {home.root: need.home}
+        if isinstance(storage, Path) and need.checkpoints:
+            wanted[storage] = need.checkpoints
+    parts: list[str] = []
+    for folder, size in wanted.items():
+        free = free_bytes(folder)
+        parts.append(f"about {size_text(size)}; {size_text(free)} free in {folder}")
+        if size > free and not force:
+            raise NoRoomError(
+                f"this needs about {size_text(size)} in {folder}, but {size_text(free)} are free; "
+                "make room, keep fewer checkpoints (--set checkpoint.policy=last), keep them "
+                "elsewhere (--storage), or go on all the same with --force"
+            )
+    if not isinstance(storage, Path) and need.checkpoints:
+        parts.append(f"about {size_text(need.checkpoints)} in {storage}")
+    return ", and ".join(parts)
+
+
+def _same_disk(one: Path, other: Path) -> bool:
+    return os.stat(existing(one)).st_dev == os.stat(existing(other)).st_dev

@@ -1,0 +1,143 @@
+"""What a study's cells cost and which of them are left to do; pure."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestrator.planning.sharing import Amount, Start, amount, starts
+from orchestrator.study.cells import Cell
+from orchestrator.study.expansion import expand
+from orchestrator.study.spec import StudySpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The cells of a study, and what is known of them.
+
+    Args:
+        study: The study.
+        cells: Its trials, each at its place; of a searched study those recorded so far.
+        finished: Ids of trials that need no training any more.
+        num_samples: Trials a search makes in all; 0 for a study that is no search.
+        share: Whether beginnings that trials have in common are trained once.
+        left: Ids of the stems (see `orchestrator.planning.sharing`) that an earlier sweep left.
+        only: Ids of the trials to train; None: all that are left.
+    """
+
+    study: StudySpec
+    cells: tuple[Cell, ...]
+    finished: frozenset[str] = frozenset()
+    num_samples: int = 0
+    share: bool = True
+    left: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
+
+    @cached_property
+    def todo(self) -> tuple[Cell, ...]:
+        """One cell of each trial that is left to train, in the study's order."""
+        unique = {cell.id: cell for cell in reversed(self.cells) if self._is_left(cell)}
+        return tuple(cell for cell in self.cells if unique.get(cell.id) is cell)
+
+    def _is_left(self, cell: Cell) -> bool:
+        asked = self.only is None or cell.id in self.only
+        return asked and cell.id not in self.finished
+
+    @property
+    def num_todo(self) -> int:
+        """Trials left to train."""
+        if self.num_samples:
+            return max(0, self.num_samples - len(self.finished))
+        return len(self.todo)
+
+    @property
+    def num_cells(self) -> int:
+        """Cells in all, of a search those it will have."""
+        return self.num_samples or len(self.cells)
+
+    @cached_property
+    def starts(self) -> Mapping[str, Start]:
+        """How each trial that is left is trained if nothing fails, by trial id."""
+        return starts(self.todo, left=self.left) if self.share else {}
+
+    @cached_property
+    def amount(self) -> Amount:
+        """What all cells take to train; of a search, the most there can be."""
+        if self.num_samples:
+            most = self.num_samples * max(cell.train.epochs for cell in expand(self.study))
+            return Amount(
+                stage_trainings=0, stage_trainings_alone=0, epochs=most, epochs_alone=most
+            )
+        return amount(self.cells, starts(self.cells) if self.share else {})
+
+    @cached_property
+    def amount_todo(self) -> Amount:
+        """What is left to train."""
+        if self.num_samples:
+            most = self.amount.epochs * self.num_todo // self.num_samples
+            return Amount(
+                stage_trainings=0, stage_trainings_alone=0, epochs=most, epochs_alone=most
+            )
+        return amount(self.todo, self.starts)
+
+    @property
+    def shares(self) -> bool:
+        """Whether sharing saves anything of what is left to train."""
+        return self.amount_todo.epochs < self.amount_todo.epochs_alone
+
+    @property
+    def stage_trainings(self) -> int:
+        """Stages of all layer-by-layer cells: from one layer's turn to the next one's."""
+        return self.amount.stage_trainings
+
+    @property
+    def stage_trainings_alone(self) -> int:
+        """The same, were each cell trained on its own."""
+        return self.amount.stage_trainings_alone
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all cells."""
+        return self.amount.epochs
+
+    @property
+    def epochs_alone(self) -> int:
+        """The same, were each cell trained on its own."""
+        return self.amount.epochs_alone
+
+    @property
+    def epochs_todo(self) -> int:
+        """Epochs of the trials that are left to train; of a search the most there can be."""
+        return self.amount_todo.epochs
+
+
+def plan(
+    study: StudySpec,
+    *,
+    finished: Collection[str] = (),
+    share: bool = True,
+    left: Collection[str] = (),
+    only: Collection[str] | None = None,
+) -> Plan:
+    """The plan of a study.
+
+    Args:
+        study: The study.
+        finished: Ids of trials that are recorded as finished already.
+        share: Train beginnings that trials have in common once; a search has none.
+        left: Ids of the stems that an earlier sweep left.
+        only: Ids of the trials to train; None: all that are left. A search has no such choice.
+    """
+    if study.search is None:
+        cells = expand(study)
+        done = frozenset(finished) & {cell.id for cell in cells}
+        return Plan(
+            study=study,
+            cells=cells,
+            finished=done,
+            share=share,
+            left=frozenset(left),
+            only=None if only is None else frozenset(only),
+        )
+    num_samples = study.search.options["num_samples"]
+    assert isinstance(num_samples, int)
+    return Plan(study=study, cells=(), finished=frozenset(finished), num_samples=num_samples)

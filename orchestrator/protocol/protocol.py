@@ -1,0 +1,250 @@
+"""The protocol of a network: three studies, each made from what the one before it found.
+
+Nothing is handed from stage to stage but through MLflow, so a protocol stops and goes on anywhere:
+a stage reads what the store has of the earlier ones.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+
+from dashboards.runs import NoResultsError
+from dashboards.stages import best_of, full_matrix, table_of
+from orchestrator.home import Home
+from orchestrator.study.catalog import StudyError, load_variant, study_files
+from orchestrator.study.given import Given
+from orchestrator.study.orders import network_of, network_orders
+from orchestrator.study.spec import StudySpec
+from orchestrator.study.variant import Variant
+from trainers.errors import Fault, UnknownNameError
+from trainers.spec.probe import model_layers
+
+SENSITIVITY, LR, FULL = "sensitivity", "lr", "full"
+STAGES = (SENSITIVITY, LR, FULL)
+MATRIX = "matrix"
+"""What follows the stages: it trains nothing."""
+RATE = "optimizer.lr"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """How a protocol differs from what its files say.
+
+    Args:
+        variant: In what every stage differs; of its overrides `lr:key.path=value` is for stage lr
+            alone.
+        seeds: Seeds of the full runs; None: their own.
+    """
+
+    variant: Variant = field(default_factory=Variant)
+    seeds: tuple[int, ...] | None = None
+
+    def variant_of(self, stage: str) -> Variant:
+        """In what a stage differs: with the `--set` texts that it takes."""
+        found: list[str] = []
+        for override in self.variant.overrides:
+            head, colon, rest = override.partition(":")
+            if not colon or head not in STAGES:
+                found.append(override)
+            elif head == stage:
+                found.append(rest)
+        return replace(self.variant, overrides=tuple(found))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sensitivities:
+    """What the first stage found.
+
+    Args:
+        errors: Lowest validation error with only that layer binary, by layer number.
+        rates: The learning rate it was reached with.
+        ascend: Layers from the least to the most sensitive; of equal ones the lower number first.
+        published: The published order of that name, if there is one.
+        table: Layer by learning rate.
+    """
+
+    errors: Mapping[int, float]
+    rates: Mapping[int, str]
+    ascend: tuple[int, ...]
+    published: tuple[int, ...] | None
+    table: pd.DataFrame
+
+    @property
+    def descend(self) -> tuple[int, ...]:
+        """The reverse of `ascend`, as published."""
+        return self.ascend[::-1]
+
+    @property
+    def kendall_tau(self) -> float | None:
+        """Rank correlation with the published order: 1 the same, -1 its reverse."""
+        if self.published is None:
+            return None
+        places = [
+            pd.Series({layer: place for place, layer in enumerate(order)}, dtype=float)
+            for order in (self.ascend, self.published)
+        ]
+        return float(places[0].corr(places[1], method="kendall"))
+
+    def to_json(self) -> str:
+        """The orders with the numbers they come from."""
+        content: dict[str, Any] = {
+            "ascend": list(self.ascend),
+            "descend": list(self.descend),
+            "validation_error": {str(layer): error for layer, error in self.errors.items()},
+            "lr": {str(layer): rate for layer, rate in self.rates.items()},
+            "published_ascend": list(self.published) if self.published else None,
+            "kendall_tau": self.kendall_tau,
+        }
+        return json.dumps(content, indent=1)
+
+
+def networks() -> tuple[str, ...]:
+    """Networks with a study for each stage."""
+    names = study_files()
+    heads = [name.removesuffix(f"-{FULL}") for name in names if name.endswith(f"-{FULL}")]
+    return tuple(head for head in heads if all(f"{head}-{stage}" in names for stage in STAGES))
+
+
+def check_network(name: str) -> None:
+    """Refuses a name without a study for each stage.
+
+    Raises:
+        StudyError: With the nearest names.
+    """
+    if "/" in name or name in networks():
+        return
+    there = [stage for stage in STAGES if f"{name}-{stage}" in study_files()]
+    if there:
+        what = f"'{name}' has no whole protocol: of its stages only {', '.join(there)} exist"
+        hint = f"sweep {name}-{there[0]}; whole protocols: {', '.join(networks())}"
+        raise StudyError(name, Fault("", what, hint), is_there=False)
+    error = UnknownNameError("network", name, networks())
+    raise StudyError(name, *error.faults, is_there=False)
+
+
+def load_stage(
+    network: str, stage: str, changes: Changes, given: Given | None = None
+) -> StudySpec:
+    """The study of a stage.
+
+    Args:
+        network: As `check_network` takes it; a path `./mine` means `./mine-lr.yaml` and so on.
+        stage: One of `STAGES`.
+        changes: What differs from its file.
+        given: What earlier stages found; of it the study takes the orders it names.
+
+    Raises:
+        StudyError: With every fault.
+    """
+    name = f"{network}-{stage}.yaml" if "/" in network else f"{network}-{stage}"
+    study = load_variant(
+        name,
+        replace(changes.variant_of(stage), given=given or Given()),
+        seeds=changes.seeds if stage == FULL else None,
+        is_given=given is not None,
+    )
+    given = study.variant.given
+    if not given:
+        return study
+    rows = next(axis for axis in study.axes if axis.name == study.matrix.rows)
+    used = {label: order for label, order in given.orders.items() if label in rows.points}
+    return replace(study, variant=replace(study.variant, given=replace(given, orders=used)))
+
+
+def given_for(network: str, stage: str, changes: Changes, home: Home) -> Given:
+    """What a stage takes over from those before it, read from MLflow.
+
+    Raises:
+        StudyError: If a study is wrong, or an earlier stage lacks what is needed.
+        NoResultsError: If an earlier stage has no results.
+    """
+    if stage == SENSITIVITY:
+        return Given()
+    earlier = SENSITIVITY
+    try:
+        found = sensitivities(load_stage(network, SENSITIVITY, changes), home)
+        given = Given(orders={"ascend": found.ascend, "descend": found.descend})
+        if stage == LR:
+            return given
+        earlier = LR
+        search = load_stage(network, LR, changes, given)
+        rates = best_rates(search, home)
+    except NoResultsError as error:
+        raise NoResultsError(f"{error}; run stage {earlier} first") from error
+    full = load_stage(network, FULL, changes, given)
+    rows = next(axis for axis in full.axes if axis.name == full.matrix.rows).points
+    missing = [row for row in rows if row not in rates]
+    if missing:
+        what = f"no learning rate was found for {', '.join(missing)}: no cell of it is finished"
+        raise NoResultsError(f"{network}, stage {LR}: {what}")
+    # What a label stands for, all its digits; it may set more than the rate.
+    points = next(axis for axis in search.axes if axis.name == LR).points
+    return replace(given, rows={row: points[rates[row][0]] for row in rows})
+
+
+def sensitivities(study: StudySpec, home: Home) -> Sensitivities:
+    """What the sensitivity stage found.
+
+    Source: arXiv:2111.07046, sec. 4; the published code leaves the ranking to the reader.
+
+    Raises:
+        NoResultsError: If a layer has no finished cell.
+    """
+    table = table_of(study, home.tracking_uri, column="lr")
+    best = best_of(table)
+    layers = model_layers(study.base.model)
+    missing = [str(number) for number in range(1, len(layers) + 1) if str(number) not in best]
+    if missing:
+        what = f"no cell with only layer {', '.join(missing)} binary is finished"
+        raise NoResultsError(f"{study.name}: {what}")
+    errors = {number: best[str(number)][1] for number in range(1, len(layers) + 1)}
+    network = network_of(study.base.model, num_layers=len(layers))
+    known = network_orders(network).published if network else {}
+    return Sensitivities(
+        errors=errors,
+        rates={number: best[str(number)][0] for number in errors},
+        ascend=tuple(sorted(errors, key=lambda number: (errors[number], number))),
+        published=known.get("ascend"),
+        table=table,
+    )
+
+
+def best_rates(study: StudySpec, home: Home) -> dict[str, tuple[str, float]]:
+    """For each row of the search the rate of lowest validation error, and that error.
+
+    Raises:
+        NoResultsError: If no cell is finished.
+    """
+    return best_of(table_of(study, home.tracking_uri, column="lr"))
+
+
+def matrices(
+    names: Sequence[str], changes: Changes, home: Home
+) -> dict[str, tuple[StudySpec, pd.DataFrame]]:
+    """The study of the full runs and its matrix, by network.
+
+    Raises:
+        NoResultsError: If a network has no finished full run.
+    """
+    found: dict[str, tuple[StudySpec, pd.DataFrame]] = {}
+    for name in names:
+        study = load_stage(name, FULL, changes, given_for(name, FULL, changes, home))
+        found[name] = study, full_matrix(study, home.tracking_uri)
+    return found
+
+
+def rates_of(study: StudySpec) -> dict[str, str]:
+    """The learning rate given for each row, as tables write it."""
+    return {
+        row: f"{point[RATE]:g}" for row, point in study.variant.given.rows.items() if RATE in point
+    }
+
+
+def unmeasured(network: str, changes: Changes) -> Given:
+    """Stands for what is not measured yet, in a check or an estimate: any order costs the same."""
+    study = load_stage(network, SENSITIVITY, changes)
+    forward = tuple(range(1, len(model_layers(study.base.model)) + 1))
+    return Given(orders={"ascend": forward, "descend": forward[::-1]})

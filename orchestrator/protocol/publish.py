@@ -1,0 +1,53 @@
+"""Puts what the stages of a protocol found on the runs of their studies."""
+
+import time
+from collections.abc import Mapping
+
+import pandas as pd
+
+from dashboards.stages import best_of
+from orchestrator import vocabulary
+from orchestrator.protocol.protocol import Sensitivities
+from orchestrator.record.store import Store
+
+
+def publish_sensitivities(store: Store, found: Sensitivities) -> None:
+    """Records layer by learning rate, and the orders that follow, on the run of the stage."""
+    run_id, stem = found.table.attrs["run_id"], vocabulary.SENSITIVITY_ARTIFACT
+    _publish_table(store, run_id, found.table.reset_index(), stem)
+    store.log_text(run_id, found.to_json(), f"{stem}-orders.json")
+    if found.kendall_tau is not None:
+        values = {"sensitivity/kendall_tau": found.kendall_tau}
+        store.log_values(run_id, values, time.time_ns() // 1_000_000)
+
+
+def publish_rates(store: Store, table: pd.DataFrame) -> None:
+    """Records row by learning rate, and the best rate of each, on the run of the stage.
+
+    Args:
+        store: Where to.
+        table: What `dashboards.stages.table_of` returned.
+    """
+    best = best_of(table)
+    known = table.reset_index()
+    known["best_lr"] = [best[row][0] if row in best else "" for row in table.index]
+    _publish_table(store, table.attrs["run_id"], known, vocabulary.RATES_ARTIFACT)
+
+
+def publish_protocol(
+    store: Store, matrices: Mapping[str, pd.DataFrame], table: pd.DataFrame
+) -> None:
+    """Records the matrix of all networks on the run of each network's full stage.
+
+    Args:
+        store: Where to.
+        matrices: What `dashboards.stages.full_matrix` returned, by network.
+        table: What `dashboards.stages.by_network` made of them.
+    """
+    for matrix in matrices.values():
+        _publish_table(store, matrix.attrs["run_id"], table, vocabulary.PROTOCOL_ARTIFACT)
+
+
+def _publish_table(store: Store, run_id: str, table: pd.DataFrame, stem: str) -> None:
+    store.log_table(run_id, table, stem)
+    store.log_text(run_id, table.to_csv(index=False, lineterminator="\n"), f"{stem}.csv")

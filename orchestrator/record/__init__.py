@@ -1,0 +1,1 @@
+"""From the journal to MLflow, exactly once; the only writer of MLflow."""

@@ -1,0 +1,196 @@
+"""What the run of a study says of it, and what of its past a study must not contradict."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from orchestrator import vocabulary
+from orchestrator.planning.planning import Plan
+from orchestrator.planning.sharing import Start
+from orchestrator.record.describe import flat_params
+from orchestrator.record.journal import StudyRecord
+from orchestrator.record.store import RecordedCell
+from orchestrator.study.catalog import StudyError
+from orchestrator.study.expansion import expand
+from orchestrator.study.spec import StudySpec
+from trainers.errors import Fault
+
+
+def study_record(
+    study: StudySpec, *, state: str = "", texts: Mapping[str, str] | None = None
+) -> StudyRecord:
+    """What MLflow is to say of a study.
+
+    Args:
+        study: The study.
+        state: Of the sweep; empty: as it was.
+        texts: Artifacts by file name.
+    """
+    return StudyRecord(
+        name=study.name,
+        variant=study.variant_id,
+        title=study.title,
+        question=study.question,
+        tags=parent_tags(study),
+        texts=texts or {},
+        state=state,
+    )
+
+
+def parent_tags(study: StudySpec) -> dict[str, str]:
+    """What the run of a study says: how its matrix is laid out, and what makes it this variant."""
+    rows = next(axis for axis in study.axes if axis.name == study.matrix.rows)
+    return {
+        "mlflow.note.content": study.question,
+        "mlflow.source.name": f"bnn-orchestrate sweep {study.name}",
+        vocabulary.ROWS_AXIS: study.matrix.rows,
+        vocabulary.ROWS: json.dumps(list(rows.points)),
+        vocabulary.OVER_AXIS: study.matrix.over or "",
+        vocabulary.ALSO: json.dumps(list(study.matrix.also)),
+        vocabulary.METRIC_NAME: study.metric.name,
+        vocabulary.METRIC_BETTER: study.metric.better,
+        **study.variant.tags,
+        vocabulary.AXES: ",".join(axis.name for axis in study.axes),
+        vocabulary.BASE: json.dumps(study.common, sort_keys=True),
+    }
+
+
+def plan_content(todo: Plan) -> dict[str, object]:
+    """The plan as plain values."""
+    names = {cell.id: cell.name for cell in todo.cells}
+    return {
+        "study": todo.study.name,
+        **todo.study.variant.to_mapping(),
+        "num_cells": todo.num_cells,
+        "num_todo": todo.num_todo,
+        "epochs": todo.epochs,
+        "epochs_alone": todo.epochs_alone,
+        "epochs_todo": todo.epochs_todo,
+        "stage_trainings": todo.stage_trainings,
+        "stage_trainings_alone": todo.stage_trainings_alone,
+        "shared": str(todo.amount_todo) if todo.shares else "nothing",
+        "cells": [
+            {
+                "labels": dict(cell.labels),
+                "trial": cell.id,
+                "train": cell.train.to_mapping(),
+                **_inherits(todo.starts.get(cell.id), names),
+            }
+            for cell in todo.cells
+        ],
+    }
+
+
+def _inherits(start: Start | None, names: Mapping[str, str]) -> dict[str, object]:
+    """With whose epochs a cell begins, and after how many it leaves its state for others."""
+    if start is None or not (start.begins or start.leaves):
+        return {}
+    carrier = names[start.carrier] if start.carrier else "an earlier sweep"
+    inherits = {"inherits": {"epochs": start.begins, "from": carrier}} if start.begins else {}
+    return {**inherits, "leaves": list(start.leaves)}
+
+
+def refuse_changed_labels(study: StudySpec, recorded: Sequence[RecordedCell]) -> None:
+    """Refuses a study that means other trials by labels under which some are recorded.
+
+    Raises:
+        StudyError: Naming the labels and both trials.
+    """
+    if study.is_searched:
+        return
+    held = {frozenset(cell.labels.items()): cell for cell in recorded}
+    faults: list[Fault] = []
+    for cell in expand(study):
+        there = held.get(frozenset(cell.labels.items()))
+        if there is None or there.trial == cell.id:
+            continue
+        ours, theirs = _differences(flat_params(cell), there.params)
+        what = f"now means trial {cell.id}{ours}, but the store has trial {there.trial}{theirs}"
+        way = f"give the new value another label, or {_APART}"
+        faults.append(Fault(f"axes at {cell.name}", f"{what} under this label", way))
+    if faults:
+        raise StudyError(study.name, *faults)
+
+
+def refuse_other_code(
+    study: StudySpec, recorded: Sequence[RecordedCell], *, code: str, commit: str
+) -> None:
+    """Refuses to mix results of two versions of the code in one matrix.
+
+    Args:
+        study: The study.
+        recorded: Its cells in the store; those that do not say which code trained them pass.
+        code: Fingerprint of this code.
+        commit: Its commit, if it is known.
+
+    Raises:
+        StudyError: Naming both.
+    """
+    others = [cell for cell in recorded if cell.code not in ("", code)]
+    if not others:
+        return
+    theirs = f"code {others[0].code}{_at(others[0].commit)}"
+    what = f"{len(others)} cells were trained by {theirs}, this is code {code}{_at(commit)}"
+    raise StudyError(study.name, Fault("", what, f"go on with that code, or {_APART}"))
+
+
+def refuse_other_values(study: StudySpec, known: Sequence[StudyRecord]) -> None:
+    """Refuses to begin anew under a name and changes by which other values were swept before.
+
+    Args:
+        study: The study.
+        known: The variants that are recorded of it.
+
+    Raises:
+        StudyError: With the values of both.
+    """
+    if any(record.variant == study.variant_id for record in known):
+        return
+    ours = parent_tags(study)
+    asked = [ours[key] for key in _ASKED]
+    like = [record for record in known if [record.tags.get(key, "") for key in _ASKED] == asked]
+    if not like:
+        return
+    theirs = like[-1].tags.get(vocabulary.BASE)
+    now, before = _differences(_flat(ours[vocabulary.BASE]), _flat(theirs))
+    what = f"these values{now} are others than those that were swept under this name{before}"
+    raise StudyError(study.name, Fault("base", what, f"put them back, or {_APART}"))
+
+
+_ASKED = (vocabulary.AXES, *vocabulary.VARIANT_TAGS)
+"""Tags that say on which request a variant differs from its file."""
+MOST_SHOWN = 4
+_APART = "train cells of their own, kept apart: --apart NAME"
+
+
+def _at(commit: str) -> str:
+    dirty = "-dirty" if commit.endswith("-dirty") else ""
+    return f" (commit {commit[:12]}{dirty})" if commit else ""
+
+
+def _flat(text: str | None) -> dict[str, str]:
+    """What a tag says of the base, by key path."""
+    flat: dict[str, str] = {}
+
+    def put(path: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                put(f"{path}.{key}" if path else key, item)
+        else:
+            flat[path] = json.dumps(value)
+
+    put("", json.loads(text or "{}"))
+    return flat
+
+
+def _differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> tuple[str, str]:
+    """The values that differ, of either side: ` (optimizer.lr 0.1)`; empty if it is not known."""
+    keys = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
+    if not theirs or not keys:
+        return "", ""
+
+    def listed(side: Mapping[str, str]) -> str:
+        values = [f"{key} {side.get(key, 'nothing')}" for key in keys[:MOST_SHOWN]]
+        more = [f"{len(keys) - MOST_SHOWN} more"] if len(keys) > MOST_SHOWN else []
+        return f" ({', '.join([*values, *more])})"
+
+    return listed(ours), listed(theirs)

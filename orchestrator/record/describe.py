@@ -1,0 +1,65 @@
+"""What the MLflow run of a cell says from its start; pure."""
+
+import json
+from collections.abc import Mapping
+
+from orchestrator import vocabulary
+from orchestrator.record.journal import CellDescription
+from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.spec import StudySpec
+
+
+def describe(cell: Cell, study: StudySpec, *, tags: Mapping[str, str]) -> CellDescription:
+    """What the run of a cell says from its start.
+
+    Args:
+        cell: The cell.
+        study: Its study.
+        tags: Of all cells of the sweep: commit, checksum of the data.
+    """
+    labels = {vocabulary.LABEL.format(axis=axis): label for axis, label in cell.labels.items()}
+    key = cell_key(study, cell)
+    own = {
+        vocabulary.KIND: vocabulary.CELL,
+        vocabulary.STUDY: study.name,
+        vocabulary.VARIANT: study.variant_id,
+        vocabulary.TRIAL: cell.id,
+        vocabulary.CELL_KEY: key,
+        vocabulary.TRAIN: json.dumps(cell.train.to_mapping()),
+        vocabulary.STATE: vocabulary.RUNNING,
+        "mlflow.source.name": f"bnn-orchestrate sweep {study.name}",
+        **labels,
+        **tags,
+        **study.variant.cell_tags,
+    }
+    return CellDescription(
+        cell=key,
+        study=study.key,
+        trial=cell.id,
+        name=cell.name,
+        params=flat_params(cell),
+        tags=own,
+    )
+
+
+def flat_params(cell: Cell) -> dict[str, str]:
+    """A trial's parameters under the names they have in every study."""
+    flat: dict[str, str] = {
+        vocabulary.AXIS_PARAM.format(axis=axis): label for axis, label in cell.labels.items()
+    }
+
+    def put(key: str, value: object) -> None:
+        if isinstance(value, Mapping):
+            for name, item in value.items():
+                # `model.name` is what a reader looks for under `model`.
+                put(key if name == "name" else f"{key}.{name}" if key else str(name), item)
+        elif isinstance(value, list):
+            separator = " " if any(isinstance(item, str) for item in value) else "-"
+            flat[key] = separator.join(str(item) for item in value) or "none"
+        else:
+            flat[key] = str(value)
+
+    put("", cell.train.canonical().to_mapping())
+    if not cell.train.layers.order:
+        flat["weights"] = "none"
+    return flat

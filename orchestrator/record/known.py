@@ -1,0 +1,178 @@
+"""What is recorded of a study: by MLflow, and in the journal where MLflow has not got it yet."""
+
+import logging
+from collections.abc import Mapping
+
+from orchestrator import vocabulary
+from orchestrator.record.describe import describe
+from orchestrator.record.journal import Entry, Journal
+from orchestrator.record.store import RecordedCell, Store, StoreError
+from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.expansion import expand
+from orchestrator.study.spec import StudySpec
+
+log = logging.getLogger(__name__)
+
+_COPIED = (
+    vocabulary.WEIGHTS_SHA256,
+    vocabulary.DATA_SHA256,
+    vocabulary.GIT_COMMIT,
+    vocabulary.CODE,
+    vocabulary.STOPPED_EARLY,
+    vocabulary.INHERITED,
+)
+
+
+class Recorded:
+    """The cells of a study and of its trials elsewhere, as known when a sweep begins.
+
+    Args:
+        study: The study.
+        journal: This home's journal.
+        store: MLflow; None: it does not answer now.
+        code: Fingerprint of the code; trials of other code are other results.
+    """
+
+    def __init__(
+        self, study: StudySpec, journal: Journal, store: Store | None, *, code: str
+    ) -> None:
+        self.study, self.journal, self.store = study, journal, store
+        self.code = code
+        # The journal first: what is finished in between is then in one of the two.
+        entries = journal.entries(study.key)
+        self.variants = journal.variants(study.name)
+        self.cells = tuple(self._merged(entries).values())
+        mine = {cell.trial: cell for cell in self.cells if cell.state == vocabulary.FINISHED}
+        self.finished: Mapping[str, RecordedCell] = mine
+        self._old: set[str] = set()
+        if not study.is_searched:
+            unknown = {cell.id for cell in expand(study)} - mine.keys()
+            self.finished = {**self._elsewhere(unknown), **mine}
+
+    def finished_since(self, trial: str) -> Entry | None:
+        """The cell in which another sweep finished a trial meanwhile; None if there is none."""
+        return next((e for e in self._entries(trial) if e.description.cell not in self._old), None)
+
+    def copy_missing(self, tags: Mapping[str, str]) -> int:
+        """Gives cells whose trial is finished under another label or study its results.
+
+        Args:
+            tags: Of all cells of the sweep.
+
+        Returns:
+            How many got theirs.
+        """
+        if self.study.is_searched:
+            return 0
+        have = {cell.key for cell in self.cells if cell.state == vocabulary.FINISHED}
+        num_copied = 0
+        for cell in expand(self.study):
+            key = cell_key(self.study, cell)
+            entry = self.journal.entry(key)
+            is_new = entry is not None and entry.state == vocabulary.FINISHED
+            if key in have or (is_new and key not in self._old):
+                continue
+            since = self.finished_since(cell.id)
+            source = _cell_of(since, self.journal) if since else self.finished.get(cell.id)
+            if source is not None:
+                self._copy(cell, source, tags)
+                num_copied += 1
+        return num_copied
+
+    def _merged(self, entries: list[Entry]) -> dict[str, RecordedCell]:
+        waiting = [entry for entry in entries if self.store is None or not _is_delivered(entry)]
+        cells = {entry.description.cell: _cell_of(entry, self.journal) for entry in waiting}
+        if self.store is None:
+            return cells
+        found = self.store.find_study(self.study.name)
+        if found is None:
+            return cells
+        self.variants += self.store.variants(found)
+        for cell in self.store.cells(found, self.study.variant_id):
+            if cell.key not in cells or cell.state == vocabulary.FINISHED:
+                cells[cell.key] = cell
+        return cells
+
+    def _elsewhere(self, trials: set[str]) -> dict[str, RecordedCell]:
+        """Finished cells of these trials, in whichever study, by trial id."""
+        found: dict[str, RecordedCell] = {}
+        for trial in sorted(trials):
+            entries = self._entries(trial)
+            self._old |= {entry.description.cell for entry in entries}
+            fit = [e for e in entries if self.store is None or not _is_delivered(e)]
+            if fit:
+                found[trial] = _cell_of(fit[0], self.journal)
+        if self.store is not None:
+            found |= self.store.finished_elsewhere(trials - found.keys(), code=self.code)
+        return found
+
+    def _entries(self, trial: str) -> list[Entry]:
+        """Cells of the journal in which a trial was trained to its end by this code."""
+        return [e for e in self.journal.finished(trial) if _code(e) in ("", self.code)]
+
+    def _copy(self, cell: Cell, source: RecordedCell, tags: Mapping[str, str]) -> None:
+        entry = self.journal.entry(source.key)
+        if entry is not None and entry.state == vocabulary.FINISHED:
+            points = self.journal.points(source.key)
+            known = {**entry.description.tags, **entry.tags}
+        else:
+            assert self.store is not None
+            points, known = self.store.points_of(source.run_id), self.store.tags_of(source.run_id)
+        description = describe(cell, self.study, tags=tags)
+        self.journal.begin(description)
+        self.journal.append(description.cell, points)
+        copied = {key: known[key] for key in _COPIED if key in known}
+        copied[vocabulary.COPIED_FROM] = source.run_id or source.key
+        self.journal.end(description.cell, vocabulary.FINISHED, copied)
+        log.info("%s was trained before, as %s", cell.name, copied[vocabulary.COPIED_FROM])
+
+
+def forget_lost(journal: Journal, store: Store) -> list[str]:
+    """Makes the journal deliver anew what MLflow has lost: all of a study, as with its database.
+
+    Args:
+        journal: What was delivered.
+        store: Where to; it answers.
+
+    Returns:
+        The names of the studies.
+    """
+    lost = []
+    for study in journal.delivered_studies():
+        try:
+            is_lost = store.find_study(study) is None
+        except StoreError:
+            # Somebody deleted it in MLflow, where it can be restored.
+            is_lost = False
+        if is_lost:
+            log.warning("MLflow has lost %s; the journal delivers it anew", study)
+            lost.append(study)
+            journal.forget_study(study)
+    return lost
+
+
+def _cell_of(entry: Entry, journal: Journal) -> RecordedCell:
+    """A cell of the journal, as MLflow would give it back."""
+    description = entry.description
+    tags = {**description.tags, **entry.tags}
+    prefix = vocabulary.LABEL.format(axis="")
+    return RecordedCell(
+        run_id=entry.run_id or "",
+        key=description.cell,
+        trial=description.trial,
+        labels={key.removeprefix(prefix): tags[key] for key in tags if key.startswith(prefix)},
+        state=entry.state,
+        name=description.name,
+        objective=journal.value(description.cell, f"{vocabulary.SELECTED}/validation_error"),
+        code=_code(entry),
+        commit=tags.get(vocabulary.GIT_COMMIT, ""),
+        params=description.params,
+    )
+
+
+def _is_delivered(entry: Entry) -> bool:
+    return entry.state_sent == entry.state
+
+
+def _code(entry: Entry) -> str:
+    return entry.description.tags.get(vocabulary.CODE, "")

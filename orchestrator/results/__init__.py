@@ -1,0 +1,1 @@
+"""What one does with recorded cells: publish their matrix, export their networks."""

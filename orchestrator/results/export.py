@@ -1,0 +1,193 @@
+"""A recorded cell's network as a file: found, written, compared with what it was made of."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from orchestrator import vocabulary
+from orchestrator.record.store import Store
+from orchestrator.results.mlflow_model import cell_tags, log_network
+from trainers.data import SOURCES
+from trainers.engine.checkpoint import CheckpointPolicy
+from trainers.errors import Fault, MissingDataError, SpecError
+from trainers.export.load import PackedFile, read_packed
+from trainers.export.measure import largest_difference, splits_of
+from trainers.export.onnx import export_onnx
+from trainers.export.pack import export_packed
+from trainers.restore import Restored, restored
+from trainers.run import RunOptions, run
+from trainers.spec.train_spec import TrainSpec
+from trainers.storage import Place
+
+Format = Literal["packed", "packbits", "onnx"]
+VERIFIED_IMAGES = 1000
+"""Validation images on which logits are compared."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainedCell:
+    """A cell's network, and what a file shall say of it.
+
+    Args:
+        run_id: MLflow's run.
+        spec: The trial.
+        network: The network with its binarizers.
+        metadata: Study, labels, trial, epoch, metrics.
+    """
+
+    run_id: str
+    spec: TrainSpec
+    network: Restored
+    metadata: Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exported:
+    """What was written.
+
+    Args:
+        file: What is in it; None for ONNX.
+        model_uri: What MLflow loads or serves it by; empty for ONNX.
+        verified: Whether the file's network gave the same logits, bit by bit; None: not compared.
+        why: Why it was not compared, or in what they differ.
+        num_images: On how many validation images.
+    """
+
+    file: PackedFile | None
+    model_uri: str
+    verified: bool | None
+    why: str = ""
+    num_images: int = 0
+
+
+def trained_cell(
+    store: Store, checkpoints: Place, run_id: str, *, retrain: bool, threads: int, data_dir: Path
+) -> TrainedCell:
+    """The network of a finished cell: the best that was kept, else the last.
+
+    Args:
+        store: Has the run.
+        checkpoints: Where they lie, a folder a trial.
+        run_id: The run.
+        retrain: Where no checkpoint was kept, train the trial again, here and on a CPU.
+        threads: torch's threads for that; a sweep's trials have one, unless told otherwise.
+        data_dir: Where data sets lie.
+
+    Raises:
+        StoreError: If there is no such run, or it is no finished cell.
+        SpecError: If no network was kept, or training again did not end with the same bits.
+    """
+    tags = cell_tags(store, run_id)
+    if vocabulary.TRAIN not in tags:
+        what = "was recorded by an earlier version, which did not note the trial in full"
+        raise SpecError(Fault(run_id, what, "sweep the study again in another --home"))
+    spec = TrainSpec.from_mapping(json.loads(tags[vocabulary.TRAIN]))
+    recorded = tags.get(vocabulary.WEIGHTS_SHA256, "")
+    network = restored(spec, checkpoints / tags[vocabulary.TRIAL])
+    if network is None and retrain:
+        network = _retrained(spec, recorded, threads=threads, data_dir=data_dir)
+    if network is None:
+        what = f"keeps no network of its {spec.epochs} epochs in {checkpoints}"
+        hint = (
+            "sweep with --set checkpoint.policy=best, name their --storage if they lie elsewhere, "
+        )
+        hint += "or add --retrain to train it again here"
+        raise SpecError(Fault(run_id, what, hint))
+    if network.which == "last" and recorded not in ("", network.weights_sha256):
+        what = "has another network in its last checkpoint than the one that was recorded"
+        raise SpecError(Fault(run_id, what, "add --retrain, in a --home without this checkpoint"))
+    return TrainedCell(
+        run_id=run_id, spec=spec, network=network, metadata=_metadata(run_id, tags, spec, network)
+    )
+
+
+def export_cell(
+    store: Store, cell: TrainedCell, path: Path, *, format: Format, data_dir: Path
+) -> Exported:
+    """Writes the file, compares it with the network, and records it in MLflow.
+
+    Raises:
+        SpecError: If the network cannot be written in this format.
+        OSError: If the file cannot be written.
+    """
+    facts = SOURCES[cell.spec.data.source.name].facts(cell.spec.data.source.options)
+    model = cell.network.model
+    if format == "onnx":
+        export_onnx(model, path, cell.metadata, shape=facts.shape)
+        store.log_file(cell.run_id, path)
+        return Exported(file=None, model_uri="", verified=None, why="ONNX rounds otherwise")
+    export_packed(model, path, cell.metadata, format=format)
+    file = read_packed(path)
+    compared = _compared(cell, file, data_dir=data_dir)
+    outputs = _num_outputs(model, facts.shape)
+    uri = log_network(store, cell.run_id, path, shape=facts.shape, num_outputs=outputs)
+    tags = {vocabulary.EXPORT: file.checksum}
+    tags[vocabulary.EXPORT_VERIFIED] = "true" if compared.verified else "false"
+    store.set_tags(cell.run_id, tags)
+    return replace(compared, model_uri=uri)
+
+
+@torch.no_grad()
+def _num_outputs(model: nn.Module, shape: tuple[int, int, int]) -> int:
+    """How many scores it gives; networks as published may give more than there are classes."""
+    dtype = next(model.parameters()).dtype
+    scores: Tensor = model(torch.zeros(1, *shape, dtype=dtype))
+    return scores.shape[1]
+
+
+def _compared(cell: TrainedCell, file: PackedFile, *, data_dir: Path) -> Exported:
+    """Whether both networks give the same logits, or why that is not known."""
+    try:
+        split = splits_of(cell.spec, data_dir=data_dir).validation
+    except MissingDataError as error:
+        return Exported(file=file, model_uri="", verified=None, why=str(error))
+    apart = largest_difference(cell.network.model, file.network(), split, most=VERIFIED_IMAGES)
+    return Exported(
+        file=file,
+        model_uri="",
+        verified=apart == 0,
+        why=f"logits are up to {apart:.3g} apart" if apart else "",
+        num_images=min(VERIFIED_IMAGES, len(split)),
+    )
+
+
+def _retrained(spec: TrainSpec, recorded: str, *, threads: int, data_dir: Path) -> Restored | None:
+    with tempfile.TemporaryDirectory() as folder:
+        options = RunOptions(
+            device="cpu",
+            num_threads=threads,
+            data_dir=data_dir,
+            checkpoint_dir=Path(folder),
+            checkpoints=CheckpointPolicy(policy="best"),
+        )
+        result = run(spec, options=options)
+        if result.weights_sha256 != recorded:
+            what = f"training again ended with {result.weights_sha256[:12]}, not {recorded[:12]}"
+            hint = "another --threads, machine or version of torch rounds otherwise"
+            raise SpecError(Fault("weights_sha256", what, hint))
+        return restored(spec, Path(folder))
+
+
+def _metadata(
+    run_id: str, tags: Mapping[str, str], spec: TrainSpec, network: Restored
+) -> dict[str, object]:
+    prefix, epoch = vocabulary.LABEL.format(axis=""), network.epoch
+    metrics = {"validation_error": epoch.validation.error}
+    if epoch.test is not None:
+        metrics["test_error"] = epoch.test.error
+    return {
+        "study": tags[vocabulary.STUDY],
+        "labels": {key.removeprefix(prefix): tags[key] for key in tags if key.startswith(prefix)},
+        "trial": tags[vocabulary.TRIAL],
+        "run": run_id,
+        "weights": network.which,
+        "epoch": epoch.epoch,
+        "metrics": metrics,
+        "spec": spec.to_mapping(),
+    }

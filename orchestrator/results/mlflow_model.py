@@ -1,0 +1,79 @@
+"""What export asks MLflow of a cell, and the model that MLflow loads, predicts and serves with."""
+
+import os
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator import vocabulary
+from orchestrator.mlflow_reader.client_environment import CLIENT_DEFAULTS
+from orchestrator.record.store import Store, StoreError
+
+os.environ.update({**CLIENT_DEFAULTS, **os.environ})
+
+import mlflow
+import numpy as np
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
+from mlflow.types.schema import Schema, TensorSpec
+
+
+def cell_tags(store: Store, run_id: str) -> dict[str, str]:
+    """The tags of a finished cell's run.
+
+    Raises:
+        StoreError: If there is no such run, or it is no finished cell.
+    """
+    try:
+        tags = store.tags_of(run_id)
+    except MlflowException as error:
+        raise StoreError(f"{store.home.tracking_uri} has no run '{run_id}'") from error
+    if tags.get(vocabulary.KIND) != vocabulary.CELL:
+        raise StoreError(f"the run '{run_id}' is no cell of a study")
+    state = tags.get(vocabulary.STATE, vocabulary.RUNNING)
+    if state != vocabulary.FINISHED:
+        raise StoreError(f"the cell of run '{run_id}' is {state}, not finished")
+    return tags
+
+
+def log_network(
+    store: Store, run_id: str, file: Path, *, shape: Sequence[int], num_outputs: int
+) -> str:
+    """Records an exported network as a model of its run; the URI to load or serve it by.
+
+    The model is a folder with the file and what MLflow needs to load it; nothing is pickled.
+
+    Args:
+        store: Where to.
+        run_id: The run.
+        file: The network, packed.
+        shape: Channels, height, width of an image.
+        num_outputs: How many scores there are of each.
+    """
+    number = np.dtype("float32")
+    signature = ModelSignature(
+        inputs=Schema([TensorSpec(number, (-1, *shape))]),
+        outputs=Schema([TensorSpec(number, (-1, num_outputs))]),
+    )
+    client = store.client
+    run = client.get_run(run_id)
+    model = client.create_logged_model(
+        run.info.experiment_id, vocabulary.NETWORK_ARTIFACT, source_run_id=run_id
+    )
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # It would rather have an example of the input than its shape.
+        warnings.simplefilter("ignore", UserWarning)
+        mlflow.pyfunc.save_model(
+            Path(folder, "model"),
+            loader_module="orchestrator.flavour",
+            data_path=str(file),
+            signature=signature,
+            pip_requirements=["bnn-orchestrate"],
+            mlflow_model=Model(run_id=run_id, model_id=model.model_id),
+        )
+        client.log_model_artifacts(model.model_id, str(Path(folder, "model")))
+    client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    client.log_outputs(run_id, models=[LoggedModelOutput(model.model_id, 0)])
+    return str(model.model_uri)

@@ -1,0 +1,49 @@
+"""Puts matrices where MLflow's users look: on the runs of their studies."""
+
+import time
+from typing import Any
+
+from dashboards.report import matrix_csv, matrix_markdown
+from dashboards.runs import StudyRuns
+from dashboards.views import View, view_of
+from orchestrator import vocabulary
+from orchestrator.record.store import Store
+
+LONGEST_ROW = 200
+"""Characters of a row's label in the name of its metric, of which MLflow takes 250."""
+
+
+def publish_matrix(store: Store, matrix: Any) -> None:
+    """Records the matrix as CSV, JSON and Markdown, and each row's mean as a metric.
+
+    Args:
+        store: Where to.
+        matrix: What `dashboards.result_matrix` returned; names the run it belongs to.
+    """
+    run_id = matrix.attrs["run_id"]
+    stem = vocabulary.MATRIX_ARTIFACT
+    store.log_text(run_id, matrix_csv(matrix), f"{stem}.csv")
+    store.log_text(run_id, matrix.to_json(orient="split", indent=1), f"{stem}.json")
+    store.log_text(run_id, matrix_markdown(matrix), f"{stem}.md")
+    means = {
+        vocabulary.ROW_MEAN.format(row=_key(str(row))): float(mean)
+        for row, mean in matrix["mean"].items()
+    }
+    top = matrix["mean"].min() if matrix.attrs["better"] == "lower" else matrix["mean"].max()
+    values = {**means, "cells/finished": float(matrix["n"].sum()), "matrix/best": float(top)}
+    store.log_values(run_id, values, time.time_ns() // 1_000_000)
+
+
+def publish_view(store: Store, runs: StudyRuns) -> View:
+    """Saves the view in which MLflow's pages open on a study; returns it, for its link."""
+    view = view_of(runs)
+    content = view.content(time_ms=time.time_ns() // 1_000_000)
+    store.set_experiment_tag(runs.experiment_id, view.tag, content)
+    return view
+
+
+def _key(row: str) -> str:
+    """MLflow takes letters, digits and _-. : / in a metric's name, and no path that turns."""
+    fine = "".join(letter if letter.isalnum() or letter in "_-. :/" else "_" for letter in row)
+    parts = fine[:LONGEST_ROW].split("/")
+    return "/".join("_" if part.strip() in ("", ".", "..") else part for part in parts)

@@ -1,0 +1,362 @@
+"""The axes of a study: what each of their values sets in the base trial."""
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.study.orders import RANDOM, named_order, network_orders
+from trainers.binding import convert, show
+from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean, unknown_keys
+
+Value = Mapping[str, object]
+"""Key paths below the base trial, and the values put there."""
+
+ORDER = "layers.order"
+LONGEST_NAME = 60
+"""Characters of an axis's name, which MLflow's params and tags bear."""
+MAX_PERMUTATIONS = 720
+CONTROLS = ("float", "binary")
+FORMS = ("values", "permutations", "single_layers", "seeds", "range", "choices")
+_KNOWN = ("name", "sets", *FORMS, "controls")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Range:
+    """Numbers to search between.
+
+    Args:
+        low: Smallest.
+        high: Largest; for whole numbers it may be drawn too.
+        log: Draw the logarithm evenly.
+        integer: Whole numbers only.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    integer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What an axis must know of the base trial: its layers, and the orders that have names."""
+
+    layers: tuple[str, ...]
+    network: str | None
+    orders: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Axis:
+    """One dimension of a study.
+
+    Args:
+        name: What it is called in tables, and in `--trial NAME=LABEL`.
+        points: What each label sets; empty for an axis that is searched over a range.
+        searched: Whether a searcher draws from the axis instead of going through it.
+        sets: The key path a searched range sets.
+        domain: That range.
+    """
+
+    name: str
+    points: Mapping[str, Value] = field(default_factory=dict)
+    searched: bool = False
+    sets: str = ""
+    domain: Range | None = None
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every key path that some value of the axis sets."""
+        return frozenset({self.sets} - {""}).union(*self.points.values())
+
+    @property
+    def own_paths(self) -> frozenset[str]:
+        """Key paths that every value of the axis sets: the base has no say in them."""
+        points = [frozenset(point) for point in self.points.values()]
+        return frozenset.intersection(*points) if points else frozenset({self.sets})
+
+    def extremes(self) -> Mapping[str, Value]:
+        """Points that stand for the axis in a check: all of them, or both ends of a range."""
+        if self.domain is None:
+            return self.points
+        ends = (self.domain.low, self.domain.high)
+        return {label_of(end): {self.sets: end} for end in ends}
+
+
+def label_of(value: object) -> str:
+    """What a value is called in tables: numbers at most six digits, lists joined by hyphens."""
+    if isinstance(value, list | tuple):
+        return "-".join(label_of(item) for item in value) or "none"
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def read_axis(
+    mapping: object,
+    *,
+    layers: Sequence[str],
+    network: str | None = None,
+    orders: Mapping[str, tuple[int, ...]] | None = None,
+) -> Axis:
+    """An axis from what a study file says.
+
+    Args:
+        mapping: The entry of `axes`.
+        layers: The base model's layers in forward order; empty if the model is not known.
+        network: The network whose named orders `permutations` takes, if it has any.
+        orders: Further named orders, before those of the network.
+
+    Raises:
+        SpecError: With every fault, paths relative to the entry.
+    """
+    if not isinstance(mapping, Mapping):
+        raise SpecError(f"expected an axis as a mapping, got {show(mapping)}")
+    faults = unknown_keys(mapping, _KNOWN)
+    name, sets = mapping.get("name"), mapping.get("sets")
+    if not isinstance(name, str) or not name or not name.replace("_", "").isalnum():
+        what = f"expected a name of letters, digits and _, got {show(name)}"
+        faults.append(Fault("name", what))
+    elif len(name) > LONGEST_NAME:
+        what = f"has {len(name)} characters, a name may have {LONGEST_NAME}"
+        faults.append(Fault("name", what))
+    if sets is not None and not isinstance(sets, str):
+        faults.append(Fault("sets", f"expected a key path such as optimizer.lr, got {show(sets)}"))
+    forms = [form for form in FORMS if form in mapping]
+    if len(forms) != 1:
+        found = " and ".join(forms) if forms else "none"
+        faults.append(Fault("", f"needs exactly one of {', '.join(FORMS)}; found {found}"))
+    if faults:
+        raise SpecError(*faults)
+    (form,) = forms
+    try:
+        parts = _READERS[form](mapping[form], sets, _Base(tuple(layers), network, orders or {}))
+    except SpecError as error:
+        raise SpecError(*error.under(form)) from error
+    if "controls" in mapping:
+        controls = _controls(mapping["controls"], sets, layers)
+        parts["points"] = {**controls, **parts.get("points", {})}
+    if form == "permutations" and not parts["points"]:
+        raise SpecError(Fault(form, "is empty: an axis needs one order or control"))
+    return Axis(name=str(name), **parts)
+
+
+def seed_axis(seeds: Sequence[int]) -> Axis:
+    """The axis of these seeds."""
+    return Axis(name="seed", points={str(seed): {"seed": seed} for seed in seeds})
+
+
+def _read_values(value: object, sets: str | None, base: _Base) -> dict[str, Mapping[str, Value]]:
+    if isinstance(value, Mapping):
+        labelled = [(label_of(label), item) for label, item in value.items()]
+    elif isinstance(value, list):
+        labelled = [(label_of(item), item) for item in value]
+    else:
+        raise SpecError(f"expected a list, or a mapping of labels to values, got {show(value)}")
+    if not labelled:
+        raise SpecError("is empty: an axis needs one value or more")
+    points: dict[str, Value] = {}
+    faults: list[Fault] = []
+    for label, item in labelled:
+        if label in points:
+            faults.append(Fault("", f"the value {label} stands there twice"))
+        elif sets is not None:
+            points[label] = {sets: item}
+        elif isinstance(item, Mapping) and item and all(isinstance(key, str) for key in item):
+            points[label] = dict(item)
+        else:
+            hint = "say what the axis sets, or give each label a mapping of key paths to values"
+            faults.append(Fault(label, f"sets nothing: got {show(item)}", hint))
+    if faults:
+        raise SpecError(*faults)
+    return {"points": points}
+
+
+def _read_permutations(
+    value: object, sets: str | None, base: _Base
+) -> dict[str, Mapping[str, Value]]:
+    _wants_order(sets)
+    layers = base.layers
+    if not layers:
+        raise SpecError("cannot be counted: the base trial's model is not right")
+    if value == "all":
+        count = math.factorial(len(layers))
+        if count > MAX_PERMUTATIONS:
+            what = f"{len(layers)} layers have {count:,} orders, more than {MAX_PERMUTATIONS}"
+            raise SpecError(Fault("", what, "name some: [forward, reverse, ...]"))
+        orders = list(itertools.permutations(range(1, len(layers) + 1)))
+        # Forward and reverse are what a reader looks for first.
+        ranked = [orders[0], *([orders[-1]] if count > 1 else []), *orders[1:-1]]
+        return {"points": {order_label(order): _order_point(order, layers) for order in ranked}}
+    if not isinstance(value, list):
+        raise SpecError(f"expected all, or a list of orders such as [forward, 132]; got {value!r}")
+    points: dict[str, Value] = {}
+    faults: list[Fault] = []
+    for index, item in enumerate(value):
+        try:
+            label, order = _permutation(item, base)
+        except SpecError as error:
+            faults.extend(error.under(str(index)))
+            continue
+        if label in points:
+            faults.append(Fault(str(index), f"the order {show(item)} stands there twice"))
+        points[label] = _order_point(order, layers)
+    if faults:
+        raise SpecError(*faults)
+    return {"points": points}
+
+
+def _permutation(item: object, base: _Base) -> tuple[str, tuple[int, ...]]:
+    """Label and layer numbers of an order: by a given name, the network's, or its numbers."""
+    if isinstance(item, str) and item in base.orders:
+        order = base.orders[item]
+        if len(order) != len(base.layers):
+            what = f"the order given for {item} has {len(order)} layers, not {len(base.layers)}"
+            raise SpecError(what)
+        return item, order
+    if base.network is not None and isinstance(item, str | int):
+        name = str(item)
+        if name in network_orders(base.network).names or name.startswith(RANDOM):
+            return name, named_order(base.network, name)
+    order = named_permutation(item, len(base.layers))
+    return order_label(order), order
+
+
+def named_permutation(name: object, num_layers: int) -> tuple[int, ...]:
+    """The order that a name such as forward, 132 or 3-1-2, or a list of numbers, stands for.
+
+    Raises:
+        SpecError: If it names no order of all the layers.
+    """
+    forward = tuple(range(1, num_layers + 1))
+    if name in ("forward", "reverse"):
+        return forward if name == "forward" else forward[::-1]
+    if isinstance(name, list):
+        digits = [str(item) for item in name]
+    else:
+        digits = str(name).split("-") if "-" in str(name) else list(str(name))
+    order = tuple(int(digit) if digit.isdecimal() else 0 for digit in digits)
+    if tuple(sorted(order)) != forward:
+        near = did_you_mean(name, ("forward", "reverse"))
+        what = f"{show(name)} is no order of layers 1 to {num_layers}{near}"
+        raise SpecError(Fault("", what, "known: forward, reverse, or the numbers: 132, 1-3-2"))
+    return order
+
+
+def _read_single_layers(
+    value: object, sets: str | None, base: _Base
+) -> dict[str, Mapping[str, Value]]:
+    """One layer alone is binary, from the first epoch on."""
+    _wants_order(sets)
+    most = len(base.layers)
+    if not most:
+        raise SpecError("cannot be counted: the base trial's model is not right")
+    numbers = range(1, most + 1) if value == "all" else value
+    if not isinstance(numbers, list | range) or not numbers:
+        raise SpecError(f"expected all, or a list of layer numbers; got {show(value)}")
+    points: dict[str, Value] = {}
+    faults: list[Fault] = []
+    for index, number in enumerate(numbers):
+        if type(number) is not int or not 1 <= number <= most:
+            what = f"there is no layer {show(number)}"
+            faults.append(Fault(str(index), what, f"the model has 1 to {most}"))
+        elif str(number) in points:
+            faults.append(Fault(str(index), f"the layer {number} stands there twice"))
+        else:
+            order = [base.layers[number - 1]]
+            points[str(number)] = {ORDER: order, "layers.epochs_per_layer": 0}
+    if faults:
+        raise SpecError(*faults)
+    return {"points": points}
+
+
+def order_label(order: Sequence[int]) -> str:
+    """forward, reverse, or the layer numbers: 132, with more than nine layers 10-9-1-..."""
+    if list(order) == sorted(order):
+        return "forward"
+    if list(order) == sorted(order, reverse=True):
+        return "reverse"
+    return ("" if len(order) < 10 else "-").join(str(number) for number in order)
+
+
+def _order_point(order: Sequence[int], layers: Sequence[str]) -> Value:
+    return {ORDER: [layers[number - 1] for number in order]}
+
+
+def _controls(value: object, sets: str | None, layers: Sequence[str]) -> Mapping[str, Value]:
+    try:
+        _wants_order(sets)
+    except SpecError as error:
+        raise SpecError(*error.under("controls")) from error
+    meaning: Mapping[str, Value] = {
+        "float": {ORDER: [], "layers.epochs_per_layer": 0},
+        "binary": {ORDER: list(layers), "layers.epochs_per_layer": 0},
+    }
+    if not isinstance(value, list):
+        raise SpecError(Fault("controls", f"expected a list, got {show(value)}"))
+    faults = [
+        fault
+        for index, item in enumerate(value)
+        if item not in CONTROLS
+        for fault in UnknownNameError("control", item, CONTROLS).under(f"controls.{index}")
+    ]
+    if faults:
+        raise SpecError(*faults)
+    return {name: meaning[name] for name in value}
+
+
+def _wants_order(sets: str | None) -> None:
+    if sets != ORDER:
+        raise SpecError(Fault("", f"is for an axis with sets: {ORDER}, this one sets {sets}"))
+
+
+def _read_seeds(value: object, sets: str | None, base: _Base) -> dict[str, Mapping[str, Value]]:
+    seeds = convert(value, tuple[int, ...])
+    assert isinstance(seeds, tuple)
+    if sets is not None and sets != "seed":
+        raise SpecError(f"set the seed; this axis says sets: {sets}")
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise SpecError(f"expected different seeds, one or more, got {list(seeds)}")
+    return {"points": {str(seed): {"seed": seed} for seed in seeds}}
+
+
+def _read_choices(value: object, sets: str | None, base: _Base) -> dict[str, Any]:
+    return {**_read_values(value, sets, base), "searched": True}
+
+
+def _read_range(value: object, sets: str | None, base: _Base) -> dict[str, Any]:
+    if sets is None:
+        raise SpecError("needs the axis to say what it sets, such as sets: optimizer.lr")
+    if not isinstance(value, Mapping):
+        raise SpecError(f"expected {{low: ..., high: ..., log: true}}, got {show(value)}")
+    wanted: Mapping[str, Any] = {"low": float, "high": float, "log": bool, "integer": bool}
+    faults = unknown_keys(value, wanted)
+    read: dict[str, Any] = {}
+    for key, kind in wanted.items():
+        if key not in value:
+            if kind is float:
+                faults.append(Fault(key, "is missing"))
+            continue
+        try:
+            read[key] = convert(value[key], kind)
+        except SpecError as error:
+            faults.extend(error.under(key))
+    if not faults and not read["low"] < read["high"]:
+        faults.append(Fault("high", f"must be above low ({read['low']}), got {read['high']}"))
+    if not faults and read.get("log") and read["low"] <= 0:
+        faults.append(Fault("low", f"must be positive with log: true, got {read['low']}"))
+    if faults:
+        raise SpecError(*faults)
+    return {"sets": sets, "searched": True, "domain": Range(**read)}
+
+
+_READERS: Mapping[str, Callable[[object, str | None, _Base], dict[str, Any]]] = {
+    "values": _read_values,
+    "permutations": _read_permutations,
+    "single_layers": _read_single_layers,
+    "seeds": _read_seeds,
+    "choices": _read_choices,
+    "range": _read_range,
+}

@@ -1,0 +1,170 @@
+"""From a study's name, or the path of a file, to the study."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.study.expansion import expand
+from orchestrator.study.file import StudyFile, read_study_file
+from orchestrator.study.given import Given
+from orchestrator.study.overrides import AS_PUBLISHED, overridden, with_published
+from orchestrator.study.shipped import config_folder
+from orchestrator.study.spec import StudySpec
+from orchestrator.study.variant import Variant, checked_scale
+from trainers.errors import Fault, SpecError, UnknownNameError
+
+
+class StudyError(SpecError):
+    """A study cannot be used; knows which, and whether there is such a file at all."""
+
+    def __init__(self, source: str, *faults: Fault | str, is_there: bool = True) -> None:
+        super().__init__(*faults)
+        self.source = source
+        self.is_there = is_there
+
+
+def study_files() -> Mapping[str, Path]:
+    """The shipped studies by name."""
+    return {path.stem: path for path in sorted((config_folder() / "studies").glob("*.yaml"))}
+
+
+def load_study(
+    name_or_path: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    seeds: Sequence[int] | None = None,
+    epoch_scale: str | float | None = None,
+    given: Given | None = None,
+    as_published: bool = False,
+    apart: str = "",
+    check_trials: bool = True,
+) -> StudySpec:
+    """A study, read, changed as asked, and checked with all of its trials.
+
+    Args:
+        name_or_path: A shipped study's name, or the path of a YAML file.
+        overrides: Texts `key.path=value` as `--set` takes them.
+        seeds: Seeds in place of the study's own.
+        epoch_scale: Factor in (0, 1] on every number of epochs; None or 1: none.
+        given: What it takes over from an earlier study, in place of its key `given`.
+        as_published: Put in what the study's key `as_published` says, before the overrides.
+        apart: A name under which to keep its cells apart; empty: not.
+        check_trials: Check each trial too; to read what is recorded that is not needed, and of
+            thousands it takes a while.
+
+    Raises:
+        StudyError: With every fault of the study and its trials.
+    """
+    try:
+        variant = Variant(
+            as_published=as_published,
+            overrides=tuple(overrides),
+            given=given or Given(),
+            epoch_scale=checked_scale(epoch_scale),
+            apart=apart,
+        )
+    except SpecError as error:
+        raise StudyError(str(name_or_path), *error.faults) from error
+    return load_variant(
+        name_or_path, variant, seeds=seeds, check_trials=check_trials, is_given=given is not None
+    )
+
+
+def load_variant(
+    name_or_path: str | Path,
+    variant: Variant,
+    *,
+    seeds: Sequence[int] | None = None,
+    check_trials: bool = True,
+    is_given: bool = False,
+) -> StudySpec:
+    """A variant of a study, checked.
+
+    Args:
+        name_or_path: As `load_study` takes it.
+        variant: In what it differs from its file.
+        seeds: Seeds in place of the study's own.
+        check_trials: As `load_study` takes it.
+        is_given: Whether what the variant was given counts even if it is nothing; else the
+            study's own key `given` does.
+
+    Raises:
+        StudyError: With every fault of the study and its trials.
+    """
+    path = find_study(name_or_path)
+    is_from_file = not variant.overrides and not variant.as_published
+    file: StudyFile | None = None
+    try:
+        file = read_study_file(path)
+        mapping = file.mapping
+        if variant.as_published:
+            mapping = _published(mapping)
+        if variant.overrides and isinstance(mapping, Mapping):
+            mapping = overridden(mapping, variant.overrides)
+        if (variant.given or is_given) and isinstance(mapping, Mapping):
+            mapping = {**mapping, "given": variant.given.to_mapping()}
+        study = StudySpec.from_mapping(mapping, source=path)
+        variant = replace(variant, given=study.variant.given)
+        study = replace(study, text=file.text, variant=variant)
+        if seeds is not None:
+            study = study.with_seeds(_checked_seeds(seeds))
+        if check_trials:
+            expand(study)
+        if check_trials and is_from_file and AS_PUBLISHED in mapping:
+            _check_published(mapping)
+    except SpecError as error:
+        # What was changed by hand does not come from the file any more.
+        faults = file.attributed(error.faults) if file and is_from_file else error.faults
+        raise StudyError(str(name_or_path), *faults) from error
+    return study
+
+
+def find_study(name_or_path: str | Path) -> Path:
+    """The file of a shipped study, or the path itself.
+
+    Raises:
+        StudyError: If there is no such study or file.
+    """
+    text = str(name_or_path)
+    if text.endswith((".yaml", ".yml")) or "/" in text:
+        if Path(text).is_file():
+            return Path(text)
+        raise StudyError(text, Fault("", "there is no such file"), is_there=False)
+    known = study_files()
+    if text not in known:
+        error = UnknownNameError("study", text, known)
+        hint = f"{error.faults[0].hint}; or the path of a YAML file"
+        raise StudyError(text, Fault("", error.faults[0].what, hint), is_there=False)
+    return known[text]
+
+
+def _published(mapping: object) -> object:
+    if isinstance(mapping, Mapping) and AS_PUBLISHED not in mapping:
+        known = ", ".join(_having_published()) or "none"
+        what = "the study does not say how it was published: it has no key as_published"
+        raise SpecError(Fault("--as-published", what, f"these do: {known}"))
+    return with_published(mapping) if isinstance(mapping, Mapping) else mapping
+
+
+def _having_published() -> Iterable[str]:
+    for name, path in study_files().items():
+        mapping = read_study_file(path).mapping
+        if isinstance(mapping, Mapping) and AS_PUBLISHED in mapping:
+            yield name
+
+
+def _check_published(mapping: Mapping[Any, Any]) -> None:
+    """A study that says how it was published must be right that way too."""
+    changed = with_published(mapping)
+    try:
+        expand(StudySpec.from_mapping(changed))
+    except SpecError as error:
+        raise SpecError(*error.under(AS_PUBLISHED)) from error
+
+
+def _checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        what = f"expected different seeds, 0 or more each, got {list(seeds)}"
+        raise SpecError(Fault("--seeds", what))
+    return tuple(seeds)

@@ -1,0 +1,149 @@
+"""`--set key.path=value` and `--as-published`: changes to a study before it is read."""
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orchestrator.study.axes import FORMS
+from orchestrator.study.yaml import read_yaml
+from trainers.binding import show
+from trainers.errors import Fault, SpecError, did_you_mean
+
+AS_PUBLISHED = "as_published"
+"""The key of a study that says what is to be changed in it to train as it was published."""
+
+
+def overridden(mapping: Mapping[Any, Any], overrides: Iterable[str]) -> dict[Any, Any]:
+    """A copy of the study with each `key.path=value` put in; entries of `axes` go by their name.
+
+    Args:
+        mapping: The study as plain values.
+        overrides: Texts such as `base.optimizer.lr=0.01`; the value is read as YAML.
+
+    Raises:
+        SpecError: With every override that is none, or whose path leads nowhere.
+    """
+    changed = copy.deepcopy(dict(mapping))
+    faults: list[Fault] = []
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        path = path.strip()
+        try:
+            if not equals or not path:
+                what = "is no override: expected key.path=value"
+                raise SpecError(Fault("", what, "such as base.optimizer.lr=0.01"))
+            set_path(changed, path.split("."), read_yaml(text))
+        except SpecError as error:
+            faults.extend(error.under(f"--set {override}"))
+    if faults:
+        raise SpecError(*faults)
+    paths = [override.partition("=")[0].strip() for override in overrides]
+    _refuse_shadowed(changed, {path: f"--set {path}=..." for path in paths})
+    return changed
+
+
+def with_published(mapping: Mapping[Any, Any]) -> dict[Any, Any]:
+    """A copy of the study with the values of its key `as_published` put in.
+
+    Args:
+        mapping: The study as plain values; that key maps key paths to values.
+
+    Raises:
+        SpecError: If the key is missing or no such mapping, or if a path leads nowhere.
+    """
+    changed = copy.deepcopy(dict(mapping))
+    overlay = changed.get(AS_PUBLISHED)
+    if not isinstance(overlay, dict) or not overlay or not all(map(_is_path, overlay)):
+        what = f"expected key paths and their values, got {show(overlay)}"
+        raise SpecError(Fault(AS_PUBLISHED, what, "such as {base.latent_at_eval: reset}"))
+    faults: list[Fault] = []
+    for path, value in overlay.items():
+        try:
+            set_path(changed, path.split("."), value)
+        except SpecError as error:
+            faults.extend(error.under(f"{AS_PUBLISHED}.{path}"))
+    if faults:
+        raise SpecError(*faults)
+    _refuse_shadowed(changed, {path: f"{AS_PUBLISHED}.{path}" for path in overlay})
+    return changed
+
+
+def _is_path(key: object) -> bool:
+    return isinstance(key, str) and all(key.split("."))
+
+
+def set_path(mapping: dict[Any, Any], path: list[str], value: object) -> None:
+    """Puts a value at a key path; mappings on the way are made where there are none.
+
+    Raises:
+        SpecError: If the way leads through something that is no mapping, or to an unknown axis.
+    """
+    here: Any = mapping
+    for depth, key in enumerate(path):
+        last = depth == len(path) - 1
+        if isinstance(here, list):
+            index = _entry(here, key)
+            if last:
+                here[index] = value
+            else:
+                here = here[index]
+        elif isinstance(here, dict):
+            if last:
+                here[key] = value
+                continue
+            # `optimizer: adam` is short for `optimizer: {name: adam}`.
+            if isinstance(here.get(key), str):
+                here[key] = {"name": here[key]}
+            here = here.setdefault(key, {})
+        else:
+            what = f"{'.'.join(path[:depth])} is {here!r}, which has no '{key}'"
+            raise SpecError(what)
+
+
+def _entry(entries: list[Any], key: str) -> int:
+    names = [entry.get("name") if isinstance(entry, Mapping) else None for entry in entries]
+    if key in names:
+        return names.index(key)
+    if key.isdecimal() and int(key) < len(entries):
+        return int(key)
+    known = [str(name) for name in names if name is not None]
+    what = f"there is no '{key}'{did_you_mean(key, known)}"
+    raise SpecError(Fault("", what, f"known: {', '.join(known)}"))
+
+
+def _refuse_shadowed(mapping: Mapping[Any, Any], paths: Mapping[str, str]) -> None:
+    """A change of the base that an axis sets anyway would do nothing; that is a fault.
+
+    Args:
+        mapping: The changed study.
+        paths: Key paths that were changed, and where that is said.
+    """
+    axes = mapping.get("axes")
+    sets: dict[str, tuple[str, str]] = {}
+    for axis in axes if isinstance(axes, list) else ():
+        if isinstance(axis, Mapping):
+            form = next((form for form in FORMS if form in axis), "values")
+            for path in _paths_set(axis, form):
+                sets[f"base.{path}"] = str(axis.get("name")), form
+    faults: list[Fault] = []
+    for path, where in paths.items():
+        if path in sets:
+            axis_name, form = sets[path]
+            what = f"does nothing: the axis {axis_name} sets it in every trial"
+            hint = "use --seeds" if form == "seeds" else f"set axes.{axis_name}.{form} instead"
+            faults.append(Fault(where, what, hint))
+    if faults:
+        raise SpecError(*faults)
+
+
+def _paths_set(axis: Mapping[Any, Any], form: str) -> set[str]:
+    """Key paths that some value of the axis sets, as far as the file is well formed."""
+    if form == "seeds":
+        return {"seed"}
+    if isinstance(axis.get("sets"), str):
+        # A layer alone is binary from the first epoch: nothing is left to count.
+        own = {"layers.epochs_per_layer"} if form == "single_layers" else set()
+        return {axis["sets"], *own}
+    values = axis.get(form)
+    labelled = values.values() if isinstance(values, Mapping) else ()
+    return {str(path) for point in labelled if isinstance(point, Mapping) for path in point}

@@ -1,0 +1,325 @@
+"""A study as a typed record: a question, a base trial, the axes that vary it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from orchestrator.study.axes import Axis, read_axis, seed_axis
+from orchestrator.study.cells import content_hash, study_key, without_defaults
+from orchestrator.study.checkpointing import Checkpointing
+from orchestrator.study.given import Given, read_given, with_rows
+from orchestrator.study.orders import network_of
+from orchestrator.study.search import SCHEDULERS, SEARCHERS
+from orchestrator.study.shown import MatrixShape, Metric, read_shown
+from orchestrator.study.variant import Variant
+from trainers.binding import Component, bind, bind_options, convert, show
+from trainers.errors import Fault, SpecError, unknown_keys
+from trainers.models import MODELS
+from trainers.spec.probe import model_layers
+from trainers.spec.train_spec import TrainSpec
+
+LONGEST_NAME = 60
+"""Characters of a study's name, which folders bear; some alphabets take four bytes each."""
+
+KEYS = (
+    "study",
+    "question",
+    "base",
+    "axes",
+    "metric",
+    "matrix",
+    "search",
+    "scheduler",
+    "retries",
+    "checkpoint",
+    "given",
+    "as_published",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySpec:
+    """A question, a base trial, and the axes that vary it.
+
+    Args:
+        name: The study's name, and that of its MLflow experiment.
+        question: What it is to find out, one sentence.
+        base: The base trial.
+        base_mapping: The same as plain values, in which axes set theirs.
+        axes: In the order in which they vary, slowest first.
+        metric: What the matrix shows.
+        matrix: How it is laid out.
+        search: The searcher, if axes are searched.
+        scheduler: What stops hopeless trials early, if anything.
+        retries: How often a trial that failed is tried again.
+        checkpoint: Which checkpoints trials keep, where, and which MLflow gets.
+        variant: In what it differs from its file.
+        source: The file it came from.
+        text: What that file says, with the parts it shares with other studies.
+    """
+
+    name: str
+    question: str
+    base: TrainSpec
+    base_mapping: Mapping[str, Any] = field(repr=False)
+    axes: tuple[Axis, ...]
+    metric: Metric
+    matrix: MatrixShape
+    search: Component | None = None
+    scheduler: Component | None = None
+    retries: int = 1
+    checkpoint: Checkpointing = field(default_factory=Checkpointing)
+    variant: Variant = field(default_factory=Variant)
+    source: Path | None = None
+    text: str = field(default="", repr=False)
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether a searcher chooses the trials."""
+        return self.search is not None
+
+    @cached_property
+    def variant_id(self) -> str:
+        """Hash of what all cells have in common, so that a study may grow but not change.
+
+        The base without what the axes set, the epoch scale, the name under which it is kept
+        apart, and what was given: where an earlier study finds something else, rows of the same
+        name mean other trials. Cells of one variant belong in one matrix; those of two never do.
+        """
+        return content_hash({"base": self.common, **self.variant.content})
+
+    @cached_property
+    def key(self) -> str:
+        """Unique key of the study's variant."""
+        return study_key(self.name, self.variant_id)
+
+    @property
+    def title(self) -> str:
+        """What the run of the study is called: its name, and in what it differs from its file."""
+        return self.variant.title(self.name)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is as its file has it."""
+        return self.variant.is_plain
+
+    @cached_property
+    def common(self) -> dict[str, Any]:
+        """The base as plain values, without what the axes set and what has its default."""
+        # Not the canonical form: that of a base without an order says nothing of its schedule.
+        common = without_defaults(self.base.to_mapping())
+        for path in sorted(set().union(*(axis.own_paths for axis in self.axes))):
+            parent: Any = common
+            *folders, last = path.split(".")
+            for folder in folders:
+                parent = parent.get(folder, {}) if isinstance(parent, dict) else {}
+            if isinstance(parent, dict):
+                parent.pop(last, None)
+        return common
+
+    @classmethod
+    def from_mapping(cls, mapping: object, *, source: Path | None = None) -> "StudySpec":
+        """A study from plain values.
+
+        Raises:
+            SpecError: With every fault, each with its key path.
+        """
+        if not isinstance(mapping, Mapping):
+            raise SpecError(f"expected a study as a mapping, got {show(mapping)}")
+        reader = _Reader(mapping)
+        parts = reader.read()
+        if reader.faults:
+            raise SpecError(*reader.faults)
+        return cls(**parts, source=source)
+
+    def with_seeds(self, seeds: tuple[int, ...]) -> "StudySpec":
+        """The same study with these seeds on its seed axis; it gets one where it has none."""
+        axis = seed_axis(seeds)
+        if any(old.paths == {"seed"} for old in self.axes):
+            axes = [axis if old.paths == {"seed"} else old for old in self.axes]
+            named = [
+                replace(axis, name=old.name) if axis is new else new
+                for old, new in zip(self.axes, axes, strict=True)
+            ]
+            return replace(self, axes=tuple(named))
+        over = self.matrix.over or axis.name
+        return replace(self, axes=(*self.axes, axis), matrix=replace(self.matrix, over=over))
+
+
+class _Reader:
+    """Reads the keys of a study one by one and keeps every fault."""
+
+    def __init__(self, mapping: Mapping[Any, Any]) -> None:
+        self.mapping = mapping
+        self.faults: list[Fault] = []
+
+    def read(self) -> dict[str, Any]:
+        for key in self.mapping:
+            if key == "extends":
+                self._fault("extends", "is for the study's file: no other place can say it")
+            else:
+                self.faults += unknown_keys([key], KEYS)
+        base = self._base()
+        given = self._given()
+        axes = self._axes(given)
+        metric, matrix = self._shown(base)
+        return {
+            "name": self._name(),
+            "question": self._typed("question", str),
+            "base": base,
+            "base_mapping": self.mapping.get("base"),
+            "axes": axes,
+            "metric": metric,
+            "matrix": matrix,
+            "search": self._search(axes),
+            "scheduler": self._component("scheduler", SCHEDULERS),
+            "retries": self._retries(),
+            "checkpoint": self._checkpoint(),
+            "variant": Variant(given=given),
+        }
+
+    def _fault(self, path: str, what: str, hint: str = "") -> None:
+        self.faults.append(Fault(path, what, hint))
+
+    def _typed(self, key: str, wanted: Any, *, default: object = None) -> Any:
+        if key not in self.mapping:
+            if default is None:
+                self._fault(key, "is missing")
+            return default
+        try:
+            return convert(self.mapping[key], wanted)
+        except SpecError as error:
+            self.faults.extend(error.under(key))
+            return default
+
+    def _name(self) -> object:
+        name = self._typed("study", str)
+        if isinstance(name, str) and not name.replace("-", "").replace("_", "").isalnum():
+            self._fault("study", f"'{name}' is no name", "use letters, digits, - and _")
+        elif isinstance(name, str) and len(name) > LONGEST_NAME:
+            what = f"has {len(name)} characters, a name may have {LONGEST_NAME}"
+            self._fault("study", what, "put the rest into the question")
+        return name
+
+    def _base(self) -> TrainSpec | None:
+        if "base" not in self.mapping:
+            self._fault("base", "is missing: the trial that the axes vary")
+            return None
+        try:
+            return TrainSpec.from_mapping(self.mapping["base"])
+        except SpecError as error:
+            self.faults.extend(error.under("base"))
+            return None
+
+    def _given(self) -> Given:
+        try:
+            return read_given(self.mapping.get("given", {}))
+        except SpecError as error:
+            self.faults.extend(error.under("given"))
+            return Given()
+
+    def _axes(self, given: Given) -> tuple[Axis, ...]:
+        value = self.mapping.get("axes", [])
+        if not isinstance(value, list):
+            self._fault("axes", f"expected a list of axes, got {show(value)}")
+            return ()
+        axes: list[Axis] = []
+        layers, network = self._layers()
+        for index, entry in enumerate(value):
+            name = entry.get("name", index) if isinstance(entry, Mapping) else index
+            try:
+                axis = read_axis(entry, layers=layers, network=network, orders=given.orders)
+            except SpecError as error:
+                self.faults.extend(error.under(f"axes.{name}"))
+                continue
+            axis = self._with_rows(axis, given)
+            self._check_against(axis, axes)
+            axes.append(axis)
+        if not axes and not self.faults:
+            self._fault("axes", "is empty: a study varies something, if only the seed")
+        return tuple(axes)
+
+    def _with_rows(self, axis: Axis, given: Given) -> Axis:
+        matrix = self.mapping.get("matrix")
+        if not isinstance(matrix, Mapping) or matrix.get("rows") != axis.name:
+            return axis
+        try:
+            return with_rows(axis, given)
+        except SpecError as error:
+            self.faults.extend(error.under("given"))
+            return axis
+
+    def _check_against(self, axis: Axis, others: list[Axis]) -> None:
+        for other in others:
+            if other.name == axis.name:
+                self._fault(f"axes.{axis.name}", "two axes have this name")
+            for path in sorted(other.paths & axis.paths):
+                self._fault(f"axes.{axis.name}", f"sets {path}, which axis {other.name} sets too")
+
+    def _layers(self) -> tuple[tuple[str, ...], str | None]:
+        """The base model's layers and network, even where other parts of the base are wrong."""
+        base = self.mapping.get("base")
+        try:
+            model = bind("model", MODELS, base["model"]) if isinstance(base, Mapping) else None
+            layers = model_layers(model) if model else ()
+        except (SpecError, KeyError):
+            return (), None
+        return layers, network_of(model, num_layers=len(layers)) if model else None
+
+    def _shown(self, base: TrainSpec | None) -> tuple[Metric | None, MatrixShape | None]:
+        """What the matrix shows, and how it is laid out."""
+        entries = self.mapping.get("axes")
+        metric, matrix, faults = read_shown(
+            self.mapping,
+            # An axis that could not be read is there all the same.
+            axes=[
+                str(entry.get("name"))
+                for entry in (entries if isinstance(entries, list) else [])
+                if isinstance(entry, Mapping)
+            ],
+            has_test=base is None or base.measure_test,
+        )
+        self.faults.extend(faults)
+        return metric, matrix
+
+    def _search(self, axes: tuple[Axis, ...]) -> Component | None:
+        searched = [axis.name for axis in axes if axis.searched]
+        component = self._component("search", SEARCHERS)
+        if searched and "search" not in self.mapping:
+            hint = "search: {name: optuna, num_samples: 16}"
+            self._fault("search", f"is missing: axis {searched[0]} is searched", hint)
+        if "search" in self.mapping and not searched and axes:
+            self._fault("search", "searches nothing", "give an axis a range or choices")
+        for axis in axes:
+            if searched and not axis.searched and len(axis.points) > 1:
+                what = f"has {len(axis.points)} values, but a searched study goes through none"
+                self._fault(f"axes.{axis.name}", what, "write choices, or leave one value")
+        return component
+
+    def _component(self, key: str, table: Mapping[str, Callable[..., object]]) -> Component | None:
+        if key not in self.mapping:
+            return None
+        try:
+            component = bind(key, table, self.mapping[key])
+            table[component.name](**component.options)
+        except SpecError as error:
+            self.faults.extend(error.under(key))
+            return None
+        return component
+
+    def _retries(self) -> object:
+        retries = self._typed("retries", int, default=1)
+        if isinstance(retries, int) and retries < 0:
+            self._fault("retries", f"must be 0 or more, got {retries}")
+        return retries
+
+    def _checkpoint(self) -> Checkpointing | None:
+        try:
+            value = self.mapping.get("checkpoint", {})
+            options: dict[str, Any] = bind_options(Checkpointing, value, owner="checkpoint")
+            return Checkpointing(**options)
+        except SpecError as error:
+            self.faults.extend(error.under("checkpoint"))
+            return None

@@ -1,0 +1,206 @@
+"""The rounds of a sweep beside others; Tune's own part is played by a fake."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from orchestrator.execution import rounds as module
+from orchestrator.execution.leases import Leases
+from orchestrator.execution.listener import SweepListener
+from orchestrator.execution.rounds import Rounds
+from orchestrator.launch import Resources
+from orchestrator.launch.jobs import Jobs
+from orchestrator.planning.planning import plan
+from orchestrator.planning.stem_store import StemStore
+from orchestrator.record.known import Recorded
+from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.spec import StudySpec
+
+
+class FakeListener:
+    """Knows which cells came to an end."""
+
+    def __init__(self) -> None:
+        self.over: set[str] = set()
+        self.num_ticks = 0
+
+    def open_of(self, cells: Mapping[str, Cell]) -> dict[str, Cell]:
+        return {key: cell for key, cell in cells.items() if key not in self.over}
+
+    def tick(self) -> None:
+        self.num_ticks += 1
+
+
+class Bystander:
+    """Remembers who else trained."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, str]] = []
+
+    def elsewhere(self, num_cells: int, holders: str) -> None:
+        self.told.append((num_cells, holders))
+
+
+@pytest.fixture
+def others(make_leases: Callable[[], Leases]) -> Leases:
+    """Of another sweep of the same home."""
+    return make_leases()
+
+
+@pytest.fixture
+def finished() -> set[str]:
+    """Trials that others have finished meanwhile."""
+    return set()
+
+
+@pytest.fixture
+def make_rounds(
+    study: StudySpec,
+    cells: Sequence[Cell],
+    leases: Leases,
+    finished: set[str],
+    tmp_path: Path,
+) -> Callable[[], Rounds]:
+    def make() -> Rounds:
+        stems = StemStore(tmp_path / "stems")
+        by_key = {cell_key(study, cell): cell for cell in cells}
+        since = SimpleNamespace(
+            cells=(), finished_since=lambda trial: trial if trial in finished else None
+        )
+        return Rounds(
+            plan(study),
+            Jobs(study=study, cells=by_key, template=cast(Any, None), stems=stems),
+            cast(Recorded, since),
+            leases,
+            stems,
+            slots=2,
+        )
+
+    return make
+
+
+@pytest.fixture
+def tune(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The cells that each round of a Tune that never fails was handed."""
+    handed: list[list[str]] = []
+    monkeypatch.setattr(module, "ASK_EVERY_S", 0.01)
+    monkeypatch.setattr("orchestrator.execution.claims.ASK_EVERY_S", 0.0)
+
+    def launch(work: Jobs, *, cells: Any, listener: FakeListener, **options: Any) -> bool:
+        handed.append([])
+        while start := cells.next():
+            handed[-1].append(start.key)
+            listener.over.add(start.key)
+        return True
+
+    monkeypatch.setattr(module.launch, "launch", launch)
+    return handed
+
+
+def _run(rounds: Rounds, tmp_path: Path, bystander: Bystander) -> FakeListener:
+    listener = FakeListener()
+    rounds.run(
+        cast(SweepListener, listener),
+        bystander,
+        resources=Resources(),
+        folder=tmp_path,
+        verbose=False,
+    )
+    return listener
+
+
+def test_alone_one_round_trains_all(
+    make_rounds: Callable[[], Rounds], tune: list[list[str]], tmp_path: Path
+) -> None:
+    rounds, bystander = make_rounds(), Bystander()
+    _run(rounds, tmp_path, bystander)
+    assert tune == [list(rounds.work.cells)]
+    assert bystander.told == []
+    assert rounds.progress.num_elsewhere == 0
+
+
+def test_what_others_finish_is_waited_for_and_counted(
+    make_rounds: Callable[[], Rounds],
+    tune: list[list[str]],
+    others: Leases,
+    cells: Sequence[Cell],
+    finished: set[str],
+    tmp_path: Path,
+) -> None:
+    assert others.claim(cells[0].id)
+    rounds, bystander = make_rounds(), Bystander()
+    tell = bystander.elsewhere
+
+    def elsewhere(num_cells: int, holders: str) -> None:
+        tell(num_cells, holders)
+        finished.add(cells[0].id)
+        others.release(cells[0].id)
+
+    bystander.elsewhere = elsewhere  # type: ignore[method-assign]
+    listener = _run(rounds, tmp_path, bystander)
+    assert [len(handed) for handed in tune] == [7]
+    assert bystander.told == [(1, others.name)]
+    assert rounds.progress.num_elsewhere == 1
+    assert rounds.progress.epochs == 14
+    assert listener.num_ticks == 1
+
+
+def test_what_others_drop_is_trained_in_a_further_round(
+    make_rounds: Callable[[], Rounds],
+    tune: list[list[str]],
+    others: Leases,
+    cells: Sequence[Cell],
+    study: StudySpec,
+    tmp_path: Path,
+) -> None:
+    assert others.claim(cells[0].id)
+    bystander = Bystander()
+
+    def elsewhere(num_cells: int, holders: str) -> None:
+        others.release(cells[0].id)
+
+    bystander.elsewhere = elsewhere  # type: ignore[method-assign]
+    rounds = make_rounds()
+    _run(rounds, tmp_path, bystander)
+    assert [len(handed) for handed in tune] == [7, 1]
+    assert tune[1] == [cell_key(study, cells[0])]
+    assert rounds.progress.num_elsewhere == 0
+
+
+def test_after_a_signal_nothing_more_is_begun(
+    make_rounds: Callable[[], Rounds],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    calls: list[object] = []
+
+    def stopped(*arguments: object, **options: object) -> bool:
+        calls.append(arguments)
+        return False
+
+    monkeypatch.setattr(module.launch, "launch", stopped)
+    _run(make_rounds(), tmp_path, Bystander())
+    assert len(calls) == 1
+
+
+def test_ctrl_c_while_others_train_ends_the_waiting(
+    make_rounds: Callable[[], Rounds],
+    tune: list[list[str]],
+    others: Leases,
+    cells: Sequence[Cell],
+    tmp_path: Path,
+) -> None:
+    assert others.claim(cells[0].id)
+    bystander = Bystander()
+
+    def elsewhere(num_cells: int, holders: str) -> None:
+        raise KeyboardInterrupt
+
+    bystander.elsewhere = elsewhere  # type: ignore[method-assign]
+    rounds = make_rounds()
+    _run(rounds, tmp_path, bystander)
+    assert [len(handed) for handed in tune] == [7]
+    assert not rounds.progress.is_over

@@ -1,0 +1,31 @@
+"""Answers that come in pages."""
+
+import gc
+
+from orchestrator.mlflow_reader.pages import whole
+
+
+class Page(list[int]):
+    """Some numbers, and what asks for more of them."""
+
+    def __init__(self, numbers: list[int], token: str | None) -> None:
+        super().__init__(numbers)
+        self.token = token
+
+
+def test_all_pages_are_asked_for_and_come_in_their_order() -> None:
+    pages = {None: Page([3, 1], "b"), "b": Page([], "c"), "c": Page([2], "")}
+    asked: list[str | None] = []
+
+    def page_at(token: str | None) -> Page:
+        assert not gc.isenabled()
+        asked.append(token)
+        return pages[token]
+
+    assert whole(page_at) == [3, 1, 2]
+    assert asked == [None, "b", "c"]
+    assert gc.isenabled()
+
+
+def test_one_page_may_be_all() -> None:
+    assert whole(lambda token: Page([], None)) == []

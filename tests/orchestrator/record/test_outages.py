@@ -1,0 +1,30 @@
+"""Why a server did not answer, in one line, and whether it may later."""
+
+import socket
+
+import requests
+
+from orchestrator.record.outages import first_line, may_answer_later, reason
+
+
+def _caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def test_the_reason_is_what_is_at_the_bottom() -> None:
+    refused = _caused(requests.ConnectionError("a long story"), OSError("Connection refused"))
+    assert reason(_caused(RuntimeError("the call failed"), refused)) == "Connection refused"
+    assert reason(RuntimeError("401\nand more")) == "401"
+
+
+def test_a_wrong_name_never_answers_and_a_silent_server_may() -> None:
+    gone = _caused(requests.ConnectionError("x"), socket.gaierror("Name or service not known"))
+    assert not may_answer_later(gone)
+    assert not may_answer_later(PermissionError("401"))
+    assert may_answer_later(_caused(RuntimeError("x"), requests.Timeout("10 s")))
+
+
+def test_no_password_is_told_and_silence_has_a_name() -> None:
+    assert first_line(OSError("http://me:secret@host/x is away")) == "http://***@host/x is away"
+    assert first_line(OSError()) == "OSError"

@@ -1,0 +1,461 @@
+"""MLflow as the store: each thing once, found again, and what it refuses."""
+
+import json
+import math
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+import requests
+from mlflow.exceptions import MlflowException
+
+from orchestrator import vocabulary
+from orchestrator.home import Home
+from orchestrator.record.conflicts import study_record
+from orchestrator.record.describe import describe
+from orchestrator.record.journal import CellDescription, Point
+from orchestrator.record.outages import may_answer_later
+from orchestrator.record.store import MOST_POINTS, Store, StoreError, StudyIds
+from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.expansion import expand
+from orchestrator.study.spec import StudySpec
+from orchestrator.study.variant import Variant
+
+pytestmark = pytest.mark.slow
+
+Describe = Callable[..., CellDescription]
+
+
+@pytest.fixture
+def describe_cell(study: StudySpec) -> Describe:
+    """The description of a cell."""
+
+    def of(cell: Cell, **tags: str) -> CellDescription:
+        return describe(cell, study, tags=tags)
+
+    return of
+
+
+def _rows(home: Home, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+    assert home.database is not None
+    with closing(sqlite3.connect(home.database)) as database:
+        return database.execute(query, arguments).fetchall()
+
+
+def test_a_fresh_home_gets_a_database_in_wal_mode(home: Home) -> None:
+    Store(home)
+    assert _rows(home, "PRAGMA journal_mode") == [("wal",)]
+
+
+def test_a_store_that_cannot_be_opened_is_refused(home: Home) -> None:
+    with pytest.raises(StoreError, match="no-such-scheme"):
+        Store(replace(home, tracking_uri="no-such-scheme://host"))
+
+
+def test_a_database_that_is_none_is_refused(home: Home) -> None:
+    assert home.database is not None
+    home.database.write_text("no database " * 1000)
+    with pytest.raises(StoreError, match=r"mlflow.db.*not a database"):
+        Store(home)
+
+
+def test_a_study_is_opened_once(store: Store, home: Home, study: StudySpec) -> None:
+    record = study_record(study)
+    first = store.open_study(replace(record, tags={"bnn.metric": "a", "bnn.kept": "k"}))
+    second = store.open_study(replace(record, tags={"bnn.metric": "b"}))
+    assert first == second
+    assert Store(home).open_study(replace(record, tags={})) == first
+    tags = store.tags_of(first.run)
+    assert tags[vocabulary.KIND] == vocabulary.PARENT
+    assert (tags["bnn.metric"], tags["bnn.kept"]) == ("b", "k")
+    assert _rows(home, "SELECT COUNT(*) FROM runs") == [(1,)]
+    experiment = store.client.get_experiment(first.experiment)
+    assert experiment.name == "tiny"
+    assert experiment.tags["mlflow.note.content"] == study.question
+    assert experiment.artifact_location == f"file://{home.artifacts}/tiny"
+
+
+def test_each_variant_has_a_run_of_its_own_in_the_same_experiment(
+    store: Store, study: StudySpec
+) -> None:
+    full = store.open_study(study_record(study))
+    scaled = store.open_study(study_record(replace(study, variant=Variant(epoch_scale="0.5"))))
+    assert full.experiment == scaled.experiment
+    assert full.run != scaled.run
+
+
+def test_a_study_whose_experiment_was_deleted_is_refused(store: Store, study: StudySpec) -> None:
+    ids = store.open_study(study_record(study))
+    store.client.delete_experiment(ids.experiment)
+    with pytest.raises(StoreError, match="'tiny' was deleted in MLflow; restore it there"):
+        store.open_study(study_record(study))
+
+
+def test_a_cell_is_made_once_and_found_again(
+    store: Store, cells: tuple[Cell, ...], describe_cell: Describe, ids: StudyIds
+) -> None:
+    description = describe_cell(cells[0])
+    assert store.find_cell(description, ids) is None
+    run_id = store.create_cell(description, ids)
+    assert store.find_cell(description, ids) == run_id
+    assert store.find_cell(describe_cell(cells[1]), ids) is None
+    run = store.client.get_run(run_id)
+    assert run.info.run_name == cells[0].name
+    assert run.data.params == dict(description.params)
+    assert description.tags.items() <= run.data.tags.items()
+    assert run.data.tags["mlflow.parentRunId"] == ids.run
+
+
+@pytest.mark.parametrize("label", ["it's", 'say "hi"', "100 %", "a\\b", "größer", "`tick`"])
+def test_a_cell_is_found_whatever_its_label_holds(
+    store: Store, cells: tuple[Cell, ...], describe_cell: Describe, label: str, ids: StudyIds
+) -> None:
+    description = describe_cell(replace(cells[0], labels={"order": label, "seed": "1"}))
+    run_id = store.create_cell(description, ids)
+    assert store.find_cell(description, ids) == run_id
+
+
+def test_of_twins_the_older_stays(
+    store: Store, cells: tuple[Cell, ...], describe_cell: Describe, ids: StudyIds
+) -> None:
+    description = describe_cell(cells[0])
+    older = store.create_cell(description, ids)
+    time.sleep(0.002)
+    twin = store.client.create_run(ids.experiment, tags=dict(description.tags))
+    assert store.find_cell(description, ids) == older
+    assert store.is_gone(twin.info.run_id)
+    assert not store.is_gone(older)
+
+
+def test_a_cell_made_while_its_twin_was_lost_is_the_older_of_both(
+    store: Store, cells: tuple[Cell, ...], describe_cell: Describe, ids: StudyIds
+) -> None:
+    description = describe_cell(cells[0])
+    # As when the answer to the first request never came.
+    lost = store.client.create_run(ids.experiment, tags=dict(description.tags))
+    time.sleep(0.002)
+    assert store.create_cell(description, ids) == lost.info.run_id
+
+
+def test_a_study_whose_first_answer_was_lost_has_one_run(store: Store, study: StudySpec) -> None:
+    record = study_record(study)
+    made = store.client.create_run
+
+    def lost(*arguments: Any, **options: Any) -> Any:
+        """As the client does that heard nothing: it asks again."""
+        made(*arguments, **options)
+        time.sleep(0.002)
+        return made(*arguments, **options)
+
+    store.client.create_run = lost
+    first = store.open_study(record)
+    assert list(store.parents()) == [first]
+    assert store.open_study(record) == first
+    assert list(store.parents()) == [first]
+
+
+def test_of_two_runs_of_a_study_the_one_that_a_sweep_holds_stays(
+    store: Store, study: StudySpec
+) -> None:
+    record = study_record(study)
+    older = store.open_study(record)
+    tags = store.tags_of(older.run)
+    time.sleep(0.002)
+    held = store.client.create_run(
+        older.experiment, tags={**tags, vocabulary.HELD.format(holder="a.1"): "{}"}
+    )
+    assert store.open_study(record).run == held.info.run_id
+    assert store.is_gone(older.run)
+
+
+def test_an_experiment_that_somebody_makes_meanwhile_is_used(
+    store: Store, study: StudySpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = study_record(study)
+    there = store.open_study(record)
+    found = store.client.get_experiment_by_name
+    answers = [None]
+    monkeypatch.setattr(
+        store.client,
+        "get_experiment_by_name",
+        lambda name: answers.pop() if answers else found(name),
+    )
+    assert store.open_study(record) == there
+    assert not answers
+
+
+def test_two_that_open_studies_at_once_leave_one_run_of_each(home: Home, study: StudySpec) -> None:
+    stores = [Store(home), Store(home)]
+    records = [replace(study_record(study), name=f"study-{number}") for number in range(8)]
+    with ThreadPoolExecutor(2) as pool:
+        for record in records:
+            for done in [pool.submit(store.open_study, record) for store in stores]:
+                done.result(60)
+    for record in records:
+        assert stores[0].open_study(record) == stores[1].open_study(record)
+    assert len(stores[0].parents()) == len(records)
+
+
+def test_points_that_are_sent_twice_are_there_once(
+    store: Store, home: Home, cells: tuple[Cell, ...], describe_cell: Describe, ids: StudyIds
+) -> None:
+    run_id = store.create_cell(describe_cell(cells[0]), ids)
+    points = [
+        Point(f"curve {key}", step, step / 7, 1000 + step) for key in "ab" for step in range(9)
+    ]
+    points.append(Point("curve c", 0, math.nan, 1000))
+    for _ in range(2):
+        store.log_points(run_id, points)
+    rows = _rows(home, "SELECT key, step, timestamp FROM metrics WHERE run_uuid = ?", run_id)
+    assert sorted(rows) == sorted((p.key, p.step, p.time_ms) for p in points)
+
+
+def test_points_come_back_as_they_were(
+    store: Store, cells: tuple[Cell, ...], describe_cell: Describe, ids: StudyIds
+) -> None:
+    run_id = store.create_cell(describe_cell(cells[0]), ids)
+    points = [Point("a/b", 0, 0.1, 1000), Point("a/b", 1, 1e-30, 1001), Point("c", 5, 2.0, 1002)]
+    store.log_points(run_id, [*points, Point("n", 0, math.nan, 1003)])
+    back = store.points_of(run_id)
+    assert sorted(back[:3], key=lambda p: p.time_ms) == points
+    [missing] = [point for point in back if point.key == "n"]
+    assert math.isnan(missing.value)
+
+
+def test_as_many_points_as_a_request_may_hold_are_taken_at_once(
+    store: Store, home: Home, cells: tuple[Cell, ...], describe_cell: Describe, ids: StudyIds
+) -> None:
+    run_id = store.create_cell(describe_cell(cells[0]), ids)
+    store.log_points(run_id, [Point("k", step, 0.5, step) for step in range(MOST_POINTS)])
+    assert _rows(home, "SELECT COUNT(*) FROM metrics") == [(MOST_POINTS,)]
+    assert len(store.points_of(run_id)) == MOST_POINTS
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        (vocabulary.RUNNING, "RUNNING"),
+        (vocabulary.FINISHED, "FINISHED"),
+        (vocabulary.FAILED, "FAILED"),
+        (vocabulary.INTERRUPTED, "KILLED"),
+    ],
+)
+def test_a_state_is_a_tag_and_mlflows_status(
+    state: str,
+    status: str,
+    store: Store,
+    cells: tuple[Cell, ...],
+    describe_cell: Describe,
+    ids: StudyIds,
+) -> None:
+    run_id = store.create_cell(describe_cell(cells[0]), ids)
+    store.set_state(run_id, state, {vocabulary.REASON: "why"})
+    run = store.client.get_run(run_id)
+    assert run.info.status == status
+    assert (run.info.end_time is None) == (state == vocabulary.RUNNING)
+    assert run.data.tags[vocabulary.STATE] == state
+    assert run.data.tags[vocabulary.REASON] == "why"
+
+
+def test_recorded_cells_come_back_with_what_they_measured(
+    store: Store,
+    study: StudySpec,
+    cells: tuple[Cell, ...],
+    describe_cell: Describe,
+    ids: StudyIds,
+) -> None:
+    finished, running = (store.create_cell(describe_cell(cell), ids) for cell in cells[:2])
+    store.log_points(finished, [Point("selected/validation_error", 1, 0.25, 1000)])
+    store.set_state(finished, vocabulary.FINISHED, {})
+    store.open_study(study_record(replace(study, variant=Variant(epoch_scale="0.5"))))
+    experiment_id = ids.experiment
+    found = {cell.run_id: cell for cell in store.cells(experiment_id, study.variant_id)}
+    assert set(found) == {finished, running}
+    one, other = found[finished], found[running]
+    assert (one.state, one.objective) == (vocabulary.FINISHED, 0.25)
+    assert one.labels == cells[0].labels
+    assert (one.key, one.trial) == (cell_key(study, cells[0]), cells[0].id)
+    assert one.name == cells[0].name
+    assert (other.state, other.objective) == (vocabulary.RUNNING, None)
+    assert store.cells(experiment_id, "another variant") == []
+
+
+def test_trials_that_another_study_finished_are_found(
+    store: Store,
+    study: StudySpec,
+    make_study: Callable[..., StudySpec],
+    cells: tuple[Cell, ...],
+    describe_cell: Describe,
+    ids: StudyIds,
+) -> None:
+    finished, running, deleted = (
+        store.create_cell(describe_cell(cell), ids) for cell in cells[:3]
+    )
+    for run_id in (finished, deleted):
+        store.set_state(run_id, vocabulary.FINISHED, {})
+    store.client.delete_run(deleted)
+    other = make_study(study="other")
+    store.open_study(study_record(other))
+    trials = [cell.id for cell in expand(other)]
+    assert trials == [cell.id for cell in cells]
+    found = store.finished_elsewhere(trials, code="c")
+    assert {trial: cell.run_id for trial, cell in found.items()} == {cells[0].id: finished}
+    assert store.finished_elsewhere(trials[1:], code="c") == {}
+    assert store.finished_elsewhere([], code="c") == {}
+    assert running
+
+
+def test_a_cell_that_was_stopped_early_is_no_result_for_another_study(
+    store: Store, cells: tuple[Cell, ...], describe_cell: Describe, ids: StudyIds
+) -> None:
+    run_id = store.create_cell(describe_cell(cells[0]), ids)
+    store.set_state(run_id, vocabulary.FINISHED, {vocabulary.STOPPED_EARLY: "after 2 epochs"})
+    assert store.finished_elsewhere([cells[0].id], code="c") == {}
+
+
+def test_deleted_runs_are_gone_and_unknown_ones_too(
+    store: Store, cells: tuple[Cell, ...], describe_cell: Describe, ids: StudyIds
+) -> None:
+    run_id = store.create_cell(describe_cell(cells[0]), ids)
+    assert not store.is_gone(run_id)
+    store.client.delete_run(run_id)
+    assert store.is_gone(run_id)
+    assert store.is_gone("0" * 32)
+    assert store.find_cell(describe_cell(cells[0]), ids) is None
+
+
+def test_a_later_value_of_a_study_follows_the_earlier_one(store: Store, study: StudySpec) -> None:
+    run_id = store.open_study(study_record(study)).run
+    store.log_values(run_id, {"matrix/best": 0.5}, 1000)
+    store.log_values(run_id, {"matrix/best": 0.25}, 2000)
+    store.log_values(run_id, {"matrix/best": 0.25}, 3000)
+    assert store.client.get_run(run_id).data.metrics == {"matrix/best": 0.25}
+    assert len(store.points_of(run_id)) == 2
+
+
+def test_texts_lie_in_the_home(store: Store, home: Home, study: StudySpec) -> None:
+    run_id = store.open_study(study_record(study)).run
+    store.log_text(run_id, "a text", "plan.json")
+    [path] = home.artifacts.rglob("plan.json")
+    assert path.read_text() == "a text"
+    assert path.is_relative_to(home.artifacts / "tiny" / run_id)
+
+
+def test_tables_of_a_run_are_listed_once_each_and_replaced(
+    store: Store, home: Home, study: StudySpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = store.open_study(study_record(study))
+    experiment_id, run_id = ids.experiment, ids.run
+    table = pd.DataFrame({"row": ["a", "µ"], "mean": [0.5, math.nan]})
+    store.log_table(run_id, table, "one")
+    store.log_table(run_id, table, "two")
+    store.log_table(run_id, table.iloc[:1], "one")
+    listed = json.loads(store.tags_of(run_id)["mlflow.loggedArtifacts"])
+    assert listed == [{"path": f"{name}.json", "type": "table"} for name in ("one", "two")]
+    files = {path.stem: json.loads(path.read_text()) for path in home.artifacts.rglob("*.json")}
+    assert files == {
+        "one": {"columns": ["row", "mean"], "data": [["a", 0.5]]},
+        "two": {"columns": ["row", "mean"], "data": [["a", 0.5], ["µ", None]]},
+    }
+    # MLflow's own reader takes them for tables; it looks in the store that the variable names.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", home.tracking_uri)
+    loaded = store.client.load_table(experiment_id, artifact_file="two.json")
+    assert loaded["row"].tolist() == ["a", "µ"]
+
+
+def test_the_variants_of_a_study_come_back_as_they_were_recorded(
+    store: Store, study: StudySpec
+) -> None:
+    records = [study_record(study), study_record(replace(study, variant=Variant(apart="v2")))]
+    for record in records:
+        experiment = store.open_study(record).experiment
+        # MLflow counts time in thousandths of a second.
+        time.sleep(0.005)
+    found = store.variants(experiment)
+    assert [(record.key, record.title) for record in found] == [
+        (record.key, record.title) for record in records
+    ]
+    assert [record.tags[vocabulary.APART] for record in found] == ["", "v2"]
+    assert found[0].tags[vocabulary.BASE] == records[0].tags[vocabulary.BASE]
+    assert found[0].question == study.question
+
+
+def test_a_trial_of_other_code_is_no_result_for_another_study(
+    store: Store, ids: StudyIds, cells: tuple[Cell, ...], describe_cell: Describe
+) -> None:
+    code = {"same": "a" * 16, "other": "b" * 16}
+    tags: list[dict[str, str]] = [
+        {vocabulary.CODE: code["same"]},
+        {vocabulary.CODE: code["other"]},
+        {},
+    ]
+    for cell, known in zip(cells, tags, strict=False):
+        run = store.create_cell(describe_cell(cell, **known), ids)
+        store.set_state(run, vocabulary.FINISHED, {})
+    trials = {cell.id for cell in cells[:4]}
+    found = store.finished_elsewhere(trials, code=code["same"])
+    assert set(found) == {cells[0].id, cells[2].id}
+    assert store.finished_elsewhere(set(), code=code["same"]) == {}
+
+
+def test_a_store_that_answers_is_not_silent(store: Store) -> None:
+    assert store.silence() is None
+
+
+def _raising(store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def search(**options: object) -> None:
+        raise MlflowException("the call failed") from error
+
+    monkeypatch.setattr(store.client, "search_experiments", search)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.ConnectionError("Connection refused"),
+        requests.Timeout("no answer within 10 s"),
+        requests.exceptions.RetryError("too many 500 error responses"),
+    ],
+)
+def test_a_server_that_is_away_may_answer_later(
+    error: Exception, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _raising(store, monkeypatch, error)
+    assert store.silence() == str(error)
+    assert may_answer_later(error)
+
+
+def test_a_server_of_a_wrong_name_or_without_a_right_to_it_never_answers(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = requests.ConnectionError("no such host")
+    wrong.__cause__ = socket.gaierror("Name or service not known")
+    for error in (wrong, PermissionError("401 Unauthorized")):
+        assert not may_answer_later(error)
+        _raising(store, monkeypatch, error)
+        with pytest.raises(StoreError, match="the call failed"):
+            store.silence()
+
+
+def test_two_that_write_the_same_new_tag_at_once_both_succeed(home: Home, ids: StudyIds) -> None:
+    barrier = threading.Barrier(2, timeout=30)
+
+    def write(value: str) -> None:
+        store = Store(home)
+        for number in range(20):
+            barrier.wait()
+            store.set_experiment_tag(ids.experiment, f"view-{number}", value)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(write, value) for value in ("one", "other")]:
+            done.result(60)
+    tags = Store(home).client.get_experiment(ids.experiment).tags
+    assert {tags[f"view-{number}"] for number in range(20)} <= {"one", "other"}

@@ -1,0 +1,121 @@
+"""A matrix on the run of its study, where MLflow's users look."""
+
+import csv
+import io
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from dashboards.runs import CellRun, StudyRuns
+from orchestrator import vocabulary
+from orchestrator.home import Home
+from orchestrator.record.conflicts import study_record
+from orchestrator.record.store import Store
+from orchestrator.results.publish import publish_matrix, publish_view
+from orchestrator.study.spec import StudySpec
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def store(home: Home) -> Store:
+    return Store(home)
+
+
+@pytest.fixture
+def matrix(store: Store, study: StudySpec) -> pd.DataFrame:
+    run_id = store.open_study(study_record(study)).run
+    records = [[0.25, 0.05, 2, 0.2, 0.2, 0.3], [0.5, math.nan, 1, 0.5, 0.5, math.nan]]
+    frame = pd.DataFrame(
+        records,
+        index=pd.Index(["forward", "lr=0.1 (µ)"], name="order"),
+        columns=["mean", "std", "n", "best", "seed 1", "seed 2"],
+    )
+    frame.attrs = {
+        "run_id": run_id, "better": "lower", "metric": "last/test_error", "title": "t", "also": {},
+    }  # fmt: skip
+    return frame
+
+
+def test_rows_that_look_like_paths_or_never_end_are_metrics_too(
+    store: Store, matrix: pd.DataFrame
+) -> None:
+    matrix.index = pd.Index(["../../x", "y" * 3000], name="order")
+    publish_matrix(store, matrix)
+    metrics = store.client.get_run(matrix.attrs["run_id"]).data.metrics
+    assert metrics["matrix/_/_/x"] == 0.25
+    assert metrics[f"matrix/{'y' * 200}"] == 0.5
+
+
+def test_means_of_rows_are_metrics_of_the_study(store: Store, matrix: pd.DataFrame) -> None:
+    publish_matrix(store, matrix)
+    metrics = store.client.get_run(matrix.attrs["run_id"]).data.metrics
+    assert metrics == {
+        "matrix/forward": 0.25,
+        "matrix/lr_0.1 _µ_": 0.5,
+        "cells/finished": 3.0,
+        "matrix/best": 0.25,
+    }
+
+
+def test_the_best_is_the_highest_where_higher_is_better(
+    store: Store, matrix: pd.DataFrame
+) -> None:
+    matrix.attrs["better"] = "higher"
+    publish_matrix(store, matrix)
+    metrics = store.client.get_run(matrix.attrs["run_id"]).data.metrics
+    assert metrics["matrix/best"] == 0.5
+
+
+def test_a_matrix_published_again_follows_the_earlier_one(
+    store: Store, matrix: pd.DataFrame
+) -> None:
+    publish_matrix(store, matrix)
+    matrix.loc["forward", "mean"] = 0.125
+    publish_matrix(store, matrix)
+    metrics = store.client.get_run(matrix.attrs["run_id"]).data.metrics
+    assert metrics["matrix/forward"] == metrics["matrix/best"] == 0.125
+
+
+def test_the_matrix_is_there_as_csv_json_and_markdown(
+    store: Store, home: Home, matrix: pd.DataFrame
+) -> None:
+    publish_matrix(store, matrix)
+    files = {path.name: path.read_text() for path in home.artifacts.rglob("matrix.*")}
+    assert set(files) == {"matrix.csv", "matrix.json", "matrix.md"}
+    rows = list(csv.DictReader(io.StringIO(files["matrix.csv"])))
+    assert [(row["order"], float(row["mean"])) for row in rows] == [
+        ("forward", 0.25),
+        ("lr=0.1 (µ)", 0.5),
+    ]
+    assert json.loads(files["matrix.json"])["index"] == ["forward", "lr=0.1 (µ)"]
+    assert "| forward | 0.25 |" in files["matrix.md"]
+
+
+def _files(home: Home, stem: str) -> dict[str, str]:
+    return {path.name: path.read_text() for path in home.artifacts.rglob(f"{stem}*")}
+
+
+def test_the_view_of_a_study_is_kept_on_its_experiment(store: Store, study: StudySpec) -> None:
+    ids = store.open_study(study_record(study))
+    experiment_id, run_id = ids.experiment, ids.run
+    runs = StudyRuns(
+        study="tiny",
+        title="tiny",
+        experiment_id=experiment_id,
+        run_id=run_id,
+        tags={
+            vocabulary.VARIANT: study.variant_id,
+            vocabulary.METRIC_NAME: "last/test_error",
+            vocabulary.METRIC_BETTER: "lower",
+            vocabulary.ROWS_AXIS: "order",
+        },
+        cells=(CellRun("r", {"order": "forward", "seed": "1"}, {"near_zero/fc1": 0.5}),),
+        is_asked=True,
+    )
+    view = publish_view(store, runs)
+    assert publish_view(store, runs) == view
+    tags = store.client.get_experiment(experiment_id).tags
+    assert json.loads(tags[view.tag])["state"].startswith("deflate;")

@@ -1,0 +1,18 @@
+"""A trial at its place in a study's table, and what identifies it."""
+
+from dataclasses import replace
+
+from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.expansion import expand
+from orchestrator.study.spec import StudySpec
+from orchestrator.study.variant import Variant
+
+
+def test_the_key_of_a_cell_names_study_variant_labels_and_trial(
+    study: StudySpec, cells: tuple[Cell, ...]
+) -> None:
+    assert cell_key(study, cells[0]) == f"tiny/{study.variant_id}/order=float,seed=1/{cells[0].id}"
+    keys = {cell_key(study, cell) for cell in cells}
+    scaled = replace(study, variant=Variant(epoch_scale="0.5"))
+    assert len(keys) == len(cells)
+    assert not keys & {cell_key(scaled, cell) for cell in expand(scaled)}

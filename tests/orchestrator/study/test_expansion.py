@@ -1,0 +1,259 @@
+"""A study multiplied out: which trials, in which order, with which epochs."""
+
+import copy
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.study.axes import label_of
+from orchestrator.study.expansion import expand, pick, scaled_epochs, scaled_scheduler, trial_at
+from orchestrator.study.spec import StudySpec
+from orchestrator.study.variant import Variant
+from trainers.binding import Component
+from trainers.errors import SpecError
+
+MakeStudy = Callable[..., StudySpec]
+MakeMapping = Callable[..., dict[str, Any]]
+
+
+def _base(make_mapping: MakeMapping, **changes: Any) -> dict[str, Any]:
+    base: dict[str, Any] = copy.deepcopy(make_mapping()["base"])
+    return base | changes
+
+
+def test_cells_are_the_product_of_the_axes_the_last_varying_fastest(study: StudySpec) -> None:
+    places = [tuple(cell.labels.values()) for cell in expand(study)]
+    orders = ("float", "binary", "forward", "reverse")
+    assert places == list(itertools.product(orders, ("1", "2")))
+    assert all(list(cell.labels) == ["order", "seed"] for cell in expand(study))
+
+
+def test_each_cell_trains_what_its_labels_say(study: StudySpec) -> None:
+    cells = {cell.name: cell.train for cell in expand(study)}
+    reverse = cells["reverse · seed 2"]
+    assert reverse.layers.order == ("fc2", "fc1")
+    assert reverse.layers.epochs_per_layer == 1
+    assert reverse.seed == 2
+    assert cells["float · seed 1"].layers.order == ()
+    assert cells["binary · seed 1"].layers.binarized_at(0) == {"fc1", "fc2"}
+
+
+def test_expansion_leaves_the_study_as_it_was(study: StudySpec) -> None:
+    before = copy.deepcopy(study.base_mapping)
+    expand(study)
+    assert study.base_mapping == before
+
+
+def test_what_one_axis_sets_inside_anothers_value_stays_in_its_cell(
+    make_mapping: MakeMapping,
+) -> None:
+    mapping = make_mapping(
+        axes=[
+            {"name": "data", "values": {"digits": {"data": {"name": "digits", "batch_size": 64}}}},
+            {"name": "size", "sets": "data.batch_size", "values": [32, 16]},
+            {"name": "rate", "values": {"low": {"optimizer.lr": 0.1}}},
+        ],
+        matrix={"rows": "size"},
+    )
+    study = StudySpec.from_mapping(mapping)
+    assert [cell.train.data.batch_size for cell in expand(study)] == [32, 16]
+    assert study.axes[0].points["digits"] == {"data": {"name": "digits", "batch_size": 64}}
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.integers(0, 10**6), min_size=1, max_size=4, unique=True),
+    st.lists(st.floats(1e-4, 10), min_size=1, max_size=4, unique_by=label_of),
+    st.lists(st.integers(2, 50), min_size=1, max_size=3, unique=True),
+)
+def test_there_is_one_trial_of_its_own_for_each_point(
+    seeds: list[int], rates: list[float], epochs: list[int]
+) -> None:
+    mapping = {
+        "study": "any",
+        "question": "Any?",
+        "base": {
+            "model": {"name": "mlp", "widths": [64, 10]},
+            "data": {"name": "digits"},
+            "optimizer": {"name": "sgd", "lr": 0.1},
+            "epochs": 2,
+        },
+        "axes": [
+            {"name": "lr", "sets": "optimizer.lr", "values": rates},
+            {"name": "epochs", "sets": "epochs", "values": epochs},
+            {"name": "seed", "seeds": seeds},
+        ],
+        "metric": {"name": "last/test_error"},
+        "matrix": {"rows": "lr"},
+    }
+    cells = expand(StudySpec.from_mapping(mapping))
+    assert len(cells) == len(seeds) * len(rates) * len(epochs)
+    assert len({cell.id for cell in cells}) == len(cells)
+    assert len({tuple(cell.labels.values()) for cell in cells}) == len(cells)
+
+
+def test_a_fault_that_all_cells_share_is_told_once(make_study: MakeStudy) -> None:
+    axes = [
+        {"name": "epochs", "sets": "epochs", "values": [1]},
+        {"name": "seed", "seeds": [1, 2, 3]},
+    ]
+    with pytest.raises(SpecError, match="never turn binary in 1 epochs") as raised:
+        expand(make_study(axes=axes, matrix={"rows": "epochs"}))
+    assert len(raised.value.faults) == 1
+    assert "epochs=1, seed=1" in raised.value.faults[0].path
+
+
+def test_faults_of_different_cells_all_come(make_study: MakeStudy) -> None:
+    axes = [{"name": "lr", "sets": "optimizer.lr", "values": [-1, 0.1, "x"]}]
+    with pytest.raises(SpecError, match="lr=-1") as raised:
+        expand(make_study(axes=axes, matrix={"rows": "lr"}))
+    first, second = raised.value.faults
+    assert first.path.startswith("axes.lr at lr=-1")
+    assert second.path == "axes.lr at lr=x.optimizer.lr"
+
+
+def test_an_axis_that_sets_an_unknown_key_is_refused(make_study: MakeStudy) -> None:
+    axes = [{"name": "lr", "sets": "optimizer.rl", "values": [0.1]}]
+    with pytest.raises(SpecError, match="unknown option of optimizer 'adam', did you mean 'lr'"):
+        expand(make_study(axes=axes, matrix={"rows": "lr"}))
+
+
+def test_a_searched_study_is_checked_at_its_extremes(make_search: MakeStudy) -> None:
+    cells = expand(make_search())
+    labels = [tuple(cell.labels.values()) for cell in cells]
+    assert labels == [("0.001", "32"), ("0.001", "64"), ("1", "32"), ("1", "64")]
+    axes = [{"name": "lr", "sets": "optimizer.lr", "range": {"low": -1, "high": 1}}]
+    with pytest.raises(SpecError, match="lr=-1"):
+        expand(make_search(axes=axes))
+
+
+@pytest.mark.parametrize(
+    ("scale", "epochs", "scaled"),
+    [
+        ("0.02", 450, 9),
+        ("0.02", 150, 3),
+        ("0.07", 100, 7),
+        ("0.1", 30, 3),
+        ("0.5", 3, 2),
+        ("0.001", 1, 1),
+        ("1", 450, 450),
+    ],
+)
+def test_epochs_are_scaled_exactly_and_rounded_up(scale: str, epochs: int, scaled: int) -> None:
+    assert scaled_epochs(scale)(epochs) == scaled
+
+
+@given(st.decimals("0.0001", "1", places=4).map(str), st.integers(1, 10**9), st.integers(0, 10**6))
+def test_scaled_epochs_are_exact_and_monotone(scale: str, epochs: int, more: int) -> None:
+    scaled = scaled_epochs(scale)
+    assert scaled(epochs) == max(1, math.ceil(Fraction(scale) * epochs))
+    assert 1 <= scaled(epochs) <= epochs
+    assert scaled(epochs) <= scaled(epochs + more)
+
+
+def test_all_cells_of_a_scaled_study_train_as_long_and_every_layer_turns_binary(
+    make_study: MakeStudy, make_mapping: MakeMapping
+) -> None:
+    layers = {"order": ["fc1", "fc2"], "epochs_per_layer": 5}
+    study = make_study(base=_base(make_mapping, epochs=10, layers=layers))
+    # A tenth of 10 epochs is 1, and two layers at an epoch each need 2.
+    cells = expand(replace(study, variant=Variant(epoch_scale="0.1")))
+    assert {cell.train.epochs for cell in cells} == {2}
+    forward = next(cell for cell in cells if cell.labels["order"] == "forward").train
+    assert forward.layers.epochs_per_layer == 1
+    assert forward.layers.binarized_at(forward.epochs - 1) == {"fc1", "fc2"}
+    assert {cell.epoch_scale for cell in cells} == {"0.1"}
+    assert not {cell.id for cell in cells} & {cell.id for cell in expand(study)}
+
+
+def test_milestones_are_scaled_too(make_study: MakeStudy, make_mapping: MakeMapping) -> None:
+    schedule = {"name": "multistep", "milestones": [50, 60, 90]}
+    study = make_study(base=_base(make_mapping, epochs=100, lr_schedule=schedule))
+    cell = expand(replace(study, variant=Variant(epoch_scale="0.1")))[0]
+    assert cell.train.lr_schedule.options["milestones"] == (5, 6, 9)
+
+
+def test_a_schedulers_grace_is_scaled_and_its_factor_is_not(make_search: MakeStudy) -> None:
+    scheduler = {"name": "asha", "grace_period": 150, "reduction_factor": 3}
+    study = make_search(scheduler=scheduler)
+    assert scaled_scheduler(study) == study.scheduler
+    scaled = scaled_scheduler(replace(study, variant=Variant(epoch_scale="0.02")))
+    assert scaled == Component("asha", {"grace_period": 3, "reduction_factor": 3})
+    assert scaled_scheduler(make_search(scheduler=None)) is None
+
+
+def test_a_drawn_trial_trains_what_its_labels_say(make_search: MakeStudy) -> None:
+    trial = trial_at(make_search(), {"lr": 0.0123456789, "size": "32"})
+    assert trial.labels == {"lr": "0.0123457", "size": "32"}
+    assert trial.train.optimizer.options["lr"] == 0.0123457
+    assert trial.train.data.batch_size == 32
+
+
+def test_a_drawn_trial_is_the_same_as_the_one_of_its_label(make_search: MakeStudy) -> None:
+    study = make_search()
+    drawn = trial_at(study, {"lr": 0.0123456789, "size": "32"})
+    assert trial_at(study, {"lr": float(drawn.labels["lr"]), "size": "32"}).id == drawn.id
+    assert pick(study, "lr=0.0123457,size=32").id == drawn.id
+
+
+def test_whole_numbers_are_drawn_whole(make_search: MakeStudy) -> None:
+    axes = [
+        {"name": "n", "sets": "epochs", "range": {"low": 2, "high": 9, "integer": True}},
+    ]
+    trial = trial_at(make_search(axes=axes, matrix={"rows": "n"}), {"n": 5})
+    assert trial.train.epochs == 5
+    assert trial.labels == {"n": "5"}
+
+
+def test_a_drawn_trial_that_cannot_be_is_refused(make_search: MakeStudy) -> None:
+    with pytest.raises(SpecError, match="learning rate"):
+        trial_at(make_search(), {"lr": -1.0, "size": "32"})
+
+
+def test_a_trial_is_picked_by_its_labels(study: StudySpec) -> None:
+    trial = pick(study, "order=reverse, seed=2")
+    assert trial in expand(study)
+    assert trial.labels == {"order": "reverse", "seed": "2"}
+
+
+def test_axes_with_one_value_need_not_be_named(make_study: MakeStudy) -> None:
+    axes = [
+        {"name": "lr", "sets": "optimizer.lr", "values": [0.1, 0.2]},
+        {"name": "seed", "seeds": [5]},
+    ]
+    study = make_study(axes=axes, matrix={"rows": "lr"})
+    assert pick(study, "lr=0.2").labels == {"lr": "0.2", "seed": "5"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "texts"),
+    [
+        ("ordr=reverse,seed=1", ["no axis 'ordr'", "known: order, seed"]),
+        ("order=revers,seed=1", ["axis order has no value 'revers'", "reverse"]),
+        ("order=reverse", ["axis seed has several values", "seed=...", "1, 2"]),
+        ("", ["axis order has several values", "axis seed has several values"]),
+        ("reverse", ["'reverse' is no axis=label", "order=reverse,seed=316"]),
+        ("order=reverse,seed=1,", ["is no axis=label"]),
+    ],
+)
+def test_a_choice_that_names_no_trial_is_refused(
+    choice: str, texts: list[str], study: StudySpec
+) -> None:
+    with pytest.raises(SpecError, match="--trial") as raised:
+        pick(study, choice)
+    for text in texts:
+        assert text in str(raised.value)
+
+
+def test_a_searched_axis_wants_a_number(make_search: MakeStudy) -> None:
+    with pytest.raises(SpecError, match="lr wants a number, got 'fast'"):
+        pick(make_search(), "lr=fast,size=32")
+    with pytest.raises(SpecError, match="any number of its range"):
+        pick(make_search(), "size=32")

@@ -1,0 +1,58 @@
+"""What a matrix shows: names that exist, axes that exist, test values only where there are any."""
+
+from typing import Any
+
+import pytest
+
+from orchestrator.study.shown import MatrixShape, Metric, read_shown
+
+STUDY: dict[str, Any] = {
+    "metric": {"name": "selected/validation_error"},
+    "matrix": {"rows": "order", "over": "seed", "also": ["last/validation_error"]},
+}
+
+
+def _read(
+    *, has_test: bool = True, **changes: object
+) -> tuple[Metric | None, MatrixShape | None, list[str]]:
+    metric, matrix, faults = read_shown(STUDY | changes, axes=["order", "seed"], has_test=has_test)
+    return metric, matrix, [str(fault) for fault in faults]
+
+
+def test_both_keys_are_read() -> None:
+    assert _read(has_test=False) == (
+        Metric(name="selected/validation_error", better="lower"),
+        MatrixShape(rows="order", over="seed", also=("last/validation_error",)),
+        [],
+    )
+
+
+def test_what_is_missing_is_a_fault_of_its_key() -> None:
+    metric, matrix, faults = _read(metric={}, matrix={})
+    assert metric is matrix is None
+    assert [fault.partition(":")[0] for fault in faults] == ["metric.name", "matrix.rows"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"metric": {"name": "selected/test_eror"}}, "did you mean 'selected/test_error'"),
+        ({"matrix": {"rows": "ordr"}}, "unknown axis 'ordr', did you mean 'order'"),
+        ({"matrix": {"rows": "order", "over": "width"}}, "matrix.over: unknown axis 'width'"),
+        ({"matrix": {"rows": "order", "also": ["x"]}}, "matrix.also: unknown metric 'x'"),
+    ],
+)
+def test_unknown_names_come_with_their_neighbours(changes: dict[str, Any], expected: str) -> None:
+    (fault,) = _read(**changes)[2]
+    assert expected in fault
+
+
+def test_trials_that_leave_out_the_test_part_have_no_test_error_to_show() -> None:
+    shown = {
+        "metric": {"name": "selected/test_error"},
+        "matrix": {"rows": "order", "also": ["best_on_test/epoch", "selected/validation_error"]},
+    }
+    assert _read(**shown)[2] == []
+    faults = _read(has_test=False, **shown)[2]
+    assert [fault.partition(":")[0] for fault in faults] == ["metric.name", "matrix.also"]
+    assert all("base.measure_test is false" in fault for fault in faults)

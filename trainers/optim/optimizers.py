@@ -1,0 +1,179 @@
+"""Optimizers and learning-rate schedules by name."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainers.errors import Fault, SpecError, choose
+from trainers.optim.adam import Adam
+from trainers.optim.lr import warm_restarts
+from trainers.optim.lr_policies import (
+    LrSchedule,
+    cos_multi,
+    cosine,
+    mpt11_w18_2,
+    mpt11_w18_2_v2,
+    mpt11_w34_2_v2,
+    mpt132_w34_2,
+    warmed_up,
+    xnor,
+)
+
+
+def adam(
+    params: Iterable[nn.Parameter],
+    *,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> torch.optim.Optimizer:
+    """Adam in its fused form. Source: Kingma & Ba 2015, arXiv:1412.6980."""
+    return Adam(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
+
+
+def sgd(
+    params: Iterable[nn.Parameter],
+    *,
+    lr: float,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+    nesterov: bool = False,
+) -> torch.optim.Optimizer:
+    """Stochastic gradient descent with momentum, in its fused form."""
+    return torch.optim.SGD(
+        params,
+        lr=lr,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        nesterov=nesterov,
+        fused=True,
+    )
+
+
+def constant(lr: float, *, warmup: int = 0) -> LrSchedule:
+    """The same rate in every epoch, after a warm-up.
+
+    Args:
+        lr: The rate.
+        warmup: Epochs over which the rate rises evenly to `lr`, which the last of them has; 0 or
+            more.
+
+    Raises:
+        SpecError: If the warm-up is negative.
+    """
+    return warmed_up(lr, warmup, lambda epoch: lr)
+
+
+def multistep(
+    lr: float,
+    *,
+    milestones: Sequence[int] | None = None,
+    gamma: float = 0.1,
+    early: bool = False,
+    adjust: int = 20,
+) -> LrSchedule:
+    """The rate times `gamma` for every milestone reached.
+
+    Args:
+        lr: Rate of the first epoch.
+        milestones: Epochs, counted from 0, from which on the rate is multiplied once more; None:
+            every `adjust` epochs.
+        gamma: Factor; 0 or more.
+        early: Each drop comes one epoch sooner: the published MNIST and CIFAR-10 code of
+            iterative training counts an epoch before it trains it.
+        adjust: Epochs between two drops where no milestones are given; 1 or more.
+
+    Raises:
+        SpecError: If the milestones are not positive and increasing, if the first epoch would
+            drop already, or if a number is out of range.
+    """
+    if gamma < 0:
+        raise SpecError(Fault("gamma", f"must be 0 or more, got {gamma}"))
+    if adjust < 1:
+        raise SpecError(Fault("adjust", f"must be 1 or more, got {adjust}"))
+    if milestones is None:
+        if early and adjust == 1:
+            what = "with early: true the drop at 1 would come before the first epoch"
+            raise SpecError(Fault("adjust", what, "take 2 or more"))
+        return lambda epoch: lr * gamma ** ((epoch + early) // adjust)
+    if list(milestones) != sorted(set(milestones)) or min(milestones, default=1) < 1:
+        what = f"must be positive and increasing, got {list(milestones)}"
+        raise SpecError(Fault("milestones", what))
+    if early and 1 in milestones:
+        what = "with early: true the drop at 1 would come before the first epoch"
+        raise SpecError(Fault("milestones", what, "begin with 2 or more"))
+    drops = [milestone - early for milestone in milestones]
+    return lambda epoch: lr * gamma ** sum(drop <= epoch for drop in drops)
+
+
+OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {"adam": adam, "sgd": sgd}
+LR_SCHEDULES: Mapping[str, Callable[..., LrSchedule]] = {
+    "constant": constant,
+    "cos_multi": cos_multi,
+    "cosine": cosine,
+    "mpt11_w18_2": mpt11_w18_2,
+    "mpt11_w18_2_v2": mpt11_w18_2_v2,
+    "mpt11_w34_2_v2": mpt11_w34_2_v2,
+    "mpt132_w34_2": mpt132_w34_2,
+    "multistep": multistep,
+    "warm_restarts": warm_restarts,
+    "xnor": xnor,
+}
+"""Each takes the rate of the trial first and, if it has a parameter `epochs`, their number."""
+EPOCH_OPTIONS = frozenset({"milestones", "restarts", "warmup", "adjust", "cosine_from"})
+"""Options of the tables above that count epochs, and shrink when a study's epochs are scaled."""
+
+
+def epoch_defaults(entry: Callable[..., LrSchedule]) -> dict[str, Any]:
+    """The options of a schedule that count epochs and have a default that does."""
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(entry).parameters.items()
+        if name in EPOCH_OPTIONS and parameter.default is not parameter.empty
+    }
+    return {name: value for name, value in defaults.items() if value}
+
+
+PUBLISHED_OPTIONS = {"warmup_length": "warmup", "lr_adjust": "adjust", "lr_gamma": "gamma"}
+"""What the code published with arXiv:2103.09377 calls some of them."""
+
+
+def lr_schedule(policy: str, *, lr: float, epochs: int, **options: Any) -> LrSchedule:
+    """The learning rate by epoch, counted from 0.
+
+    Args:
+        policy: A key of `LR_SCHEDULES`.
+        lr: The trial's rate.
+        epochs: How many the trial has, for policies that depend on it.
+        options: Keyword arguments of the policy; those published under other names go by these
+            too (`PUBLISHED_OPTIONS`).
+
+    Raises:
+        UnknownNameError: If there is no such policy.
+        SpecError: If it refuses an option's value, or there is no epoch; the schedule itself, if
+            it is asked for another epoch.
+    """
+    if epochs < 1:
+        raise SpecError(Fault("epochs", f"must be 1 or more, got {epochs}"))
+    entry = choose("lr schedule", LR_SCHEDULES, policy)
+    known = {PUBLISHED_OPTIONS.get(name, name): value for name, value in options.items()}
+    takes_epochs = "epochs" in inspect.signature(entry).parameters
+    rate = entry(lr, epochs, **known) if takes_epochs else entry(lr, **known)
+
+    def checked(epoch: int) -> float:
+        if not 0 <= epoch < epochs:
+            raise SpecError(f"there is no epoch {epoch}; the schedule has 0 to {epochs - 1}")
+        return rate(epoch)
+
+    return checked
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Sets the rate of every parameter group."""
+    group: dict[str, Any]
+    for group in optimizer.param_groups:
+        group["lr"] = lr

@@ -1,0 +1,1 @@
+"""What a trial is, checked, with its defaults."""
