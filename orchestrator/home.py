@@ -78,10 +78,10 @@ class Home:
         """What Ray Tune writes during a sweep."""
         return self.root / "ray"
 
-    @property
-    def data(self) -> Path:
-        """Data sets that were downloaded."""
-        return self.root / "data"
+    def data_folder(self, named: Path | str | None = None) -> Path:
+        """Where data sets lie: as named, else in BNN_DATA_DIR, else in the home."""
+        folder = named or os.environ.get("BNN_DATA_DIR") or self.root / "data"
+        return Path(folder).expanduser().absolute()
 
 
 def masked(text: str) -> str:

@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from orchestrator.cli.options import add_data_dir, add_home, add_verbose
-from orchestrator.cli.train import data_dir_of
+from orchestrator.cli.options import add_data_dir, add_home, add_verbose, data_folder_of
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
 
     file = read_packed(args.file)
     recorded = file.metadata.get("metrics", {})
-    for part, scores in measured(file, data_dir=data_dir_of(args)).items():
+    for part, scores in measured(file, data_dir=data_folder_of(args)).items():
         before = recorded.get(f"{part}_error")
         said = "" if before is None else f"; {before:.4%} when it was trained"
         print(f"{part:<10}  loss {scores.loss:.4f}, error {scores.error:.4%}{said}")

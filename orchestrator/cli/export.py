@@ -11,10 +11,10 @@ from orchestrator.cli.options import (
     add_home,
     add_storage,
     add_verbose,
+    data_folder_of,
     home_of,
     storage_of,
 )
-from orchestrator.cli.train import data_dir_of
 
 if TYPE_CHECKING:
     from orchestrator.home import Home
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from orchestrator.results.export import export_cell, trained_cell
     from trainers import place_at
 
-    home, data_dir, storage = home_of(args), data_dir_of(args), storage_of(args)
+    home, data_dir, storage = home_of(args), data_folder_of(args), storage_of(args)
     checkpoints = place_at(storage) if storage else home.checkpoints
     run_id = _run_id(args.run_id, home)
     store = Store(home)

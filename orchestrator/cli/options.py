@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.home import Home
@@ -90,6 +91,11 @@ def add_verbose(parser: argparse.ArgumentParser) -> None:
 def home_of(args: argparse.Namespace) -> Home:
     """The home the flags name."""
     return Home.at(args.home, args.tracking_uri)
+
+
+def data_folder_of(args: argparse.Namespace) -> Path:
+    """Where data sets lie."""
+    return home_of(args).data_folder(args.data_dir)
 
 
 def storage_of(args: argparse.Namespace) -> str | None:

@@ -17,17 +17,16 @@ from orchestrator.cli.sweep import (
     say_failures,
     say_how_to_go_on,
     sweep_options,
-    watched_sweep,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
     from rich.console import Console
 
-    from orchestrator.execution.sweep import SweepOptions
-    from orchestrator.home import Home
-    from orchestrator.protocol.protocol import Changes
-    from orchestrator.record.store import Store
-    from orchestrator.study.spec import StudySpec
+    from orchestrator.execution.sweep import Outcome, SweepWatcher
+    from orchestrator.protocol.stages import Sensitivities
 
 STEPS = ("sensitivity", "lr", "full", "matrix")
 
@@ -68,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs the stages and prints what each found."""
     from rich.console import Console
 
-    from orchestrator.protocol.protocol import Changes, check_network
+    from orchestrator.protocol.stages import Changes, check_network
     from orchestrator.study.variant import Variant
 
     names = list(dict.fromkeys([*([args.network] if args.network else []), *args.networks]))
@@ -89,127 +88,71 @@ def run(args: argparse.Namespace) -> int:
 
         show_costs(names, [step for step in steps if step != "matrix"], changes, console)
         return 0
-    return _Protocol(changes, home, sweep_options(args), console).run(names, steps)
+    from orchestrator.protocol.loop import ProtocolRun
+
+    display = _Display(console)
+    protocol = ProtocolRun(changes, home, sweep_options(args), display)
+    protocol.run(names, steps)
+    if protocol.interrupted:
+        say_how_to_go_on(console)
+        return EXIT_INTERRUPTED
+    display.say(f"results   {home.root}\nMLflow    {home.shown_uri}")
+    return EXIT_FAILED if protocol.failed else 0
 
 
-class _Protocol:
-    """What the steps of one protocol share."""
+class _Display:
+    """Prints a protocol as it goes."""
 
-    def __init__(
-        self, changes: "Changes", home: "Home", options: "SweepOptions", console: "Console"
-    ) -> None:
-        self.changes, self.home, self.options, self.console = changes, home, options, console
-        self.launched = False
+    def __init__(self, console: "Console") -> None:
+        self.console = console
 
-    def run(self, names: list[str], steps: "list[str] | tuple[str, ...]") -> int:
-        from dashboards.runs import NoResultsError
+    def stage_begins(self, network: str, stage: str) -> "SweepWatcher":
+        """Which stage it is; its sweep has a display of its own."""
+        from orchestrator.cli.display import SweepDisplay
 
-        # Every file is checked before anything starts, not when its stage comes.
-        for name in names:
-            self._check(name)
-        try:
-            return self._run(names, steps)
-        except NoResultsError as error:
-            # So many cells failed that the next stage cannot be made; they are named above.
-            if not self.launched:
-                raise
-            self._say(f"\nstopped   {error}")
-            return EXIT_FAILED
+        self.say(f"\n[{network}] stage {STEPS.index(stage) + 1} of 3: {stage}")
+        return SweepDisplay(self.console)
 
-    def _run(self, names: list[str], steps: "list[str] | tuple[str, ...]") -> int:
-        failed = False
-        for name in names:
-            for step in steps:
-                if step == "matrix":
-                    continue
-                study = self._study(name, step)
-                self._say(f"\n[{name}] stage {STEPS.index(step) + 1} of 3: {step}")
-                outcome = watched_sweep(study, self.home, self.options, self.console)
-                self.launched = True
-                say_failures(outcome, self.console)
-                failed = failed or bool(outcome.failures)
-                if outcome.interrupted:
-                    say_how_to_go_on(self.console)
-                    return EXIT_INTERRUPTED
-                self._show(name, step)
-        if "matrix" in steps:
-            self._matrix(names)
-        self._say(f"results   {self.home.root}\nMLflow    {self.home.shown_uri}")
-        return EXIT_FAILED if failed else 0
+    def stage_ended(self, outcome: "Outcome") -> None:
+        """The cells that failed."""
+        say_failures(outcome, self.console)
 
-    def _check(self, name: str) -> None:
-        from orchestrator.protocol.protocol import FULL, LR, load_stage, unmeasured
-
-        # It loads the first stage, too.
-        given = unmeasured(name, self.changes)
-        for stage in (LR, FULL):
-            load_stage(name, stage, self.changes, given)
-
-    def _study(self, name: str, stage: str) -> "StudySpec":
-        from orchestrator.protocol.protocol import given_for, load_stage
-
-        given = given_for(name, stage, self.changes, self.home)
-        return load_stage(name, stage, self.changes, given or None)
-
-    def _show(self, name: str, stage: str) -> None:
-        """Prints and records what a stage found; the matrix of the full runs comes at the end."""
+    def ranked(self, found: "Sensitivities") -> None:
+        """Layer by learning rate, and the orders that follow."""
         from dashboards.protocol_report import rates_table, table_title
-        from dashboards.stages import table_of
-        from orchestrator.protocol.protocol import FULL, SENSITIVITY, sensitivities
-        from orchestrator.protocol.publish import publish_rates, publish_sensitivities
-        from orchestrator.record.store import Store
 
-        if stage == FULL:
-            return
-        study, store = self._study(name, stage), Store(self.home)
-        self._publish(study, store)
-        if stage == SENSITIVITY:
-            found = sensitivities(study, self.home)
-            self._say(f"\n{table_title(found.table)}")
-            self.console.print(rates_table(found.table))
-            self._say(f"ascend    {_text(found.ascend)}: from the least to the most sensitive")
-            self._say(f"descend   {_text(found.descend)}")
-            if found.published is not None:
-                self._say(
-                    f"published {_text(found.published)}: Kendall tau {found.kendall_tau:+.2f}"
-                )
-            publish_sensitivities(store, found)
-            return
-        table = table_of(study, self.home.tracking_uri, column="lr")
-        self._say(f"\n{table_title(table)}")
+        self.say(f"\n{table_title(found.table)}")
+        self.console.print(rates_table(found.table))
+        self.say(f"ascend    {_text(found.ascend)}: from the least to the most sensitive")
+        self.say(f"descend   {_text(found.descend)}")
+        if found.published is not None:
+            self.say(f"published {_text(found.published)}: Kendall tau {found.kendall_tau:+.2f}")
+
+    def rated(self, table: "pd.DataFrame") -> None:
+        """Row by learning rate."""
+        from dashboards.protocol_report import rates_table, table_title
+
+        self.say(f"\n{table_title(table)}")
         self.console.print(rates_table(table))
-        publish_rates(store, table)
 
-    def _matrix(self, names: list[str]) -> None:
+    def compared(
+        self, matrices: "Mapping[str, pd.DataFrame]", rates: "Mapping[str, Mapping[str, str]]"
+    ) -> None:
+        """The matrix, and how to look closer."""
         from dashboards.protocol_report import networks_table, table_title
-        from dashboards.stages import by_network
-        from orchestrator.protocol.protocol import matrices, rates_of
-        from orchestrator.protocol.publish import publish_protocol
-        from orchestrator.record.store import Store
 
-        found = matrices(names, self.changes, self.home)
-        frames = {name: matrix for name, (_, matrix) in found.items()}
-        rates = {name: rates_of(study) for name, (study, _) in found.items()}
-        title = table_title(next(iter(frames.values())))
-        self._say(f"\n{title}" if len(frames) == 1 else f"\n{title.partition(': ')[2]}")
-        self.console.print(networks_table(frames, rates))
-        store = Store(self.home)
-        for study, _ in found.values():
-            self._publish(study, store)
-        publish_protocol(store, frames, by_network(frames))
-        for study, _ in found.values():
-            self._say(f"compare   bnn-orchestrate ui {study.name}")
+        title = table_title(next(iter(matrices.values())))
+        self.say(f"\n{title}" if len(matrices) == 1 else f"\n{title.partition(': ')[2]}")
+        self.console.print(networks_table(matrices, rates))
+        for matrix in matrices.values():
+            self.say(f"compare   bnn-orchestrate ui {matrix.attrs['study']}")
 
-    def _publish(self, study: "StudySpec", store: "Store") -> None:
-        """What a sweep records of its study, too."""
-        from dashboards import result_matrix
-        from dashboards.runs import study_runs
-        from orchestrator.results.publish import publish_matrix, publish_view
+    def stopped(self, reason: str) -> None:
+        """Why the next stage cannot be made."""
+        self.say(f"\nstopped   {reason}")
 
-        publish_matrix(store, result_matrix(study, self.home.tracking_uri))
-        publish_view(store, study_runs(study, self.home.tracking_uri))
-
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """A line; brackets in it are not markup."""
         self.console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 

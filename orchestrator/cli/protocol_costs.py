@@ -12,7 +12,7 @@ from orchestrator.free_space import size_text
 from orchestrator.planning.cost import duration, rough_seconds
 from orchestrator.planning.disk import need
 from orchestrator.planning.planning import plan
-from orchestrator.protocol.protocol import SENSITIVITY, Changes, load_stage, unmeasured
+from orchestrator.protocol.stages import SENSITIVITY, Changes, load_stage, unmeasured
 from orchestrator.study.expansion import expand
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def show_costs(
 
     Args:
         names: Networks.
-        stages: Of `orchestrator.protocol.protocol.STAGES`.
+        stages: Of `orchestrator.protocol.stages.STAGES`.
         changes: As the protocol would run; the costs of all epochs are shown beside it.
         console: Where to.
     """

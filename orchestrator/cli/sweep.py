@@ -13,18 +13,19 @@ from orchestrator.cli.options import (
     add_storage,
     add_study,
     add_verbose,
+    data_folder_of,
     home_of,
     storage_of,
     study_of,
 )
-from orchestrator.cli.train import data_dir_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
-    from orchestrator.execution.sweep import Outcome, SweepOptions
+    from orchestrator.execution.options import SweepOptions
+    from orchestrator.execution.sweep import Outcome
     from orchestrator.home import Home
-    from orchestrator.study.spec import StudySpec
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -83,12 +84,19 @@ def run(args: argparse.Namespace) -> int:
 
     from rich.console import Console
 
+    from orchestrator.cli.display import SweepDisplay
+    from orchestrator.results.recorded_sweep import recorded_sweep
+
     console = Console()
-    outcome = watched_sweep(study, home, options, console)
+    outcome = recorded_sweep(
+        study,
+        home,
+        options,
+        SweepDisplay(console),
+        show=lambda matrix: _show_matrix(matrix, console),
+    ).outcome
     if outcome.num_undelivered:
         console.print("\nthe matrix is shown once MLflow has the results")
-    else:
-        _show_matrix(study, home, console)
     _say_end(outcome, home, console)
     if outcome.interrupted:
         say_how_to_go_on(console)
@@ -105,15 +113,16 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
     if args.concurrency is not None and args.concurrency < 1:
         raise UsageError(f"--concurrency must be 1 or more, got {args.concurrency}")
 
-    from orchestrator.execution.sweep import SweepOptions
-    from orchestrator.launch import Resources, this_machine
+    from orchestrator.execution.options import SweepOptions, resources_of
 
-    gpus = args.gpus_per_trial
-    if gpus is None:
-        gpus = 1.0 if args.ray_address is None and this_machine()[0]["GPU"] else 0.0
     return SweepOptions(
-        data_dir=data_dir_of(args),
-        resources=Resources(cpus=args.cpus_per_trial, gpus=gpus, concurrency=args.concurrency),
+        data_dir=data_folder_of(args),
+        resources=resources_of(
+            args.cpus_per_trial,
+            args.gpus_per_trial,
+            args.concurrency,
+            ray_address=args.ray_address,
+        ),
         ray_address=args.ray_address,
         deterministic=args.deterministic,
         verbose=args.verbose,
@@ -121,20 +130,6 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
         storage=storage_of(args),
         force=args.force,
     )
-
-
-def watched_sweep(
-    study: "StudySpec", home: "Home", options: "SweepOptions", console: "Console"
-) -> "Outcome":
-    """One sweep with its live display."""
-    from orchestrator.cli.display import SweepDisplay
-    from orchestrator.execution.sweep import sweep
-
-    display = SweepDisplay(console)
-    try:
-        return sweep(study, home, options, display)
-    finally:
-        display.stopped()
 
 
 def say_how_to_go_on(console: "Console") -> None:
@@ -153,27 +148,15 @@ def say_failures(outcome: "Outcome", console: "Console") -> None:
         console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
-def _show_matrix(study: "StudySpec", home: "Home", console: "Console") -> None:
-    from dashboards import NoResultsError, result_matrix
+def _show_matrix(matrix: "pd.DataFrame | None", console: "Console") -> None:
     from dashboards.report import matrix_table, matrix_title
-    from dashboards.runs import study_runs
-    from orchestrator.record.store import Store
-    from orchestrator.results.publish import publish_matrix, publish_view
 
-    try:
-        matrix = result_matrix(study, home.tracking_uri)
-    except NoResultsError:
-        console.print("\nno cell is finished yet")
-        return
-    if not matrix.attrs["is_asked"]:
+    if matrix is None:
         console.print("\nno cell is finished yet")
         return
     console.print()
     console.print(matrix_title(matrix), soft_wrap=True, highlight=False, markup=False)
     console.print(matrix_table(matrix, console))
-    store = Store(home)
-    publish_matrix(store, matrix)
-    publish_view(store, study_runs(study, home.tracking_uri))
 
 
 def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:

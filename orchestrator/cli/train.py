@@ -2,7 +2,6 @@
 
 import argparse
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.faults import UsageError
@@ -12,6 +11,7 @@ from orchestrator.cli.options import (
     add_storage,
     add_study,
     add_verbose,
+    data_folder_of,
     home_of,
     storage_of,
     study_of,
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         options=RunOptions(
             device=args.device,
             num_threads=args.threads or os.cpu_count(),
-            data_dir=data_dir_of(args),
+            data_dir=data_folder_of(args),
             checkpoint_dir=place / trial.id if place else None,
             checkpoints=study.checkpoint,
         ),
@@ -108,9 +108,3 @@ def epoch_line(metrics: "object", *, epochs: int) -> str:
         f"validation error {metrics.validation.error:6.2%}{test}"
         f"  {metrics.wall_s:6.2f} s  binary: {binary}"
     )
-
-
-def data_dir_of(args: argparse.Namespace) -> Path:
-    """Where data sets lie: the flag, BNN_DATA_DIR, or the home's own folder."""
-    named = args.data_dir or os.environ.get("BNN_DATA_DIR")
-    return Path(named).expanduser().absolute() if named else home_of(args).data

@@ -4,7 +4,7 @@ import contextlib
 import json
 import logging
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from orchestrator import launch, vocabulary
 from orchestrator.environment import code_fingerprint, environment, git_commit
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import Failure, SweepListener, Watcher
+from orchestrator.execution.options import SweepOptions
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.rounds import Bystander, Rounds
 from orchestrator.free_space import told_if_full
@@ -49,34 +50,6 @@ DRAIN_S = 60.0
 """How long the end of a sweep waits for MLflow; what is left stays in the journal."""
 SILENT_S = 5.0
 """The same where MLflow did not answer once during the sweep."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SweepOptions:
-    """How a sweep runs: nothing here changes what its trials end with, but for the CPUs.
-
-    Args:
-        data_dir: Where data sets lie or are downloaded to.
-        resources: What each trial gets.
-        ray_address: A running cluster; None: an embedded Ray.
-        deterministic: As `RunOptions` takes it.
-        verbose: Let Ray and MLflow speak.
-        share: Train beginnings that trials have in common once.
-        only_failed: Train the trials whose cells failed for good, and no others.
-        storage: Where checkpoints lie, a folder or a URL; None: where the study says, else in
-            the home.
-        force: Start also where the disk has too little room.
-    """
-
-    data_dir: Path
-    resources: launch.Resources = field(default_factory=launch.Resources)
-    ray_address: str | None = None
-    deterministic: bool = False
-    verbose: bool = False
-    share: bool = True
-    only_failed: bool = False
-    storage: str | None = None
-    force: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +92,17 @@ class SweepWatcher(Watcher, Bystander, Protocol):
         """Workers are about to start."""
 
     def stopped(self) -> None:
-        """Training is over; what is left is delivered."""
+        """Training is over, or nothing of it comes any more; may be told again."""
+
+
+class Unwatched:
+    """Shows nothing to anybody."""
+
+    def _nothing(self, *told: object, **more: object) -> None:
+        """Whatever it is told."""
+
+    planned = silent = began = stopped = elsewhere = _nothing
+    tick = cell_ended = cell_retried = cell_noted = stopping = _nothing
 
 
 def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWatcher) -> Outcome:

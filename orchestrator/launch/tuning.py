@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -220,7 +221,10 @@ class _AtEpochEnd(tune.Stopper):
 
 @contextlib.contextmanager
 def _stopped_by_signals(stop: StopRequest, listener: Listener) -> Iterator[None]:
-    """What Ctrl-C and SIGTERM do while Tune runs."""
+    """What Ctrl-C and SIGTERM do while Tune runs; only a main thread is told of signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def interrupt(number: int, frame: object) -> None:
         if stop.is_made or number == signal.SIGTERM:

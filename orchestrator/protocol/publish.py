@@ -7,7 +7,7 @@ import pandas as pd
 
 from dashboards.stages import best_of
 from orchestrator import vocabulary
-from orchestrator.protocol.protocol import Sensitivities
+from orchestrator.protocol.stages import Sensitivities
 from orchestrator.record.store import Store
 
 

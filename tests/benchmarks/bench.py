@@ -146,7 +146,7 @@ def overhead(data_dir: Path) -> list[Row]:
 
 def tracking(data_dir: Path) -> list[Row]:
     """Share of the driver's time spent in journal and delivery, at one second an epoch."""
-    from orchestrator.execution.sweep import SweepOptions
+    from orchestrator.execution.options import SweepOptions
     from orchestrator.execution.sweep import sweep as run_sweep
     from orchestrator.home import Home
     from orchestrator.launch import Resources

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.cli.main import _parser
 from orchestrator.cli.options import study_of
-from orchestrator.protocol.protocol import STAGES, Changes, load_stage, unmeasured
+from orchestrator.protocol.stages import STAGES, Changes, load_stage, unmeasured
 from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand, pick
 from orchestrator.study.orders import named_order

@@ -40,7 +40,7 @@ def test_everything_lies_in_the_home_at_a_place_of_its_own(tmp_path: Path) -> No
     home = Home.at(tmp_path)
     places = [
         home.database, home.artifacts, home.journal, home.checkpoints, home.logs, home.ray,
-        home.data,
+        home.data_folder(),
     ]  # fmt: skip
     assert len(set(places)) == len(places)
     assert all(place is not None and place.parent == tmp_path for place in places)

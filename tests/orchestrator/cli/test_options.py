@@ -10,11 +10,11 @@ from orchestrator.cli.options import (
     add_home,
     add_study,
     add_verbose,
+    data_folder_of,
     home_of,
     is_changed,
     study_of,
 )
-from orchestrator.cli.train import data_dir_of
 
 
 @pytest.fixture
@@ -91,10 +91,10 @@ def test_data_lies_where_flag_environment_or_home_say(
 ) -> None:
     plain = parser.parse_args(["s", "--home", str(tmp_path / "h")])
     named = parser.parse_args(["s", "--data-dir", "here"])
-    assert data_dir_of(plain) == tmp_path / "h" / "data"
+    assert data_folder_of(plain) == tmp_path / "h" / "data"
     monkeypatch.setenv("BNN_DATA_DIR", "/data")
-    assert data_dir_of(plain) == Path("/data")
-    assert data_dir_of(named) == tmp_path / "here"
+    assert data_folder_of(plain) == Path("/data")
+    assert data_folder_of(named) == tmp_path / "here"
 
 
 def test_a_flag_trains_as_published(parser: argparse.ArgumentParser) -> None:

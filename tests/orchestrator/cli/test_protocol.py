@@ -14,7 +14,7 @@ def _shipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two networks with a whole protocol, one with a part of it."""
     whole = [f"{name}-{s}" for name in ("mnist300", "vgg5") for s in ("sensitivity", "lr", "full")]
     files = {name: Path(f"{name}.yaml") for name in [*whole, "vgg9-lr", "digits-orders"]}
-    monkeypatch.setattr("orchestrator.protocol.protocol.study_files", lambda: files)
+    monkeypatch.setattr("orchestrator.protocol.stages.study_files", lambda: files)
 
 
 def test_a_protocol_is_of_a_network(refused: Refused) -> None:

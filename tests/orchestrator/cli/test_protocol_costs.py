@@ -11,7 +11,7 @@ from rich.console import Console
 
 from orchestrator.cli.protocol_costs import show_costs
 from orchestrator.planning.cost import duration, rough_seconds
-from orchestrator.protocol.protocol import Changes, load_stage, unmeasured
+from orchestrator.protocol.stages import Changes, load_stage, unmeasured
 from orchestrator.study.expansion import expand
 
 Files = Callable[..., str]

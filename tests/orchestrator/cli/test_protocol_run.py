@@ -71,7 +71,7 @@ class Played:
 @pytest.fixture
 def played(record: Record, monkeypatch: pytest.MonkeyPatch) -> Played:
     played = Played(record)
-    monkeypatch.setattr("orchestrator.cli.protocol.watched_sweep", played.sweep)
+    monkeypatch.setattr("orchestrator.results.recorded_sweep.train_what_is_left", played.sweep)
     return played
 
 
@@ -156,7 +156,7 @@ def test_the_published_order_is_shown_beside_the_measured_one(
     from orchestrator.study.orders import Orders
 
     orders = Orders(num_layers=3, rotations=False, published={"ascend": (1, 3, 2)})
-    monkeypatch.setattr("orchestrator.protocol.protocol.network_orders", lambda network: orders)
+    monkeypatch.setattr("orchestrator.protocol.stages.network_orders", lambda network: orders)
     out = type_in(protocol_files(), "--only", "sensitivity").out
     assert _has(out, "published 1-3-2: Kendall tau -1.00")
 
@@ -253,7 +253,7 @@ def test_a_failed_cell_is_named_and_the_protocol_goes_on(
         assert f"failed    {cell}: it broke" in answer.out
     assert answer.out.count("log: a.log") == 3
     # The next best rate took its place.
-    assert played.studies[2].given.rows["float"] == {"optimizer.lr": 0.01}
+    assert played.studies[2].variant.given.rows["float"] == {"optimizer.lr": 0.01}
     assert _has(answer.out, "float 0.01 5.10 1 5.10 0.00 -25.05")
 
 

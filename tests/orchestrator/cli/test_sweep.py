@@ -144,8 +144,8 @@ def test_where_mlflow_has_not_got_all_it_is_said_and_no_matrix_is_shown(
     def never(*arguments: object) -> None:
         raise AssertionError("MLflow is not to be asked")
 
-    monkeypatch.setattr("orchestrator.cli.sweep.watched_sweep", swept)
-    monkeypatch.setattr("orchestrator.cli.sweep._show_matrix", never)
+    monkeypatch.setattr("orchestrator.results.recorded_sweep.train_what_is_left", swept)
+    monkeypatch.setattr("orchestrator.results.recorded_sweep.matrix_of_finished", never)
     answer = cli("sweep", file())
     assert answer.code == code
     assert "the matrix is shown once MLflow has the results" in answer.out

@@ -8,7 +8,8 @@ from typing import Any, cast
 import pytest
 
 from orchestrator.execution.leases import Leases
-from orchestrator.execution.sweep import SweepOptions, SweepWatcher, sweep
+from orchestrator.execution.options import SweepOptions
+from orchestrator.execution.sweep import SweepWatcher, sweep
 from orchestrator.home import Home
 from orchestrator.launch import ResourceError, Resources
 from orchestrator.record.delivery_lock import InUseError
@@ -56,4 +57,4 @@ def test_a_search_for_which_another_sweep_draws_is_left_alone(
     with closing(Leases(home.journal)) as leases:
         assert leases.claim(f"search {search.key}")
         with pytest.raises(InUseError, match=r"is drawing for the search 'tiny-search'; wait"):
-            sweep(search, home, SweepOptions(data_dir=home.data), NOBODY)
+            sweep(search, home, SweepOptions(data_dir=home.data_folder()), NOBODY)

@@ -12,8 +12,8 @@ import pytest
 from dashboards.runs import NoResultsError
 from orchestrator import vocabulary
 from orchestrator.home import Home
-from orchestrator.protocol import protocol
-from orchestrator.protocol.protocol import (
+from orchestrator.protocol import stages
+from orchestrator.protocol.stages import (
     FULL,
     LR,
     SENSITIVITY,
@@ -96,7 +96,7 @@ def test_the_ranking_is_compared_with_the_published_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     orders = Orders(num_layers=3, rotations=False, published={"ascend": published})
-    monkeypatch.setattr(protocol, "network_orders", lambda network: orders)
+    monkeypatch.setattr(stages, "network_orders", lambda network: orders)
     study = load_stage(protocol_files(), SENSITIVITY, PLAIN)
     record(study, MEASURED)
     found = sensitivities(study, home)
@@ -253,7 +253,7 @@ def test_nothing_is_handed_on_but_through_the_store(measured: str, home: Home) -
     assert given_for(measured, FULL, PLAIN, elsewhere) == here
     script = (
         "import json, sys; from orchestrator.home import Home;"
-        "from orchestrator.protocol.protocol import Changes, given_for;"
+        "from orchestrator.protocol.stages import Changes, given_for;"
         "found = given_for(sys.argv[1], 'full', Changes(), Home.at('none', sys.argv[2]));"
         "print(json.dumps(found.to_mapping()))"
     )

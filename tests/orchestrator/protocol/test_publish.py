@@ -11,8 +11,8 @@ import pytest
 
 from dashboards.stages import by_network
 from orchestrator.home import Home
-from orchestrator.protocol.protocol import Sensitivities
 from orchestrator.protocol.publish import publish_protocol, publish_rates, publish_sensitivities
+from orchestrator.protocol.stages import Sensitivities
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.store import Store
 from orchestrator.study.spec import StudySpec

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from orchestrator.home import Home
-from orchestrator.protocol import protocol
-from orchestrator.protocol.protocol import (
+from orchestrator.protocol import stages
+from orchestrator.protocol.stages import (
     FULL,
     LR,
     SENSITIVITY,
@@ -96,13 +96,13 @@ def shipped(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def ship(*names: str) -> None:
         files = {name: Path(f"{name}.yaml") for name in names}
-        monkeypatch.setattr(protocol, "study_files", lambda: files)
+        monkeypatch.setattr(stages, "study_files", lambda: files)
 
     return ship
 
 
 def _whole(*heads: str) -> list[str]:
-    return [f"{head}-{stage}" for head in heads for stage in protocol.STAGES]
+    return [f"{head}-{stage}" for head in heads for stage in stages.STAGES]
 
 
 def test_a_network_has_a_study_for_each_stage(shipped: Callable[..., None]) -> None:
