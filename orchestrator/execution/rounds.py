@@ -16,9 +16,10 @@ from orchestrator.planning.planning import Plan
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.planning.stem_store import StemStore
 from orchestrator.record.known import Recorded
-from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand, scaled_scheduler
 from orchestrator.study.search import SCHEDULERS, SEARCHERS
+from orchestrator.study.spec import cell_key
 from trainers.binding import Component
 
 log = logging.getLogger(__name__)

@@ -38,10 +38,10 @@ from orchestrator.record.journal import CellDescription, Journal
 from orchestrator.record.known import Recorded, forget_lost
 from orchestrator.record.store import Store
 from orchestrator.record.store_lock import StudyHold
-from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import place_of
 from orchestrator.study.expansion import expand
-from orchestrator.study.spec import StudySpec
+from orchestrator.study.spec import StudySpec, cell_key
 from trainers.storage import Place
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ from orchestrator import vocabulary
 from orchestrator.launch.worker import Job
 from orchestrator.planning.sharing import stems
 from orchestrator.planning.stem_store import StemStore
-from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import upload_order
 from orchestrator.study.expansion import trial_at
-from orchestrator.study.spec import StudySpec
+from orchestrator.study.spec import StudySpec, cell_key
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from orchestrator import vocabulary
 from orchestrator.record.journal import CellDescription
-from orchestrator.study.cells import Cell, cell_key
-from orchestrator.study.spec import StudySpec
+from orchestrator.study.cells import Cell
+from orchestrator.study.spec import StudySpec, cell_key
 
 
 def describe(cell: Cell, study: StudySpec, *, tags: Mapping[str, str]) -> CellDescription:

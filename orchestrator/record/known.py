@@ -7,9 +7,9 @@ from orchestrator import vocabulary
 from orchestrator.record.describe import describe
 from orchestrator.record.journal import Entry, Journal
 from orchestrator.record.store import RecordedCell, Store, StoreError
-from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand
-from orchestrator.study.spec import StudySpec
+from orchestrator.study.spec import StudySpec, cell_key
 
 log = logging.getLogger(__name__)
 

@@ -5,12 +5,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainers.spec.train_spec import TrainSpec
-
-if TYPE_CHECKING:
-    from orchestrator.study.spec import StudySpec
 
 ID_VERSION = 1
 """Raised when the same words come to mean another training; every trial then gets a new id."""
@@ -50,12 +47,6 @@ class Cell:
 def study_key(name: str, variant_id: str) -> str:
     """Unique key of a study's variant."""
     return f"{name}/{variant_id}"
-
-
-def cell_key(study: "StudySpec", cell: Cell) -> str:
-    """The unique key of a cell: its study, the variant, its labels."""
-    labels = ",".join(f"{axis}={label}" for axis, label in cell.labels.items())
-    return f"{study.key}/{labels}/{cell.id}"
 
 
 def minimal(spec: TrainSpec) -> dict[str, Any]:

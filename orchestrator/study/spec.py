@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.study.axes import Axis, read_axis, seed_axis
-from orchestrator.study.cells import content_hash, study_key, without_defaults
+from orchestrator.study.cells import Cell, content_hash, study_key, without_defaults
 from orchestrator.study.checkpointing import Checkpointing
 from orchestrator.study.given import Given, read_given, with_rows
 from orchestrator.study.orders import network_of
@@ -146,6 +146,12 @@ class StudySpec:
             return replace(self, axes=tuple(named))
         over = self.matrix.over or axis.name
         return replace(self, axes=(*self.axes, axis), matrix=replace(self.matrix, over=over))
+
+
+def cell_key(study: StudySpec, cell: Cell) -> str:
+    """The unique key of a cell: its study, the variant, its labels."""
+    labels = ",".join(f"{axis}={label}" for axis, label in cell.labels.items())
+    return f"{study.key}/{labels}/{cell.id}"
 
 
 class _Reader:

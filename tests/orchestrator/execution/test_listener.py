@@ -22,9 +22,9 @@ from orchestrator.planning.stem_store import StemStore
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.describe import describe
 from orchestrator.record.journal import CellDescription, Entry, Journal
-from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import Checkpointing, upload_order
-from orchestrator.study.spec import StudySpec
+from orchestrator.study.spec import StudySpec, cell_key
 from trainers.engine.checkpoint import CheckpointPolicy
 
 

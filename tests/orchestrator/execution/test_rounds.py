@@ -16,8 +16,8 @@ from orchestrator.launch.jobs import Jobs
 from orchestrator.planning.planning import plan
 from orchestrator.planning.stem_store import StemStore
 from orchestrator.record.known import Recorded
-from orchestrator.study.cells import Cell, cell_key
-from orchestrator.study.spec import StudySpec
+from orchestrator.study.cells import Cell
+from orchestrator.study.spec import StudySpec, cell_key
 
 
 class FakeListener:

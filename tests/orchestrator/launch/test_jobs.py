@@ -10,9 +10,9 @@ from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.worker import Job
 from orchestrator.planning.sharing import stems
 from orchestrator.planning.stem_store import StemStore
-from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand, trial_at
-from orchestrator.study.spec import StudySpec
+from orchestrator.study.spec import StudySpec, cell_key
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.spec.train_spec import TrainSpec
 

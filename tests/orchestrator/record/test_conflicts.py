@@ -21,9 +21,9 @@ from orchestrator.record.conflicts import (
 from orchestrator.record.describe import flat_params
 from orchestrator.record.store import RecordedCell
 from orchestrator.study.catalog import StudyError
-from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand
-from orchestrator.study.spec import StudySpec
+from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.study.variant import Variant
 from trainers.spec.train_spec import TrainSpec
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from orchestrator import vocabulary
 from orchestrator.record.describe import describe, flat_params
-from orchestrator.study.cells import Cell, cell_key
-from orchestrator.study.spec import StudySpec
+from orchestrator.study.cells import Cell
+from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.study.variant import Variant
 
 

@@ -13,8 +13,8 @@ from orchestrator.record.describe import describe
 from orchestrator.record.journal import Journal, Point
 from orchestrator.record.known import Recorded, forget_lost
 from orchestrator.record.store import Store
-from orchestrator.study.cells import Cell, cell_key
-from orchestrator.study.spec import StudySpec
+from orchestrator.study.cells import Cell
+from orchestrator.study.spec import StudySpec, cell_key
 
 pytestmark = pytest.mark.slow
 

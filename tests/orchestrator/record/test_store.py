@@ -24,9 +24,9 @@ from orchestrator.record.describe import describe
 from orchestrator.record.journal import CellDescription, Point
 from orchestrator.record.outages import may_answer_later
 from orchestrator.record.store import MOST_POINTS, Store, StoreError, StudyIds
-from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand
-from orchestrator.study.spec import StudySpec
+from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.study.variant import Variant
 
 pytestmark = pytest.mark.slow

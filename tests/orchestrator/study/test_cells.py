@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from orchestrator.study.cells import Cell, cell_key
+from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand
-from orchestrator.study.spec import StudySpec
+from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.study.variant import Variant
 
 

@@ -12,10 +12,9 @@ from orchestrator import vocabulary
 from orchestrator.record.conflicts import parent_tags
 from orchestrator.study.axes import read_axis
 from orchestrator.study.catalog import StudyError, load_study
-from orchestrator.study.cells import cell_key
 from orchestrator.study.expansion import expand
 from orchestrator.study.given import Given, read_given, with_rows
-from orchestrator.study.spec import StudySpec
+from orchestrator.study.spec import StudySpec, cell_key
 from trainers.errors import SpecError
 
 MakeStudy = Callable[..., StudySpec]
