@@ -1,34 +1,75 @@
-"""Binary-network training in pure PyTorch: specs, networks, binarizers, one engine."""
+"""Binary-network training in pure PyTorch: specs, networks, binarizers, one engine.
 
-from trainers.binarize.activations import (
-    ACTIVATION_BINARIZERS,
-    ActivationBinarizer,
-    make_activation_binarizer,
-)
-from trainers.binarize.attach import (
-    activated_modules,
-    baked,
-    binarize_activations,
-    binarize_weights,
-    latent_weights,
-    set_binary,
-    weight_layers,
-)
-from trainers.binarize.schedule import LayerSchedule, keep_ramp
-from trainers.binarize.weights import WEIGHT_BINARIZERS, WeightBinarizer, make_weight_binarizer
-from trainers.build import build_model
-from trainers.engine.callbacks import Callback
-from trainers.engine.checkpoint import CheckpointPolicy
-from trainers.engine.result import EpochMetrics, Scores, TrainResult
-from trainers.errors import BadLossError, MissingDataError, SpecError, UnknownNameError
-from trainers.export.load import PackedFile, load_packed, read_packed
-from trainers.export.onnx import export_onnx
-from trainers.export.pack import export_packed
-from trainers.models import MODELS
-from trainers.optim.optimizers import LR_SCHEDULES, lr_schedule
-from trainers.run import RunOptions, run
-from trainers.spec.train_spec import TrainSpec
-from trainers.storage import place_at
+The names below are imported when they are first used, so that whoever reads a spec's faults, or a
+name from one module, does not wait for the rest.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainers.binarize.activations import (
+        ACTIVATION_BINARIZERS,
+        ActivationBinarizer,
+        make_activation_binarizer,
+    )
+    from trainers.binarize.attach import (
+        activated_modules,
+        baked,
+        binarize_activations,
+        binarize_weights,
+        latent_weights,
+        set_binary,
+        weight_layers,
+    )
+    from trainers.binarize.schedule import LayerSchedule, keep_ramp
+    from trainers.binarize.weights import WEIGHT_BINARIZERS, WeightBinarizer, make_weight_binarizer
+    from trainers.build import build_model
+    from trainers.engine.callbacks import Callback
+    from trainers.engine.checkpoint import CheckpointPolicy
+    from trainers.engine.result import EpochMetrics, Scores, TrainResult
+    from trainers.errors import BadLossError, MissingDataError, SpecError, UnknownNameError
+    from trainers.export.load import PackedFile, load_packed, read_packed
+    from trainers.export.onnx import export_onnx
+    from trainers.export.pack import export_packed
+    from trainers.models import MODELS
+    from trainers.optim.optimizers import LR_SCHEDULES, lr_schedule
+    from trainers.spec.train_spec import TrainSpec
+    from trainers.storage import place_at
+    from trainers.training import RunOptions, run
+
+_NAMES = {
+    "binarize.activations": (
+        "ACTIVATION_BINARIZERS",
+        "ActivationBinarizer",
+        "make_activation_binarizer",
+    ),
+    "binarize.attach": (
+        "activated_modules",
+        "baked",
+        "binarize_activations",
+        "binarize_weights",
+        "latent_weights",
+        "set_binary",
+        "weight_layers",
+    ),
+    "binarize.schedule": ("LayerSchedule", "keep_ramp"),
+    "binarize.weights": ("WEIGHT_BINARIZERS", "WeightBinarizer", "make_weight_binarizer"),
+    "build": ("build_model",),
+    "engine.callbacks": ("Callback",),
+    "engine.checkpoint": ("CheckpointPolicy",),
+    "engine.result": ("EpochMetrics", "Scores", "TrainResult"),
+    "errors": ("BadLossError", "MissingDataError", "SpecError", "UnknownNameError"),
+    "export.load": ("PackedFile", "load_packed", "read_packed"),
+    "export.onnx": ("export_onnx",),
+    "export.pack": ("export_packed",),
+    "models": ("MODELS",),
+    "optim.optimizers": ("LR_SCHEDULES", "lr_schedule"),
+    "spec.train_spec": ("TrainSpec",),
+    "storage": ("place_at",),
+    "training": ("RunOptions", "run"),
+}
+_HOMES = {name: f"trainers.{home}" for home, names in _NAMES.items() for name in names}
 
 __all__ = [
     "ACTIVATION_BINARIZERS",
@@ -69,3 +110,15 @@ __all__ = [
     "set_binary",
     "weight_layers",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """A public name, from the module it lives in."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'trainers' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """The public names, beside what is there already."""
+    return sorted({*globals(), *__all__})

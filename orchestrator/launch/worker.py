@@ -11,9 +11,9 @@ from orchestrator.launch.metrics import Series, curve_points, objective, summary
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.handover import is_left
 from trainers.engine.result import EpochMetrics
-from trainers.run import RunOptions, run
 from trainers.spec.train_spec import TrainSpec
 from trainers.storage import Place
+from trainers.training import RunOptions, run
 
 Report = Mapping[str, Any]
 """`points`: list of [step, time_ms, {name: value}]; `epoch`: epochs trained; `objective`;

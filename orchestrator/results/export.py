@@ -21,9 +21,9 @@ from trainers.export.measure import largest_difference, splits_of
 from trainers.export.onnx import export_onnx
 from trainers.export.pack import export_packed
 from trainers.restore import Restored, restored
-from trainers.run import RunOptions, run
 from trainers.spec.train_spec import TrainSpec
 from trainers.storage import Place
+from trainers.training import RunOptions, run
 
 Format = Literal["packed", "packbits", "onnx"]
 VERIFIED_IMAGES = 1000

@@ -24,7 +24,7 @@ PURE = textwrap.dedent(
     if sys.argv[1] == "hidden":
         sys.meta_path[:] = [Hiding(finder) for finder in sys.meta_path]
     import trainers
-    import trainers.run
+    import trainers.training
 
     for name in trainers.__all__:
         getattr(trainers, name)

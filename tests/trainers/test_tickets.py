@@ -25,8 +25,8 @@ from trainers.engine.result import EpochMetrics
 from trainers.engine.threshold import globally_pruned
 from trainers.errors import SpecError
 from trainers.losses import cross_entropy
-from trainers.run import RunOptions, run
 from trainers.spec.train_spec import TrainSpec
+from trainers.training import RunOptions, run
 
 CPU = RunOptions(device="cpu", num_threads=1)
 TICKET: dict[str, Any] = {

@@ -19,8 +19,8 @@ from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics, TrainResult
 from trainers.errors import BadLossError, MissingDataError, SpecError
 from trainers.losses import cross_entropy
-from trainers.run import RunOptions, run
 from trainers.spec.train_spec import TrainSpec
+from trainers.training import RunOptions, run
 
 MakeSpec = Callable[..., TrainSpec]
 Untimed = Callable[[EpochMetrics], dict[str, Any]]
