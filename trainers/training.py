@@ -237,11 +237,15 @@ def _process_settings(spec: TrainSpec, options: RunOptions) -> Iterator[None]:
     if options.deterministic:
         # cuBLAS reads this when its first handle is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(options.deterministic)
+    # Torch loads its compiler to be told, even what is so already.
+    changes = (options.deterministic, False) != (deterministic, warn_only)
+    if changes:
+        torch.use_deterministic_algorithms(options.deterministic)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = wants_tf32
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        if changes:
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32

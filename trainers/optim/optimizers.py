@@ -9,6 +9,7 @@ from torch import nn
 
 from trainers.errors import Fault, SpecError, choose
 from trainers.optim.adam import Adam
+from trainers.optim.eager import Sgd
 from trainers.optim.lr import warm_restarts
 from trainers.optim.lr_policies import (
     LrSchedule,
@@ -44,7 +45,7 @@ def sgd(
     nesterov: bool = False,
 ) -> torch.optim.Optimizer:
     """Stochastic gradient descent with momentum, in its fused form."""
-    return torch.optim.SGD(
+    return Sgd(
         params,
         lr=lr,
         momentum=momentum,
