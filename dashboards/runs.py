@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from orchestrator import vocabulary
+from orchestrator.errors import OrchestratorError
 from orchestrator.home import Home, masked
 from orchestrator.mlflow_reader.client_environment import CLIENT_DEFAULTS
 from orchestrator.mlflow_reader.gc_pause import uncollected
@@ -20,7 +21,7 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
 
-class NoResultsError(LookupError):
+class NoResultsError(OrchestratorError):
     """The store holds nothing that was asked for."""
 
 

@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from orchestrator.errors import OrchestratorError
+
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 _SQLITE_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
 
 
-class DiskFullError(RuntimeError):
+class DiskFullError(OrchestratorError):
     """What must be kept cannot be; nothing that was kept before is lost."""
+
+    launched = True
 
     @classmethod
     def at(cls, path: Path, error: Exception) -> "DiskFullError":

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.faults import EXIT_FAILED
 from orchestrator.cli.options import (
     add_data_dir,
     add_home,
@@ -15,6 +14,7 @@ from orchestrator.cli.options import (
     home_of,
     storage_of,
 )
+from orchestrator.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
     from orchestrator.home import Home

@@ -20,7 +20,8 @@ from orchestrator.cli import (
     ui,
     validate,
 )
-from orchestrator.cli.faults import EXIT_INTERRUPTED, explain
+from orchestrator.cli.faults import explain
+from orchestrator.errors import EXIT_INTERRUPTED
 
 COMMANDS = (
     studies,
@@ -55,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print("\ninterrupted; what is finished is kept, the same command goes on", file=sys.stderr)
+        more = "; what is finished is kept, the same command goes on" if args.trains else ""
+        print(f"\ninterrupted{more}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing may be written any more.
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if args.verbose:
             logging.exception("the command failed")
-        return explain(error)
+        return explain(error, trains=args.trains)
     return code
 
 
@@ -76,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 done, 1 some cells failed, 2 the request is wrong and nothing was "
         "launched, 130 interrupted",
     )
+    parser.set_defaults(trains=False)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(subparsers)

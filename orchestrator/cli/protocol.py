@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.faults import EXIT_FAILED, EXIT_INTERRUPTED, UsageError
+from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import (
     add_changes,
     add_data_dir,
@@ -18,6 +18,7 @@ from orchestrator.cli.sweep import (
     say_how_to_go_on,
     sweep_options,
 )
+from orchestrator.errors import EXIT_FAILED, EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +61,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     add_data_dir(parser)
     add_home(parser)
     add_verbose(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, trains=True)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -146,10 +147,6 @@ class _Display:
         self.console.print(networks_table(matrices, rates))
         for matrix in matrices.values():
             self.say(f"compare   bnn-orchestrate ui {matrix.attrs['study']}")
-
-    def stopped(self, reason: str) -> None:
-        """Why the next stage cannot be made."""
-        self.say(f"\nstopped   {reason}")
 
     def say(self, text: str) -> None:
         """A line; brackets in it are not markup."""

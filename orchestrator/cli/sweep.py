@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.faults import EXIT_FAILED, EXIT_INTERRUPTED, UsageError
+from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import (
     add_data_dir,
     add_home,
@@ -18,6 +18,7 @@ from orchestrator.cli.options import (
     storage_of,
     study_of,
 )
+from orchestrator.errors import EXIT_FAILED, EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     add_data_dir(parser)
     add_home(parser)
     add_verbose(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, trains=True)
 
 
 def add_resources(parser: argparse.ArgumentParser) -> None:

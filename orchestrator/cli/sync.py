@@ -4,8 +4,8 @@ import argparse
 import sys
 from contextlib import closing
 
-from orchestrator.cli.faults import EXIT_FAILED
 from orchestrator.cli.options import add_home, add_verbose, home_of
+from orchestrator.errors import EXIT_FAILED
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

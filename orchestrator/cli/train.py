@@ -39,7 +39,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     add_data_dir(parser)
     add_home(parser)
     add_verbose(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, trains=True)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,8 +4,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator.errors import OrchestratorError
 
-class ResourceError(RuntimeError):
+
+class ResourceError(OrchestratorError):
     """A trial asks for more than the machine or cluster has."""
 
 

@@ -3,13 +3,14 @@
 import os
 from pathlib import Path
 
+from orchestrator.errors import OrchestratorError
 from orchestrator.free_space import existing, free_bytes, size_text
 from orchestrator.home import Home
 from orchestrator.planning.disk import Need
 from trainers.storage import Place
 
 
-class NoRoomError(RuntimeError):
+class NoRoomError(OrchestratorError):
     """A sweep would fill the disk before its end."""
 
 

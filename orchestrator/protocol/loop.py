@@ -6,8 +6,8 @@ from typing import Protocol
 import pandas as pd
 
 from dashboards.matrix import result_matrix
-from dashboards.runs import NoResultsError
 from dashboards.stages import by_network, table_of
+from orchestrator.errors import OrchestratorError
 from orchestrator.execution.options import SweepOptions
 from orchestrator.execution.sweep import Outcome, SweepWatcher
 from orchestrator.home import Home
@@ -58,9 +58,6 @@ class ProtocolWatcher(Protocol):
     ) -> None:
         """The matrix of the full runs of each network, and the learning rate of each row."""
 
-    def stopped(self, reason: str) -> None:
-        """So many cells failed that the next stage cannot be made."""
-
 
 class ProtocolRun:
     """One run of a protocol, for a network or several.
@@ -81,8 +78,7 @@ class ProtocolRun:
     def run(self, networks: Sequence[str], steps: Sequence[str]) -> None:
         """Sweeps the stages, and records what each of them found.
 
-        Afterwards `interrupted` says whether a signal ended it, `failed` whether cells failed or
-        a stage could not be made.
+        Afterwards `interrupted` says whether a signal ended it, `failed` whether cells failed.
 
         Args:
             networks: As `orchestrator.protocol.stages.check_network` takes them.
@@ -90,7 +86,7 @@ class ProtocolRun:
 
         Raises:
             StudyError: If a study is wrong; nothing was launched.
-            NoResultsError: If the first stage asked for lacks what an earlier one finds.
+            NoResultsError: If a stage lacks what an earlier one finds.
         """
         # Every file is checked before anything starts, not when its stage comes.
         for network in networks:
@@ -103,11 +99,10 @@ class ProtocolRun:
                         return
             if MATRIX in steps:
                 self._compare(networks)
-        except NoResultsError as error:
-            if not self.launched:
-                raise
-            self.failed = True
-            self.watcher.stopped(str(error))
+        except OrchestratorError as error:
+            # Such as so many failed cells that the next stage cannot be made.
+            error.launched = error.launched or self.launched
+            raise
 
     def _check(self, network: str) -> None:
         # It loads the first stage, too.

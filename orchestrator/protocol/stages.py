@@ -120,9 +120,9 @@ def check_network(name: str) -> None:
     if there:
         what = f"'{name}' has no whole protocol: of its stages only {', '.join(there)} exist"
         hint = f"sweep {name}-{there[0]}; whole protocols: {', '.join(networks())}"
-        raise StudyError(name, Fault("", what, hint), is_there=False)
+        raise StudyError(name, Fault("", what, hint))
     error = UnknownNameError("network", name, networks())
-    raise StudyError(name, *error.faults, is_there=False)
+    raise StudyError(name, *error.faults)
 
 
 def load_stage(

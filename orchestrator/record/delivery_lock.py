@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from orchestrator.errors import OrchestratorError
 
-class InUseError(RuntimeError):
+
+class InUseError(OrchestratorError):
     """Another process is at it."""
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import vocabulary
+from orchestrator.errors import OrchestratorError
 from orchestrator.free_space import DiskFullError, is_full
 from orchestrator.study.cells import study_key
 
@@ -56,7 +57,7 @@ CREATE INDEX IF NOT EXISTS trials ON cells (trial);
 _COLUMNS = "description, state, tags, run_id, state_sent"
 
 
-class JournalError(RuntimeError):
+class JournalError(OrchestratorError):
     """The journal cannot be used as it is."""
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator import vocabulary
+from orchestrator.errors import OrchestratorError
 from orchestrator.home import Home
 from orchestrator.mlflow_reader.client_environment import CLIENT_DEFAULTS
 from orchestrator.mlflow_reader.pages import LARGEST_PAGE, whole
@@ -43,7 +44,7 @@ _STATUS = {
 }
 
 
-class StoreError(RuntimeError):
+class StoreError(OrchestratorError):
     """MLflow cannot be used, or did not answer."""
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from dashboards.matrix import result_matrix
 from dashboards.runs import NoResultsError, study_runs
+from orchestrator.errors import after_launch
 from orchestrator.execution.options import SweepOptions, resources_of
 from orchestrator.execution.sweep import Outcome, SweepWatcher, Unwatched
 from orchestrator.execution.sweep import sweep as train_what_is_left
@@ -129,11 +130,12 @@ def recorded_sweep(
         watcher.stopped()
     if outcome.num_undelivered:
         return SweepResult(outcome=outcome, matrix=None)
-    matrix = matrix_of_finished(study, home)
-    if show is not None:
-        show(matrix)
-    if matrix is not None:
-        record_matrix(study, matrix, home)
+    with after_launch():
+        matrix = matrix_of_finished(study, home)
+        if show is not None:
+            show(matrix)
+        if matrix is not None:
+            record_matrix(study, matrix, home)
     return SweepResult(outcome=outcome, matrix=matrix)
 
 

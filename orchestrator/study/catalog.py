@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.errors import OrchestratorError
 from orchestrator.study.expansion import expand
 from orchestrator.study.file import StudyFile, read_study_file
 from orchestrator.study.given import Given
@@ -15,13 +16,20 @@ from orchestrator.study.variant import Variant, checked_scale
 from trainers.errors import Fault, SpecError, UnknownNameError
 
 
-class StudyError(SpecError):
-    """A study cannot be used; knows which, and whether there is such a file at all."""
+class StudyError(SpecError, OrchestratorError):
+    """A study cannot be used.
 
-    def __init__(self, source: str, *faults: Fault | str, is_there: bool = True) -> None:
+    Args:
+        source: Its name, or the path of its file.
+        faults: What is wrong.
+        in_file: Whether it stands in that file, which `validate` reads again.
+    """
+
+    def __init__(self, source: str, *faults: Fault | str, in_file: bool = False) -> None:
         super().__init__(*faults)
         self.source = source
-        self.is_there = is_there
+        if in_file:
+            self.hint = f"check again with: bnn-orchestrate validate {source}"
 
 
 def study_files() -> Mapping[str, Path]:
@@ -116,7 +124,7 @@ def load_variant(
     except SpecError as error:
         # What was changed by hand does not come from the file any more.
         faults = file.attributed(error.faults) if file and is_from_file else error.faults
-        raise StudyError(str(name_or_path), *faults) from error
+        raise StudyError(str(name_or_path), *faults, in_file=is_from_file) from error
     return study
 
 
@@ -130,12 +138,12 @@ def find_study(name_or_path: str | Path) -> Path:
     if text.endswith((".yaml", ".yml")) or "/" in text:
         if Path(text).is_file():
             return Path(text)
-        raise StudyError(text, Fault("", "there is no such file"), is_there=False)
+        raise StudyError(text, Fault("", "there is no such file"))
     known = study_files()
     if text not in known:
         error = UnknownNameError("study", text, known)
         hint = f"{error.faults[0].hint}; or the path of a YAML file"
-        raise StudyError(text, Fault("", error.faults[0].what, hint), is_there=False)
+        raise StudyError(text, Fault("", error.faults[0].what, hint))
     return known[text]
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
+from orchestrator.errors import OrchestratorError
 from orchestrator.home import Home
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.errors import Fault, SpecError
@@ -12,7 +13,7 @@ from trainers.storage import Place, place_at, require_writable
 Upload = Literal["none", "last", "best", "all"]
 
 
-class StorageError(RuntimeError):
+class StorageError(OrchestratorError):
     """Checkpoints cannot be kept where they were asked to be."""
 
 

@@ -21,13 +21,13 @@ def test_no_command_is_a_mistake(refused: Refused) -> None:
 
 
 def test_an_unknown_study_brings_the_nearest_and_the_known(refused: Refused) -> None:
-    for command in ("validate", "sweep", "train"):
+    for command, trains in (("validate", False), ("sweep", True), ("train", True)):
         err = refused(command, "digit-orders")
         assert err.startswith("digit-orders: 1 fault")
         assert "unknown study 'digit-orders', did you mean 'digits-orders'" in err
         assert "mnist300-orders" in err
         assert "path of a YAML file" in err
-        assert "nothing was launched" in err
+        assert ("nothing was launched" in err) == trains
 
 
 def test_the_home_is_the_one_that_the_flag_names(refused: Refused, tmp_path: Path) -> None:
@@ -43,6 +43,8 @@ def test_an_interruption_is_told_and_has_a_code_of_its_own(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("orchestrator.study.catalog.load_variant", interrupted)
-    answer = cli("validate", "digits-orders")
-    assert answer.code == 130
-    assert "interrupted" in answer.err
+    for command, goes_on in (("validate", False), ("sweep", True)):
+        answer = cli(command, "digits-orders")
+        assert answer.code == 130
+        assert "interrupted" in answer.err
+        assert ("the same command goes on" in answer.err) == goes_on

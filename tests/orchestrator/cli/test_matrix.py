@@ -17,4 +17,4 @@ def test_a_choice_of_cells_is_an_axis_and_a_label(where: str, refused: Refused) 
 
 def test_there_is_no_matrix_without_results(refused: Refused, home_folder: Path) -> None:
     err = refused("matrix", "digits-orders")
-    assert f"no results in {home_folder / 'mlflow.db'}" in err
+    assert err == f"error: there are no results in {home_folder / 'mlflow.db'}\n"

@@ -271,13 +271,15 @@ def test_a_stage_that_lacks_what_the_next_one_needs_ends_the_protocol(
     what: str,
     stages: int,
     played: Played,
-    type_in: Callable[..., Any],
+    cli: Callable[..., Any],
+    home: Home,
     protocol_files: Files,
 ) -> None:
     played.fails = lambda cell: cells in cell
-    answer = type_in(protocol_files())
+    answer = cli("protocol", protocol_files(), "--home", str(home.root))
     assert answer.code == 1
     assert len(played.studies) == stages
-    assert what in answer.out
     assert "failed    " in answer.out
-    assert "nothing was launched" not in answer.out
+    assert answer.err.startswith("stopped: ")
+    assert what in answer.err
+    assert "nothing was launched" not in answer.err

@@ -10,6 +10,7 @@ import torchvision
 
 from orchestrator.execution.sweep import Outcome
 from orchestrator.planning.planning import plan
+from orchestrator.record.store import StoreError
 from orchestrator.study.spec import StudySpec
 
 Refused = Callable[..., str]
@@ -152,3 +153,18 @@ def test_where_mlflow_has_not_got_all_it_is_said_and_no_matrix_is_shown(
     assert "MLflow has not got all of 2 cells; they are safe in" in answer.out
     assert "bnn-orchestrate sync" in answer.out
     assert ("interrupted; go on with:" in answer.out) == interrupted
+
+
+def test_what_goes_wrong_when_all_is_trained_was_no_wrong_request(
+    cli: Callable[..., Any], file: File, study: StudySpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def swept(*arguments: object) -> Outcome:
+        return Outcome(plan=plan(study))
+
+    def away(*arguments: object) -> None:
+        raise StoreError("it does not answer")
+
+    monkeypatch.setattr("orchestrator.results.recorded_sweep.train_what_is_left", swept)
+    monkeypatch.setattr("orchestrator.results.recorded_sweep.matrix_of_finished", away)
+    answer = cli("sweep", file())
+    assert (answer.code, answer.err) == (1, "stopped: it does not answer\n")

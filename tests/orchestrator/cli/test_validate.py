@@ -36,7 +36,7 @@ def test_a_file_that_is_missing_is_said_so(refused: Refused) -> None:
     err = refused("validate", "./none.yaml")
     assert "./none.yaml: 1 fault" in err
     assert "no such file" in err
-    assert "nothing was launched" in err
+    assert "launched" not in err
 
 
 def test_a_file_that_is_no_yaml_is_refused_with_the_line(refused: Refused, file: File) -> None:
@@ -116,7 +116,7 @@ def test_several_faults_are_told_at_once_with_their_paths_and_the_way_on(
     assert "base.layers.order.1" in err
     assert "metric.name" in err
     assert "did you mean 'test/error'" in err
-    assert f"nothing was launched; check again with: bnn-orchestrate validate {path}" in err
+    assert err.endswith(f"\ncheck again with: bnn-orchestrate validate {path}\n")
 
 
 def test_an_unknown_layer_brings_the_nearest(
@@ -174,7 +174,7 @@ def test_an_override_that_leads_nowhere_is_refused(
     assert override.partition("=")[0] in err
     assert what in err
     assert hint in err
-    assert "nothing was launched" in err
+    assert "launched" not in err
 
 
 @pytest.mark.parametrize("seeds", ["a,b", "1,1", "1,,2", "-1"])

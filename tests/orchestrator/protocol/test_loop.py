@@ -47,9 +47,6 @@ class Told:
     def compared(self, matrices: object, rates: object) -> None:
         self.events.append("compared")
 
-    def stopped(self, reason: str) -> None:
-        self.events.append(f"stopped: {reason}")
-
 
 @pytest.fixture
 def told() -> Told:
@@ -127,15 +124,16 @@ def test_failed_cells_of_an_early_stage_are_remembered(
 def test_a_stage_that_cannot_be_made_ends_what_was_launched(
     protocol: Callable[..., ProtocolRun], protocol_files: Callable[..., str], told: Told
 ) -> None:
-    run = protocol(lacks="full")
-    run.run([protocol_files()], STEPS)
-    assert run.failed
-    assert told.events[-1] == "stopped: full lacks something"
+    with pytest.raises(NoResultsError, match="full lacks something") as caught:
+        protocol(lacks="full").run([protocol_files()], STEPS)
+    assert caught.value.launched
+    assert told.events[-1] == "rated"
 
 
 def test_a_stage_that_cannot_be_made_at_the_start_is_an_error(
     protocol: Callable[..., ProtocolRun], protocol_files: Callable[..., str], told: Told
 ) -> None:
-    with pytest.raises(NoResultsError, match="full lacks something"):
+    with pytest.raises(NoResultsError, match="full lacks something") as caught:
         protocol(lacks="full").run([protocol_files()], ("full", "matrix"))
+    assert not caught.value.launched
     assert told.events == []

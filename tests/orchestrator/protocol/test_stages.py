@@ -131,7 +131,7 @@ def test_a_network_without_a_protocol_brings_those_that_have_one(
     with pytest.raises(StudyError, match=what) as raised:
         check_network(name)
     assert raised.value.source == name
-    assert not raised.value.is_there
+    assert not raised.value.hint
 
 
 def test_a_path_stands_for_three_files_beside_each_other(protocol_files: Files) -> None:

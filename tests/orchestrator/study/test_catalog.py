@@ -37,7 +37,7 @@ def test_an_unknown_study_brings_the_nearest_and_the_known() -> None:
     with pytest.raises(StudyError, match="did you mean 'digits-orders'") as raised:
         find_study("digit-orders")
     assert raised.value.source == "digit-orders"
-    assert not raised.value.is_there
+    assert not raised.value.hint
     hint = raised.value.faults[0].hint
     assert "mnist300-orders" in hint
     assert "path of a YAML file" in hint
@@ -47,7 +47,7 @@ def test_an_unknown_study_brings_the_nearest_and_the_known() -> None:
 def test_a_file_that_is_not_there_is_said_so(name: str) -> None:
     with pytest.raises(StudyError, match="no such file") as raised:
         find_study(name)
-    assert not raised.value.is_there
+    assert not raised.value.hint
 
 
 def test_a_study_is_read_from_a_file(file: Path) -> None:
@@ -94,7 +94,15 @@ def test_faults_of_trials_are_faults_of_the_study(file: Path) -> None:
     with pytest.raises(StudyError, match="never turn binary in 1 epochs") as raised:
         load_study(file, ["base.epochs=1"])
     assert raised.value.source == str(file)
-    assert raised.value.is_there
+    # The file itself is right.
+    assert not raised.value.hint
+
+
+def test_what_is_wrong_in_a_file_is_to_be_checked_again_there(file: Path) -> None:
+    file.write_text(file.read_text().replace("epochs: ", "epochz: "))
+    with pytest.raises(StudyError, match="epochz") as raised:
+        load_study(file)
+    assert raised.value.hint == f"check again with: bnn-orchestrate validate {file}"
 
 
 def test_a_file_that_holds_no_study_is_refused(tmp_path: Path) -> None:
