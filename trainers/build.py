@@ -16,7 +16,6 @@ from trainers.binarize.attach import (
     binarize_weights,
     initialise_binarizers,
 )
-from trainers.binarize.schedule import keep_ramp
 from trainers.binding import Component
 from trainers.data import SOURCES, Splits
 from trainers.engine.fit import Task
@@ -89,7 +88,7 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
     splits = splits.to(device, dtype)
     if spec.data.one_batch:
         splits = replace(splits, train=splits.train.first(spec.data.batch_size))
-    rate, keep = spec.optimizer.options["lr"], spec.keep
+    rate = spec.optimizer.options["lr"]
     assert isinstance(rate, float)
     freezing = None
     if spec.batch_norm.tuned_from is not None:
@@ -110,8 +109,6 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
         autocast=_autocast(spec, device),
         augment=spec.data.augment,
         resets_latent=spec.latent_at_eval == "reset",
-        keep=None if keep is None else keep_ramp(keep, spec.ramp_epochs),
-        ramp_epochs=spec.ramp_epochs,
         freezing=freezing,
         clip_gradient=spec.clip_gradient,
         num_views=NUM_VIEWS if spec.loss.options.get("jensen_shannon") else 1,

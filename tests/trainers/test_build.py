@@ -47,7 +47,7 @@ def test_a_task_has_what_the_spec_says(make_spec: MakeSpec) -> None:
     task = _task(spec)
     assert [name for name, _ in binarizers(task.model)] == ["fc1", "fc2"]
     assert not any(step.enabled for _, step in binarizers(task.model))
-    assert [step.latent_bound for _, step in binarizers(task.model)] == [0.75, 0.75]
+    assert [step.clip for _, step in binarizers(task.model)] == [0.75, 0.75]
     assert [task.lr(epoch) for epoch in (0, 1, 2)] == [0.01, 0.01, 0.005]
     assert (task.batch_size, task.eval_batch_size) == (50, 70)
     assert (task.epochs, task.seed, task.schedule) == (5, 7, spec.layers)

@@ -22,7 +22,6 @@ from trainers.data.splits import Normalisation, Split, Splits
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.fit import train_one_epoch
 from trainers.engine.result import EpochMetrics
-from trainers.engine.threshold import globally_pruned
 from trainers.errors import SpecError
 from trainers.losses import cross_entropy
 from trainers.spec.train_spec import TrainSpec
@@ -175,12 +174,12 @@ def test_one_threshold_keeps_the_share_of_all_layers_after_the_ramp() -> None:
     result = run(make(weights=GLOBAL), options=CPU)
     assert result.final_from == 2
     assert result.selected.epoch >= 2
-    layers = globally_pruned(result.model)
-    assert len({layer.threshold.item() for layer in layers.values()}) == 1
-    total = sum(layer.scores.numel() for layer in layers.values())
-    kept = sum(layer.num_above for layer in layers.values())
+    layers = [binarizer for _, binarizer in binarizers(result.model)]
+    assert len({layer.threshold.item() for layer in layers}) == 1
+    total = sum(layer.scores.numel() for layer in layers)
+    kept = sum(layer.num_above for layer in layers)
     assert kept == pytest.approx(0.2 * total, abs=1)
-    shares = [layer.num_above / layer.scores.numel() for layer in layers.values()]
+    shares = [layer.num_above / layer.scores.numel() for layer in layers]
     assert max(shares) - min(shares) > 0.1
 
 
@@ -189,12 +188,12 @@ def test_the_share_comes_down_epoch_by_epoch() -> None:
 
     class Counter:
         def on_epoch_end(self, metrics: EpochMetrics) -> None:
-            kept.append(sum(layer.num_above for layer in globally_pruned(task.model).values()))
+            kept.append(sum(layer.num_above for _, layer in binarizers(task.model)))
 
     from trainers.engine.fit import fit
 
     task = build_task(make(weights=GLOBAL), data_dir=Path(), device=torch.device("cpu"))
-    total = sum(layer.scores.numel() for layer in globally_pruned(task.model).values())
+    total = sum(layer.scores.numel() for _, layer in binarizers(task.model))
     fit(task, callbacks=[Counter()])
     expected = [0.5, 0.2 + 0.3 / 8, 0.2, 0.2]
     assert [count / total for count in kept] == pytest.approx(expected, abs=1e-3)
@@ -377,7 +376,8 @@ def test_scaling_reaches_the_epochs_of_tickets() -> None:
         lr_schedule={"name": "cosine", "warmup": 20},
     )
     scaled = spec.scaled(lambda epochs: max(1, epochs // 10))
-    assert (scaled.epochs, scaled.ramp_epochs, scaled.batch_norm.tuned_from) == (10, 1, 5)
+    assert (scaled.epochs, scaled.final_from, scaled.batch_norm.tuned_from) == (10, 1, 5)
+    assert scaled.weights.options["ramp_epochs"] == 1
     assert scaled.lr_schedule.options == {"warmup": 2}
     steps = make(epochs=100, lr_schedule="xnor").scaled(lambda epochs: max(1, epochs // 10))
     assert steps.lr_schedule.options == {"milestones": (3, 4, 5)}

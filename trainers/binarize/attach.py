@@ -46,14 +46,18 @@ def binarize_weights(
     taken = sorted(set(chosen) & set(dict(binarizers(model))))
     if taken:
         raise SpecError(f"{', '.join(taken)} already compute with a weight binarizer")
-    for module in chosen.values():
+    made: dict[str, WeightBinarizer] = {}
+    for layer, module in chosen.items():
         weight = module.weight
         assert isinstance(weight, Tensor)
-        binarizer = make_weight_binarizer(name, weight.detach(), **options)
+        made[layer] = binarizer = make_weight_binarizer(name, weight.detach(), **options)
         binarizer.enabled = False
         if not binarizer.trains_latent:
             weight.requires_grad_(False)
         parametrize.register_parametrization(module, "weight", binarizer)
+    if made:
+        together = {layer: made[layer] for layer in known if layer in made}
+        type(next(iter(made.values()))).join(together)
 
 
 def initialise_binarizers(model: nn.Module, generator: Generator) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from trainers.binarize.attach import binarizers, set_binary, weight_layers
+from trainers.binarize.hooks import Hooks
 from trainers.binarize.schedule import LayerSchedule
-from trainers.binarize.weights.biprop import BipropSampledBinarizer
 from trainers.data.augment import Augment
 from trainers.data.batches import shuffled_batches
 from trainers.data.splits import Split, Splits
@@ -20,15 +20,12 @@ from trainers.engine.evaluate import evaluate
 from trainers.engine.freezing import Freezing
 from trainers.engine.hits import Hits
 from trainers.engine.latent import (
-    bounded,
-    clamp_latent,
     latent_statistics,
     non_negative,
     reset_latent,
     used_weights,
 )
 from trainers.engine.result import EpochMetrics, Scores
-from trainers.engine.threshold import globally_pruned, report_collapsed, set_thresholds
 from trainers.errors import BadLossError
 from trainers.losses import Loss
 from trainers.optim.lr_policies import LrSchedule
@@ -55,8 +52,6 @@ class Task:
         augment: How training images are varied.
         resets_latent: Before each evaluation, overwrite latent weights with the weights of the
             last training batch, and leave them so: what the published code did.
-        keep: The share of all weights that one threshold keeps, by epoch; None: no layer has one.
-        ramp_epochs: Epochs before that share is the final one.
         freezing: Who learns when; None: all that ask for a gradient do, throughout.
         clip_gradient: Each element of a gradient is clamped to ± this first; None: none is.
         num_views: Of each training image in a batch, all labelled once.
@@ -75,8 +70,6 @@ class Task:
     autocast: AbstractContextManager[object]
     augment: Augment = field(default_factory=Augment)
     resets_latent: bool = False
-    keep: Callable[[int], float] | None = None
-    ramp_epochs: int = 0
     freezing: Freezing | None = None
     clip_gradient: float | None = None
     num_views: int = 1
@@ -84,7 +77,8 @@ class Task:
     @property
     def final_from(self) -> int:
         """The first epoch in which the network is the one that was asked for."""
-        return max(self.schedule.final_from(epochs=self.epochs), self.ramp_epochs)
+        last = self.schedule.final_from(epochs=self.epochs)
+        return max([last, *(binarizer.final_from for _, binarizer in binarizers(self.model))])
 
 
 def fit(
@@ -121,16 +115,12 @@ def _one_epoch(task: Task, epoch: int) -> EpochMetrics:
     set_binary(task.model, binary)
     if task.freezing is not None:
         task.freezing.apply(epoch)
-    _seed_masks(task, epoch)
     before = non_negative(task.model)
     used: dict[str, Tensor] = {}
     train = train_one_epoch(task, epoch, used=used)
     if task.resets_latent:
         reset_latent(task.model, used)
-    if task.keep is not None:
-        pruned = globally_pruned(task.model)
-        set_thresholds(list(pruned.values()), keep=task.keep(epoch))
-        report_collapsed(pruned, epoch)
+    Hooks(task.model).before_evaluation()
     validation = _scores(task, task.splits.validation)
     test = None if task.splits.test is None else _scores(task, task.splits.test)
     return EpochMetrics(
@@ -144,14 +134,6 @@ def _one_epoch(task: Task, epoch: int) -> EpochMetrics:
         wall_s=time.perf_counter() - started,
         time_ms=time.time_ns() // 1_000_000,
     )
-
-
-def _seed_masks(task: Task, epoch: int) -> None:
-    """Weights that are drawn in every forward pass are drawn from the epoch's own generator."""
-    source = generator(task.seed, "masks", epoch)
-    for _, binarizer in binarizers(task.model):
-        if isinstance(binarizer, BipropSampledBinarizer):
-            binarizer.draw_from(source)
 
 
 def _scores(task: Task, split: Split) -> Scores:
@@ -177,24 +159,22 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
         BadLossError: If their mean loss is no finite number.
     """
     model, optimizer, train = task.model, task.optimizer, task.splits.train
-    bounds, parameters = bounded(model), list(model.parameters())
+    hooks, parameters = Hooks(model), list(model.parameters())
     num_batches = math.ceil(len(train) / task.batch_size)
     losses: list[Tensor] = []
     sizes: list[int] = []
     hits = Hits()
     model.train()
+    hooks.begin_epoch(epoch, generator(task.seed, "masks", epoch))
     order = generator(task.seed, "order", epoch)
     changes = task.augment.drawn(len(train), generator(task.seed, "augment", epoch))
     vary = task.augment.variation(
         generator(task.seed, "variation", epoch), num_views=task.num_views
     )
-    keep = None if task.keep is None else task.keep(epoch)
-    pruned = [] if keep is None else list(globally_pruned(model).values())
     for batch in shuffled_batches(
         train, size=task.batch_size, generator=order, changes=changes, vary=vary
     ):
-        if keep is not None:
-            set_thresholds(pruned, keep=keep)
+        hooks.before_batch()
         with task.autocast:
             logits = model(batch.images)
             loss = task.loss(logits, batch.labels)
@@ -209,8 +189,7 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
         if task.clip_gradient is not None:
             nn.utils.clip_grad_value_(parameters, task.clip_gradient)
         optimizer.step()
-        if bounds:
-            clamp_latent(bounds)
+        hooks.after_step()
         # Kept as they are; adding them up at once spares six small operations a batch.
         losses.append(loss.detach())
         sizes.append(len(batch))

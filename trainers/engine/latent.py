@@ -1,7 +1,7 @@
-"""Statistics of latent weights, the bounds some binarizers set them, and a digest of a model."""
+"""Statistics of latent weights, their reset as published, and a digest of a model."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -40,16 +40,6 @@ def latent_statistics(
     return result
 
 
-def bounded(model: nn.Module) -> list[tuple[nn.Parameter, float]]:
-    """Latent weights that are clamped after each step, with their bound."""
-    latent = latent_weights(model)
-    return [
-        (latent[name], binarizer.latent_bound)
-        for name, binarizer in binarizers(model)
-        if binarizer.latent_bound is not None
-    ]
-
-
 @torch.no_grad()
 def used_weights(model: nn.Module) -> dict[str, Tensor]:
     """A copy of the weight that each layer computes with now, by layer.
@@ -78,13 +68,6 @@ def _weight(model: nn.Module, layer: str) -> Tensor:
     weight = model.get_submodule(layer).weight
     assert isinstance(weight, Tensor)
     return weight
-
-
-@torch.no_grad()
-def clamp_latent(bounds: Sequence[tuple[nn.Parameter, float]]) -> None:
-    """Clamps each latent weight to ± its bound."""
-    for latent, bound in bounds:
-        latent.clamp_(-bound, bound)
 
 
 def weights_sha256(model: nn.Module) -> str:

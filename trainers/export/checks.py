@@ -5,18 +5,15 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from trainers.binarize.attach import binarizers
-from trainers.binarize.weights.biprop import BipropSampledBinarizer
 from trainers.errors import Fault
 
 
-def drawn_faults(model: nn.Module) -> list[Fault]:
-    """Weights that are others in every forward pass."""
-    what = "is drawn anew in every forward pass, and a file would hold one draw of many"
-    hint = "train with biprop or biprop_global, whose scores say which weights are kept"
+def binarizer_faults(model: nn.Module) -> list[Fault]:
+    """What the binarizers that are enabled say against a file, such as draws in every pass."""
     return [
-        Fault(f"{name}.weight", what, hint)
+        step.export_fault.under(f"{name}.weight")
         for name, step in binarizers(model)
-        if step.enabled and isinstance(step, BipropSampledBinarizer)
+        if step.enabled and step.export_fault is not None
     ]
 
 

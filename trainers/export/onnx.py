@@ -9,7 +9,7 @@ from torch import nn
 
 from trainers.binarize.attach import baked
 from trainers.errors import Fault, SpecError
-from trainers.export.checks import drawn_faults, finite_faults
+from trainers.export.checks import binarizer_faults, finite_faults
 
 INPUT, OUTPUT = "images", "logits"
 NEEDS = ("onnx", "onnxscript")
@@ -41,7 +41,7 @@ def export_onnx(
         OSError: If the file cannot be written.
     """
     plain = baked(model).eval().cpu()
-    if faults := [*drawn_faults(model), *finite_faults(plain.state_dict())]:
+    if faults := [*binarizer_faults(model), *finite_faults(plain.state_dict())]:
         raise SpecError(*faults)
     dtype = next(plain.parameters()).dtype
     # Two images: of one the exporter would take it that there is never another number.

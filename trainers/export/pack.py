@@ -37,7 +37,7 @@ from trainers.binarize.attach import (
 )
 from trainers.binding import Component, bind
 from trainers.errors import Fault, SpecError
-from trainers.export.checks import drawn_faults, finite_faults
+from trainers.export.checks import binarizer_faults, finite_faults
 from trainers.export.codes import encoded
 from trainers.export.container import write_container
 from trainers.export.packbits import published_tensors
@@ -156,7 +156,7 @@ def _recipe(model: nn.Module, metadata: Mapping[str, object]) -> Component:
 
 def _check(model: nn.Module, recipe: Component, binary: set[str]) -> None:
     """Refuses what a file could not hold."""
-    faults = drawn_faults(model)
+    faults = binarizer_faults(model)
     attached = dict(binarizers(model))
     if attached and not binary:
         what = "no layer computes with binary weights, but there are binarizers"
@@ -168,7 +168,7 @@ def _check(model: nn.Module, recipe: Component, binary: set[str]) -> None:
     for name in sorted(binary):
         weight = model.get_submodule(name).weight
         assert isinstance(weight, Tensor)
-        zeros = int((weight == 0).sum()) if getattr(attached[name], "zero", 1) == 0 else 0
+        zeros = int((weight == 0).sum()) if attached[name].zero == 0 else 0
         if zeros:
             what = f"{zeros:,} weights are exactly 0, and one bit holds no zero"
             faults.append(Fault(f"{name}.weight", what, "train without `weights.zero: 0`"))

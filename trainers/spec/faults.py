@@ -4,18 +4,17 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import torch
-
 from trainers.binarize.schedule import LayerSchedule
-from trainers.binarize.weights import WEIGHT_BINARIZERS
 from trainers.binding import Component, bind, convert
 from trainers.data import SOURCES
 from trainers.errors import Fault, SpecError, UnknownNameError
-from trainers.optim.optimizers import lr_schedule
+from trainers.losses import LOSSES
+from trainers.models.weight_inits import WEIGHT_INITS
+from trainers.optim.optimizers import OPTIMIZERS, lr_schedule
 from trainers.spec.data_spec import DataSpec, data_faults
 from trainers.spec.parts import ActivationSpec, activation_faults
 from trainers.spec.probe import fit_faults, model_layers, model_places
-from trainers.spec.tables import COMPONENTS, PLAIN, kept_share, ramp_of
+from trainers.spec.tables import COMPONENTS, PLAIN, binarizer_of
 
 
 def faults_between(parts: Mapping[str, Any]) -> list[Fault]:
@@ -32,7 +31,7 @@ def faults_between(parts: Mapping[str, Any]) -> list[Fault]:
             faults.append(Fault(name, f"must be {low} or more, got {parts[name]}"))
     if "data" in parts:
         faults += [fault.under("data") for fault in data_faults(parts["data"])]
-    for name in ("optimizer", "lr_schedule", "loss", "weights", "init"):
+    for name in _MADE:
         if name in parts:
             faults += [fault.under(name) for fault in _trial_faults(name, parts)]
     if not faults:
@@ -58,18 +57,17 @@ def _conflicts(parts: Mapping[str, Any]) -> list[Fault]:
         what = "compares views of an image that would all be the same"
         hint = "set data.augment.augmix or data.augment.gaussian too"
         faults.append(Fault("loss.jensen_shannon", what, hint))
-    weights, layers = parts.get("weights"), parts.get("layers")
-    epochs, ramp = parts.get("epochs", 0), 0
+    weights, layers, epochs = parts.get("weights"), parts.get("layers"), parts.get("epochs", 0)
     if weights is not None and layers is not None and layers.order:
-        ramp = ramp_of(weights)
-        is_frozen = not getattr(WEIGHT_BINARIZERS[weights.name], "trains_latent", True)
-        if is_frozen and parts.get("latent_at_eval") == "reset":
+        binarizer = binarizer_of(weights)
+        if not binarizer.trains_latent and parts.get("latent_at_eval") == "reset":
             what = f"overwrites latent weights, which '{weights.name}' keeps as they were drawn"
             faults.append(Fault("latent_at_eval", what, "leave it out"))
-    if epochs and ramp >= epochs:
-        what = f"the final share would not be reached in {epochs} epochs"
-        hint = f"set epochs to {ramp + 1} or more, or ramp_epochs to {epochs - 1} or less"
-        faults.append(Fault("weights.ramp_epochs", what, hint))
+        if epochs:
+            try:
+                binarizer.check(epochs=epochs)
+            except SpecError as error:
+                faults += error.under("weights")
     tuned_from = parts["batch_norm"].tuned_from if "batch_norm" in parts else None
     if epochs and tuned_from is not None and tuned_from >= epochs:
         what = f"is beyond the last of {epochs} epochs, got {tuned_from}"
@@ -102,32 +100,47 @@ def _names_and_options(parts: Mapping[str, Any]) -> list[Fault]:
 
 def _trial_faults(name: str, parts: Mapping[str, Any]) -> list[Fault]:
     """What a constructor itself says about its options: it is called once, on next to nothing."""
-    component: Component = parts[name]
-    table = COMPONENTS[name][1]
-    rate = parts["optimizer"].options.get("lr", 1.0) if "optimizer" in parts else 1.0
-    order = parts["layers"].order if "layers" in parts else ()
-    arguments: Mapping[str, tuple[object, ...]] = {
-        # Torch checks the options first; a first parameter would make it load its compiler.
-        "optimizer": ((),),
-        "loss": (),
-        "weights": (torch.ones(2, 2),),
-        "init": (kept_share(parts["weights"]) if order and "weights" in parts else None,),
-    }
     try:
-        if name == "lr_schedule":
-            # A number of epochs that is wrong itself is told once.
-            epochs = max(parts.get("epochs", 10**6), 1)
-            lr_schedule(component.name, lr=rate, epochs=epochs, **component.options)
-        else:
-            # A binarizer may draw scores; a spec that is made twice must not change what follows.
-            with torch.random.fork_rng(devices=[], enabled=name == "weights"):
-                table[component.name](*arguments[name], **component.options)
+        _MADE[name](parts[name], parts)
     except SpecError as error:
         return list(error.faults)
     except ValueError as error:
         is_fine = name == "optimizer" and "empty parameter list" in str(error)
         return [] if is_fine else [Fault("", str(error))]
     return []
+
+
+def _made_optimizer(optimizer: Component, parts: Mapping[str, Any]) -> object:
+    # Torch checks the options first; a first parameter would make it load its compiler.
+    return OPTIMIZERS[optimizer.name]((), **optimizer.options)
+
+
+def _made_lr_schedule(schedule: Component, parts: Mapping[str, Any]) -> object:
+    rate = parts["optimizer"].options.get("lr", 1.0) if "optimizer" in parts else 1.0
+    # A number of epochs that is wrong itself is told once.
+    epochs = max(parts.get("epochs", 10**6), 1)
+    return lr_schedule(schedule.name, lr=rate, epochs=epochs, **schedule.options)
+
+
+def _made_init(init: Component, parts: Mapping[str, Any]) -> object:
+    keep = None
+    if "weights" in parts and "layers" in parts and parts["layers"].order:
+        try:
+            keep = binarizer_of(parts["weights"]).kept_share
+        except SpecError:
+            # Told of the weights; what is kept of them is not known then.
+            return None
+    return WEIGHT_INITS[init.name](keep, **init.options)
+
+
+_MADE: Mapping[str, Callable[[Component, Mapping[str, Any]], object]] = {
+    "optimizer": _made_optimizer,
+    "lr_schedule": _made_lr_schedule,
+    "loss": lambda loss, parts: LOSSES[loss.name](**loss.options),
+    "weights": lambda weights, parts: binarizer_of(weights),
+    "init": _made_init,
+}
+"""Makes a part of a trial, from it and the others, for what its constructor says."""
 
 
 def _model_faults(parts: Mapping[str, Any]) -> list[Fault]:

@@ -1,11 +1,13 @@
-"""Where the parts of a trial are looked up, and what is read from their options."""
+"""Where the parts of a trial are looked up, and what a binarizer says of itself."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
-from trainers.binarize.schedule import HIGHEST_RAMPED
-from trainers.binarize.weights import WEIGHT_BINARIZERS
-from trainers.binding import Component, Value, options_of
+import torch
+
+from trainers.binarize.weights import WEIGHT_BINARIZERS, WeightBinarizer
+from trainers.binding import Component
 from trainers.losses import LOSSES
 from trainers.models import MODELS
 from trainers.models.weight_inits import WEIGHT_INITS
@@ -33,20 +35,13 @@ PLAIN: Mapping[str, Any] = {
 }
 
 
-def kept_share(weights: Component) -> float | None:
-    """The share of a layer's weights that a binarizer keeps; None: all of them."""
-    keep = option_of(weights, "keep")
-    return keep if isinstance(keep, float) else None
+@lru_cache(maxsize=256)
+def binarizer_of(weights: Component) -> WeightBinarizer:
+    """A weight binarizer of next to nothing, for what it says of itself.
 
-
-def option_of(weights: Component, name: str) -> Value:
-    """A binarizer's option, or its default; None where it has no such option."""
-    known = options_of(WEIGHT_BINARIZERS[weights.name])
-    default: Value = known[name].default if name in known else None
-    return weights.options.get(name, default)
-
-
-def ramp_of(weights: Component) -> int:
-    """Epochs before a binarizer keeps its final share; 0: it does from the first on."""
-    ramp, keep = option_of(weights, "ramp_epochs"), kept_share(weights)
-    return ramp if isinstance(ramp, int) and keep is not None and keep <= HIGHEST_RAMPED else 0
+    Raises:
+        SpecError: If it refuses an option's value.
+    """
+    # It may draw scores; a spec that is made twice must not change what follows.
+    with torch.random.fork_rng(devices=[]):
+        return WEIGHT_BINARIZERS[weights.name](torch.ones(2, 2), **weights.options)

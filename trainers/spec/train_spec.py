@@ -19,8 +19,7 @@ from trainers.spec.tables import (
     PLAIN,
     LatentAtEval,
     Precision,
-    kept_share,
-    ramp_of,
+    binarizer_of,
 )
 
 T = TypeVar("T")
@@ -142,17 +141,13 @@ class TrainSpec:
     @property
     def keep(self) -> float | None:
         """The share of weights that its binarizer keeps; None: all of them."""
-        return kept_share(self.weights) if self.layers.order else None
-
-    @property
-    def ramp_epochs(self) -> int:
-        """Epochs before one threshold for all layers keeps the final share."""
-        return ramp_of(self.weights) if self.layers.order else 0
+        return binarizer_of(self.weights).kept_share if self.layers.order else None
 
     @property
     def final_from(self) -> int:
         """The first epoch in which the network is the one that was asked for."""
-        return max(self.layers.final_from(epochs=self.epochs), self.ramp_epochs)
+        of_layers = self.layers.final_from(epochs=self.epochs)
+        return max(of_layers, binarizer_of(self.weights).final_from if self.layers.order else 0)
 
     def canonical(self) -> "TrainSpec":
         """The spec that stands for all specs which train the same.
@@ -189,11 +184,10 @@ class TrainSpec:
         )
         parts["epochs"] = epochs = max(factor(self.epochs), least_epochs)
         parts["lr_schedule"] = self._scaled_rates(factor, epochs=epochs)
-        if self.ramp_epochs:
-            ramp = min(factor(self.ramp_epochs), epochs - 1)
-            parts["weights"] = bind(
-                *COMPONENTS["weights"], self.weights.to_mapping() | {"ramp_epochs": ramp}
-            )
+        if self.layers.order:
+            counted = binarizer_of(self.weights).epoch_options
+            shrunk = {name: min(factor(num), epochs - 1) for name, num in counted.items()}
+            parts["weights"] = bind(*COMPONENTS["weights"], self.weights.to_mapping() | shrunk)
         tuned_from = self.batch_norm.tuned_from
         if tuned_from:
             tuned_from = min(factor(tuned_from), epochs - 1)

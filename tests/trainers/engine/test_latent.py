@@ -8,7 +8,6 @@ from torch import nn
 
 from trainers.binarize.attach import binarize_weights, latent_weights, set_binary
 from trainers.engine.latent import (
-    bounded,
     latent_statistics,
     non_negative,
     reset_latent,
@@ -55,15 +54,6 @@ def test_statistics_are_of_the_latent_weight_of_every_layer() -> None:
     assert list(statistics) == ["fc1", "fc2"]
     assert statistics["fc1"].signs_flipped == 0
     assert statistics["fc2"].signs_flipped == 1
-
-
-def test_bounded_lists_the_latent_weights_with_a_bound() -> None:
-    model = Mlp(widths=[4, 3, 3, 2])
-    binarize_weights(model, ["fc1"], "sign", clip=0.5)
-    binarize_weights(model, ["fc3"], "sign")
-    ((weight, bound),) = bounded(model)
-    assert weight is latent_weights(model)["fc1"]
-    assert bound == 0.5
 
 
 def test_equal_models_have_equal_digests_and_a_bit_makes_another() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from trainers import SpecError, binarize_weights, build_model, export_packed, set_binary
-from trainers.export.checks import drawn_faults, finite_faults
+from trainers.export.checks import binarizer_faults, finite_faults
 
 Trained = Callable[..., nn.Module]
 
@@ -18,7 +18,7 @@ def test_only_layers_that_are_switched_on_are_drawn_anew() -> None:
     binarize_weights(model, ["fc1", "fc3"], "biprop_sampled")
     binarize_weights(model, ["fc2"], "biprop")
     set_binary(model, ["fc2", "fc3"])
-    [fault] = drawn_faults(model)
+    [fault] = binarizer_faults(model)
     assert fault.path == "fc3.weight"
     assert "train with biprop or biprop_global" in fault.hint
 

@@ -29,7 +29,6 @@ from trainers import (
     set_binary,
     weight_layers,
 )
-from trainers.engine.threshold import globally_pruned, set_thresholds
 from trainers.models import Mlp
 
 Trained = Callable[..., nn.Module]
@@ -105,7 +104,6 @@ def test_a_ticket_takes_the_smaller_of_its_codes(
     layers = weight_layers(model)
     binarize_weights(model, layers, binarizer, keep=keep)
     set_binary(model, layers)
-    set_thresholds(list(globally_pruned(model).values()), keep=keep)
     export_packed(model, tmp_path / "net.bnn")
     file = read_packed(tmp_path / "net.bnn")
     assert file.layers[0].code == code

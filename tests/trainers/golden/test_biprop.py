@@ -17,8 +17,7 @@ from torch.nn import functional
 from trainers.binarize.activations import make_activation_binarizer
 from trainers.binarize.schedule import keep_ramp
 from trainers.binarize.weights import make_weight_binarizer
-from trainers.binarize.weights.biprop import BipropGlobalBinarizer
-from trainers.engine.threshold import global_threshold
+from trainers.binarize.weights.biprop_global import BipropGlobalBinarizer, global_threshold
 
 STORED: dict[str, Any] = json.loads(Path(__file__).with_name("biprop.json").read_text())
 CASES: dict[str, Any] = STORED["cases"]
@@ -104,7 +103,8 @@ def test_layers_share_the_published_threshold(name: str, formulas: Any) -> None:
         assert isinstance(binarizer, BipropGlobalBinarizer)
         binarizer.scores.data.copy_(scores_of(shape, scores_k, formulas))
         binarizers.append(binarizer)
-    threshold = global_threshold(binarizers, keep=setup["prune_rate"])
+    scores = [binarizer.scores for binarizer in binarizers]
+    threshold = global_threshold(scores, keep=setup["prune_rate"])
     assert threshold.item() == close(expected["threshold"])
     for latent, binarizer, layer in zip(latents, binarizers, expected["layers"], strict=True):
         binarizer.threshold.copy_(threshold)

@@ -23,7 +23,6 @@ from trainers.binarize.attach import (
     weight_layers,
 )
 from trainers.build import build_model
-from trainers.engine.threshold import globally_pruned, set_thresholds
 from trainers.losses import cross_entropy
 from trainers.models.weight_inits import WEIGHT_INITS
 
@@ -143,14 +142,12 @@ def _fill_statistics(model: nn.Module, formulas: Any) -> None:
 def test_a_batch_gives_the_published_loss_outputs_and_gradients(name: str, formulas: Any) -> None:
     setup, expected = CASES[name]["setup"], CASES[name]["f64"]
     model = _published(name, formulas)
-    if "threshold" in expected:
-        layers = globally_pruned(model)
-        set_thresholds(list(layers.values()), keep=setup["prune_rate"])
-        assert [layer.num_above for layer in layers.values()] == expected["kept"]
-        threshold = next(iter(layers.values())).threshold.item()
-        assert threshold == pytest.approx(expected["threshold"], rel=1e-6)
     batch = formulas.batch(0, setup["batch"], shape=tuple(setup["image"]))
     logits = model(batch.images)
+    if "threshold" in expected:
+        layers = [binarizer for _, binarizer in binarizers(model)]
+        assert [layer.num_above for layer in layers] == expected["kept"]
+        assert layers[0].threshold.item() == pytest.approx(expected["threshold"], rel=1e-6)
     loss = cross_entropy()(logits, batch.labels)
     assert loss.item() == pytest.approx(expected["loss"], rel=1e-6)
     assert logits[0].tolist() == pytest.approx(expected["out_row0"], rel=1e-6, abs=1e-6)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from trainers.binding import Component
 from trainers.errors import SpecError
 from trainers.models import MODELS
+from trainers.spec import probe
 from trainers.spec.probe import (
     MOST_PARAMETERS,
     blank_model,
@@ -19,7 +20,6 @@ from trainers.spec.probe import (
     model_layers,
     model_on_meta,
 )
-from trainers.spec.train_spec import probe
 
 HUGE = Component("mlp", {"widths": (10**6, 10**6, 10)})
 # Beyond what a tensor can have: torch refuses it in its own words.

@@ -1,10 +1,12 @@
 """Where the parts of a trial are looked up, and what is read from a binarizer's options."""
 
 import pytest
+import torch
 
 from trainers.binarize.weights import WEIGHT_BINARIZERS
 from trainers.binding import Component
-from trainers.spec.tables import COMPONENTS, DEFAULT_INIT, PLAIN, kept_share, option_of, ramp_of
+from trainers.errors import SpecError
+from trainers.spec.tables import COMPONENTS, DEFAULT_INIT, PLAIN, binarizer_of
 from trainers.spec.train_spec import KEYS
 
 
@@ -14,21 +16,16 @@ def test_every_table_and_every_plain_value_is_a_key_of_a_trial() -> None:
     assert DEFAULT_INIT.name in COMPONENTS["init"][1]
 
 
-def test_an_option_has_its_default_until_it_is_set() -> None:
-    assert option_of(Component("biprop_global"), "ramp_epochs") == 10
-    assert option_of(Component("biprop_global", {"ramp_epochs": 3}), "ramp_epochs") == 3
-    assert option_of(Component("sign"), "ramp_epochs") is None
-    assert option_of(Component("sign", {"clip": 0.5}), "clip") == 0.5
-
-
 @pytest.mark.parametrize("name", sorted(WEIGHT_BINARIZERS))
 def test_only_binarizers_that_leave_weights_out_have_a_share(name: str) -> None:
     share = 0.5 if name in ("biprop", "biprop_global", "biprop_fixed") else None
-    assert kept_share(Component(name)) == share
+    assert binarizer_of(Component(name)).kept_share == share
 
 
 def test_the_share_is_the_one_that_was_set() -> None:
-    assert kept_share(Component("biprop", {"keep": 0.25})) == 0.25
+    assert binarizer_of(Component("biprop", {"keep": 0.25})).kept_share == 0.25
+    with pytest.raises(SpecError, match="keep: must be above 0"):
+        binarizer_of(Component("biprop", {"keep": -0.25}))
 
 
 @pytest.mark.parametrize(
@@ -45,4 +42,10 @@ def test_the_share_is_the_one_that_was_set() -> None:
 def test_only_a_global_share_of_at_most_a_half_comes_down_by_and_by(
     weights: Component, epochs: int
 ) -> None:
-    assert ramp_of(weights) == epochs
+    assert binarizer_of(weights).final_from == epochs
+
+
+def test_a_look_at_a_binarizer_draws_nothing() -> None:
+    before = torch.get_rng_state()
+    binarizer_of(Component("biprop_sampled", {"train_scores": False}))
+    assert torch.equal(torch.get_rng_state(), before)

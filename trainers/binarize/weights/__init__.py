@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from trainers.binarize.weights.base import WeightBinarizer
-from trainers.binarize.weights.biprop import (
-    BipropBinarizer,
-    BipropFixedBinarizer,
-    BipropGlobalBinarizer,
-    BipropSampledBinarizer,
-)
+from trainers.binarize.weights.biprop import BipropBinarizer
+from trainers.binarize.weights.biprop_fixed import BipropFixedBinarizer
+from trainers.binarize.weights.biprop_global import BipropGlobalBinarizer
+from trainers.binarize.weights.biprop_sampled import BipropSampledBinarizer
 from trainers.binarize.weights.mcdonnell import McDonnellBinarizer
 from trainers.binarize.weights.sign import SignBinarizer
 from trainers.errors import choose

@@ -34,8 +34,13 @@ class SignBinarizer(WeightBinarizer):
             raise SpecError(f"clip must be positive, got {clip}")
         if zero not in (0, 1):
             raise SpecError(Fault("zero", f"must be 1 or 0, got {zero}"))
-        self.latent_bound = clip
+        self.clip = clip
         self.zero = zero
+
+    def after_step(self, latent: Tensor) -> None:
+        """Clamps the latent weight to ± clip, also while the layer is not binary."""
+        if self.clip is not None:
+            latent.clamp_(-self.clip, self.clip)
 
     def binarize(self, latent: Tensor) -> Tensor:
         """+1 where the latent weight is positive, -1 where it is negative, `zero` between."""

@@ -24,7 +24,9 @@ def test_every_weight_is_plus_or_minus_the_root_of_two_over_the_fan_in(
 
 
 def test_the_latent_weight_is_not_bounded() -> None:
-    assert make_weight_binarizer("mcdonnell", torch.ones(2, 2)).latent_bound is None
+    latent = torch.tensor([[9.0, -9.0]])
+    make_weight_binarizer("mcdonnell", latent).after_step(latent)
+    assert latent.tolist() == [[9.0, -9.0]]
 
 
 def test_the_sign_of_zero_is_one_or_zero() -> None:

@@ -22,9 +22,20 @@ def test_the_gradient_passes_whole_also_beyond_the_clip(clip: float | None) -> N
     assert torch.equal(latent.grad, upstream)
 
 
-def test_clip_is_the_bound_of_the_latent_weight_and_off_by_default() -> None:
-    assert SignBinarizer(LATENT).latent_bound is None
-    assert SignBinarizer(LATENT, clip=0.5).latent_bound == 0.5
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_clip_bounds_the_latent_weight_after_each_step_also_while_it_is_off(
+    enabled: bool,
+) -> None:
+    binarizer, latent = SignBinarizer(LATENT, clip=0.3), LATENT.clone()
+    binarizer.enabled = enabled
+    binarizer.after_step(latent)
+    assert latent.tolist() == [pytest.approx([0.3, -0.1, 0.0]), pytest.approx([0.0, 0.3, -0.3])]
+
+
+def test_the_latent_weight_is_free_without_a_clip() -> None:
+    latent = LATENT.clone()
+    SignBinarizer(LATENT).after_step(latent)
+    assert torch.equal(latent, LATENT)
 
 
 @pytest.mark.parametrize("clip", [0.0, -1.0, float("nan")])
