@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
 
@@ -25,6 +25,16 @@ class Record:
 
     kind: ClassVar[str]
     """What it is, for messages."""
+
+    @classmethod
+    def from_mapping(cls, value: object) -> Self:
+        """From what a study file says.
+
+        Raises:
+            SpecError: With every fault; paths are relative to the mapping.
+        """
+        make: Callable[..., Self] = cls
+        return make(**bind_options(cls, value, owner=cls.kind))
 
     def to_mapping(self) -> dict[str, object]:
         """As a study file writes it, without what has its default."""
@@ -71,6 +81,12 @@ def options_of(entry: Callable[..., object]) -> dict[str, inspect.Parameter]:
         for name, parameter in inspect.signature(entry).parameters.items()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
+
+
+def option(name: str, wanted: Any, *, default: Value = None) -> inspect.Parameter:
+    """An option of that name, type and default, for `bind_to`."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=wanted)
 
 
 def bind(
@@ -120,7 +136,23 @@ def bind_options(
     Raises:
         SpecError: With every fault; paths are relative to the mapping.
     """
-    accepted = options_of(entry)
+    return bind_to(options_of(entry), mapping, owner=owner, extra=extra)
+
+
+def bind_to(
+    accepted: Mapping[str, inspect.Parameter], mapping: object, *, owner: str, extra: str = ""
+) -> dict[str, Value]:
+    """As `bind_options`, for options that no single constructor has.
+
+    Args:
+        accepted: The options by name, as `options_of` and `option` give them.
+        mapping: What the user wrote.
+        owner: What the options belong to, for messages.
+        extra: Said after an unknown option, for keys that live elsewhere.
+
+    Raises:
+        SpecError: With every fault; paths are relative to the mapping.
+    """
     if not isinstance(mapping, Mapping):
         raise SpecError(f"expected a mapping with {_names(accepted)}, got {show(mapping)}")
     faults: list[Fault] = []
@@ -165,7 +197,7 @@ def convert(value: object, wanted: Any) -> Value:
     if isinstance(wanted, type) and issubclass(wanted, Record):
         if isinstance(value, wanted):
             return value
-        return wanted(**bind_options(wanted, value, owner=wanted.kind))
+        return wanted.from_mapping(value)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         try:
             return float(value)
@@ -181,14 +213,20 @@ def convert(value: object, wanted: Any) -> Value:
 
 
 def _convert_union(value: object, arguments: tuple[Any, ...]) -> Value:
-    faults: list[str] = []
+    found: list[tuple[Fault, ...]] = []
     for argument in arguments:
         try:
             return convert(value, argument)
         except SpecError as error:
             if argument is not type(None):
-                faults.append(error.faults[0].what)
-    raise SpecError(Fault("", faults[0] + (" (or nothing)" if type(None) in arguments else "")))
+                found.append(error.faults)
+    # What is wrong inside a record or a list is told where it is.
+    inside = next((faults for faults in found if any(fault.path for fault in faults)), None)
+    if inside is not None:
+        raise SpecError(*inside)
+    first = found[0][0]
+    more = " (or nothing)" if type(None) in arguments else ""
+    raise SpecError(Fault("", first.what + more, first.hint))
 
 
 def _convert_sequence(value: object, arguments: tuple[Any, ...]) -> Value:

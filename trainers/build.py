@@ -21,7 +21,7 @@ from trainers.data import SOURCES, Splits
 from trainers.engine.fit import Task
 from trainers.engine.freezing import Freezing, freeze_normalisations, normalisations
 from trainers.errors import Fault, SpecError, choose
-from trainers.losses import LOSSES, NUM_VIEWS
+from trainers.losses import LOSSES
 from trainers.models import MODELS
 from trainers.models.init import initialise
 from trainers.models.recipe import remember
@@ -82,7 +82,7 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
     dtype = _dtype(spec)
     model = build_network(spec, device=device)
     splits = load_splits(spec.data.source, data_dir=data_dir, test=spec.measure_test)
-    if spec.data.augment.varies_pixels and splits.train.normalisation is None:
+    if spec.data.augment.variation is not None and splits.train.normalisation is None:
         what = f"data set '{spec.data.source.name}' keeps no bytes that could be varied"
         raise SpecError(Fault("data.augment", what, "cut and mirror, or take an image_folder"))
     splits = splits.to(device, dtype)
@@ -90,13 +90,14 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
         splits = replace(splits, train=splits.train.first(spec.data.batch_size))
     rate = spec.optimizer.options["lr"]
     assert isinstance(rate, float)
+    loss = LOSSES[spec.loss.name](**spec.loss.options)
     freezing = None
     if spec.batch_norm.tuned_from is not None:
         freezing = Freezing.of(model, tuned_from=spec.batch_norm.tuned_from)
     return Task(
         model=model,
         optimizer=_optimizer(spec, model),
-        loss=LOSSES[spec.loss.name](**spec.loss.options),
+        loss=loss,
         splits=splits,
         schedule=spec.layers,
         lr=lr_schedule(
@@ -111,7 +112,7 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
         resets_latent=spec.latent_at_eval == "reset",
         freezing=freezing,
         clip_gradient=spec.clip_gradient,
-        num_views=NUM_VIEWS if spec.loss.options.get("jensen_shannon") else 1,
+        num_views=loss.num_views,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from trainers.data.augment import Augment
+from trainers.data.augment import AUGMENTATIONS, Augment
 from trainers.data.cifar10 import CIFAR10_SOURCE
 from trainers.data.cifar100 import CIFAR100_SOURCE
 from trainers.data.digits import DIGITS_SOURCE
@@ -20,4 +20,4 @@ SOURCES: Mapping[str, Source] = {
     "mnist": MNIST_SOURCE,
 }
 
-__all__ = ["SOURCES", "Augment", "Facts", "Source", "Split", "Splits"]
+__all__ = ["AUGMENTATIONS", "SOURCES", "Augment", "Facts", "Source", "Split", "Splits"]

@@ -1,17 +1,21 @@
-"""Random crops and flips of training images, a batch at a time on the training device."""
+"""How training images are varied, a batch at a time on the training device."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from trainers.binding import Record
+from trainers.binding import Record, bind_to, option, options_of
 from trainers.data.augmix import AugMix
 from trainers.data.gaussian import Gaussian
+from trainers.data.variation import Variation
 from trainers.errors import Fault, SpecError
+
+AUGMENTATIONS: Mapping[str, type[Variation]] = {"augmix": AugMix, "gaussian": Gaussian}
+"""The ways to change pixels, by the key that a study has for each."""
 
 Padding = Literal["black", "reflect"]
 
@@ -30,12 +34,11 @@ class Augment(Record):
         flip: Mirror left and right with probability 1/2.
         padding: black; or reflect: what lies as far inside the edge, the edge itself not repeated
             (torchvision's padding_mode="reflect").
-        gaussian: Noise on the pixels, after that.
-        augmix: Mixtures with chains of operations, after that; one of the two at most.
+        variation: What is done to the pixels after that; one of `AUGMENTATIONS`, which a study
+            names: `augment: {crop: 4, gaussian: {std: 0.1}}`. None: nothing.
 
     Raises:
-        SpecError: If `crop` is negative, `padding` is neither or has no crop, or `gaussian` and
-            `augmix` are both given.
+        SpecError: If `crop` is negative, or `padding` is neither or has no crop.
 
     Source: He et al. 2015, arXiv:1512.03385, sec. 4.2 (crop 4, flip), as in arXiv:2111.07046;
         reflect: Zagoruyko & Komodakis 2016, arXiv:1605.07146, sec. 3.
@@ -46,8 +49,7 @@ class Augment(Record):
     crop: int = 0
     flip: bool = False
     padding: Padding = "black"
-    gaussian: Gaussian | None = None
-    augmix: AugMix | None = None
+    variation: Variation | None = None
 
     def __post_init__(self) -> None:
         """Checks the padding."""
@@ -59,17 +61,33 @@ class Augment(Record):
         if self.padding == "reflect" and not self.crop:
             what = "without a crop there is no padding to reflect"
             raise SpecError(Fault("padding", what, "set crop too; 4 is usual for 32x32"))
-        if self.gaussian is not None and self.augmix is not None:
-            raise SpecError(Fault("augmix", "stands beside gaussian", "take one of the two"))
 
-    @property
-    def varies_pixels(self) -> bool:
-        """Whether it does more than cut and mirror; that takes images kept as bytes."""
-        return self.gaussian is not None or self.augmix is not None
+    @classmethod
+    def from_mapping(cls, value: object) -> Self:
+        """From what a study file says, where a variation has a key of its own.
 
-    def variation(
+        Raises:
+            SpecError: With every fault.
+        """
+        own = {name: known for name, known in options_of(Augment).items() if name != "variation"}
+        named = {name: option(name, kind | None) for name, kind in AUGMENTATIONS.items()}
+        read: dict[str, Any] = bind_to(own | named, value, owner=cls.kind)
+        chosen = {name: read.pop(name) for name in sorted(AUGMENTATIONS) if name in read}
+        if len(chosen) > 1:
+            first, second, *_ = chosen
+            raise SpecError(Fault(second, f"stands beside {first}", "take one of the two"))
+        return cls(**read, variation=next(iter(chosen.values()), None))
+
+    def to_mapping(self) -> dict[str, object]:
+        """As a study file writes it, without what has its default."""
+        mapping = Record.to_mapping(replace(self, variation=None))
+        if self.variation is not None:
+            mapping[self.variation.kind] = self.variation.to_mapping()
+        return mapping
+
+    def vary(
         self, generator: Generator, *, num_views: int = 1
-    ) -> "Callable[[Tensor], Tensor] | None":
+    ) -> Callable[[Tensor], Tensor] | None:
         """What is done to the pixels of a batch, (n, channels, height, width), uint8.
 
         The result goes from 0 to 255, floating point. With several views it holds all images as
@@ -79,7 +97,7 @@ class Augment(Record):
             generator: A CPU generator, drawn from batch by batch.
             num_views: Of each image.
         """
-        method = self.gaussian or self.augmix
+        method = self.variation
         if method is None:
             return None
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from trainers.binding import Record
 from trainers.data.image_operations import ALL, OPERATIONS
+from trainers.data.variation import Variation
 from trainers.errors import Fault, SpecError
 
 MOST_DRAWN = 3
@@ -15,7 +15,7 @@ MOST_DRAWN = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AugMix(Record):
+class AugMix(Variation):
     """A mixture of an image and of chains of operations on it.
 
     (1 - m) image + m sum_i w_i chain_i;  m ~ Beta(1, 1), w ~ Dirichlet(1, ..., 1)

@@ -6,12 +6,12 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from trainers.binding import Record
+from trainers.data.variation import Variation
 from trainers.errors import Fault, SpecError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Gaussian(Record):
+class Gaussian(Variation):
     """Noise added to an image before it is normalised; values stay between black and white.
 
     Args:

@@ -10,7 +10,7 @@ from trainers.data.batches import ordered_batches
 from trainers.data.splits import Split
 from trainers.engine.hits import Hits
 from trainers.engine.result import Scores
-from trainers.losses import Loss
+from trainers.losses import LossFunction
 
 
 @torch.no_grad()
@@ -18,7 +18,7 @@ def evaluate(
     model: nn.Module,
     split: Split,
     *,
-    loss: Loss,
+    loss: LossFunction,
     batch_size: int,
     autocast: AbstractContextManager[object],
 ) -> Scores:

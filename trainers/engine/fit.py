@@ -27,7 +27,7 @@ from trainers.engine.latent import (
 )
 from trainers.engine.result import EpochMetrics, Scores
 from trainers.errors import BadLossError
-from trainers.losses import Loss
+from trainers.losses import LossFunction
 from trainers.optim.lr_policies import LrSchedule
 from trainers.optim.optimizers import set_lr
 from trainers.seeding import generator
@@ -59,7 +59,7 @@ class Task:
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
-    loss: Loss
+    loss: LossFunction
     splits: Splits
     schedule: LayerSchedule[str]
     lr: LrSchedule
@@ -168,9 +168,7 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
     hooks.begin_epoch(epoch, generator(task.seed, "masks", epoch))
     order = generator(task.seed, "order", epoch)
     changes = task.augment.drawn(len(train), generator(task.seed, "augment", epoch))
-    vary = task.augment.variation(
-        generator(task.seed, "variation", epoch), num_views=task.num_views
-    )
+    vary = task.augment.vary(generator(task.seed, "variation", epoch), num_views=task.num_views)
     for batch in shuffled_batches(
         train, size=task.batch_size, generator=order, changes=changes, vary=vary
     ):

@@ -3,9 +3,10 @@
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from trainers.errors import Fault, SpecError
+from trainers.optim.epochs import Epochs
 
 Reading = Literal["textbook", "pytorch041"]
 
@@ -13,7 +14,7 @@ Reading = Literal["textbook", "pytorch041"]
 def warm_restarts(
     lr: float,
     *,
-    restarts: Sequence[int] | None = None,
+    restarts: Annotated[Sequence[int] | None, Epochs(distinct=True)] = None,
     lr_min: float = 1e-4,
     reading: Reading = "textbook",
 ) -> Callable[[int], float]:

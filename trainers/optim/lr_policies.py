@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 from trainers.errors import Fault, SpecError
+from trainers.optim.epochs import Epochs, Warmup
 
 LrSchedule = Callable[[int], float]
 """Learning rate of an epoch, counted from 0."""
+Steps = Annotated[Sequence[int], Epochs()]
+"""Epochs, counted from 0, from which on the rate is another; as many as a policy has factors."""
 
 
-def cosine(lr: float, epochs: int, *, warmup: int = 0) -> LrSchedule:
+def cosine(lr: float, epochs: int, *, warmup: Warmup = 0) -> LrSchedule:
     """Half a cosine from `lr` down to 0, which the epoch after the last would have.
 
     lr / 2 (1 + cos(pi (epoch - warmup) / (epochs - warmup)))
@@ -29,7 +33,7 @@ def cosine(lr: float, epochs: int, *, warmup: int = 0) -> LrSchedule:
     return warmed_up(lr, warmup, lambda epoch: lr * _half_cosine(epoch, warmup, epochs))
 
 
-def xnor(lr: float, *, milestones: Sequence[int] = (30, 44, 54)) -> LrSchedule:
+def xnor(lr: float, *, milestones: Steps = (30, 44, 54)) -> LrSchedule:
     """A tenth of the rate from each of the three epochs on.
 
     Raises:
@@ -40,22 +44,22 @@ def xnor(lr: float, *, milestones: Sequence[int] = (30, 44, 54)) -> LrSchedule:
     return _stepped(lr, milestones, (0.1, 0.1, 0.1))
 
 
-def mpt132_w34_2(lr: float, *, milestones: Sequence[int] = (27, 44, 54)) -> LrSchedule:
+def mpt132_w34_2(lr: float, *, milestones: Steps = (27, 44, 54)) -> LrSchedule:
     """A tenth of the rate from the first two epochs on, a hundredth from the third on."""
     return _stepped(lr, milestones, (0.1, 0.1, 0.01))
 
 
-def mpt11_w34_2_v2(lr: float, *, milestones: Sequence[int] = (50, 62, 70)) -> LrSchedule:
+def mpt11_w34_2_v2(lr: float, *, milestones: Steps = (50, 62, 70)) -> LrSchedule:
     """As `mpt132_w34_2`, at other epochs."""
     return _stepped(lr, milestones, (0.1, 0.1, 0.01))
 
 
-def mpt11_w18_2(lr: float, *, milestones: Sequence[int] = (46, 65, 80)) -> LrSchedule:
+def mpt11_w18_2(lr: float, *, milestones: Steps = (46, 65, 80)) -> LrSchedule:
     """As `mpt132_w34_2`, at other epochs."""
     return _stepped(lr, milestones, (0.1, 0.1, 0.01))
 
 
-def mpt11_w18_2_v2(lr: float, *, milestones: Sequence[int] = (35, 50, 60)) -> LrSchedule:
+def mpt11_w18_2_v2(lr: float, *, milestones: Steps = (35, 50, 60)) -> LrSchedule:
     """As `mpt132_w34_2`, at other epochs."""
     return _stepped(lr, milestones, (0.1, 0.1, 0.01))
 
@@ -64,9 +68,9 @@ def cos_multi(
     lr: float,
     epochs: int,
     *,
-    milestones: Sequence[int] = (30, 44, 54),
-    cosine_from: int = 55,
-    warmup: int = 0,
+    milestones: Steps = (30, 44, 54),
+    cosine_from: Annotated[int, Epochs()] = 55,
+    warmup: Warmup = 0,
 ) -> LrSchedule:
     """As `xnor`; from `cosine_from` on the rate of `cosine` besides, as a factor.
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
@@ -10,6 +10,7 @@ from torch import nn
 from trainers.errors import Fault, SpecError, choose
 from trainers.optim.adam import Adam
 from trainers.optim.eager import Sgd
+from trainers.optim.epochs import Epochs, Warmup
 from trainers.optim.lr import warm_restarts
 from trainers.optim.lr_policies import (
     LrSchedule,
@@ -55,7 +56,7 @@ def sgd(
     )
 
 
-def constant(lr: float, *, warmup: int = 0) -> LrSchedule:
+def constant(lr: float, *, warmup: Warmup = 0) -> LrSchedule:
     """The same rate in every epoch, after a warm-up.
 
     Args:
@@ -72,10 +73,10 @@ def constant(lr: float, *, warmup: int = 0) -> LrSchedule:
 def multistep(
     lr: float,
     *,
-    milestones: Sequence[int] | None = None,
+    milestones: Annotated[Sequence[int] | None, Epochs(distinct=True, early="early")] = None,
     gamma: float = 0.1,
     early: bool = False,
-    adjust: int = 20,
+    adjust: Annotated[int, Epochs(early="early", unless="milestones")] = 20,
 ) -> LrSchedule:
     """The rate times `gamma` for every milestone reached.
 
@@ -124,21 +125,10 @@ LR_SCHEDULES: Mapping[str, Callable[..., LrSchedule]] = {
     "warm_restarts": warm_restarts,
     "xnor": xnor,
 }
-"""Each takes the rate of the trial first and, if it has a parameter `epochs`, their number."""
-EPOCH_OPTIONS = frozenset({"milestones", "restarts", "warmup", "adjust", "cosine_from"})
-"""Options of the tables above that count epochs, and shrink when a study's epochs are scaled."""
+"""Each takes the rate of the trial first and, if it has a parameter `epochs`, their number.
 
-
-def epoch_defaults(entry: Callable[..., LrSchedule]) -> dict[str, Any]:
-    """The options of a schedule that count epochs and have a default that does."""
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(entry).parameters.items()
-        if name in EPOCH_OPTIONS and parameter.default is not parameter.empty
-    }
-    return {name: value for name, value in defaults.items() if value}
-
-
+Options that count epochs are marked so: see `trainers.optim.epochs`.
+"""
 PUBLISHED_OPTIONS = {"warmup_length": "warmup", "lr_adjust": "adjust", "lr_gamma": "gamma"}
 """What the code published with arXiv:2103.09377 calls some of them."""
 

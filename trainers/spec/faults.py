@@ -6,7 +6,7 @@ from typing import Any
 
 from trainers.binarize.schedule import LayerSchedule
 from trainers.binding import Component, bind, convert
-from trainers.data import SOURCES
+from trainers.data import AUGMENTATIONS, SOURCES
 from trainers.errors import Fault, SpecError, UnknownNameError
 from trainers.losses import LOSSES
 from trainers.models.weight_inits import WEIGHT_INITS
@@ -52,11 +52,12 @@ def _conflicts(parts: Mapping[str, Any]) -> list[Fault]:
     clip, loss, data = parts.get("clip_gradient"), parts.get("loss"), parts.get("data")
     if clip is not None and not clip > 0:
         faults.append(Fault("clip_gradient", f"must be positive, got {clip}"))
-    compares = loss is not None and bool(loss.options.get("jensen_shannon"))
-    if compares and data is not None and not data.augment.varies_pixels:
-        what = "compares views of an image that would all be the same"
-        hint = "set data.augment.augmix or data.augment.gaussian too"
-        faults.append(Fault("loss.jensen_shannon", what, hint))
+    if loss is not None and data is not None and data.augment.variation is None:
+        made = LOSSES[loss.name](**loss.options)
+        if made.num_views > 1:
+            what = "compares views of an image that would all be the same"
+            ways = " or ".join(f"data.augment.{name}" for name in sorted(AUGMENTATIONS))
+            faults.append(Fault(made.views_option, what, f"set {ways} too").under("loss"))
     weights, layers, epochs = parts.get("weights"), parts.get("layers"), parts.get("epochs", 0)
     if weights is not None and layers is not None and layers.order:
         binarizer = binarizer_of(weights)

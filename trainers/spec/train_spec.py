@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from trainers.binarize.schedule import LayerSchedule
-from trainers.binding import Component, Value, bind, convert, show
+from trainers.binding import Component, bind, convert, show
 from trainers.errors import Fault, SpecError, unknown_keys
-from trainers.optim.optimizers import EPOCH_OPTIONS, LR_SCHEDULES, epoch_defaults
+from trainers.optim.epochs import shrunk
+from trainers.optim.optimizers import LR_SCHEDULES
 from trainers.spec.data_spec import DataSpec, read_data
 from trainers.spec.faults import faults_between
 from trainers.spec.parts import ALL, ActivationSpec, BatchNorm, read_activations
@@ -183,40 +184,18 @@ class TrainSpec:
             order=self.layers.order, epochs_per_layer=factor(per_layer) if per_layer else 0
         )
         parts["epochs"] = epochs = max(factor(self.epochs), least_epochs)
-        parts["lr_schedule"] = self._scaled_rates(factor, epochs=epochs)
+        policy, rates = LR_SCHEDULES[self.lr_schedule.name], self.lr_schedule
+        shrunken = Component(rates.name, shrunk(policy, rates.options, factor, epochs=epochs))
+        parts["lr_schedule"] = bind("lr schedule", LR_SCHEDULES, shrunken.to_mapping())
         if self.layers.order:
             counted = binarizer_of(self.weights).epoch_options
-            shrunk = {name: min(factor(num), epochs - 1) for name, num in counted.items()}
-            parts["weights"] = bind(*COMPONENTS["weights"], self.weights.to_mapping() | shrunk)
+            fewer = {name: min(factor(num), epochs - 1) for name, num in counted.items()}
+            parts["weights"] = bind(*COMPONENTS["weights"], self.weights.to_mapping() | fewer)
         tuned_from = self.batch_norm.tuned_from
         if tuned_from:
             tuned_from = min(factor(tuned_from), epochs - 1)
             parts["batch_norm"] = replace(self.batch_norm, tuned_from=tuned_from)
         return TrainSpec(**parts)
-
-    def _scaled_rates(self, factor: Callable[[int], int], *, epochs: int) -> Component:
-        name = self.lr_schedule.name
-        # What a policy has by default counts epochs too.
-        rates = epoch_defaults(LR_SCHEDULES[name]) | dict(self.lr_schedule.options)
-        # The rate of the first epoch stays what it is, also where every drop comes one sooner.
-        first = 2 if rates.get("early") else 1
-        options = {
-            key: _scaled_option(
-                value,
-                lambda number: max(factor(number), first),
-                alike=name in ("multistep", "warm_restarts"),
-            )
-            if key in EPOCH_OPTIONS
-            else value
-            for key, value in rates.items()
-        }
-        warmup = options.get("warmup")
-        if isinstance(warmup, int):
-            options["warmup"] = min(warmup, epochs - 1)
-        if options.get("milestones") is not None:
-            # It counts only where no milestones are given.
-            options.pop("adjust", None)
-        return bind("lr schedule", LR_SCHEDULES, Component(name, options).to_mapping())
 
 
 def _as_plain(part: object) -> object:
@@ -224,14 +203,6 @@ def _as_plain(part: object) -> object:
         return {"order": list(part.order), "epochs_per_layer": part.epochs_per_layer}
     kinds = Component | DataSpec | ActivationSpec | BatchNorm
     return part.to_mapping() if isinstance(part, kinds) else part
-
-
-def _scaled_option(value: Value, factor: Callable[[int], int], *, alike: bool) -> Value:
-    if isinstance(value, tuple):
-        scaled = [factor(item) for item in value if isinstance(item, int)]
-        # Two drops by the same factor that fall together count as one.
-        return tuple(sorted(set(scaled))) if alike else tuple(scaled)
-    return factor(value) if isinstance(value, int) and value else value
 
 
 _REQUIRED = ("model", "data", "optimizer", "epochs")

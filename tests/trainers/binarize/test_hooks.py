@@ -16,8 +16,8 @@ from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.result import EpochMetrics
 from trainers.errors import Fault, SpecError
 from trainers.export.pack import export_packed
-from trainers.run import RunOptions, run
 from trainers.spec.train_spec import TrainSpec
+from trainers.training import RunOptions, run
 
 CPU = RunOptions(device="cpu", num_threads=1)
 

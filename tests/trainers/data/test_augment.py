@@ -1,17 +1,24 @@
 """Random crops and flips, against one image after the other."""
 
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Generator, Tensor
 from torchvision import transforms
 
-from trainers.data.augment import Augment, Changes
+from trainers.binding import convert
+from trainers.data.augment import AUGMENTATIONS, Augment, Changes
 from trainers.data.batches import shuffled_batches
+from trainers.data.gaussian import Gaussian
 from trainers.data.splits import Normalisation, Split
+from trainers.data.variation import Variation
 from trainers.errors import SpecError
 from trainers.seeding import generator
+from trainers.spec.data_spec import read_data
 
 
 def _one(image: Tensor, top: int, left: int, flip: bool, *, crop: int, blank: float) -> Tensor:
@@ -159,3 +166,93 @@ def test_a_crop_stays_below_the_side_of_an_image() -> None:
     assert Augment(crop=31).faults((3, 32, 32)) == []
     [fault] = Augment(crop=28).faults((1, 28, 30))
     assert "must be below 28" in str(fault)
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {},
+        {"crop": 4, "flip": True, "padding": "reflect"},
+        {"gaussian": {}},
+        {"crop": 2, "gaussian": {"std": 0.25, "clean": 0.5}},
+        {"flip": True, "augmix": {"width": 2, "depth": 1, "all": True}},
+    ],
+)
+def test_an_augmentation_survives_being_written_down(mapping: dict[str, Any]) -> None:
+    augment = Augment.from_mapping(mapping)
+    assert augment.to_mapping() == mapping
+    assert convert(mapping, Augment) == augment
+
+
+def test_defaults_that_are_written_down_make_no_other_augmentation() -> None:
+    written = {"crop": 0, "flip": False, "padding": "black", "gaussian": None, "augmix": None}
+    assert Augment.from_mapping(written) == Augment()
+    assert Augment.from_mapping({"gaussian": {"std": 0.1}}) == Augment(variation=Gaussian())
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        (
+            {"gausian": {}},
+            "^gausian: unknown option of augment, did you mean 'gaussian'.; "
+            "known: augmix, crop, flip, gaussian, padding$",
+        ),
+        ({"variation": {}}, "^variation: unknown option of augment"),
+        (
+            {"augmix": {"widht": 2}},
+            "^augmix.widht: unknown option of augmix, did you",
+        ),
+        ({"gaussian": 0.1}, "^gaussian: expected a mapping with clean, std"),
+        ({"gaussian": {}, "augmix": {}}, "^gaussian: stands beside augmix; take one of the two$"),
+        (["crop"], "^expected a mapping with augmix, crop, flip, gaussian, padding"),
+        ({"crop": 1.5, "flip": 1}, r"^crop: expected a whole number.*\nflip: expected true or"),
+    ],
+)
+def test_what_is_no_augmentation_is_refused(mapping: object, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        Augment.from_mapping(mapping)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_every_way_to_change_pixels_has_its_key_and_draws_from_the_generator(name: str) -> None:
+    kind = AUGMENTATIONS[name]
+    assert kind.kind == name
+    pixels = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8)
+    before = torch.get_rng_state()
+    first, again, other = (
+        kind().varied(pixels, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert (first.shape, first.dtype) == (pixels.shape, torch.float32)
+    assert 0 <= first.min() <= first.max() <= 255
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_new_way_to_change_pixels_takes_a_class_and_a_line_in_the_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Inverted(Variation):
+        """The negative of an image."""
+
+        kind: ClassVar[str] = "inverted"
+
+        top: int = 255
+
+        def varied(self, pixels: Tensor, generator: Generator) -> Tensor:
+            return self.top - pixels.float()
+
+    monkeypatch.setitem(AUGMENTATIONS, "inverted", Inverted)
+    mapping = {"name": "digits", "augment": {"flip": True, "inverted": {"top": 200}}}
+    data = read_data(mapping)
+    assert data.augment == Augment(flip=True, variation=Inverted(top=200))
+    assert data.to_mapping()["augment"] == mapping["augment"]
+    vary = data.augment.vary(Generator(), num_views=2)
+    assert vary is not None
+    assert vary(torch.full((1, 1, 1, 1), 50, dtype=torch.uint8)).flatten().tolist() == [50, 150]
+
+
+def test_without_a_variation_pixels_stay() -> None:
+    assert Augment(crop=4).vary(Generator(), num_views=3) is None

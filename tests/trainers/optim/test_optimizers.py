@@ -12,8 +12,6 @@ from trainers.binding import options_of
 from trainers.errors import SpecError, UnknownNameError
 from trainers.optim.lr_policies import LrSchedule
 from trainers.optim.optimizers import (
-    EPOCH_OPTIONS,
-    LR_SCHEDULES,
     OPTIMIZERS,
     adam,
     constant,
@@ -162,8 +160,3 @@ def test_every_optimizer_keeps_its_state_through_a_state_dict(name: str) -> None
     # A copy: loading keeps the very tensors where it can.
     new.load_state_dict(copy.deepcopy(old.state_dict()))
     assert _after(old, first, 0.5) == _after(new, second, 0.5)
-
-
-def test_epoch_options_are_options_of_the_schedules() -> None:
-    options = {name for entry in LR_SCHEDULES.values() for name in options_of(entry)}
-    assert options >= EPOCH_OPTIONS

@@ -109,7 +109,7 @@ def test_options_that_do_not_go_together_are_told(
 
 def test_the_same_options_are_well_where_nothing_stands_against_them(told: Told) -> None:
     noisy = DataSpec(
-        source=Component("digits"), batch_size=64, augment=Augment(gaussian=Gaussian())
+        source=Component("digits"), batch_size=64, augment=Augment(variation=Gaussian())
     )
     views = Component("cross_entropy", {"jensen_shannon": 12.0})
     assert told(loss=views, data=noisy) == []

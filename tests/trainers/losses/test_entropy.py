@@ -1,10 +1,10 @@
-"""Training losses against their closed forms."""
+"""Cross entropy against its closed form."""
 
 import pytest
 import torch
 
 from trainers.errors import SpecError
-from trainers.losses import LOSSES, cross_entropy
+from trainers.losses import cross_entropy, divergence
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.0, 3.0]], dtype=torch.float64)
 LABELS = torch.tensor([0, 1])
@@ -30,9 +30,19 @@ def test_label_smoothing_out_of_range_is_refused(share: float) -> None:
         cross_entropy(label_smoothing=share)
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_is_a_scalar_with_a_gradient(name: str) -> None:
-    logits = LOGITS.clone().requires_grad_()
-    loss = LOSSES[name]()(logits, LABELS)
-    assert loss.shape == ()
-    assert torch.autograd.grad(loss, logits)[0].abs().sum() > 0
+def test_views_are_asked_for_by_the_divergence_alone() -> None:
+    assert cross_entropy(label_smoothing=0.1).num_views == 1
+    views = cross_entropy(jensen_shannon=12.0)
+    assert (views.num_views, views.views_option) == (3, "jensen_shannon")
+
+
+def test_three_equal_views_diverge_by_nothing() -> None:
+    views = LOGITS.repeat(3, 1)
+    assert divergence(views).item() == pytest.approx(0, abs=1e-12)
+    loss = cross_entropy(jensen_shannon=12.0)
+    assert loss(views, LABELS).item() == pytest.approx(cross_entropy()(LOGITS, LABELS).item())
+
+
+def test_a_divergence_of_negative_weight_is_refused() -> None:
+    with pytest.raises(SpecError, match="jensen_shannon must be 0 or more, got -1"):
+        cross_entropy(jensen_shannon=-1.0)

@@ -1,18 +1,14 @@
-"""Training losses by name."""
-
-from collections.abc import Callable, Mapping
+"""Cross entropy, by itself or with the divergence between views of an image."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from trainers.errors import SpecError
-
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""Mean loss over a batch, of logits (batch, classes) and class numbers (batch,)."""
+from trainers.losses.base import Loss
 
 NUM_VIEWS = 3
-"""Of each image, where a loss compares views: as it is, and varied twice."""
+"""Of each image, where views are compared: as it is, and varied twice."""
 
 
 def cross_entropy(*, label_smoothing: float = 0.0, jensen_shannon: float = 0.0) -> Loss:
@@ -35,7 +31,7 @@ def cross_entropy(*, label_smoothing: float = 0.0, jensen_shannon: float = 0.0) 
     if not jensen_shannon >= 0:
         raise SpecError(f"jensen_shannon must be 0 or more, got {jensen_shannon}")
 
-    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+    def mean(logits: Tensor, labels: Tensor) -> Tensor:
         # A measurement sees each image once.
         clean = logits[: len(labels)]
         entropy = functional.cross_entropy(clean, labels, label_smoothing=label_smoothing)
@@ -43,7 +39,9 @@ def cross_entropy(*, label_smoothing: float = 0.0, jensen_shannon: float = 0.0) 
             return entropy
         return entropy + jensen_shannon * divergence(logits)
 
-    return loss
+    if not jensen_shannon:
+        return Loss(mean=mean)
+    return Loss(mean=mean, num_views=NUM_VIEWS, views_option="jensen_shannon")
 
 
 def divergence(logits: Tensor) -> Tensor:
@@ -58,6 +56,3 @@ def divergence(logits: Tensor) -> Tensor:
     mixture = views.mean(0).clamp(1e-7, 1).log()
     parts = [functional.kl_div(mixture, view, reduction="batchmean") for view in views]
     return torch.stack(parts).mean()
-
-
-LOSSES: Mapping[str, Callable[..., Loss]] = {"cross_entropy": cross_entropy}

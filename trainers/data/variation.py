@@ -1,0 +1,20 @@
+"""What every augmentation that changes pixels is."""
+
+from torch import Generator, Tensor
+
+from trainers.binding import Record
+
+
+class Variation(Record):
+    """A way to change the pixels of training images, with its options as fields."""
+
+    __slots__ = ()
+
+    def varied(self, pixels: Tensor, generator: Generator) -> Tensor:
+        """The images changed, floating point, from 0 to 255.
+
+        Args:
+            pixels: (n, channels, height, width), uint8.
+            generator: A CPU generator, so that the draws are the same on every device.
+        """
+        raise NotImplementedError

@@ -1,0 +1,89 @@
+"""Options that count epochs: marked where they are declared, shrunk where a trial is."""
+
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated
+
+from trainers.binding import Value, options_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Epochs:
+    """Marks an option, or the items of a list, that counts epochs: `Annotated[int, Epochs()]`.
+
+    Args:
+        distinct: Of a list: two items that fall together become one.
+        is_within: It stays below the number of epochs of the trial.
+        early: A flag among the options, by which all comes an epoch sooner: then 2 is the least.
+        unless: Another option; where that one is given, this one counts nothing, and is left out.
+    """
+
+    distinct: bool = False
+    is_within: bool = False
+    early: str = ""
+    unless: str = ""
+
+
+Warmup = Annotated[int, Epochs(is_within=True)]
+"""Epochs over which a rate rises."""
+
+
+def shrunk(
+    entry: Callable[..., object],
+    options: Mapping[str, Value],
+    factor: Callable[[int], int],
+    *,
+    epochs: int,
+) -> dict[str, Value]:
+    """The options of a policy with every number of epochs put through `factor`.
+
+    Those that count epochs are there afterwards also where they had their default.
+
+    Args:
+        entry: The policy.
+        options: What it was given.
+        factor: Maps a number of epochs to the shrunk one, 1 or more.
+        epochs: How many the shrunk trial has.
+    """
+    marked = epoch_options(entry)
+    # What a policy has by default counts epochs too.
+    defaults = {name: options_of(entry)[name].default for name in marked}
+    whole = {name: value for name, value in defaults.items() if value} | dict(options)
+    result: dict[str, Value] = {}
+    for name, value in whole.items():
+        mark = marked.get(name)
+        if mark is None:
+            result[name] = value
+        elif not (mark.unless and whole.get(mark.unless) is not None):
+            # The rate of the first epoch stays what it is.
+            least = 2 if whole.get(mark.early) else 1
+            result[name] = _shrunk(value, mark, factor, least=least, epochs=epochs)
+    return result
+
+
+@lru_cache(maxsize=64)
+def epoch_options(entry: Callable[..., object]) -> dict[str, Epochs]:
+    """The options of a policy that count epochs, with their marks."""
+    hints = typing.get_type_hints(entry, include_extras=True)
+    return {
+        name: mark
+        for name in options_of(entry)
+        for mark in getattr(hints.get(name), "__metadata__", ())
+        if isinstance(mark, Epochs)
+    }
+
+
+def _shrunk(
+    value: Value, mark: Epochs, factor: Callable[[int], int], *, least: int, epochs: int
+) -> Value:
+    def one(number: int) -> int:
+        return max(factor(number), least)
+
+    if isinstance(value, tuple):
+        items = [one(item) for item in value if isinstance(item, int)]
+        return tuple(sorted(set(items))) if mark.distinct else tuple(items)
+    if not isinstance(value, int) or not value:
+        return value
+    return min(one(value), epochs - 1) if mark.is_within else one(value)
