@@ -1,22 +1,17 @@
 """A rough idea, before anything ran, of how long trials take on CPU cores."""
 
 from collections.abc import Iterable
-from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import torch
-from torch.utils.flop_counter import FlopCounterMode
-
-from orchestrator.study.cells import Cell
-from trainers.binding import Component
-from trainers.data import SOURCES
-from trainers.spec.probe import model_on_meta
+if TYPE_CHECKING:
+    from orchestrator.study.cells import Cell
 
 # Measured on one core of a server of 2024; a hint needs no more than the order of magnitude.
 FLOPS_A_SECOND = 8e10
 SECONDS_A_STEP = 4e-4
 
 
-def rough_seconds(trials: Iterable[Cell], *, num_cores: int) -> float:
+def rough_seconds(trials: "Iterable[Cell]", *, num_cores: int) -> float:
     """Seconds that these trials would take on so many cores, each trial on one."""
     return sum(_trial_seconds(trial) for trial in trials) / num_cores
 
@@ -34,23 +29,14 @@ def duration(seconds: float) -> str:
     return f"{seconds / (365 * 86400):.0f} years"
 
 
-def _trial_seconds(trial: Cell) -> float:
+def _trial_seconds(trial: "Cell") -> float:
+    # Not for whoever only says how long something took.
+    from orchestrator.planning.flops import forward_flops
+    from trainers.data import SOURCES
+
     data = trial.train.data
     images = SOURCES[data.source.name].facts(data.source.options).num_train
     # A backward pass costs about two forward ones.
-    work = 3 * _forward_flops(trial.train.model, data.source) * images
+    work = 3 * forward_flops(trial.train.model, data.source) * images
     steps = images / data.batch_size
     return trial.train.epochs * (work / FLOPS_A_SECOND + steps * SECONDS_A_STEP)
-
-
-@lru_cache(maxsize=256)
-def _forward_flops(model: Component, data: Component) -> float:
-    """Floating point operations of a forward pass, an image."""
-    # On the meta device shapes are all there is: a large network is counted, not computed. There
-    # all products go through the operators that the counter knows.
-    built = model_on_meta(model)
-    counter = FlopCounterMode(display=False)
-    shape = SOURCES[data.name].facts(data.options).shape
-    with torch.no_grad(), counter:
-        built(torch.zeros(2, *shape, device="meta"))
-    return counter.get_total_flops() / 2

@@ -15,7 +15,7 @@ from orchestrator.study.expansion import expand
 from trainers.binding import Component
 from trainers.engine.checkpoint import NUM_NEWEST
 from trainers.optim.optimizers import OPTIMIZERS
-from trainers.spec.probe import model_layers, model_on_meta
+from trainers.spec.probe import model_layers, shared_model
 from trainers.spec.train_spec import TrainSpec
 
 # Measured on homes of some ten thousand points; the next power of ten is what matters.
@@ -113,7 +113,7 @@ def _record_bytes(train: TrainSpec, is_embedded: bool) -> int:
 @lru_cache(maxsize=64)
 def _sizes(model: Component) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Values of each tensor of a model's state, and of each of its parameters."""
-    built = model_on_meta(model)
+    built = shared_model(model)
     state = tuple(tensor.numel() for tensor in built.state_dict().values())
     return state, tuple(parameter.numel() for parameter in built.parameters())
 

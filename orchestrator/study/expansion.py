@@ -16,6 +16,9 @@ from trainers.binding import Component
 from trainers.errors import Fault, SpecError
 from trainers.spec.train_spec import TrainSpec
 
+_KEPT = "expanded"
+"""Where a study keeps its trials, beside its cached properties."""
+
 
 def expand(study: StudySpec) -> tuple[Cell, ...]:
     """All trials of a study, the last axis varying fastest; of a searched study its extremes.
@@ -23,6 +26,15 @@ def expand(study: StudySpec) -> tuple[Cell, ...]:
     Raises:
         SpecError: With every fault of every trial.
     """
+    # A study is asked for its trials again and again, and never changes: it keeps them.
+    kept = vars(study)
+    if _KEPT not in kept:
+        kept[_KEPT] = _expanded(study)
+    cells: tuple[Cell, ...] = kept[_KEPT]
+    return cells
+
+
+def _expanded(study: StudySpec) -> tuple[Cell, ...]:
     points = [axis.extremes() for axis in study.axes]
     cells = [
         (

@@ -54,8 +54,12 @@ def blank_model(model: Component) -> nn.Module:
 
 
 @lru_cache(maxsize=256)
-def _shared(model: Component) -> nn.Module:
-    """The model on the meta device, for looks alone: a large one takes a while to make."""
+def shared_model(model: Component) -> nn.Module:
+    """The model on the meta device, for looks alone: a large one takes a while to make.
+
+    Raises:
+        SpecError: If the model refuses its options.
+    """
     return model_on_meta(model)
 
 
@@ -66,7 +70,7 @@ def model_layers(model: Component) -> tuple[str, ...]:
     Raises:
         SpecError: If the model refuses its options.
     """
-    return weight_layers(_shared(model))
+    return weight_layers(shared_model(model))
 
 
 @lru_cache(maxsize=256)
@@ -76,7 +80,7 @@ def model_places(model: Component) -> tuple[str, ...]:
     Raises:
         SpecError: If the model refuses its options.
     """
-    return activated_modules(_shared(model))
+    return activated_modules(shared_model(model))
 
 
 @lru_cache(maxsize=256)
@@ -110,7 +114,7 @@ def _num_outputs(model: Component, shape: tuple[int, int, int]) -> int | None:
         SpecError: If the model refuses its options, or is too large.
         RuntimeError: What torch says to images that it does not take.
     """
-    shared = _shared(model)
+    shared = shared_model(model)
     takes = getattr(shared, "takes", None)
     if takes is not None:
         # Large networks would take seconds to compute two images.

@@ -156,20 +156,25 @@ class TrainSpec:
         Where all layers turn binary at once their order has no meaning; where none does, neither
         the binarizer nor the epochs per layer have, nor is there a latent weight to reset.
         """
-        parts: dict[str, Any] = {name: getattr(self, name) for name in KEYS}
+        changes: dict[str, Any] = {}
         if not self.layers.order:
-            parts |= {"weights": Component("sign"), "layers": LayerSchedule()}
-            parts["latent_at_eval"] = "keep"
             options = {key: part for key, part in self.init.options.items() if key != "scale_fan"}
-            parts["init"] = Component(self.init.name, options)
+            changes = {
+                "weights": Component("sign"),
+                "layers": LayerSchedule(),
+                "latent_at_eval": "keep",
+                "init": Component(self.init.name, options),
+            }
         elif self.layers.num_binary_at(0) == len(self.layers.order):
             forward = model_layers(self.model)
             order = tuple(sorted(self.layers.order, key=forward.index))
-            parts["layers"] = LayerSchedule(order=order)
+            changes["layers"] = LayerSchedule(order=order)
         places = self.activations.layers if self.activations else ALL
         if self.activations and places != ALL and set(places) == set(model_places(self.model)):
-            parts["activations"] = replace(self.activations, layers=ALL)
-        return TrainSpec(**parts)
+            changes["activations"] = replace(self.activations, layers=ALL)
+        # Most are it themselves; to make another one takes as long as to check it.
+        is_canonical = all(getattr(self, name) == part for name, part in changes.items())
+        return self if is_canonical else replace(self, **changes)
 
     def scaled(self, factor: Callable[[int], int], *, least_epochs: int = 1) -> "TrainSpec":
         """The same trial with every number of epochs put through `factor`.

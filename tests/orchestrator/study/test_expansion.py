@@ -51,6 +51,12 @@ def test_expansion_leaves_the_study_as_it_was(study: StudySpec) -> None:
     assert study.base_mapping == before
 
 
+def test_trials_are_made_once_and_anew_for_a_changed_study(study: StudySpec) -> None:
+    assert expand(study)[0] is expand(study)[0]
+    scaled = replace(study, variant=Variant(epoch_scale="0.5"))
+    assert [cell.epoch_scale for cell in expand(scaled)] == ["0.5"] * len(expand(study))
+
+
 def test_what_one_axis_sets_inside_anothers_value_stays_in_its_cell(
     make_mapping: MakeMapping,
 ) -> None:

@@ -1,0 +1,81 @@
+"""Floating point operations of a network's products, from shapes alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from trainers.binding import Component
+from trainers.data import SOURCES
+from trainers.spec.probe import shared_model
+
+
+@lru_cache(maxsize=256)
+def forward_flops(model: Component, data: Component) -> float:
+    """Floating point operations of a forward pass, an image: those of Linear and Conv2d."""
+    counted: list[int] = []
+
+    def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        assert isinstance(layer.weight, Tensor)
+        counted.append(2 * output.numel() * layer.weight[0].numel())
+
+    # On the meta device shapes are all there is: a large network is counted, not computed.
+    network = shared_model(model)
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    shape = SOURCES[data.name].facts(data.options).shape
+    try:
+        with torch.no_grad(), _Shapes():
+            network(torch.zeros(2, *shape, device="meta"))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sum(counted) / 2
+
+
+def _as_given(given: Tensor, *args: object, **kwargs: object) -> Tensor:
+    return given
+
+
+def _broadcast(one: Tensor, other: Tensor) -> Tensor:
+    return one.broadcast_to(torch.broadcast_shapes(one.shape, other.shape))
+
+
+def _product(given: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    return given.new_empty(*given.shape[:-1], len(weight))
+
+
+def _joined(parts: Sequence[Tensor], dim: int) -> Tensor:
+    shape = list(parts[0].shape)
+    shape[dim] = sum(part.shape[dim] for part in parts)
+    return parts[0].new_empty(shape)
+
+
+_STAND_INS: Mapping[object, Callable[..., Tensor]] = {
+    nn.functional.linear: _product,
+    nn.functional.batch_norm: _as_given,
+    Tensor.relu: _as_given,
+    Tensor.relu_: _as_given,
+    torch.cat: _joined,
+    Tensor.add: _broadcast,
+    Tensor.mean: Tensor.sum,
+}
+
+
+class _Shapes(TorchFunctionMode):
+    """Computes shapes alone.
+
+    On the meta device torch would load its compiler for these, which takes longer than all else.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        return _STAND_INS.get(func, func)(*args, **(kwargs or {}))

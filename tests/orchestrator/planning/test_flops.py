@@ -1,0 +1,41 @@
+"""Operations counted from shapes: as many as torch counts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from orchestrator.planning.flops import forward_flops
+from trainers.binding import Component
+from trainers.data import SOURCES
+from trainers.spec.probe import model_on_meta, shared_model
+
+NETWORKS: list[tuple[str, Mapping[str, Any], str]] = [
+    ("mlp", {"widths": (784, 300, 10)}, "mnist"),
+    ("conv", {"depth": 4}, "cifar10"),
+    ("vgg5", {}, "cifar10"),
+    ("vgg_small", {}, "cifar10"),
+    ("resnet20", {}, "cifar10"),
+    ("resnet_cifar", {"depth": 18}, "cifar10"),
+    ("wrn", {"depth": 20, "width": 1}, "cifar10"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "data"), NETWORKS, ids=lambda part: str(part))
+def test_as_many_are_counted_as_torch_counts(
+    name: str, options: Mapping[str, Any], data: str
+) -> None:
+    model, source = Component(name, options), Component(data)
+    shape = SOURCES[data].facts({}).shape
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        model_on_meta(model)(torch.zeros(2, *shape, device="meta"))
+    assert forward_flops(model, source) == counter.get_total_flops() / 2 > 0
+
+
+def test_counting_leaves_no_trace_on_the_network() -> None:
+    model = Component("mlp", {"widths": (64, 20, 10)})
+    assert forward_flops(model, Component("digits")) == 2 * (64 * 20 + 20 * 10)
+    assert not any(module._forward_hooks for module in shared_model(model).modules())
