@@ -1,4 +1,4 @@
-"""The networks by name: plain full precision, layers registered in forward order."""
+"""Networks by name: full precision, no binarizers, layers registered in forward order."""
 
 from collections.abc import Callable, Mapping
 

@@ -14,26 +14,26 @@ HIDDEN = (256, 256)
 class Conv(nn.Module):
     """Pairs of 3 × 3 convolutions, each pair pooled, then three linear layers; returns logits.
 
-    Convolutions keep the size of the image; pooling takes the larger of every 2 × 2. No layer has
-    a bias. The number in a name is that of the layer: conv1, conv2, fc3, ...; with normalisation
-    bn1, bn2, ..., after the pooling, and none after the last layer.
+    Convolutions keep the image size; 2 × 2 max pooling halves it. No layer has a bias. Names count
+    the layers: conv1, conv2, fc3, ... Batch normalisations are bn1, bn2, ...; they come after the
+    pooling, and the last layer has none.
 
     Args:
-        depth: Convolutions: 2, 4, 6 or 8, of 64, 128, 256 and 512 channels, two of each.
-        width: Factor on all widths but the number of classes; rounded down.
+        depth: Number of convolutions: 2, 4, 6 or 8; two each of 64, 128, 256 and 512 channels.
+        width: Factor on all widths except the number of classes; rounded down.
         num_classes: Outputs; 1 or more.
-        norm: Every layer but the last is normalised, as in the networks published for binary
-            inputs; those with ReLU have no normalisation.
+        norm: Normalise every layer but the last, as in the networks published for binary inputs;
+            the published networks with ReLU have no normalisation.
         affine: Normalisations have a weight and a bias.
         in_channels: Channels of the images.
         image_size: Height and width of the images; large enough for `depth` / 2 poolings.
 
     Raises:
-        SpecError: If no network has that depth or width, if the images are too small, or there is
-            no class.
+        SpecError: If depth, width or number of classes is not allowed, or the images are too
+            small.
 
     Source: Frankle & Carbin 2019, arXiv:1803.03635, fig. 2; Ramanujan et al. 2020,
-        arXiv:1911.13299; with normalisation the code published with arXiv:2103.09377.
+        arXiv:1911.13299; the variant with normalisation: code published with arXiv:2103.09377.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Conv(nn.Module):
             raise SpecError(Fault("image_size", f"{what}, got {image_size}"))
         if affine and not norm:
             raise SpecError(Fault("affine", "is for normalisations", "set norm: true too"))
-        # So whether it fits a data set need not be tried.
+        # Declares the input shape, so no forward pass is needed to check a data set against it.
         self.takes = (in_channels, image_size, image_size)
         self.num_convs = depth
         self.has_norm = norm
@@ -82,7 +82,7 @@ class Conv(nn.Module):
             before = num_out
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits, (batch, classes), of images of shape (batch, channels, size, size)."""
+        """Returns logits, (batch, classes), for images of shape (batch, channels, size, size)."""
         x = images
         num_layers = self.num_convs + len(HIDDEN) + 1
         for number in range(1, num_layers + 1):
@@ -92,7 +92,7 @@ class Conv(nn.Module):
                 x = relu_before(layer, x)
             x = layer(x if is_conv else x.flatten(1))
             if is_conv and number % 2 == 0:
-                # Before ReLU, which comes with the next layer: the larger is the same either way.
+                # Pool before ReLU, which the next layer applies: max and ReLU commute.
                 x = functional.max_pool2d(x, 2)
             if self.has_norm and number < num_layers:
                 x = self.get_submodule(f"bn{number}")(x)

@@ -1,4 +1,4 @@
-"""First weights from a generator of one's own instead of torch's global one."""
+"""Draws initial weights from a given generator instead of torch's global one."""
 
 import math
 from typing import Protocol, runtime_checkable
@@ -9,19 +9,18 @@ from torch import Generator, Tensor, nn
 
 @runtime_checkable
 class OwnInitialisation(Protocol):
-    """A model that draws the weights of its layers in its own way."""
+    """A model with its own initialisation of layers."""
 
     def initialise_layer(self, layer: nn.Linear | nn.Conv2d, generator: Generator | None) -> None:
-        """Redraws weight and bias of one layer; from torch's global generator if none is given."""
+        """Redraws weight and bias of one layer; None: from torch's global generator."""
 
 
 @torch.no_grad()
 def initialise(model: nn.Module, generator: Generator) -> None:
-    """Redraws all weights of a plain model, as its own default has it, from `generator`.
+    """Redraws all weights of a model from `generator`, with the model's default initialisation.
 
-    Linear and Conv2d: as the model's method `initialise_layer` draws them, if it has one, else as
-    the function of that name does. BatchNorm: weight 1, bias 0. Layers draw in registration
-    order.
+    Linear and Conv2d: the model's own method `initialise_layer` if it has one, else the function
+    of that name. BatchNorm: weight 1, bias 0. Layers draw in registration order.
 
     Args:
         model: A model without binarizers, on the CPU.
@@ -37,9 +36,9 @@ def initialise(model: nn.Module, generator: Generator) -> None:
 
 @torch.no_grad()
 def initialise_layer(layer: nn.Linear | nn.Conv2d, generator: Generator | None) -> None:
-    """Redraws weight and bias as torch's layers draw theirs.
+    """Redraws weight and bias with torch's default initialisation.
 
-    Both are uniform in ±1/sqrt(fan-in), that is Kaiming-uniform with a = sqrt(5) for the weight.
+    Both are uniform in ±1/sqrt(fan-in); for the weight this is Kaiming-uniform with a = sqrt(5).
     """
     bound = 1 / math.sqrt(layer.weight[0].numel())
     nn.init.uniform_(layer.weight, -bound, bound, generator=generator)

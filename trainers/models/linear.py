@@ -1,8 +1,8 @@
-"""A linear layer that takes the faster of torch's two CPU matrix products.
+"""A linear layer that uses the faster of torch's two CPU matrix products.
 
-For float32 on a CPU torch's `linear` calls MKL, which on AMD processors stays with 256-bit
-instructions; oneDNN, which torch carries too, uses what the processor has. On a Zen 5 core the
-product of a 784 x 300 layer takes half the time. The result is that of
+For float32 on a CPU, torch's `linear` calls MKL, which uses only 256-bit instructions on AMD
+processors. oneDNN, which torch also contains, uses the widest instructions of the processor. On a
+Zen 5 core it halves the time of a 784 x 300 layer's product. The result equals that of
 `torch.nn.functional.linear` up to the order of summation.
 """
 
@@ -14,17 +14,17 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
 SMALLEST = 2**14
-"""Weights in a layer below which calling from Python costs more than the product gains."""
+"""Fewest weights in a layer for which the faster product outweighs the extra Python call."""
 
 
 def _onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Returns x @ weight.T + bias, by the operator that torch's compiler emits for CPUs."""
+    """Returns x @ weight.T + bias, with the operator that torch's compiler emits for CPUs."""
     result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return result
 
 
 def _is_available() -> bool:
-    """Whether this build of torch has the operator, and it takes what we give it."""
+    """Whether this build of torch has the operator and accepts our arguments."""
     try:
         x = torch.ones(2, 3)
         return bool(torch.equal(_onednn_linear(x, x, torch.ones(2)), functional.linear(x, x) + 1))
@@ -36,7 +36,7 @@ HAS_ONEDNN = _is_available()
 
 
 class _OneDnnLinear(torch.autograd.Function):
-    """`functional.linear` with its gradients, all three products by oneDNN."""
+    """`functional.linear` and its gradients; oneDNN computes all three products."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -58,12 +58,12 @@ class _OneDnnLinear(torch.autograd.Function):
 class Linear(nn.Linear):
     """`nn.Linear`, faster for float32 matrices on a CPU.
 
-    Where it is faster it has first derivatives only: a second one raises RuntimeError, and
-    `torch.func` does not reach through it.
+    The fast path has first derivatives only: a second derivative raises RuntimeError, and
+    `torch.func` transforms do not work through it.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns x @ weight.T + bias, (batch, out), of x, (batch, in)."""
+        """Returns x @ weight.T + bias, (batch, out), for x, (batch, in)."""
         weight = self.weight
         suits = (
             weight.numel() >= SMALLEST

@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons with batch normalisation, the networks "300" and "784" among them."""
+"""Multi-layer perceptrons with batch normalisation, including the networks "300" and "784"."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,20 +10,20 @@ from trainers.models.linear import Linear
 
 
 class Mlp(nn.Module):
-    """Linear layers, each followed by batch normalisation; ReLU between them; returns logits.
+    """Linear layers with batch normalisation after each and ReLU between them; returns logits.
 
     Layers are named fc1, fc2, ...; their normalisations bn1, bn2, ... The last layer is
-    normalised too, as in the published networks. Input of any shape is flattened.
+    normalised too, as in the published networks. The input is flattened.
 
     Args:
-        widths: Inputs, hidden units of each layer, classes; three numbers or more for a hidden
-            layer. The published networks: 784, 300, 100, 10 and 784, 784, 784, 10 (which the
-            original's README calls "784-100-10").
+        widths: Number of inputs, hidden units of each layer, number of classes; two numbers make
+            one layer, each further number adds a hidden layer. The published networks: 784, 300,
+            100, 10 and 784, 784, 784, 10 (which the original's README calls "784-100-10").
         norm: False: no batch normalisation.
         bias: False: the layers have no bias.
 
     Raises:
-        SpecError: If there are fewer than two widths or one is not positive.
+        SpecError: If there are fewer than two widths, or one is not positive.
 
     Source: arXiv:2111.07046, sec. 4.1.
     """
@@ -39,12 +39,12 @@ class Mlp(nn.Module):
                 self.add_module(f"bn{number}", nn.BatchNorm1d(num_out))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits, (batch, classes), of images of shape (batch, ...)."""
+        """Returns logits, (batch, classes), for images of shape (batch, ...)."""
         x = images.flatten(1)
         for number, layer in enumerate(self.children()):
             if isinstance(layer, nn.Linear) and number:
-                # In place: for its gradient normalisation needs what it was given, not what it
-                # made.
+                # In place is safe: the gradient of a normalisation needs its input, not its
+                # output.
                 x = x if getattr(layer, "input_is_binary", False) else x.relu_()
             x = layer(x)
         return x

@@ -1,4 +1,4 @@
-"""What a network was made with, so that a file can say how to make it again."""
+"""Remembers a network's name and options, so that an exported file can say how to rebuild it."""
 
 from collections.abc import Mapping
 
@@ -8,12 +8,12 @@ _ATTRIBUTE = "made_from"
 
 
 def remember(model: nn.Module, name: str, options: Mapping[str, object]) -> None:
-    """Notes on a model by which name and with which options it was made."""
-    # Torch's own setter is for tensors and modules; copies of the model take the note along.
+    """Stores on a model the name and the options it was built from."""
+    # Bypasses torch's `__setattr__`, which handles tensors and modules. Copies keep the note.
     vars(model)[_ATTRIBUTE] = {"name": name, **options}
 
 
 def recipe_of(model: nn.Module) -> dict[str, object] | None:
-    """Name and options of a model side by side; None if nobody noted them."""
+    """Returns the name and the options of a model in one dict; None if nobody stored them."""
     noted: dict[str, object] | None = vars(model).get(_ATTRIBUTE)
     return noted

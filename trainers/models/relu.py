@@ -1,17 +1,16 @@
-"""ReLU, where no sign takes its place."""
+"""ReLU, skipped where a binarized input replaces it."""
 
 from torch import Tensor, nn
 
 
 def relu_before(module: nn.Module, x: Tensor) -> Tensor:
-    """ReLU of what `module` is to take; x itself where the input of `module` is binarized.
+    """Applies ReLU to the input of `module`; returns x unchanged if that input is binarized.
 
-    Models put ReLU in front of the module that takes it, so that a sign that hangs on the module
-    (`trainers.binarize_activations`) replaces it: the sign of what ReLU gives would be +1
-    throughout.
+    Models apply ReLU just before the module that consumes it. A sign attached to that module
+    (`trainers.binarize_activations`) then replaces ReLU: after ReLU, every sign would be +1.
 
     Args:
-        module: The module that takes x next.
+        module: The module that consumes x next.
         x: Any shape.
     """
     return x if getattr(module, "input_is_binary", False) else x.relu()

@@ -1,4 +1,4 @@
-"""Residual blocks, and the network that is made of stages of them."""
+"""Residual blocks, and the network built from stages of them."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, TypeVar
@@ -16,21 +16,22 @@ Stride = TypeVar("Stride")
 
 
 class BasicBlock(nn.Module):
-    """ReLU, two normalised 3 × 3 convolutions with ReLU between, their input added.
+    """ReLU, then two normalised 3 × 3 convolutions with ReLU between them, plus the input.
 
-    ReLU is the first of its operations instead of the last: where the block's input is binarized
-    the sign takes its place, for the shortcut too.
+    ReLU comes first in the block instead of last. If the block's input is binarized, the sign
+    replaces this ReLU, for the shortcut too.
 
     Args:
         num_in: Channels of the input.
         num_out: Channels of the output.
-        stride: 2 halves the image in both directions; None: where the number of channels changes.
-        shortcut: What fits the input where channels or size change. pad: every second pixel, with
-            channels of zeros on either side, as many in front as behind, without parameters
-            (option A; `num_out` is larger by an even number). conv: a normalised 1 × 1
-            convolution (option B), registered last: in the paper's count it comes after conv2.
+        stride: 2 halves the image in both directions; None: 2 where the number of channels
+            changes, else 1.
+        shortcut: How the shortcut adapts the input where channels or size change. pad: takes every
+            second pixel and adds equally many zero channels in front and behind, without
+            parameters (option A; `num_out` - `num_in` is even). conv: a normalised 1 × 1
+            convolution (option B), registered last: the paper counts it after conv2.
         ordering: v1: the second normalisation comes before the addition; v2: after it; v2_twice:
-            it is applied both before and after.
+            both before and after it.
         affine: Normalisations have a weight and a bias.
 
     Source: He et al. 2015, arXiv:1512.03385, sec. 3.3 and 4.2; v2 and v2_twice: the code published
@@ -85,19 +86,19 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """ReLU, a 1 × 1, a 3 × 3 and a 1 × 1 convolution, all normalised, their input added.
+    """ReLU, then a 1 × 1, a 3 × 3 and a 1 × 1 convolution, all normalised, plus the input.
 
     Args:
         num_in: Channels of the input.
         num_out: Channels of the output.
         inside: Channels of the 3 × 3 convolution.
-        stride: Of the 3 × 3 convolution; 2 halves the image in both directions.
-        ordering: v1: nothing follows the addition but the next block; v2: a fourth normalisation
-            does; v2_twice: the third does, once more.
+        stride: Stride of the 3 × 3 convolution; 2 halves the image in both directions.
+        ordering: What follows the addition. v1: nothing; v2: a fourth normalisation; v2_twice: the
+            third normalisation again.
         affine: Normalisations have a weight and a bias.
 
-    Source: He et al. 2015, arXiv:1512.03385, sec. 4.1; with the stride where torchvision has it.
-        v2: the code published with arXiv:2103.09377.
+    Source: He et al. 2015, arXiv:1512.03385, sec. 4.1; stride placed as in torchvision. v2: the
+        code published with arXiv:2103.09377.
     """
 
     expansion: ClassVar[int] = 4
@@ -142,31 +143,31 @@ class Bottleneck(nn.Module):
 
 
 class GlobalMean(nn.Module):
-    """The mean over the image; a module, so that a sign can hang on its input."""
+    """Mean over the image; a module, so that its input can be binarized."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Means, (batch, channels), of x, (batch, channels, height, width)."""
+        """Returns means, (batch, channels), for x, (batch, channels, height, width)."""
         return x.mean((2, 3))
 
 
 class ResNet(nn.Module):
-    """A convolution, stages of residual blocks, the mean over the image, a linear layer; logits.
+    """A convolution, residual stages, the mean over the image, a linear layer; returns logits.
 
     Args:
         stem: The first convolution.
         stages: Names and blocks of the stages.
         num_classes: Outputs; 1 or more.
-        stem_pool: After the first convolution and its normalisation; None: nothing.
-        pools_first: That comes before the normalisation.
-        affine: The first normalisation has a weight and a bias.
+        stem_pool: Pooling after bn1; None: no pooling.
+        pools_first: Pool before bn1.
+        affine: bn1 has a weight and a bias.
         bias: The last layer has a bias.
 
     Raises:
-        SpecError: If there is no class.
+        SpecError: If `num_classes` is below 1.
     """
 
     takes: ClassVar[tuple[int | None, ...]] = (3, None, None)
-    """Channels, height and width of its images; None: any. So it need not be tried."""
+    """Channels, height and width of the images; None: any."""
 
     def __init__(
         self,
@@ -196,13 +197,13 @@ class ResNet(nn.Module):
         self.fc = Linear(width, num_classes, bias=bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits, (batch, classes), of images of shape (batch, 3, height, width)."""
+        """Returns logits, (batch, classes), for images of shape (batch, 3, height, width)."""
         x = self.conv1(images)
         if self.stem_pool is not None and self.pools_first:
             x = self.stem_pool(x)
         x = self.bn1(x)
         if self.stem_pool is not None and not self.pools_first:
-            # Before ReLU, which is the first block's: the larger of two is the same either way.
+            # Pool before ReLU, which the first block applies: max and ReLU commute.
             x = self.stem_pool(x)
         for name in self.stages:
             x = self.get_submodule(name)(x)
@@ -210,12 +211,12 @@ class ResNet(nn.Module):
         return self.classified(self.pool(x))
 
     def classified(self, pooled: Tensor) -> Tensor:
-        """Logits of what the pooling gives."""
+        """Returns the logits of pooled features, (batch, channels)."""
         logits: Tensor = self.fc(pooled)
         return logits
 
     def activated(self) -> tuple[str, ...]:
-        """Names of the modules whose input an activation function made: blocks too."""
+        """Returns the names of the modules whose input comes from ReLU; blocks are among them."""
         places: list[str] = []
         for name in self.stages:
             stage = self.get_submodule(name)
@@ -241,7 +242,7 @@ def _projection(num_in: int, num_out: int, *, stride: int, affine: bool) -> nn.S
 def _begins_with(
     num_in: int, stride: Stride, num_out: int, num_blocks: int
 ) -> list[tuple[int, Stride | int]]:
-    """Input channels and stride of each block: only the first may change channels and size."""
+    """Returns each block's input channels and stride; only the first block changes them."""
     return [(num_in, stride)] + [(num_out, 1)] * (num_blocks - 1)
 
 
@@ -255,7 +256,7 @@ def basic_stage(
     ordering: Ordering = "v1",
     affine: bool = True,
 ) -> nn.Sequential:
-    """Blocks of two convolutions, of which the first changes channels and size."""
+    """A stage of two-convolution blocks; the first block changes channels and size."""
     return nn.Sequential(
         *(
             BasicBlock(
@@ -276,7 +277,7 @@ def bottleneck_stage(
     ordering: Ordering = "v1",
     affine: bool = True,
 ) -> nn.Sequential:
-    """Blocks of three convolutions, of which the first changes channels and size."""
+    """A stage of three-convolution blocks; the first block changes channels and size."""
     return nn.Sequential(
         *(
             Bottleneck(
@@ -288,7 +289,7 @@ def bottleneck_stage(
 
 
 NUM_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
-"""Blocks of the four stages, by the number of layers with weights."""
+"""Blocks in each of the four stages, by depth (layers with weights)."""
 BASIC = (18, 34)
 
 
@@ -301,18 +302,18 @@ def four_stages(
     ordering: Ordering,
     affine: bool,
 ) -> tuple[tuple[str, nn.Sequential], ...]:
-    """Stages of 64, 128, 256 and 512 channels (four times that where blocks are bottlenecks).
+    """Four stages of 64, 128, 256 and 512 channels; four times as many with bottlenecks.
 
     Args:
         depth: 18 or 34 (blocks of two convolutions), 50 or 101 (bottlenecks).
-        names: What a stage's name begins with; its number follows.
+        names: Prefix of the stage names; the stage number follows.
         width: Factor on the channels of all stages but the first.
         bottleneck_width: Channels inside the bottlenecks of the first stage.
-        ordering: Of the blocks.
+        ordering: Order of normalisation and addition in the blocks.
         affine: Normalisations have a weight and a bias.
 
     Raises:
-        SpecError: If a number does not fit.
+        SpecError: If `width` or `bottleneck_width` is not allowed.
     """
     if not width > 0:
         raise SpecError(Fault("width", f"must be positive, got {width}"))

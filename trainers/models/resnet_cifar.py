@@ -13,18 +13,19 @@ SMALL = (20, 32, 44, 56, 110)
 
 
 class ResNetCifar(ResNet):
-    """A convolution, three stages of residual blocks, the mean over the image, a linear layer.
+    """ResNet with three stages of 16, 32 and 64 channels; returns logits.
 
-    The stages have 16, 32 and 64 channels, and equally many blocks; the second and the third
-    begin by halving the image. Returns logits. Layers are named conv1, stage1.0.conv1,
-    stage1.0.conv2, ..., fc; shortcuts have no parameters, and so no number.
+    A convolution, the stages, the mean over the image, a linear layer. All stages have equally
+    many blocks; the second and the third halve the image first. Layers are named conv1,
+    stage1.0.conv1, stage1.0.conv2, ..., fc. Shortcuts have no parameters, so they are not counted
+    as layers.
 
     Args:
-        depth: Layers with weights; 6n + 2 for n blocks a stage, n 1 or more.
+        depth: Layers with weights: 6n + 2 for n blocks a stage, n at least 1.
         num_classes: Outputs; 1 or more.
 
     Raises:
-        SpecError: If no network has that depth, or there is no class.
+        SpecError: If `depth` or `num_classes` is not allowed.
 
     Source: He et al. 2015, arXiv:1512.03385, sec. 4.2; as trained in arXiv:2111.07046, sec. 4.
     """
@@ -45,27 +46,28 @@ class ResNetCifar(ResNet):
 
 
 class ResNetTicket(ResNet):
-    """The residual networks for 32 × 32 images in which BIPROP looks for tickets.
+    """The ResNets for 32 × 32 images in which BIPROP searches for tickets.
 
-    Depth 18, 34, 50 and 101 have four stages of 64 to 512 channels, and 20, 32, 44, 56 and 110
-    three of 16, 32 and 64; shortcuts are 1 × 1 convolutions. No layer has a bias. Layers are named
-    conv1, layer1.0.conv1, layer1.0.conv2, ..., layer2.0.downsample.0, ..., fc.
+    Depths 18, 34, 50 and 101 have four stages of 64 to 512 channels; depths 20, 32, 44, 56 and 110
+    have three of 16, 32 and 64. Shortcuts are 1 × 1 convolutions. No layer has a bias. Layers are
+    named conv1, layer1.0.conv1, layer1.0.conv2, ..., layer2.0.downsample.0, ..., fc.
 
     Args:
         depth: 18, 20, 32, 34, 44, 50, 56, 101 or 110.
-        width: Factor on the channels of all stages but the first; the published "2" and "3" of
-            wide networks are 1.5 and 2.
+        width: Factor on the channels of all stages but the first; wide networks published as "2"
+            and "3" have 1.5 and 2 here.
         num_classes: Outputs; 1 or more.
         ordering: Where the last normalisation of a block stands.
         affine: Normalisations have a weight and a bias.
-        published_pool: Pool 4 × 4 pixels instead of the whole map. With three stages that leaves
-            four places, and so four times as many outputs as classes; labels mean the first.
+        published_pool: Pool 4 × 4 pixels instead of the whole map. With three stages, four pixels
+            remain, so there are four times as many outputs as classes; labels refer to the first
+            outputs.
 
     Raises:
-        SpecError: If no network has that depth or width, or there is no class.
+        SpecError: If `depth`, `width` or `num_classes` is not allowed.
 
     Source: the code published with arXiv:2103.09377; He et al. 2015, arXiv:1512.03385.
-    Where we differ: the published networks of three stages have 40 outputs (`published_pool`).
+    Where we differ: the published three-stage networks have 40 outputs (`published_pool`).
     """
 
     def __init__(
@@ -105,7 +107,7 @@ class ResNetTicket(ResNet):
         self.has_idle_outputs = published_pool
 
     def classified(self, pooled: Tensor) -> Tensor:
-        """Logits of what the pooling gives; those of all places, class by class."""
+        """Returns the logits of pooled features; with several pixels, those of all, by class."""
         if pooled.dim() == 2:
             return super().classified(pooled)
         logits: Tensor = self.fc(pooled.movedim(1, -1))
@@ -144,7 +146,7 @@ def resnet20(*, num_classes: int = 10) -> ResNetCifar:
         num_classes: Outputs; 1 or more.
 
     Raises:
-        SpecError: If there is no class.
+        SpecError: If `num_classes` is below 1.
 
     Source: arXiv:1512.03385, sec. 4.2; arXiv:2111.07046, sec. 4.
     """
@@ -152,20 +154,20 @@ def resnet20(*, num_classes: int = 10) -> ResNetCifar:
 
 
 def resnet32(*, num_classes: int = 10) -> ResNetCifar:
-    """ResNet-32: five blocks a stage; 464,154 parameters; otherwise as `resnet20`."""
+    """ResNet-32: five blocks a stage; 464,154 parameters; otherwise like `resnet20`."""
     return ResNetCifar(depth=32, num_classes=num_classes)
 
 
 def resnet44(*, num_classes: int = 10) -> ResNetCifar:
-    """ResNet-44: seven blocks a stage; 658,586 parameters; otherwise as `resnet20`."""
+    """ResNet-44: seven blocks a stage; 658,586 parameters; otherwise like `resnet20`."""
     return ResNetCifar(depth=44, num_classes=num_classes)
 
 
 def resnet56(*, num_classes: int = 10) -> ResNetCifar:
-    """ResNet-56: nine blocks a stage; 853,018 parameters; otherwise as `resnet20`."""
+    """ResNet-56: nine blocks a stage; 853,018 parameters; otherwise like `resnet20`."""
     return ResNetCifar(depth=56, num_classes=num_classes)
 
 
 def resnet110(*, num_classes: int = 10) -> ResNetCifar:
-    """ResNet-110: eighteen blocks a stage; 1,727,962 parameters; otherwise as `resnet20`."""
+    """ResNet-110: eighteen blocks a stage; 1,727,962 parameters; otherwise like `resnet20`."""
     return ResNetCifar(depth=110, num_classes=num_classes)

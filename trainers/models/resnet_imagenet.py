@@ -1,4 +1,4 @@
-"""Residual networks for 224 × 224 images, among them the one called ResNet-18, or ResNet-21."""
+"""Residual networks for 224 × 224 images, including ResNet-18, also called ResNet-21."""
 
 from torch import Generator, nn
 
@@ -8,28 +8,28 @@ from trainers.models.residual import NUM_BLOCKS, Ordering, ResNet, four_stages
 
 
 class ResNetImageNet(ResNet):
-    """A 7 × 7 convolution, four stages of residual blocks, the mean, a linear layer.
+    """ResNet with four stages for 224 × 224 images; returns logits.
 
-    The stages have 64, 128, 256 and 512 channels (four times that where blocks are bottlenecks);
-    all but the first begin by halving the image. Returns logits. Layers are named as in
-    torchvision (conv1, layer1.0.conv1, ..., layer2.0.downsample.0, ..., fc), so that its trained
-    weights load as they are; there "layer2" is a stage, and has nothing to do with the second
-    layer.
+    A 7 × 7 convolution, the stages, the mean over the image, a linear layer. The stages have 64,
+    128, 256 and 512 channels, four times as many with bottlenecks; all but the first halve the
+    image first. Layers are named as in torchvision (conv1, layer1.0.conv1, ...,
+    layer2.0.downsample.0, ..., fc), so torchvision's trained weights load unchanged. In these
+    names "layer2" is the second stage, not the second layer.
 
     Args:
         depth: 18, 34, 50 or 101.
-        width: Factor on the channels of all stages but the first; the "2" and "3" of the wide
-            networks that BIPROP publishes are 1.5 and 2.
+        width: Factor on the channels of all stages but the first; the wide networks that BIPROP
+            publishes as "2" and "3" have 1.5 and 2 here.
         bottleneck_width: Channels inside the bottlenecks of the first stage; 128 makes the wide
             networks of depth 50 and 101.
         num_classes: Outputs; 1 or more.
         ordering: Where the last normalisation of a block stands; with v2 and v2_twice the first
-            pooling comes before the first normalisation.
+            pooling comes before bn1.
         affine: Normalisations have a weight and a bias.
         bias: The last layer has a bias.
 
     Raises:
-        SpecError: If no network has that depth or width, or there is no class.
+        SpecError: If `depth`, `width`, `bottleneck_width` or `num_classes` is not allowed.
 
     Source: He et al. 2015, arXiv:1512.03385, table 1; v2 and v2_twice: the code published with
         arXiv:2103.09377.
@@ -66,8 +66,8 @@ class ResNetImageNet(ResNet):
             bias=bias,
         )
         for module in self.modules():
-            # A weight on the meta device has no values, and torch would load its compiler to draw
-            # them.
+            # A weight on the meta device has no values; drawing them would make torch load its
+            # compiler.
             if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
                 self.initialise_layer(module, None)
 
@@ -85,16 +85,16 @@ class ResNetImageNet(ResNet):
 
 
 def resnet21(*, num_classes: int = 1000) -> ResNetImageNet:
-    """ResNet-21, as arXiv:2111.07046 calls what others call ResNet-18.
+    """ResNet-21: the name that arXiv:2111.07046 gives to ResNet-18.
 
-    The 18 layers do not count the three convolutions of the shortcuts, the 21 do: layers 8, 13
-    and 18. 11,678,912 weights, 11,689,512 parameters in all (for 1000 classes).
+    "21" also counts the three shortcut convolutions, as layers 8, 13 and 18. 11,678,912 weights,
+    11,689,512 parameters in all (for 1000 classes).
 
     Args:
         num_classes: Outputs; 1 or more.
 
     Raises:
-        SpecError: If there is no class.
+        SpecError: If `num_classes` is below 1.
 
     Source: arXiv:1512.03385, table 1; arXiv:2111.07046, sec. 4.
     """
@@ -110,10 +110,10 @@ def resnet_imagenet(
     ordering: Ordering = "v1",
     affine: bool = False,
 ) -> ResNetImageNet:
-    """The networks in which BIPROP looks for tickets: `ResNetImageNet` without biases.
+    """The networks in which BIPROP searches for tickets: `ResNetImageNet` without biases.
 
     Raises:
-        SpecError: If no network has that depth or width, or there is no class.
+        SpecError: If `depth`, `width`, `bottleneck_width` or `num_classes` is not allowed.
 
     Source: the code published with arXiv:2103.09377.
     """

@@ -17,16 +17,16 @@ HIDDEN = (256, 256)
 class Vgg(nn.Module):
     """Groups of 3 × 3 convolutions, each group pooled, then linear layers; returns logits.
 
-    Every layer is followed by batch normalisation, the last one too; all but the last by ReLU.
-    The number in a name is the paper's number of that layer: conv1, bn1, conv2, bn2, fc3, ...
-    Convolutions keep the size of the image; pooling takes the larger of every 2 × 2, after ReLU.
+    Batch normalisation follows every layer, the last one too; ReLU follows all but the last.
+    Names carry the paper's layer numbers: conv1, bn1, conv2, bn2, fc3, ... Convolutions keep the
+    image size; 2 × 2 max pooling comes after ReLU.
 
     Args:
         channels: Output channels of the convolutions, group by group; at most five groups.
         num_classes: Outputs; 1 or more.
 
     Raises:
-        SpecError: If there is no class.
+        SpecError: If `num_classes` is below 1.
 
     Source: arXiv:2111.07046, sec. 4; after Simonyan & Zisserman 2015, arXiv:1409.1556.
     """
@@ -53,7 +53,7 @@ class Vgg(nn.Module):
             width = num_out
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits, (batch, classes), of images of shape (batch, 3, 32, 32)."""
+        """Returns logits, (batch, classes), for images of shape (batch, 3, 32, 32)."""
         x = images
         for number in range(1, self.depth + 1):
             is_linear = number > self.num_convs
@@ -81,7 +81,7 @@ def vgg5(*, num_classes: int = 10) -> Vgg:
         num_classes: Outputs; 1 or more.
 
     Raises:
-        SpecError: If there is no class.
+        SpecError: If `num_classes` is below 1.
 
     Source: arXiv:2111.07046, sec. 4.
     """
@@ -97,7 +97,7 @@ def vgg9(*, num_classes: int = 10) -> Vgg:
         num_classes: Outputs; 1 or more.
 
     Raises:
-        SpecError: If there is no class.
+        SpecError: If `num_classes` is below 1.
 
     Source: arXiv:2111.07046, sec. 4.
     """

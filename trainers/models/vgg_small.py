@@ -11,34 +11,33 @@ from trainers.models.relu import relu_before
 
 CHANNELS = (128, 128, 256, 256, 512, 512)
 SIDE = 4
-"""Of the map that the last layer takes: 32 pixels, halved three times."""
+"""Height and width of the map that the last layer takes: 32 pixels, halved three times."""
 
 
 class VggSmall(nn.Module):
     """Six 3 × 3 convolutions, every second one pooled, and a linear layer; returns logits.
 
-    Layers are named conv1 to conv6 and fc7, normalisations as the layer before them. No layer has
-    a bias. What comes last before fc7 is a normalisation and ReLU, also where inputs are binary.
+    Layers are named conv1 to conv6 and fc7; a normalisation has the number of the layer before it.
+    No layer has a bias. A normalisation and ReLU always precede fc7, also with binary inputs.
 
     Args:
         width: Factor on the 128, 256 and 512 channels; rounded down. The published "wide" network
-            with factor 10 has 1.25.
+            with factor 10 has 1.25 here.
         num_classes: Outputs; 1 or more.
-        norm: Which convolutions are normalised, after their pooling: every one that is pooled, or
-            all.
+        norm: Which convolutions are normalised, after any pooling: the pooled ones, or all.
         affine: Normalisations have a weight and a bias.
-        relu: Where ReLU is beside the one before fc7: after the first convolution alone, as
-            published, or after all.
+        relu: Which convolutions are followed by ReLU, besides conv6: the first alone, as
+            published, or all.
 
     Raises:
-        SpecError: If the width leaves no channel, or there is no class.
+        SpecError: If no channel remains at this width, or `num_classes` is below 1.
 
     Source: the code published with arXiv:2103.09377, `VGG_Small`, `VGG_Small_bn_BinAct` and
         `Wide_VGG_Small`.
     """
 
     takes: ClassVar[tuple[int, ...]] = (3, 32, 32)
-    """Channels, height and width of its images. So it need not be tried."""
+    """Channels, height and width of the images."""
 
     def __init__(
         self,
@@ -65,7 +64,7 @@ class VggSmall(nn.Module):
         self.fc7 = Linear(before * SIDE**2, num_classes, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits, (batch, classes), of images of shape (batch, 3, 32, 32)."""
+        """Returns logits, (batch, classes), for images of shape (batch, 3, 32, 32)."""
         x = images
         for number in range(1, len(CHANNELS) + 1):
             layer = self.get_submodule(f"conv{number}")
@@ -80,5 +79,5 @@ class VggSmall(nn.Module):
         return logits
 
     def activated(self) -> tuple[str, ...]:
-        """The layers that binary inputs are published for: all but the first and the last."""
+        """Returns the layers with binary inputs in the published code: all but first and last."""
         return tuple(f"conv{number}" for number in range(2, len(CHANNELS) + 1))

@@ -1,4 +1,4 @@
-"""First weights by name, from a generator; the ways in which BIPROP's networks begin."""
+"""Initial weights by name: the initialisations of BIPROP's networks."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ Nonlinearity = Literal["relu", "linear", "sigmoid", "tanh"]
 
 
 def default(keep: float | None) -> None:
-    """As the model itself draws them."""
+    """Keeps the model's own initialisation."""
 
 
 def kaiming_normal(
@@ -27,18 +27,18 @@ def kaiming_normal(
     nonlinearity: Nonlinearity = "relu",
     scale_fan: bool = False,
 ) -> Draw:
-    """Normal, of standard deviation gain / sqrt(fan).
+    """Normal with standard deviation gain / sqrt(fan).
 
     Args:
-        keep: The share of weights that is kept; None: all are.
+        keep: Share of weights that is kept, in [0, 1]; None: all.
         mode: Which fan.
-        nonlinearity: Whose gain: sqrt(2) for relu.
+        nonlinearity: Determines the gain: sqrt(2) for relu.
         scale_fan: Multiply the fan by the share that is not kept, as the published code does.
 
     Raises:
-        SpecError: If the fan is scaled and nothing is dropped.
+        SpecError: If `scale_fan` is set and all weights are kept.
 
-    Source: He et al. 2015, arXiv:1502.01852; with the scaling Ramanujan et al. 2020,
+    Source: He et al. 2015, arXiv:1502.01852; `scale_fan`: Ramanujan et al. 2020,
         arXiv:1911.13299, sec. 4.
     """
     deviation = _deviation(keep, mode, nonlinearity, scale_fan)
@@ -52,7 +52,7 @@ def signed_constant(
     nonlinearity: Nonlinearity = "relu",
     scale_fan: bool = False,
 ) -> Draw:
-    """± gain / sqrt(fan), either sign as likely; otherwise as `kaiming_normal`."""
+    """± gain / sqrt(fan), both signs equally likely; otherwise like `kaiming_normal`."""
     deviation = _deviation(keep, mode, nonlinearity, scale_fan)
     return lambda weight, generator: _signs(weight, generator).mul_(deviation(weight))
 
@@ -64,7 +64,7 @@ def unsigned_constant(
     nonlinearity: Nonlinearity = "relu",
     scale_fan: bool = False,
 ) -> Draw:
-    """+ gain / sqrt(fan); otherwise as `kaiming_normal`."""
+    """+ gain / sqrt(fan); otherwise like `kaiming_normal`."""
     deviation = _deviation(keep, mode, nonlinearity, scale_fan)
     return lambda weight, generator: weight.fill_(deviation(weight))
 
@@ -76,7 +76,7 @@ def unsigned_bernoulli(
     nonlinearity: Nonlinearity = "relu",
     scale_fan: bool = False,
 ) -> Draw:
-    """0 or + gain / sqrt(fan), either as likely; otherwise as `kaiming_normal`.
+    """0 or + gain / sqrt(fan), equally likely; otherwise like `kaiming_normal`.
 
     The published code calls it usc_bernoulli.
     """
@@ -100,17 +100,17 @@ def kaiming_uniform(
 
 
 def xavier_normal(keep: float | None) -> Draw:
-    """Normal, of variance 2 / (fan-in + fan-out). Source: Glorot & Bengio 2010."""
+    """Normal with variance 2 / (fan-in + fan-out). Source: Glorot & Bengio 2010."""
     return lambda weight, generator: weight.normal_(0, _xavier(weight), generator=generator)
 
 
 def xavier_constant(keep: float | None) -> Draw:
-    """± sqrt(2 / (fan-in + fan-out)), either sign as likely."""
+    """± sqrt(2 / (fan-in + fan-out)), both signs equally likely."""
     return lambda weight, generator: _signs(weight, generator).mul_(_xavier(weight))
 
 
 def standard(keep: float | None) -> Draw:
-    """Uniform in ± 1/sqrt(fan-in), as torch draws its layers."""
+    """Uniform in ± 1/sqrt(fan-in), torch's default."""
 
     def draw(weight: Tensor, generator: Generator | None) -> Tensor:
         bound = 1 / math.sqrt(_fan(weight, "fan_in"))
@@ -120,17 +120,17 @@ def standard(keep: float | None) -> Draw:
 
 
 def ones(keep: float | None) -> Draw:
-    """1 throughout."""
+    """All ones."""
     return lambda weight, generator: weight.fill_(1)
 
 
 def bernoulli(keep: float | None) -> Draw:
-    """0 or 1, either as likely."""
+    """0 or 1, equally likely."""
     return lambda weight, generator: weight.bernoulli_(0.5, generator=generator)
 
 
 def binary(keep: float | None) -> Draw:
-    """±1, either as likely: the sign of `kaiming_normal`, which the published code cannot draw."""
+    """±1, equally likely: the sign of `kaiming_normal`. The published code cannot draw it."""
     return lambda weight, generator: _signs(weight, generator)
 
 
@@ -154,11 +154,11 @@ WEIGHT_INITS: Mapping[str, Callable[..., Draw | None]] = {
 def draw_weights(model: nn.Module, draw: Draw, generator: Generator) -> None:
     """Redraws the weight of every Linear and Conv2d layer, in registration order.
 
-    Biases and normalisations stay as they are.
+    Biases and normalisations stay unchanged.
 
     Args:
         model: A model without binarizers, on the CPU.
-        draw: From `WEIGHT_INITS`.
+        draw: An entry of `WEIGHT_INITS`, with its options.
         generator: A CPU generator.
     """
     for module in model.modules():
@@ -177,7 +177,7 @@ def _deviation(
     if scale_fan and keep is not None:
         dropped = 1 - keep
         if dropped <= 0:
-            what = "scales the fan by the share that is not kept, and all are"
+            what = "scales the fan by the share that is not kept, but all weights are kept"
             raise SpecError(Fault("scale_fan", what, "keep less than 1, or set it to false"))
     gain = nn.init.calculate_gain(nonlinearity)
     return lambda weight: gain / math.sqrt(_fan(weight, mode) * dropped)

@@ -1,4 +1,4 @@
-"""Wide residual networks for 32 × 32 images, in the form that was published with 1-bit weights."""
+"""Wide residual networks for 32 × 32 images, as published with 1-bit weights."""
 
 from typing import ClassVar
 
@@ -12,16 +12,16 @@ CHANNELS = (16, 32, 64)
 
 
 class Block(nn.Module):
-    """Normalisation, ReLU and a 3 × 3 convolution, twice; the input added to what they give.
+    """Normalisation, ReLU and a 3 × 3 convolution, twice, plus the input.
 
-    Where the number of channels grows the input itself, not its normalised form, is made to fit
-    without parameters: the mean of every 3 × 3 pixels in steps of two, zeros around the image
-    counted in, and channels of zeros behind.
+    Where the number of channels grows, the shortcut adapts the input (before normalisation)
+    without parameters: 3 × 3 average pooling with stride 2, which counts the zero padding, and
+    zero channels appended behind.
 
     Args:
         num_in: Channels of the input.
-        num_out: Channels of the output; `num_in` or more. Where more, the image is halved in both
-            directions.
+        num_out: Channels of the output; `num_in` or more. If more, the block halves the image in
+            both directions.
 
     Source: Zagoruyko & Komodakis 2016, arXiv:1605.07146, sec. 2; McDonnell 2018,
         arXiv:1802.08530, sec. 3.
@@ -51,23 +51,24 @@ class Block(nn.Module):
 
 
 class Wrn(nn.Module):
-    """A convolution, three groups of blocks, a 1 × 1 convolution to classes, the mean; logits.
+    """Wide ResNet: a convolution, three groups, a 1 × 1 convolution, the mean; returns logits.
 
     The groups have 16, 32 and 64 channels times `width`, and equally many blocks; the second and
-    the third begin by halving the image. The classes' maps are normalised before their mean over
-    the image is taken; that is the only normalisation with a weight and a bias of its own. No
-    convolution has a bias. Layers are named conv0, group0.block0.conv0, group0.block0.conv1, ...,
-    conv_last. Published with 1-bit weights in all of them but the first and the last.
+    the third halve the image first. The 1 × 1 convolution makes one map per class; these maps are
+    normalised, then averaged over the image. This last normalisation is the only one with a weight
+    and a bias. No convolution has a bias. Layers are named conv0, group0.block0.conv0,
+    group0.block0.conv1, ..., conv_last. The published network has 1-bit weights in all layers but
+    the first and the last.
 
     Args:
-        depth: Convolutions; 6n + 2 for n blocks a group, n 1 or more.
-        width: Factor on the channels, 1/16 or more; what is no whole channel is dropped.
+        depth: Number of convolutions: 6n + 2 for n blocks a group, n at least 1.
+        width: Factor on the channels, 1/16 or more; rounded down to whole channels.
         num_classes: Outputs; 1 or more.
 
     Raises:
-        SpecError: If no network has that depth, a group has no channel, or there is no class.
+        SpecError: If `depth`, `width` or `num_classes` is not allowed.
 
-    Source: McDonnell 2018, arXiv:1802.08530, sec. 3, as szagoruyko/binary-wide-resnet has it.
+    Source: McDonnell 2018, arXiv:1802.08530, sec. 3, as in szagoruyko/binary-wide-resnet.
     """
 
     takes: ClassVar[tuple[int | None, ...]] = (3, None, None)
@@ -96,13 +97,13 @@ class Wrn(nn.Module):
         self.conv_last = nn.Conv2d(num_in, num_classes, 1, bias=False)
         self.bn_last = nn.BatchNorm2d(num_classes)
         for module in self.modules():
-            # A weight on the meta device has no values, and torch would load its compiler to draw
-            # them.
+            # A weight on the meta device has no values; drawing them would make torch load its
+            # compiler.
             if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
                 self.initialise_layer(module, None)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits, (batch, classes), of images of shape (batch, 3, height, width)."""
+        """Returns logits, (batch, classes), for images of shape (batch, 3, height, width)."""
         x = self.conv0(images)
         for number in range(len(CHANNELS)):
             x = self.get_submodule(f"group{number}")(x)
