@@ -1,1 +1,1 @@
-"""What a study file says, until it is a tuple of checked trials; pure."""
+"""Reads a study file and turns it into a tuple of checked trials; pure."""

@@ -11,11 +11,11 @@ from trainers.binding import convert, show
 from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean, unknown_keys
 
 Value = Mapping[str, object]
-"""Key paths below the base trial, and the values put there."""
+"""Maps key paths below the base trial to the values they get."""
 
 ORDER = "layers.order"
 LONGEST_NAME = 60
-"""Characters of an axis's name, which MLflow's params and tags bear."""
+"""Most characters in an axis's name: the limit that MLflow's params and tags leave."""
 MAX_PERMUTATIONS = 720
 CONTROLS = ("float", "binary")
 FORMS = ("values", "permutations", "single_layers", "seeds", "range", "choices")
@@ -24,13 +24,13 @@ _KNOWN = ("name", "sets", *FORMS, "controls")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Range:
-    """Numbers to search between.
+    """A range of numbers to search.
 
     Args:
-        low: Smallest.
-        high: Largest; for whole numbers it may be drawn too.
-        log: Draw the logarithm evenly.
-        integer: Whole numbers only.
+        low: Smallest number.
+        high: Largest number; whole numbers include it.
+        log: Draw uniformly on a logarithmic scale.
+        integer: Draw whole numbers only.
     """
 
     low: float
@@ -41,7 +41,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What an axis must know of the base trial: its layers, and the orders that have names."""
+    """What an axis needs from the base trial: its layers and its named orders."""
 
     layers: tuple[str, ...]
     network: str | None
@@ -53,11 +53,11 @@ class Axis:
     """One dimension of a study.
 
     Args:
-        name: What it is called in tables, and in `--trial NAME=LABEL`.
-        points: What each label sets; empty for an axis that is searched over a range.
-        searched: Whether a searcher draws from the axis instead of going through it.
-        sets: The key path a searched range sets.
-        domain: That range.
+        name: Its name in tables and in `--trial NAME=LABEL`.
+        points: What each label sets; empty if the axis searches a range.
+        searched: Whether a searcher draws from the axis; else every value is trained.
+        sets: The key path that a searched range sets.
+        domain: The searched range.
     """
 
     name: str
@@ -68,17 +68,17 @@ class Axis:
 
     @property
     def paths(self) -> frozenset[str]:
-        """Every key path that some value of the axis sets."""
+        """The key paths that at least one value of the axis sets."""
         return frozenset({self.sets} - {""}).union(*self.points.values())
 
     @property
     def own_paths(self) -> frozenset[str]:
-        """Key paths that every value of the axis sets: the base has no say in them."""
+        """The key paths that every value of the axis sets, so the base's value never counts."""
         points = [frozenset(point) for point in self.points.values()]
         return frozenset.intersection(*points) if points else frozenset({self.sets})
 
     def extremes(self) -> Mapping[str, Value]:
-        """Points that stand for the axis in a check: all of them, or both ends of a range."""
+        """The points to check: every point, or both ends of a range."""
         if self.domain is None:
             return self.points
         ends = (self.domain.low, self.domain.high)
@@ -86,7 +86,7 @@ class Axis:
 
 
 def label_of(value: object) -> str:
-    """What a value is called in tables: numbers at most six digits, lists joined by hyphens."""
+    """The label of a value in tables: numbers with six digits, lists joined by hyphens."""
     if isinstance(value, list | tuple):
         return "-".join(label_of(item) for item in value) or "none"
     if isinstance(value, bool) or value is None:
@@ -101,13 +101,13 @@ def read_axis(
     network: str | None = None,
     orders: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Axis:
-    """An axis from what a study file says.
+    """Reads one entry of a study file's `axes`.
 
     Args:
         mapping: The entry of `axes`.
-        layers: The base model's layers in forward order; empty if the model is not known.
-        network: The network whose named orders `permutations` takes, if it has any.
-        orders: Further named orders, before those of the network.
+        layers: The base model's layers in forward order; empty if the model is unknown.
+        network: The network whose named orders `permutations` accepts; None: no named orders.
+        orders: More named orders; they take precedence over those of the network.
 
     Raises:
         SpecError: With every fault, paths relative to the entry.
@@ -144,7 +144,7 @@ def read_axis(
 
 
 def seed_axis(seeds: Sequence[int]) -> Axis:
-    """The axis of these seeds."""
+    """An axis named `seed` over these seeds."""
     return Axis(name="seed", points={str(seed): {"seed": seed} for seed in seeds})
 
 
@@ -161,7 +161,7 @@ def _read_values(value: object, sets: str | None, base: _Base) -> dict[str, Mapp
     faults: list[Fault] = []
     for label, item in labelled:
         if label in points:
-            faults.append(Fault("", f"the value {label} stands there twice"))
+            faults.append(Fault("", f"the value {label} appears twice"))
         elif sets is not None:
             points[label] = {sets: item}
         elif isinstance(item, Mapping) and item and all(isinstance(key, str) for key in item):
@@ -201,7 +201,7 @@ def _read_permutations(
             faults.extend(error.under(str(index)))
             continue
         if label in points:
-            faults.append(Fault(str(index), f"the order {show(item)} stands there twice"))
+            faults.append(Fault(str(index), f"the order {show(item)} appears twice"))
         points[label] = _order_point(order, layers)
     if faults:
         raise SpecError(*faults)
@@ -209,7 +209,7 @@ def _read_permutations(
 
 
 def _permutation(item: object, base: _Base) -> tuple[str, tuple[int, ...]]:
-    """Label and layer numbers of an order: by a given name, the network's, or its numbers."""
+    """Label and layer numbers of an order; looks in `given`, the network's names, the numbers."""
     if isinstance(item, str) and item in base.orders:
         order = base.orders[item]
         if len(order) != len(base.layers):
@@ -225,10 +225,10 @@ def _permutation(item: object, base: _Base) -> tuple[str, tuple[int, ...]]:
 
 
 def named_permutation(name: object, num_layers: int) -> tuple[int, ...]:
-    """The order that a name such as forward, 132 or 3-1-2, or a list of numbers, stands for.
+    """Turns a name such as forward, 132 or 3-1-2, or a list of numbers, into an order.
 
     Raises:
-        SpecError: If it names no order of all the layers.
+        SpecError: If it is not an order of all layers.
     """
     forward = tuple(range(1, num_layers + 1))
     if name in ("forward", "reverse"):
@@ -248,7 +248,7 @@ def named_permutation(name: object, num_layers: int) -> tuple[int, ...]:
 def _read_single_layers(
     value: object, sets: str | None, base: _Base
 ) -> dict[str, Mapping[str, Value]]:
-    """One layer alone is binary, from the first epoch on."""
+    """Only one layer is binary, from the first epoch on."""
     _wants_order(sets)
     most = len(base.layers)
     if not most:
@@ -263,7 +263,7 @@ def _read_single_layers(
             what = f"there is no layer {show(number)}"
             faults.append(Fault(str(index), what, f"the model has 1 to {most}"))
         elif str(number) in points:
-            faults.append(Fault(str(index), f"the layer {number} stands there twice"))
+            faults.append(Fault(str(index), f"the layer {number} appears twice"))
         else:
             order = [base.layers[number - 1]]
             points[str(number)] = {ORDER: order, "layers.epochs_per_layer": 0}
@@ -273,7 +273,7 @@ def _read_single_layers(
 
 
 def order_label(order: Sequence[int]) -> str:
-    """forward, reverse, or the layer numbers: 132, with more than nine layers 10-9-1-..."""
+    """forward, reverse, or the layer numbers: 132; with ten layers or more 10-9-1-..."""
     if list(order) == sorted(order):
         return "forward"
     if list(order) == sorted(order, reverse=True):

@@ -1,4 +1,4 @@
-"""From a study's name, or the path of a file, to the study."""
+"""Finds and loads a study by its name or the path of its file."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,12 +17,12 @@ from trainers.errors import Fault, SpecError, UnknownNameError
 
 
 class StudyError(SpecError, OrchestratorError):
-    """A study cannot be used.
+    """A study has faults and cannot be used.
 
     Args:
-        source: Its name, or the path of its file.
+        source: The study's name or the path of its file.
         faults: What is wrong.
-        in_file: Whether it stands in that file, which `validate` reads again.
+        in_file: Whether the faults are in the file itself, so that `validate` finds them again.
     """
 
     def __init__(self, source: str, *faults: Fault | str, in_file: bool = False) -> None:
@@ -48,18 +48,18 @@ def load_study(
     apart: str = "",
     check_trials: bool = True,
 ) -> StudySpec:
-    """A study, read, changed as asked, and checked with all of its trials.
+    """Reads a study, applies the changes asked for, and checks it with all its trials.
 
     Args:
         name_or_path: A shipped study's name, or the path of a YAML file.
-        overrides: Texts `key.path=value` as `--set` takes them.
-        seeds: Seeds in place of the study's own.
-        epoch_scale: Factor in (0, 1] on every number of epochs; None or 1: none.
-        given: What it takes over from an earlier study, in place of its key `given`.
-        as_published: Put in what the study's key `as_published` says, before the overrides.
-        apart: A name under which to keep its cells apart; empty: not.
-        check_trials: Check each trial too; to read what is recorded that is not needed, and of
-            thousands it takes a while.
+        overrides: Texts `key.path=value`, as for `--set`.
+        seeds: Seeds that replace the study's own.
+        epoch_scale: Factor in (0, 1] on every number of epochs; None or 1: no scaling.
+        given: Results of an earlier study; they replace the study's key `given`.
+        as_published: Apply the study's key `as_published` before the overrides.
+        apart: A name that keeps its cells apart from others; empty: not kept apart.
+        check_trials: Check each trial too. This is slow for thousands of trials, and not needed
+            to read recorded results.
 
     Raises:
         StudyError: With every fault of the study and its trials.
@@ -87,15 +87,15 @@ def load_variant(
     check_trials: bool = True,
     is_given: bool = False,
 ) -> StudySpec:
-    """A variant of a study, checked.
+    """Loads and checks a variant of a study.
 
     Args:
-        name_or_path: As `load_study` takes it.
-        variant: In what it differs from its file.
-        seeds: Seeds in place of the study's own.
-        check_trials: As `load_study` takes it.
-        is_given: Whether what the variant was given counts even if it is nothing; else the
-            study's own key `given` does.
+        name_or_path: As for `load_study`.
+        variant: How the study differs from its file.
+        seeds: Seeds that replace the study's own.
+        check_trials: As for `load_study`.
+        is_given: Whether `variant.given` replaces the study's key `given` even if it is empty;
+            otherwise an empty one keeps that key.
 
     Raises:
         StudyError: With every fault of the study and its trials.
@@ -122,14 +122,14 @@ def load_variant(
         if check_trials and is_from_file and AS_PUBLISHED in mapping:
             _check_published(mapping)
     except SpecError as error:
-        # What was changed by hand does not come from the file any more.
+        # With overrides a fault may come from the command line, not from the file.
         faults = file.attributed(error.faults) if file and is_from_file else error.faults
         raise StudyError(str(name_or_path), *faults, in_file=is_from_file) from error
     return study
 
 
 def find_study(name_or_path: str | Path) -> Path:
-    """The file of a shipped study, or the path itself.
+    """The path of a shipped study's file, or the given path itself.
 
     Raises:
         StudyError: If there is no such study or file.
@@ -151,7 +151,7 @@ def _published(mapping: object) -> object:
     if isinstance(mapping, Mapping) and AS_PUBLISHED not in mapping:
         known = ", ".join(_having_published()) or "none"
         what = "the study does not say how it was published: it has no key as_published"
-        raise SpecError(Fault("--as-published", what, f"these do: {known}"))
+        raise SpecError(Fault("--as-published", what, f"studies that have it: {known}"))
     return with_published(mapping) if isinstance(mapping, Mapping) else mapping
 
 
@@ -163,7 +163,7 @@ def _having_published() -> Iterable[str]:
 
 
 def _check_published(mapping: Mapping[Any, Any]) -> None:
-    """A study that says how it was published must be right that way too."""
+    """Checks that the study is valid with its `as_published` values, too."""
     changed = with_published(mapping)
     try:
         expand(StudySpec.from_mapping(changed))

@@ -1,4 +1,4 @@
-"""A trial at its place in a study's table, and what identifies it; pure."""
+"""A cell: a trial at its place in a study's table, with its id; pure."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 from trainers.spec.train_spec import TrainSpec
 
 ID_VERSION = 1
-"""Raised when the same words come to mean another training; every trial then gets a new id."""
+"""Increase it when the same spec trains differently than before; all trials get new ids."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Cell:
     Args:
         train: What the engine trains.
         labels: The cell's place in the study: axis name to label, in the order of the axes.
-        epoch_scale: The factor its epochs were shrunk by, as the user wrote it; empty: none.
+        epoch_scale: The factor on its epochs, as the user wrote it; empty: no scaling.
     """
 
     train: TrainSpec
@@ -29,7 +29,7 @@ class Cell:
 
     @cached_property
     def id(self) -> str:
-        """Hash of what is trained: equal for equal trials, whichever study asks for them."""
+        """Hash of what is trained: equal trials have equal ids, in whichever study they are."""
         content = {"version": ID_VERSION, "train": minimal(self.train)}
         if self.epoch_scale:
             content["epoch_scale"] = self.epoch_scale
@@ -45,20 +45,20 @@ class Cell:
 
 
 def study_key(name: str, variant_id: str) -> str:
-    """Unique key of a study's variant."""
+    """The unique key of a study's variant."""
     return f"{name}/{variant_id}"
 
 
 def minimal(spec: TrainSpec) -> dict[str, Any]:
-    """The canonical trial as plain values, without keys that have their default.
+    """The canonical trial as plain values, without keys at their default.
 
-    So neither writing a default down nor a key added to the language later makes another trial.
+    So a trial keeps its id if a study spells out a default, or if a later version adds a key.
     """
     return without_defaults(spec.canonical().to_mapping())
 
 
 def without_defaults(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """The plain values of a trial, without keys that have their default."""
+    """A trial's plain values, without keys at their default."""
     defaults: Mapping[str, object] = {
         "lr_schedule": {"name": "constant"},
         "loss": {"name": "cross_entropy"},
@@ -74,11 +74,11 @@ def without_defaults(mapping: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def content_hash(content: object) -> str:
-    """Sixteen hexadecimal digits that depend on the content alone, not on the order of keys."""
+    """Hash of the content as sixteen hexadecimal digits; the order of keys does not matter."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _bare(label: str) -> bool:
-    """Whether a label says nothing without its axis: a number."""
+    """Whether a label is a bare number, which needs its axis's name to be understood."""
     return label.replace(".", "", 1).replace("e-", "", 1).isdecimal()

@@ -1,4 +1,4 @@
-"""What a study says of checkpoints: which are kept, where, and which go to MLflow."""
+"""A study's key `checkpoint`: which checkpoints are kept, where, and which go to MLflow."""
 
 import json
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ Upload = Literal["none", "last", "best", "all"]
 
 
 class StorageError(OrchestratorError):
-    """Checkpoints cannot be kept where they were asked to be."""
+    """The storage that was asked for cannot hold checkpoints."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpointing(CheckpointPolicy):
-    """Which checkpoints a study's trials keep, and what becomes of them.
+    """Which checkpoints a study's trials keep, where, and which are uploaded.
 
     Args:
-        storage: A folder or a URL that fsspec knows; empty: the home's own folder.
-        upload: What MLflow gets of a finished cell, as artifacts of its run. last: the newest.
-            best: that of the lowest validation error. all: whatever the policy kept.
+        storage: A folder or a URL that fsspec knows; empty: a folder of the home.
+        upload: Which checkpoints of a finished cell MLflow gets, as artifacts of its run. last:
+            the newest. best: the one with the lowest validation error. all: all that are kept.
 
     Raises:
-        SpecError: If a number is out of range, the storage cannot be used, or there will be
+        SpecError: If a number is out of range, the storage cannot be used, or the policy keeps
             nothing to upload.
     """
 
@@ -35,7 +35,7 @@ class Checkpointing(CheckpointPolicy):
     upload: Upload = "none"
 
     def __post_init__(self) -> None:
-        """Checks the parts, and that they go together."""
+        """Checks the values, and that they fit together."""
         faults: list[Fault] = []
         try:
             CheckpointPolicy.__post_init__(self)
@@ -46,7 +46,7 @@ class Checkpointing(CheckpointPolicy):
         except SpecError as error:
             faults += error.under("storage")
         if self.upload == "best" and self.policy != "best":
-            what = f"is best, but policy {self.policy} does not keep that one"
+            what = f"is best, but policy {self.policy} does not keep the best checkpoint"
             faults.append(Fault("upload", what, "write policy: best"))
         elif self.upload != "none" and self.policy == "none":
             what = f"is {self.upload}, but policy none keeps nothing"
@@ -56,21 +56,21 @@ class Checkpointing(CheckpointPolicy):
 
 
 def upload_order(folder: Place, which: Upload) -> str:
-    """What the journal keeps until it is done: which of a folder's checkpoints MLflow gets."""
+    """The journal's note of an upload to do: a folder, and which of its checkpoints."""
     return json.dumps({"folder": str(folder), "which": which})
 
 
 def place_of(checkpoint: Checkpointing, home: Home, *, asked: str | None) -> Place:
-    """Where a study's checkpoints lie, a folder a trial.
+    """Where a study's checkpoints are stored, one folder for each trial.
 
     Args:
-        checkpoint: What the study says.
-        home: Where they lie if nobody says anything.
-        asked: What the user says; it comes before the study.
+        checkpoint: The study's settings.
+        home: Holds the checkpoints if neither the user nor the study names a storage.
+        asked: The storage the user names; it takes precedence over the study's.
 
     Raises:
-        StorageError: If a storage was named and nothing can be written there.
-        SpecError: If what the user says cannot be used.
+        StorageError: If a storage is named and cannot be written to.
+        SpecError: If the user names a storage that is not valid.
     """
     named = asked or checkpoint.storage
     if not named:
@@ -80,5 +80,5 @@ def place_of(checkpoint: Checkpointing, home: Home, *, asked: str | None) -> Pla
         require_writable(place)
     except OSError as error:
         hint = "check the address, and the keys in the environment (AWS_ACCESS_KEY_ID, ...)"
-        raise StorageError(f"nothing can be written to {place} ({error}); {hint}") from error
+        raise StorageError(f"cannot write to {place} ({error}); {hint}") from error
     return place

@@ -1,4 +1,4 @@
-"""A study multiplied out into trials, each checked; pure."""
+"""Expands a study into its cells and checks each; pure."""
 
 import copy
 import itertools
@@ -21,7 +21,7 @@ _KEPT = "expanded"
 
 
 def expand(study: StudySpec) -> tuple[Cell, ...]:
-    """All trials of a study, the last axis varying fastest; of a searched study its extremes.
+    """All cells of a study, the last axis varying fastest; for a searched study its extremes.
 
     Raises:
         SpecError: With every fault of every trial.
@@ -59,14 +59,14 @@ def _expanded(study: StudySpec) -> tuple[Cell, ...]:
 
 
 def trial_at(study: StudySpec, values: Mapping[str, object]) -> Cell:
-    """The trial of a searched study at what the searcher drew.
+    """The cell of a searched study at the values that the searcher drew.
 
     Args:
         study: A searched study.
-        values: By axis name, a number of its range or a label of its choices.
+        values: Axis name to a number in its range, or to a label of its choices.
 
     Raises:
-        SpecError: If that trial cannot be.
+        SpecError: If the trial is not valid.
     """
     labels: dict[str, str] = {}
     points: list[Value] = []
@@ -76,17 +76,17 @@ def trial_at(study: StudySpec, values: Mapping[str, object]) -> Cell:
         if axis.domain is None:
             points.append(axis.points[str(value)])
         else:
-            # Six digits say all there is to say about a rate, and equal labels mean equal trials.
+            # Rounded as its label is (six digits), so that equal labels mean equal trials.
             drawn = float(label_of(float(str(value))))
             points.append({axis.sets: int(drawn) if axis.domain.integer else drawn})
     return _scaled(study, [(labels, _spec_at(study, points))])[0]
 
 
 def pick(study: StudySpec, choice: str) -> Cell:
-    """The trial that `axis=label,...` names; axes with one label need not be named.
+    """The cell that `axis=label,...` names; an axis with a single label may be omitted.
 
     Raises:
-        SpecError: If it names no axis, no label, or more than one trial.
+        SpecError: If an axis or a label is unknown, or if several cells match.
     """
     given = dict(_pairs(choice))
     known = {axis.name: axis for axis in study.axes}
@@ -104,17 +104,17 @@ def pick(study: StudySpec, choice: str) -> Cell:
 
 
 def scaled_epochs(scale: str) -> Callable[[int], int]:
-    """Maps a number of epochs to the scaled one, rounded up, at least 1.
+    """A function that scales a number of epochs, rounded up, at least 1.
 
     Args:
-        scale: The factor as a decimal text; exact, so that 0.07 of 100 epochs is 7.
+        scale: The factor as decimal text; computed exactly, so that 0.07 of 100 epochs is 7.
     """
     factor = Fraction(scale)
     return lambda epochs: max(1, math.ceil(epochs * factor))
 
 
 def scaled_scheduler(study: StudySpec) -> Component | None:
-    """The study's scheduler with its epochs scaled as the trials' are."""
+    """The study's scheduler, with its epochs scaled like those of the trials."""
     if study.scheduler is None or not study.variant.epoch_scale:
         return study.scheduler
     scale = scaled_epochs(study.variant.epoch_scale)
@@ -129,7 +129,7 @@ def _spec_at(study: StudySpec, points: Iterable[Value]) -> TrainSpec:
     mapping: dict[Any, Any] = copy.deepcopy(dict(study.base_mapping))
     for point in points:
         for path, value in point.items():
-            # Another axis may set something inside the value.
+            # A copy, because another axis may change something inside the value.
             set_path(mapping, path.split("."), copy.deepcopy(value))
     return TrainSpec.from_mapping(mapping)
 
@@ -140,8 +140,8 @@ def _scaled(
     specs = list(specs)
     if study.variant.epoch_scale:
         scale = scaled_epochs(study.variant.epoch_scale)
-        # Every layer that turns binary in a full trial still does, and the controls of a study
-        # train as long as its layer-by-layer trials do.
+        # Every layer that turns binary in a full trial must do so in the scaled one, and the
+        # controls of a study must train as long as its layer-by-layer trials.
         least = max(_least_epochs(spec, scale) for _, spec in specs)
         specs = [(labels, spec.scaled(scale, least_epochs=least)) for labels, spec in specs]
     return tuple(
@@ -158,7 +158,7 @@ def _least_epochs(spec: TrainSpec, scale: Callable[[int], int]) -> int:
 
 
 def _without_repeats(faults: Iterable[Fault]) -> list[Fault]:
-    """A fault of the base comes with every trial; it is shown for the first only."""
+    """Drops repeats: every trial has the base's faults, so only the first one shows them."""
     shown: dict[tuple[str, str], Fault] = {}
     for fault in faults:
         shown.setdefault((fault.path.rpartition(".")[2], fault.what), fault)
@@ -169,7 +169,7 @@ def _pairs(choice: str) -> Iterable[tuple[str, str]]:
     for part in choice.split(",") if choice else ():
         name, equals, label = part.partition("=")
         if not equals:
-            what = f"'{part}' is no axis=label"
+            what = f"expected axis=label, got '{part}'"
             raise SpecError(Fault(f"--trial {choice}", what, "such as order=reverse,seed=316"))
         yield name.strip(), label.strip()
 
@@ -189,7 +189,7 @@ def _pick_label(
         try:
             value = float(label)
         except ValueError:
-            return [Fault(where, f"{axis.name} wants a number, got '{label}'")]
+            return [Fault(where, f"axis {axis.name} expects a number, got '{label}'")]
         if not low <= value <= high:
             return [Fault(where, f"{axis.name} goes from {low:g} to {high:g}, got {label}")]
         values[axis.name] = value

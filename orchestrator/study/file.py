@@ -1,4 +1,4 @@
-"""A study's file as plain values: what it says itself, over what it shares with other studies."""
+"""Reads a study's file as plain values, merged over the shared file that it extends."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,14 +18,14 @@ EXTENDS = "extends"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyFile:
-    """What a study's file says.
+    """The content of a study's file.
 
     Args:
-        mapping: All of it, shared parts put in; not checked yet, so it may be anything.
-        text: The same as YAML; the file's own text where it shares nothing.
-        own: What the file itself says.
-        shared: What the file it extends says.
-        shared_from: How that file is called in messages.
+        mapping: The content merged with the shared file; not checked yet, so it may be anything.
+        text: The same as YAML; the file's own text if it extends no other file.
+        own: The content of the file alone.
+        shared: The content of the file it extends.
+        shared_from: The name of the extended file in messages.
     """
 
     mapping: Any
@@ -35,7 +35,7 @@ class StudyFile:
     shared_from: str = ""
 
     def attributed(self, faults: Iterable[Fault]) -> tuple[Fault, ...]:
-        """The faults; those of values that only the shared file has say where they come from."""
+        """The faults; those in values of the shared file name that file."""
         return tuple(
             _from(self.shared_from, fault)
             if _depth(self.shared, fault.path) > _depth(self.own, fault.path)
@@ -45,10 +45,10 @@ class StudyFile:
 
 
 def read_study_file(path: Path) -> StudyFile:
-    """A study's file, and what it extends.
+    """Reads a study's file and the file it extends.
 
     Raises:
-        SpecError: If one of the files cannot be read, is not there, or extends another itself.
+        SpecError: If a file is missing or cannot be read, or if the shared file extends another.
     """
     own = read_yaml_file(path)
     if not isinstance(own, Mapping) or EXTENDS not in own:
@@ -60,14 +60,14 @@ def read_study_file(path: Path) -> StudyFile:
     except SpecError as error:
         raise SpecError(*(_from(shared_from, fault) for fault in error.faults)) from error
     if not isinstance(shared, Mapping):
-        raise SpecError(Fault(EXTENDS, f"{shared_from} holds no mapping, but {show(shared)}"))
+        raise SpecError(Fault(EXTENDS, f"expected a mapping in {shared_from}, got {show(shared)}"))
     if EXTENDS in shared:
-        what = f"{shared_from} extends {shared[EXTENDS]} itself"
+        what = f"{shared_from} extends another file, {shared[EXTENDS]}"
         raise SpecError(Fault(EXTENDS, what, "name one file that holds all shared parts"))
     mapping = merged(shared, {key: value for key, value in own.items() if key != EXTENDS})
-    # In the order of the study itself; what only the shared file has comes last.
+    # The study's own order of keys; keys that only the shared file has come last.
     mapping = {key: mapping[key] for key in (*own, *mapping) if key in mapping}
-    # What the two files say together, for whoever finds it beside the results.
+    # The merged content is stored beside the results, so the text says where it comes from.
     head = f"# {path.name}, with the parts it shares in {shared_from} put in\n"
     body = yaml.safe_dump(
         mapping, sort_keys=False, default_flow_style=None, width=99, allow_unicode=True
@@ -78,12 +78,12 @@ def read_study_file(path: Path) -> StudyFile:
 
 
 def shared_files() -> Mapping[str, Path]:
-    """The shipped files of shared parts by name."""
+    """The shipped shared files by name."""
     return {path.stem: path for path in sorted((config_folder() / "networks").glob("*.yaml"))}
 
 
 def merged(below: Mapping[Any, Any], above: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Both mappings in one, key by key; of anything but mappings the one above counts."""
+    """Merges two mappings key by key, nested ones too; for other values `above` wins."""
     result = dict(below)
     for key, value in above.items():
         under = result.get(key)
@@ -100,7 +100,7 @@ def _shared_file(name: object, *, beside: Path) -> Path:
         path = beside / name
         if not path.is_file():
             what = f"there is no such file: {path}"
-            raise SpecError(Fault(EXTENDS, what, "a path counts from the study's own folder"))
+            raise SpecError(Fault(EXTENDS, what, "paths are relative to the study's folder"))
         return path
     known = shared_files()
     if name not in known:
@@ -114,7 +114,7 @@ def _from(name: str, fault: Fault) -> Fault:
 
 
 def _depth(value: object, path: str) -> int:
-    """How many keys of the path lead through the mapping."""
+    """How many leading keys of the path exist in the mapping."""
     depth = 0
     for key in path.split("."):
         if not isinstance(value, Mapping) or key not in value:

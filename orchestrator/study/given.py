@@ -1,4 +1,4 @@
-"""What a study takes over from an earlier one: measured orders, and values of single rows."""
+"""Results that a study takes from an earlier one: measured orders, and values for single rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,20 +13,20 @@ _KNOWN = ("orders", "rows")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Given:
-    """Results of an earlier study that make a later one.
+    """Results of an earlier study that a later one uses.
 
     Args:
-        orders: Layer numbers, counted from 1, by the name that `permutations` has for them; they
-            come before published orders of that name.
-        rows: What a row of the matrix sets beside what its axis sets: label to key paths and
-            values, such as the learning rate that was best for it.
+        orders: Name in `permutations` to layer numbers, counted from 1; they take precedence over
+            published orders of the same name.
+        rows: Row label to key paths and values that the row sets in addition to its axis, such as
+            the best learning rate for that row.
     """
 
     orders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     rows: Mapping[str, Value] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        """Whether there is anything."""
+        """Whether it holds any order or row."""
         return bool(self.orders or self.rows)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class Given:
 
 
 def read_given(value: object) -> Given:
-    """What a study file says under `given`.
+    """Reads a study file's key `given`.
 
     Raises:
         SpecError: With every fault, paths relative to the key.
@@ -67,10 +67,10 @@ def read_given(value: object) -> Given:
 
 
 def with_rows(axis: Axis, given: Given) -> Axis:
-    """The axis of the matrix's rows, each row with the values given for it.
+    """Adds the given values to each row of the axis.
 
     Raises:
-        SpecError: If a row is given that the axis does not have.
+        SpecError: If the axis lacks a given row.
     """
     faults = [
         fault

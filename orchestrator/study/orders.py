@@ -1,4 +1,4 @@
-"""Layer orders by name: the published ones of each network, and those that a rule gives."""
+"""Named layer orders: those published for each network, and those that follow a rule."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from trainers.errors import Fault, SpecError, choose, did_you_mean
 from trainers.seeding import generator
 
 ALIASES: Mapping[str, str] = {"mnist300": "mlp3", "mnist784": "mlp3"}
-"""Networks that share a file with another."""
+"""Networks that use the file of another network."""
 RANDOM = "random:"
-"""`random:7` is drawn from seed 7; plain `random` is the one order that was published."""
+"""`random:7` draws an order from seed 7; plain `random` is the published random order."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,10 +24,10 @@ class Orders:
     """The named orders of a network.
 
     Args:
-        num_layers: Layers of the network.
-        rotations: Whether a layer's number names the order that starts there and goes on in a
-            circle.
-        published: Further names.
+        num_layers: Number of layers of the network.
+        rotations: Whether a layer's number names the order that starts at that layer and wraps
+            around.
+        published: The published orders by name.
     """
 
     num_layers: int
@@ -36,13 +36,13 @@ class Orders:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names but the random ones that are drawn."""
+        """All names except `random:SEED`."""
         numbered = range(1, self.num_layers + 1) if self.rotations else ()
         return ("forward", "reverse", *self.published, *(str(number) for number in numbered))
 
 
 def named_order(network: str, name: str) -> tuple[int, ...]:
-    """The order that a name stands for, as layer numbers counted from 1 in forward order.
+    """The order of this name, as layer numbers counted from 1 in forward order.
 
     Args:
         network: A file of `configs/orders/`: mlp3 (also mnist300, mnist784), vgg5, vgg9,
@@ -69,13 +69,13 @@ def named_order(network: str, name: str) -> tuple[int, ...]:
 
 
 def network_of(model: Component, *, num_layers: int) -> str | None:
-    """The network whose named orders a model takes; None if it has none."""
+    """The network whose named orders fit a model; None: it has no named orders."""
     name = "mlp3" if model.name == "mlp" and num_layers == 3 else model.name
     return name if name in _files() else None
 
 
 def random_order(num_layers: int, *, seed: int) -> tuple[int, ...]:
-    """An order drawn from a seed, each as likely as any other."""
+    """Draws an order from a seed, uniformly."""
     drawn = torch.randperm(num_layers, generator=generator(seed, "layer order"))
     return tuple(int(index) + 1 for index in drawn)
 
@@ -85,7 +85,7 @@ def network_orders(network: str) -> Orders:
     """The named orders of a network.
 
     Raises:
-        UnknownNameError: If there is no file for it.
+        UnknownNameError: If the network has no file of orders.
     """
     files = _files()
     known = {**files, **{alias: files[name] for alias, name in ALIASES.items() if name in files}}

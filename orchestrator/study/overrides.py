@@ -1,4 +1,4 @@
-"""`--set key.path=value` and `--as-published`: changes to a study before it is read."""
+"""Changes a study before it is read: `--set key.path=value` and `--as-published`."""
 
 import copy
 from collections.abc import Iterable, Mapping
@@ -10,18 +10,18 @@ from trainers.binding import show
 from trainers.errors import Fault, SpecError, did_you_mean
 
 AS_PUBLISHED = "as_published"
-"""The key of a study that says what is to be changed in it to train as it was published."""
+"""The key of a study that lists the changes needed to train it as published."""
 
 
 def overridden(mapping: Mapping[Any, Any], overrides: Iterable[str]) -> dict[Any, Any]:
-    """A copy of the study with each `key.path=value` put in; entries of `axes` go by their name.
+    """Applies each `key.path=value` to a copy of the study; paths name entries of `axes`.
 
     Args:
         mapping: The study as plain values.
         overrides: Texts such as `base.optimizer.lr=0.01`; the value is read as YAML.
 
     Raises:
-        SpecError: With every override that is none, or whose path leads nowhere.
+        SpecError: With every override that is malformed or whose path does not exist.
     """
     changed = copy.deepcopy(dict(mapping))
     faults: list[Fault] = []
@@ -30,7 +30,7 @@ def overridden(mapping: Mapping[Any, Any], overrides: Iterable[str]) -> dict[Any
         path = path.strip()
         try:
             if not equals or not path:
-                what = "is no override: expected key.path=value"
+                what = "expected key.path=value"
                 raise SpecError(Fault("", what, "such as base.optimizer.lr=0.01"))
             set_path(changed, path.split("."), read_yaml(text))
         except SpecError as error:
@@ -43,13 +43,13 @@ def overridden(mapping: Mapping[Any, Any], overrides: Iterable[str]) -> dict[Any
 
 
 def with_published(mapping: Mapping[Any, Any]) -> dict[Any, Any]:
-    """A copy of the study with the values of its key `as_published` put in.
+    """Applies the study's key `as_published` to a copy of the study.
 
     Args:
-        mapping: The study as plain values; that key maps key paths to values.
+        mapping: The study as plain values; `as_published` maps key paths to values.
 
     Raises:
-        SpecError: If the key is missing or no such mapping, or if a path leads nowhere.
+        SpecError: If the key is missing or malformed, or if a path does not exist.
     """
     changed = copy.deepcopy(dict(mapping))
     overlay = changed.get(AS_PUBLISHED)
@@ -73,10 +73,10 @@ def _is_path(key: object) -> bool:
 
 
 def set_path(mapping: dict[Any, Any], path: list[str], value: object) -> None:
-    """Puts a value at a key path; mappings on the way are made where there are none.
+    """Sets the value at a key path and creates missing mappings on the way.
 
     Raises:
-        SpecError: If the way leads through something that is no mapping, or to an unknown axis.
+        SpecError: If the path leads through a plain value, or to an unknown axis.
     """
     here: Any = mapping
     for depth, key in enumerate(path):
@@ -112,11 +112,11 @@ def _entry(entries: list[Any], key: str) -> int:
 
 
 def _refuse_shadowed(mapping: Mapping[Any, Any], paths: Mapping[str, str]) -> None:
-    """A change of the base that an axis sets anyway would do nothing; that is a fault.
+    """Refuses changes of the base that an axis overwrites in every trial.
 
     Args:
         mapping: The changed study.
-        paths: Key paths that were changed, and where that is said.
+        paths: The changed key paths, and where the user wrote each.
     """
     axes = mapping.get("axes")
     sets: dict[str, tuple[str, str]] = {}
@@ -137,11 +137,11 @@ def _refuse_shadowed(mapping: Mapping[Any, Any], paths: Mapping[str, str]) -> No
 
 
 def _paths_set(axis: Mapping[Any, Any], form: str) -> set[str]:
-    """Key paths that some value of the axis sets, as far as the file is well formed."""
+    """The key paths that the axis sets; malformed parts of the file are skipped."""
     if form == "seeds":
         return {"seed"}
     if isinstance(axis.get("sets"), str):
-        # A layer alone is binary from the first epoch: nothing is left to count.
+        # These axes also set epochs_per_layer to 0: the layer is binary from the first epoch.
         own = {"layers.epochs_per_layer"} if form == "single_layers" else set()
         return {axis["sets"], *own}
     values = axis.get(form)

@@ -1,4 +1,4 @@
-"""What a study may say about searching: plain records that Ray Tune's own parts are made from."""
+"""A study's searchers and schedulers as plain records, from which `launch` builds Ray Tune's."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ class OptunaSearch:
     """Optuna's TPE sampler, through Ray Tune.
 
     Args:
-        num_samples: Trials in all; those recorded earlier count.
-        seed: Of the sampler. With more than one trial at a time the points also depend on which
-            trial ends first.
+        num_samples: Number of trials, including those recorded earlier.
+        seed: The sampler's seed. If trials run in parallel, the points also depend on which trial
+            ends first.
 
     Source: Akiba et al. 2019, arXiv:1907.10902.
     """
@@ -28,11 +28,11 @@ class OptunaSearch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RandomSearch:
-    """Independent draws from the axes, by Ray Tune; the same points for the same seed.
+    """Independent random draws from the axes, by Ray Tune; the same seed draws the same points.
 
     Args:
-        num_samples: Trials in all.
-        seed: Of the draws; a search that goes on later draws other points.
+        num_samples: Number of trials.
+        seed: Seed of the draws; a resumed search draws new points.
     """
 
     num_samples: int
@@ -45,11 +45,11 @@ class RandomSearch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AshaScheduler:
-    """Asynchronous successive halving: stops trials that lag behind others of the same age.
+    """Asynchronous successive halving: stops trials worse than others at the same epoch.
 
     Args:
-        grace_period: Epochs that every trial gets.
-        reduction_factor: Of the trials that reach a rung, one in this many goes on.
+        grace_period: Epochs that every trial trains.
+        reduction_factor: One in this many of the trials that reach a rung continues.
 
     Source: Li et al. 2020, arXiv:1810.05934.
     """
@@ -67,8 +67,8 @@ class MedianScheduler:
     """Stops a trial whose best result is worse than the median of the others' averages.
 
     Args:
-        grace_period: Epochs that every trial gets.
-        min_samples: Trials that must have come that far before one is stopped.
+        grace_period: Epochs that every trial trains.
+        min_samples: Trials that must reach the same epoch before one is stopped.
 
     Source: Golovin et al. 2017, Google Vizier.
     """
@@ -93,4 +93,4 @@ SCHEDULERS: Mapping[str, Callable[..., Scheduler]] = {
     "median": MedianScheduler,
 }
 EPOCH_OPTIONS = frozenset({"grace_period"})
-"""Options above that count epochs, and shrink when a study's epochs are scaled."""
+"""Options above that count epochs, so a study's epoch scale applies to them."""

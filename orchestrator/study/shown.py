@@ -1,4 +1,4 @@
-"""What a study's matrix shows, and how it is laid out."""
+"""The keys `metric` and `matrix`: what a study's matrix shows, and its layout."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metric:
-    """What the matrix shows, and which direction is good."""
+    """The metric that the matrix shows, and which direction is better."""
 
     name: str
     better: Literal["lower", "higher"] = "lower"
@@ -21,12 +21,12 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MatrixShape:
-    """How cells are laid out.
+    """The layout of the matrix.
 
     Args:
         rows: Axis whose labels are the rows.
-        over: Axis whose cells make up mean and spread; None: there is one cell a row.
-        also: Further metrics whose means are shown beside it.
+        over: Axis over which mean and spread are computed; None: one cell for each row.
+        also: More metrics whose means are shown as well.
     """
 
     rows: str
@@ -37,12 +37,12 @@ class MatrixShape:
 def read_shown(
     mapping: Mapping[Any, Any], *, axes: Sequence[str], has_test: bool
 ) -> tuple[Metric | None, MatrixShape | None, list[Fault]]:
-    """What a study says under `metric` and `matrix`, as far as it could be read; and its faults.
+    """Reads a study's keys `metric` and `matrix`; None for a key with faults, and all faults.
 
     Args:
         mapping: The study.
-        axes: Names of its axes.
-        has_test: Whether its trials measure the test part.
+        axes: The names of its axes.
+        has_test: Whether its trials measure the test set.
     """
     faults: list[Fault] = []
     metric = _read(mapping, "metric", Metric, "the metric", faults)
@@ -53,8 +53,8 @@ def read_shown(
         if name not in vocabulary.METRICS:
             faults += UnknownNameError("metric", name, vocabulary.METRICS).under(path)
         elif not has_test and name in vocabulary.TEST_METRICS:
-            what = f"'{name}' needs the test part, but base.measure_test is false"
-            faults.append(Fault(path, what, "selected/validation_error needs none"))
+            what = f"'{name}' needs the test set, but base.measure_test is false"
+            faults.append(Fault(path, what, "selected/validation_error does not need it"))
     for key in ("rows", "over"):
         axis = getattr(matrix, key, None)
         if axis is not None and axis not in axes:

@@ -1,4 +1,4 @@
-"""A study as a typed record: a question, a base trial, the axes that vary it."""
+"""A study as a typed record: a question, a base trial, and the axes that vary it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ from trainers.spec.probe import model_layers
 from trainers.spec.train_spec import TrainSpec
 
 LONGEST_NAME = 60
-"""Characters of a study's name, which folders bear; some alphabets take four bytes each."""
+"""Most characters in a study's name, because folders bear it; one may take four bytes."""
 
 KEYS = (
     "study",
@@ -44,20 +44,20 @@ class StudySpec:
     """A question, a base trial, and the axes that vary it.
 
     Args:
-        name: The study's name, and that of its MLflow experiment.
-        question: What it is to find out, one sentence.
+        name: The name of the study and of its MLflow experiment.
+        question: The question it answers, in one sentence.
         base: The base trial.
-        base_mapping: The same as plain values, in which axes set theirs.
-        axes: In the order in which they vary, slowest first.
-        metric: What the matrix shows.
-        matrix: How it is laid out.
-        search: The searcher, if axes are searched.
-        scheduler: What stops hopeless trials early, if anything.
-        retries: How often a trial that failed is tried again.
+        base_mapping: The base trial as plain values, in which the axes set theirs.
+        axes: The axes, slowest varying first.
+        metric: The metric that the matrix shows.
+        matrix: The layout of the matrix.
+        search: The searcher; None: no axis is searched.
+        scheduler: Stops bad trials early; None: every trial trains all its epochs.
+        retries: How often a failed trial is retried.
         checkpoint: Which checkpoints trials keep, where, and which MLflow gets.
-        variant: In what it differs from its file.
-        source: The file it came from.
-        text: What that file says, with the parts it shares with other studies.
+        variant: How the study differs from its file.
+        source: The file it was read from.
+        text: The content of that file, merged with the shared file that it extends.
     """
 
     name: str
@@ -82,33 +82,33 @@ class StudySpec:
 
     @cached_property
     def variant_id(self) -> str:
-        """Hash of what all cells have in common, so that a study may grow but not change.
+        """Hash of what all cells have in common: it stays if a study grows, not if it changes.
 
-        The base without what the axes set, the epoch scale, the name under which it is kept
-        apart, and what was given: where an earlier study finds something else, rows of the same
-        name mean other trials. Cells of one variant belong in one matrix; those of two never do.
+        It covers the base without what the axes set, the epoch scale, the name of `--apart`, and
+        the results given by an earlier study: if those differ, rows of the same name are other
+        trials. A matrix shows cells of one variant only.
         """
         return content_hash({"base": self.common, **self.variant.content})
 
     @cached_property
     def key(self) -> str:
-        """Unique key of the study's variant."""
+        """The unique key of the study's variant."""
         return study_key(self.name, self.variant_id)
 
     @property
     def title(self) -> str:
-        """What the run of the study is called: its name, and in what it differs from its file."""
+        """The name of the study's run: the study's name, and how it differs from its file."""
         return self.variant.title(self.name)
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is as its file has it."""
+        """Whether the study is exactly as in its file."""
         return self.variant.is_plain
 
     @cached_property
     def common(self) -> dict[str, Any]:
-        """The base as plain values, without what the axes set and what has its default."""
-        # Not the canonical form: that of a base without an order says nothing of its schedule.
+        """The base as plain values, without keys that axes set and keys at their default."""
+        # Not the canonical form: without an order, that form drops the layer schedule.
         common = without_defaults(self.base.to_mapping())
         for path in sorted(set().union(*(axis.own_paths for axis in self.axes))):
             parent: Any = common
@@ -121,7 +121,7 @@ class StudySpec:
 
     @classmethod
     def from_mapping(cls, mapping: object, *, source: Path | None = None) -> "StudySpec":
-        """A study from plain values.
+        """Reads a study from plain values.
 
         Raises:
             SpecError: With every fault, each with its key path.
@@ -135,7 +135,7 @@ class StudySpec:
         return cls(**parts, source=source)
 
     def with_seeds(self, seeds: tuple[int, ...]) -> "StudySpec":
-        """The same study with these seeds on its seed axis; it gets one where it has none."""
+        """The same study with these seeds; adds a seed axis if it has none."""
         axis = seed_axis(seeds)
         if any(old.paths == {"seed"} for old in self.axes):
             axes = [axis if old.paths == {"seed"} else old for old in self.axes]
@@ -149,13 +149,13 @@ class StudySpec:
 
 
 def cell_key(study: StudySpec, cell: Cell) -> str:
-    """The unique key of a cell: its study, the variant, its labels."""
+    """The unique key of a cell: study, variant, labels and trial id."""
     labels = ",".join(f"{axis}={label}" for axis, label in cell.labels.items())
     return f"{study.key}/{labels}/{cell.id}"
 
 
 class _Reader:
-    """Reads the keys of a study one by one and keeps every fault."""
+    """Reads the keys of a study one by one and collects every fault."""
 
     def __init__(self, mapping: Mapping[Any, Any]) -> None:
         self.mapping = mapping
@@ -164,7 +164,7 @@ class _Reader:
     def read(self) -> dict[str, Any]:
         for key in self.mapping:
             if key == "extends":
-                self._fault("extends", "is for the study's file: no other place can say it")
+                self._fault("extends", "is allowed only in a study's file")
             else:
                 self.faults += unknown_keys([key], KEYS)
         base = self._base()
@@ -203,7 +203,7 @@ class _Reader:
     def _name(self) -> object:
         name = self._typed("study", str)
         if isinstance(name, str) and not name.replace("-", "").replace("_", "").isalnum():
-            self._fault("study", f"'{name}' is no name", "use letters, digits, - and _")
+            self._fault("study", f"'{name}' is not a valid name", "use letters, digits, - and _")
         elif isinstance(name, str) and len(name) > LONGEST_NAME:
             what = f"has {len(name)} characters, a name may have {LONGEST_NAME}"
             self._fault("study", what, "put the rest into the question")
@@ -244,7 +244,7 @@ class _Reader:
             self._check_against(axis, axes)
             axes.append(axis)
         if not axes and not self.faults:
-            self._fault("axes", "is empty: a study varies something, if only the seed")
+            self._fault("axes", "is empty: a study must vary something, at least the seed")
         return tuple(axes)
 
     def _with_rows(self, axis: Axis, given: Given) -> Axis:
@@ -265,7 +265,7 @@ class _Reader:
                 self._fault(f"axes.{axis.name}", f"sets {path}, which axis {other.name} sets too")
 
     def _layers(self) -> tuple[tuple[str, ...], str | None]:
-        """The base model's layers and network, even where other parts of the base are wrong."""
+        """The base model's layers and network, even if other parts of the base have faults."""
         base = self.mapping.get("base")
         try:
             model = bind("model", MODELS, base["model"]) if isinstance(base, Mapping) else None
@@ -275,11 +275,11 @@ class _Reader:
         return layers, network_of(model, num_layers=len(layers)) if model else None
 
     def _shown(self, base: TrainSpec | None) -> tuple[Metric | None, MatrixShape | None]:
-        """What the matrix shows, and how it is laid out."""
+        """The metric and the layout of the matrix; None for a part with faults."""
         entries = self.mapping.get("axes")
         metric, matrix, faults = read_shown(
             self.mapping,
-            # An axis that could not be read is there all the same.
+            # Include axes with faults, so that the matrix may name them.
             axes=[
                 str(entry.get("name"))
                 for entry in (entries if isinstance(entries, list) else [])
@@ -300,8 +300,8 @@ class _Reader:
             self._fault("search", "searches nothing", "give an axis a range or choices")
         for axis in axes:
             if searched and not axis.searched and len(axis.points) > 1:
-                what = f"has {len(axis.points)} values, but a searched study goes through none"
-                self._fault(f"axes.{axis.name}", what, "write choices, or leave one value")
+                what = f"has {len(axis.points)} values, but a search does not train each of them"
+                self._fault(f"axes.{axis.name}", what, "write choices, or keep one value")
         return component
 
     def _component(self, key: str, table: Mapping[str, Callable[..., object]]) -> Component | None:

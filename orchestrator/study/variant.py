@@ -1,4 +1,4 @@
-"""In what a study differs from its file: one object, and all that follows from it."""
+"""How a study differs from its file, and the tags, title and hash that follow from that."""
 
 import argparse
 import json
@@ -24,17 +24,17 @@ def _member(
     on_cells: bool = False,
     hashed: Callable[[T], object] | None = None,
 ) -> T:
-    """A member of `Variant`, with all that depends on it.
+    """Defines a member of `Variant`, with its tag, its texts and its part of the hash.
 
     Args:
-        default: Its value where nothing differs; falsy.
-        tag: Its tag in MLflow; one of `vocabulary.VARIANT_TAGS`.
-        text: What that tag says.
-        title: What the study's title says, if it is set.
-        told: What a person is told before a sweep, if it is set; None: the same.
-        on_cells: Whether the runs of cells have the tag too, where it is set.
-        hashed: What it adds to the identity of the variant; None: nothing, because it shows in
-            the base.
+        default: The value if the study is as in its file; falsy.
+        tag: The MLflow tag; one of `vocabulary.VARIANT_TAGS`.
+        text: Gives the tag's value.
+        title: Gives the parts of the study's title, if the member is set.
+        told: Gives what the user reads before a sweep, if the member is set; None: as `title`.
+        on_cells: Whether the runs of cells have the tag, too, if the member is set.
+        hashed: Gives what is added to the variant's id; None: nothing, because the change is
+            visible in the base.
     """
     facts = {"tag": tag, "text": text, "title": title, "told": told or title}
     return field(default=default, metadata={**facts, "on_cells": on_cells, "hashed": hashed})
@@ -42,14 +42,14 @@ def _member(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
-    """In what a study differs from its file; the order of the members is that of its title.
+    """How a study differs from its file; the title lists the members in this order.
 
     Args:
-        as_published: Whether `--as-published` put in what the study's key `as_published` says.
-        overrides: What `--set` changed, as it was written.
-        given: What it takes over from an earlier study.
-        epoch_scale: Factor in (0, 1) on all epochs, as the user wrote it; empty: none.
-        apart: The name under which `--apart` keeps its cells apart; empty: not.
+        as_published: Whether `--as-published` applied the study's key `as_published`.
+        overrides: The texts of `--set`, as the user wrote them.
+        given: Results taken from an earlier study.
+        epoch_scale: Factor in (0, 1) on all epochs, as decimal text; empty: no scaling.
+        apart: The name under which `--apart` keeps its cells apart; empty: not kept apart.
     """
 
     as_published: bool = _member(
@@ -94,10 +94,10 @@ class Variant:
 
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> "Variant":
-        """What the flags of a command ask for.
+        """Reads the variant from a command's flags.
 
         Raises:
-            SpecError: If the factor on the epochs is none.
+            SpecError: If `--scale-epochs` is not a factor in (0, 1].
         """
         return cls(
             as_published=args.as_published,
@@ -108,12 +108,12 @@ class Variant:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the study is as its file has it."""
+        """Whether the study is exactly as in its file."""
         return not self._set()
 
     @property
     def tags(self) -> dict[str, str]:
-        """Of the run of the study: every one of `vocabulary.VARIANT_TAGS`."""
+        """Tags of the study's run: all of `vocabulary.VARIANT_TAGS`."""
         return {
             member.metadata["tag"]: member.metadata["text"](getattr(self, member.name))
             for member in fields(self)
@@ -121,7 +121,7 @@ class Variant:
 
     @property
     def cell_tags(self) -> dict[str, str]:
-        """Of the runs of its cells: what is set."""
+        """Tags of the runs of its cells: only the members that are set."""
         return {
             facts["tag"]: facts["text"](value)
             for _, value, facts in self._set()
@@ -130,8 +130,8 @@ class Variant:
 
     @property
     def content(self) -> dict[str, object]:
-        """What it adds to the identity of a variant, beside the base."""
-        # Written down also where it is empty since before there were other members.
+        """What the variant's id depends on in addition to the base."""
+        # Always present, even if empty: it is older than the others, and ids must not change.
         content: dict[str, object] = {"epoch_scale": self.epoch_scale}
         for name, value, facts in self._set():
             if facts["hashed"] is not None:
@@ -139,12 +139,12 @@ class Variant:
         return content
 
     def title(self, study: str) -> str:
-        """What the run of a study is called: its name, and in what it differs from its file."""
+        """The name of a study's run: the study's name, and how it differs from its file."""
         parts = [part for _, value, facts in self._set() for part in facts["title"](value)]
         return " · ".join([study, *parts])
 
     def told(self) -> list[str]:
-        """In what the study differs from its file, for people."""
+        """How the study differs from its file, as texts for the user."""
         return [part for _, value, facts in self._set() for part in facts["told"](value)]
 
     def to_mapping(self) -> dict[str, Any]:
@@ -158,16 +158,16 @@ class Variant:
         }
 
     def _set(self) -> Sequence[tuple[str, Any, Mapping[str, Any]]]:
-        """Name, value and facts of the members that differ from their default."""
+        """Name, value and metadata of the members that differ from their default."""
         found = [(member, getattr(self, member.name)) for member in fields(self)]
         return [(member.name, value, member.metadata) for member, value in found if value]
 
 
 def checked_scale(scale: str | float | None) -> str:
-    """A factor on all epochs as a decimal text; empty for None and 1.
+    """Checks a factor on all epochs and returns it as decimal text; empty for None and 1.
 
     Raises:
-        SpecError: If it is no factor in (0, 1].
+        SpecError: If it is not a factor in (0, 1].
     """
     if scale is None:
         return ""

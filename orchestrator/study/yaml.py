@@ -1,4 +1,4 @@
-"""YAML as a researcher means it: `1e-3` is a number, and a key that comes twice is a fault."""
+"""Strict YAML for researchers: `1e-3` is a number, and a repeated key is a fault."""
 
 import re
 from collections.abc import Hashable
@@ -10,13 +10,13 @@ import yaml
 from trainers.errors import Fault, SpecError
 
 MOST_VALUES = 100_000
-"""Values in a file, those that aliases repeat counted each time."""
+"""Most values in a file; values behind an alias count each time."""
 DEEPEST = 40
-"""Lists and mappings inside each other."""
+"""Most levels of nested lists and mappings."""
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Plain data only; remembers keys that come twice."""
+    """Loads plain data only, and collects repeated keys as faults."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
@@ -30,14 +30,14 @@ class _StrictLoader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
             if isinstance(key, Hashable) and key in seen:
-                what = f"the key stands there twice, in lines {seen[key]} and {line}"
+                what = f"the key appears twice, in lines {seen[key]} and {line}"
                 self.faults.append(Fault(str(key), what, "keep one of them"))
             elif isinstance(key, Hashable):
                 seen[key] = line
         return super().construct_mapping(node, deep=deep)
 
 
-# YAML 1.1 wants a point in a number with an exponent; nobody who writes 1e-3 means a text.
+# YAML 1.1 requires a point in a number with an exponent, so 1e-3 would be read as text.
 _StrictLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
@@ -46,16 +46,16 @@ _StrictLoader.add_implicit_resolver(
 
 
 def read_yaml(text: str) -> Any:
-    """The plain data that a YAML text describes.
+    """Reads plain data from YAML text.
 
     Raises:
-        SpecError: If it is no YAML, holds anything but plain data, or a key comes twice.
+        SpecError: If the text is not valid YAML, holds more than plain data, or repeats a key.
     """
     try:
         loader = _StrictLoader(text)
         data = loader.get_single_data()
         _measure(data, (), {})
-    # Beside its own errors, PyYAML lets through those of the constructors of its plain types.
+    # PyYAML passes on errors of the constructors of its plain types, besides its own.
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise SpecError(Fault("", f"no readable YAML: {' '.join(str(error).split())}")) from error
     if loader.faults:
@@ -66,33 +66,33 @@ def read_yaml(text: str) -> Any:
 def _measure(
     data: object, above: tuple[int, ...], known: dict[int, tuple[int, int]]
 ) -> tuple[int, int]:
-    """How many values there are and how deep they lie; what an alias repeats is met once.
+    """Counts the values and levels of the data; visits a repeated alias only once.
 
     Raises:
-        ValueError: If there are too many, if they lie too deep, or one lies in itself.
+        ValueError: If there are too many values or levels, or if a value contains itself.
     """
     if not isinstance(data, dict | list):
         return 1, 0
     if id(data) in above:
-        raise ValueError("an alias refers to what it stands in")
+        raise ValueError("an alias refers to a value that contains it")
     if id(data) not in known and len(above) < DEEPEST:
         inner = data.values() if isinstance(data, dict) else data
         parts = [_measure(value, (*above, id(data)), known) for value in inner]
         size = 1 + sum(size for size, _ in parts)
         known[id(data)] = size, 1 + max((depth for _, depth in parts), default=0)
         if size > MOST_VALUES:
-            raise ValueError(f"it holds more than {MOST_VALUES:,} values, aliases written out")
+            raise ValueError(f"it holds more than {MOST_VALUES:,} values, aliases expanded")
     size, depth = known.get(id(data), (1, 1))
     if len(above) + depth > DEEPEST:
-        raise ValueError(f"more than {DEEPEST} lists and mappings lie inside each other")
+        raise ValueError(f"lists and mappings are nested more than {DEEPEST} levels deep")
     return size, depth
 
 
 def read_yaml_file(path: Path) -> Any:
-    """The plain data of a file; see `read_yaml`.
+    """Reads a file's plain data; see `read_yaml`.
 
     Raises:
-        SpecError: Also if there is no such file, or it is no text.
+        SpecError: As for `read_yaml`, or if the file is missing or not UTF-8 text.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -113,7 +113,7 @@ def test_a_rate_for_an_order_that_is_searched_too_is_refused(
 @pytest.mark.parametrize(
     ("flag", "what"),
     [
-        ("--set=base.epochs", "is no override: expected key.path=value"),
+        ("--set=base.epochs", "expected key.path=value"),
         ("--set=base.epoks=3", "did you mean 'epochs'"),
         ("--seeds=1,1", "expected different seeds"),
         ("--seeds=a", "--seeds"),

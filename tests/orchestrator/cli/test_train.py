@@ -16,7 +16,7 @@ File = Callable[..., str]
         ("ordr=forward,seed=1", "there is no axis 'ordr'", "known: order, seed"),
         ("order=forwrd,seed=1", "axis order has no value 'forwrd'", "forward, reverse"),
         ("order=forward", "axis seed has several values", "known: 1, 2"),
-        ("forward", "'forward' is no axis=label", "order=reverse,seed=316"),
+        ("forward", "expected axis=label, got 'forward'", "order=reverse,seed=316"),
     ],
     ids=["unknown axis", "unknown label", "missing", "no equals"],
 )

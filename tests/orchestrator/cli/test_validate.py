@@ -158,7 +158,7 @@ def test_a_last_batch_of_one_image_is_refused(refused: Refused, file: File) -> N
 @pytest.mark.parametrize(
     ("override", "what", "hint"),
     [
-        ("base.epochs", "is no override: expected key.path=value", "base.optimizer.lr=0.01"),
+        ("base.epochs", "expected key.path=value", "base.optimizer.lr=0.01"),
         ("base.layers.order=[fc1]", "does nothing: the axis order sets it", "axes.order"),
         ("base.seed=5", "does nothing: the axis seed sets it", "--seeds"),
         ("axes.sede.seeds=[5]", "there is no 'sede', did you mean 'seed'", "known: order, seed"),

@@ -350,7 +350,7 @@ def test_some_single_layers_are_named_by_their_numbers() -> None:
         ([0], "single_layers.0", "there is no layer 0"),
         ([True], "single_layers.0", "there is no layer True"),
         (["fc1"], "single_layers.0", "there is no layer the text 'fc1'"),
-        ([2, 2], "single_layers.1", "the layer 2 stands there twice"),
+        ([2, 2], "single_layers.1", "the layer 2 appears twice"),
         ([], "single_layers", "expected all, or a list of layer numbers"),
         ("some", "single_layers", "expected all, or a list of layer numbers"),
         (1, "single_layers", "expected all, or a list of layer numbers"),

@@ -152,7 +152,7 @@ def test_overrides_come_after_the_published_way(published: Path) -> None:
 
 
 def test_a_study_that_was_not_published_names_those_that_were(file: Path) -> None:
-    with pytest.raises(StudyError, match=r"it has no key as_published; these do: .*mnist300-full"):
+    with pytest.raises(StudyError, match=r"no key as_published; studies .*mnist300-full"):
         load_study(file, as_published=True)
     with pytest.raises(StudyError, match=r"--as-published: .*has no key") as raised:
         load_study("mnist300-latent-reset", as_published=True)

@@ -19,7 +19,7 @@ from trainers.storage import place_at
         ({"storage": "s3://me:hunter2@bucket"}, "storage", "has a secret"),
         ({"upload": "last"}, "upload", "is last, but policy none keeps nothing"),
         ({"upload": "all"}, "upload", "is all, but policy none keeps nothing"),
-        ({"policy": "last", "upload": "best"}, "upload", "policy last does not keep that one"),
+        ({"policy": "last", "upload": "best"}, "upload", "does not keep the best checkpoint"),
     ],
 )
 def test_what_does_not_go_together_is_a_fault_at_its_key(
@@ -59,5 +59,5 @@ def test_checkpoints_lie_where_the_user_says_else_the_study_else_in_the_home(
 def test_a_storage_that_takes_nothing_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a-file").touch()
     asked = str(tmp_path / "a-file" / "below")
-    with pytest.raises(StorageError, match="nothing can be written to"):
+    with pytest.raises(StorageError, match="cannot write to"):
         place_of(Checkpointing(), Home.at(tmp_path), asked=asked)

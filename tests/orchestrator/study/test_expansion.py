@@ -245,8 +245,8 @@ def test_axes_with_one_value_need_not_be_named(make_study: MakeStudy) -> None:
         ("order=revers,seed=1", ["axis order has no value 'revers'", "reverse"]),
         ("order=reverse", ["axis seed has several values", "seed=...", "1, 2"]),
         ("", ["axis order has several values", "axis seed has several values"]),
-        ("reverse", ["'reverse' is no axis=label", "order=reverse,seed=316"]),
-        ("order=reverse,seed=1,", ["is no axis=label"]),
+        ("reverse", ["expected axis=label, got 'reverse'", "order=reverse,seed=316"]),
+        ("order=reverse,seed=1,", ["expected axis=label"]),
     ],
 )
 def test_a_choice_that_names_no_trial_is_refused(
@@ -259,7 +259,7 @@ def test_a_choice_that_names_no_trial_is_refused(
 
 
 def test_a_searched_axis_wants_a_number(make_search: MakeStudy) -> None:
-    with pytest.raises(SpecError, match="lr wants a number, got 'fast'"):
+    with pytest.raises(SpecError, match="lr expects a number, got 'fast'"):
         pick(make_search(), "lr=fast,size=32")
     with pytest.raises(SpecError, match="any number of its range"):
         pick(make_search(), "size=32")
