@@ -1,1 +1,1 @@
-"""Which cells are left, which beginnings they share, what they cost; pure."""
+"""Plans a sweep: which cells remain, which stems they share, what they cost; pure."""

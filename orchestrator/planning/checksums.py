@@ -1,4 +1,4 @@
-"""What the trials of a study train on, and whether it is here."""
+"""Loads the data sets of a study and computes their checksums."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from trainers.data import SOURCES
 
 
 def data_checksum(study: StudySpec, data_dir: Path) -> str:
-    """Loads what the trials train on; SHA-256 of each data set.
+    """Loads the trials' data sets and returns the SHA-256 of each.
 
     Raises:
-        MissingDataError: If one is neither there nor to be downloaded.
+        MissingDataError: If a data set is missing and cannot be downloaded.
     """
     sources = {(cell.train.data.source, cell.train.measure_test) for cell in expand(study)}
     return " ".join(

@@ -1,4 +1,4 @@
-"""A rough idea, before anything ran, of how long trials take on CPU cores."""
+"""Estimates, before anything runs, how long trials take on CPU cores."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from orchestrator.study.cells import Cell
 
-# Measured on one core of a server of 2024; a hint needs no more than the order of magnitude.
+# Measured on one core of a server from 2024; only the order of magnitude matters.
 FLOPS_A_SECOND = 8e10
 SECONDS_A_STEP = 4e-4
 
 
 def rough_seconds(trials: "Iterable[Cell]", *, num_cores: int) -> float:
-    """Seconds that these trials would take on so many cores, each trial on one."""
+    """Estimated seconds for these trials on `num_cores` cores, each trial on one core."""
     return sum(_trial_seconds(trial) for trial in trials) / num_cores
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 40 s, 12 min, 3.5 h, 4 d, 10 years."""
+    """Seconds as readable text: 40 s, 12 min, 3.5 h, 4 d, 10 years."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:

@@ -1,4 +1,4 @@
-"""The disk that a sweep needs, before anything ran; an estimate, from shapes and counts alone."""
+"""Estimates, before anything runs, the disk space of a sweep from shapes and counts."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -18,26 +18,26 @@ from trainers.optim.optimizers import OPTIMIZERS
 from trainers.spec.probe import model_layers, shared_model
 from trainers.spec.train_spec import TrainSpec
 
-# Measured on homes of some ten thousand points; the next power of ten is what matters.
+# Measured on homes with some ten thousand points; only the order of magnitude matters.
 TENSOR_BYTES = 450
-"""Of a tensor in a checkpoint, beside its values: its name and its place in the file."""
+"""For each tensor in a checkpoint, besides its values: its name and its entry in the file."""
 EPOCH_BYTES, LAYER_BYTES = 450, 75
-"""Of an epoch in a checkpoint's history, and of each layer in it."""
+"""For each epoch in a checkpoint's history, and for each layer of that epoch."""
 JOURNAL_BYTES, DATABASE_BYTES = 150, 330
-"""Of a point of a curve: in the journal, and in an embedded MLflow database."""
+"""For each point of a curve: in the journal, and in an embedded MLflow database."""
 CELL_BYTES = 30_000
-"""Of a cell, beside its points: its run, its log, its artifacts."""
+"""For each cell, besides its points: its run, its log, its artifacts."""
 HOME_BYTES = 5_000_000
-"""Of a home in which a sweep runs: empty databases, and what Ray writes."""
+"""For a home in which a sweep runs: empty databases, and files of Ray."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a sweep will write at most, in bytes.
+    """The most bytes that a sweep writes.
 
     Args:
-        checkpoints: In the storage of checkpoints, the shared beginnings too.
-        home: In the home: journal, an embedded store, uploaded checkpoints.
+        checkpoints: In the storage of checkpoints, including stems (shared checkpoints).
+        home: In the home: journal, embedded store, uploaded checkpoints.
     """
 
     checkpoints: int
@@ -45,11 +45,11 @@ class Need:
 
 
 def need(todo: Plan, *, is_embedded: bool) -> Need:
-    """What is left of a study needs.
+    """Estimates what the remaining trials of a study write.
 
     Args:
         todo: The plan.
-        is_embedded: Whether MLflow's database and artifacts lie in the home, too.
+        is_embedded: Whether MLflow's database and artifacts are in the home, too.
     """
     policy = todo.study.checkpoint
     cells = todo.todo
@@ -57,7 +57,7 @@ def need(todo: Plan, *, is_embedded: bool) -> Need:
         largest = max(expand(todo.study), key=lambda cell: state_bytes(cell.train))
         cells = (largest,) * todo.num_todo
     kept = [(state_bytes(cell.train), num_kept(policy, cell.train.epochs)) for cell in cells]
-    # Before an old one is deleted the new one is whole.
+    # A new checkpoint is complete before the old one is deleted, so one more fits at a time.
     largest_state = max((size for size, num in kept if num), default=0)
     checkpoints = sum(size * num for size, num in kept) + largest_state
     if todo.shares:
@@ -69,7 +69,7 @@ def need(todo: Plan, *, is_embedded: bool) -> Need:
 
 
 def num_kept(policy: Checkpointing, epochs: int) -> int:
-    """Checkpoints that a finished trial of so many epochs leaves."""
+    """The number of checkpoints that a finished trial of this many epochs keeps."""
     if policy.policy == "none":
         return 0
     if policy.policy == "every":
@@ -79,7 +79,7 @@ def num_kept(policy: Checkpointing, epochs: int) -> int:
 
 
 def state_bytes(train: TrainSpec) -> int:
-    """A checkpoint after the last epoch: weights and statistics, optimizer, history."""
+    """Size of a checkpoint after the last epoch: weights, statistics, optimizer, history."""
     state, parameters = _sizes(train.model)
     num_copies, num_counts = _optimizer_state(train.optimizer)
     values = sum(state) + num_copies * sum(parameters)
@@ -95,7 +95,7 @@ def _num_uploaded(policy: Checkpointing, num: int) -> int:
 
 
 def _stem_bytes(todo: Plan, cells: Iterable[Cell]) -> int:
-    """All states that will be left for others, as if none were deleted before the end."""
+    """Size of all stems, as if none were deleted before the end."""
     return sum(
         state_bytes(cell.train) * len(todo.starts[cell.id].leaves)
         for cell in cells
@@ -120,7 +120,7 @@ def _sizes(model: Component) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 @lru_cache(maxsize=64)
 def _optimizer_state(optimizer: Component) -> tuple[int, int]:
-    """Tensors that an optimizer keeps of each parameter: of its shape, and of none."""
+    """Tensors that an optimizer keeps for each parameter: of the same shape, and of another."""
     parameter = torch.nn.Parameter(torch.zeros(2))
     parameter.grad = torch.ones(2)
     made = OPTIMIZERS[optimizer.name]([parameter], **optimizer.options)

@@ -1,4 +1,4 @@
-"""Whether the disks that a sweep writes to have room for it, in one line for a person."""
+"""Checks that the disks have room for a sweep, and says so in one line."""
 
 import os
 from pathlib import Path
@@ -15,16 +15,16 @@ class NoRoomError(OrchestratorError):
 
 
 def room(need: Need, home: Home, storage: Place, *, force: bool) -> str:
-    """What is needed where, and what is free there.
+    """Says how much each disk needs and how much is free.
 
     Args:
-        need: As `orchestrator.planning.disk` estimates it.
-        home: Where results live.
-        storage: Where checkpoints lie.
-        force: Go on where there is too little.
+        need: The estimate of `orchestrator.planning.disk`.
+        home: Where results are stored.
+        storage: Where checkpoints are stored.
+        force: Continue even if a disk has too little room.
 
     Raises:
-        NoRoomError: If there is too little.
+        NoRoomError: If a disk has too little room.
     """
     if isinstance(storage, Path) and _same_disk(storage, home.root):
         wanted = {home.root: need.home + need.checkpoints}
@@ -40,7 +40,7 @@ def room(need: Need, home: Home, storage: Place, *, force: bool) -> str:
             raise NoRoomError(
                 f"this needs about {size_text(size)} in {folder}, but {size_text(free)} are free; "
                 "make room, keep fewer checkpoints (--set checkpoint.policy=last), keep them "
-                "elsewhere (--storage), or go on all the same with --force"
+                "elsewhere (--storage), or continue anyway with --force"
             )
     if not isinstance(storage, Path) and need.checkpoints:
         parts.append(f"about {size_text(need.checkpoints)} in {storage}")

@@ -1,4 +1,4 @@
-"""What a study's cells cost and which of them are left to do; pure."""
+"""The plan of a study: which trials remain, and what they cost; pure."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,16 +12,17 @@ from orchestrator.study.spec import StudySpec
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The cells of a study, and what is known of them.
+    """The cells of a study, which of their trials are finished, and what remains.
 
     Args:
         study: The study.
-        cells: Its trials, each at its place; of a searched study those recorded so far.
-        finished: Ids of trials that need no training any more.
-        num_samples: Trials a search makes in all; 0 for a study that is no search.
-        share: Whether beginnings that trials have in common are trained once.
-        left: Ids of the stems (see `orchestrator.planning.sharing`) that an earlier sweep left.
-        only: Ids of the trials to train; None: all that are left.
+        cells: Its cells; empty for a search.
+        finished: Ids of trials that are already trained.
+        num_samples: Total trials of a search; 0 if the study is not a search.
+        share: Whether epochs that trials have in common are trained once.
+        left: Ids of the stems, that is shared checkpoints, that an earlier sweep saved; see
+            `orchestrator.planning.sharing`.
+        only: Ids of the trials to train; None: all that remain.
     """
 
     study: StudySpec
@@ -34,7 +35,7 @@ class Plan:
 
     @cached_property
     def todo(self) -> tuple[Cell, ...]:
-        """One cell of each trial that is left to train, in the study's order."""
+        """One cell of each remaining trial, in the study's order."""
         unique = {cell.id: cell for cell in reversed(self.cells) if self._is_left(cell)}
         return tuple(cell for cell in self.cells if unique.get(cell.id) is cell)
 
@@ -44,24 +45,24 @@ class Plan:
 
     @property
     def num_todo(self) -> int:
-        """Trials left to train."""
+        """Number of trials that remain to train."""
         if self.num_samples:
             return max(0, self.num_samples - len(self.finished))
         return len(self.todo)
 
     @property
     def num_cells(self) -> int:
-        """Cells in all, of a search those it will have."""
+        """Number of all cells; for a search, as many as it will have."""
         return self.num_samples or len(self.cells)
 
     @cached_property
     def starts(self) -> Mapping[str, Start]:
-        """How each trial that is left is trained if nothing fails, by trial id."""
+        """Trial id to how each remaining trial is trained if nothing fails."""
         return starts(self.todo, left=self.left) if self.share else {}
 
     @cached_property
     def amount(self) -> Amount:
-        """What all cells take to train; of a search, the most there can be."""
+        """The training of all cells; for a search, an upper bound."""
         if self.num_samples:
             most = self.num_samples * max(cell.train.epochs for cell in expand(self.study))
             return Amount(
@@ -71,7 +72,7 @@ class Plan:
 
     @cached_property
     def amount_todo(self) -> Amount:
-        """What is left to train."""
+        """The training that remains; for a search, an upper bound."""
         if self.num_samples:
             most = self.amount.epochs * self.num_todo // self.num_samples
             return Amount(
@@ -81,17 +82,17 @@ class Plan:
 
     @property
     def shares(self) -> bool:
-        """Whether sharing saves anything of what is left to train."""
+        """Whether sharing saves any of the remaining epochs."""
         return self.amount_todo.epochs < self.amount_todo.epochs_alone
 
     @property
     def stage_trainings(self) -> int:
-        """Stages of all layer-by-layer cells: from one layer's turn to the next one's."""
+        """Stages of all layer-by-layer cells; a stage lasts until the next layer turns binary."""
         return self.amount.stage_trainings
 
     @property
     def stage_trainings_alone(self) -> int:
-        """The same, were each cell trained on its own."""
+        """Stages if each cell were trained on its own."""
         return self.amount.stage_trainings_alone
 
     @property
@@ -101,12 +102,12 @@ class Plan:
 
     @property
     def epochs_alone(self) -> int:
-        """The same, were each cell trained on its own."""
+        """Epochs if each cell were trained on its own."""
         return self.amount.epochs_alone
 
     @property
     def epochs_todo(self) -> int:
-        """Epochs of the trials that are left to train; of a search the most there can be."""
+        """Epochs of the trials that remain; for a search, an upper bound."""
         return self.amount_todo.epochs
 
 
@@ -118,14 +119,14 @@ def plan(
     left: Collection[str] = (),
     only: Collection[str] | None = None,
 ) -> Plan:
-    """The plan of a study.
+    """Makes the plan of a study.
 
     Args:
         study: The study.
-        finished: Ids of trials that are recorded as finished already.
-        share: Train beginnings that trials have in common once; a search has none.
-        left: Ids of the stems that an earlier sweep left.
-        only: Ids of the trials to train; None: all that are left. A search has no such choice.
+        finished: Ids of trials that are already recorded as finished.
+        share: Train epochs that trials have in common once; a search shares none.
+        left: Ids of the stems (shared checkpoints) that an earlier sweep saved.
+        only: Ids of the trials to train; None: all that remain. A search ignores it.
     """
     if study.search is None:
         cells = expand(study)

@@ -1,9 +1,9 @@
-"""Beginnings that trials have in common: who trains them, and who goes on from them; pure.
+"""Shares the first epochs of trials: decides who trains them and who continues from them; pure.
 
-Trials that differ in the order of their layers alone train alike until their orders part. If the
-orders agree in their first k layers, that is for k times `epochs_per_layer` epochs: then the next
-layer turns binary. The state at that point is a *stem*. One trial leaves it on its way, the others
-begin with it; each ends with the bits it would have ended with alone.
+Trials that differ only in the order of their layers train identically until their orders differ.
+If the orders agree in their first k layers, they share k times `epochs_per_layer` epochs; then the
+next layer turns binary. The checkpoint at that point is a *stem* (shared checkpoint). One trial
+saves it and the others start from it; each ends with the same bits as if it had trained alone.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -16,11 +16,11 @@ from trainers.spec.train_spec import TrainSpec
 
 @dataclass(frozen=True, slots=True)
 class Stem:
-    """The state of a trial where its order may part from others.
+    """A shared checkpoint: the state of a trial where its order may differ from others.
 
     Args:
-        id: Hash of what determines the state: equal for all trials that pass through it.
-        epochs: Trained until there.
+        id: Hash of what determines the state; equal for all trials that pass through it.
+        epochs: Epochs trained up to this state.
     """
 
     id: str
@@ -32,11 +32,10 @@ class Start:
     """How a cell is trained.
 
     Args:
-        key: The cell.
-        begins: Epochs it begins with, which another cell trained; 0: it begins at the beginning.
-        carrier: The cell whose state it begins with; None: there is none, or an earlier sweep
-            left it.
-        leaves: Numbers of epochs after which it leaves its state for others.
+        key: The cell's key.
+        begins: Epochs of the stem it starts from, trained by another cell; 0: from scratch.
+        carrier: Key of the cell that saved that stem; None: no stem, or an earlier sweep saved it.
+        leaves: Numbers of epochs after which it saves a stem for others.
     """
 
     key: str
@@ -47,14 +46,14 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Amount:
-    """How much there is to train.
+    """The amount of training, with and without sharing.
 
     Args:
-        stage_trainings: Stages, those between two layers that turn binary, and that after the
-            last one; trials that are not trained layer by layer have none.
-        stage_trainings_alone: The same, were each trial trained on its own.
+        stage_trainings: Stages: a stage starts when a layer turns binary and ends when the next
+            one does, or with the trial. Trials not trained layer by layer have none.
+        stage_trainings_alone: Stages if each trial were trained on its own.
         epochs: Epochs.
-        epochs_alone: The same, were each trial trained on its own.
+        epochs_alone: Epochs if each trial were trained on its own.
     """
 
     stage_trainings: int
@@ -63,7 +62,7 @@ class Amount:
     epochs_alone: int
 
     def __str__(self) -> str:
-        """What is saved, in one line."""
+        """The training with and without sharing, in one line."""
         return (
             f"{self.stage_trainings:,} stage trainings instead of {self.stage_trainings_alone:,}, "
             f"{self.epochs:,} epochs instead of {self.epochs_alone:,}"
@@ -71,14 +70,14 @@ class Amount:
 
 
 def stems(train: TrainSpec) -> tuple[Stem, ...]:
-    """The stems on a trial's way, the earliest first.
+    """The stems that a trial passes, earliest first.
 
-    None after its last layer but one: an order that agrees so far is the same order.
+    There is none from the second-to-last layer on: orders that agree so far are equal.
     """
     order, per_layer = train.layers.order, train.layers.epochs_per_layer
     if not per_layer or len(order) < 3:
         return ()
-    # The total of the epochs stays in: a rate may depend on it.
+    # Keeps the total number of epochs, because a learning rate may depend on it.
     common = minimal(train)
     common["layers"] = {"set": sorted(order), "epochs_per_layer": per_layer}
     return tuple(
@@ -98,21 +97,20 @@ def stems(train: TrainSpec) -> tuple[Stem, ...]:
 
 
 class Beginnings:
-    """Hands out cells, each when the stem that it begins with is there.
+    """Hands out cells, each as soon as the stem it starts from exists.
 
-    A cell begins with the furthest stem on its way that was left. It waits while a cell that is
-    being trained will leave a further one. On its way it leaves each stem at which a cell that
-    still waits parts from it. So, one after the other or many at a time, every common beginning
-    is trained once; and as a cell waits only for one that is being trained, whenever none is,
-    all that are left are ready: whatever fails, nothing waits for ever.
+    A cell starts from the latest existing stem on its path. It waits while a running cell will
+    save a later one. It saves each stem at which a waiting cell's order departs from its own. So
+    shared epochs are trained once, whether cells run in sequence or in parallel. No deadlock: a
+    cell waits only for a running cell, so when none runs, all remaining cells are ready.
 
     Args:
-        cells: The cells to train by key, in the order in which to hand them out.
-        left: Ids of stems that were left before.
-        drop: Told of each stem that was left and that no cell needs any more.
-        take: Asked, by key, before a cell is handed out: True: it may be; False: not now; None:
-            it need not be trained any more.
-        share: False: every cell is trained on its own.
+        cells: Key to cell, in the order in which to hand them out.
+        left: Ids of stems that already exist.
+        drop: Called with the id of each existing stem that no cell needs any longer.
+        take: Called with a cell's key before it is handed out. True: hand it out; False: not now;
+            None: it is already trained.
+        share: False: train every cell on its own.
     """
 
     def __init__(
@@ -130,7 +128,7 @@ class Beginnings:
         self._left: dict[str, str | None] = dict.fromkeys(left)
         self._carriers: dict[str, str] = {}
         self._drop = drop
-        # Cells that wait, and cells that are not finished, on whose way a stem is.
+        # By stem: how many waiting cells, and how many unfinished cells, pass it.
         self._ahead: dict[str, int] = {}
         self._open: dict[str, int] = {}
         for passed in self._stems.values():
@@ -138,11 +136,11 @@ class Beginnings:
                 self._ahead[stem.id] = self._open[stem.id] = self._ahead.get(stem.id, 0) + 1
 
     def __len__(self) -> int:
-        """How many cells wait."""
+        """Number of waiting cells."""
         return len(self._waiting)
 
     def next(self) -> Start | None:
-        """The first cell that is ready and to be had, which is then trained; None: none is."""
+        """Hands out the first cell that is ready and that `take` allows; None: there is none."""
         for key in list(self._waiting):
             num_behind = self._num_behind(key)
             if num_behind is None or (taken := self._take(key)) is False:
@@ -155,28 +153,28 @@ class Beginnings:
         return None
 
     def reported(self, key: str, *, epoch: int, left: Iterable[int]) -> None:
-        """A cell has trained so many epochs, and left its state after these numbers of them."""
+        """Notes that a cell has trained `epoch` epochs and saved stems after `left` epochs."""
         there = set(left)
         for stem in self._stems[key]:
             if self._carriers.get(stem.id) != key or stem.epochs > epoch:
                 continue
-            # What it has passed without leaving it, it will not leave any more.
+            # The cell has passed this stem; if it did not save it, it never will.
             del self._carriers[stem.id]
             if stem.epochs in there:
                 self._left[stem.id] = key
 
     def ended(self, key: str, *, finished: bool) -> None:
-        """A cell is trained, or failed for good."""
+        """Notes that a cell is trained, or has failed for good."""
         for stem in self._stems[key]:
             if self._carriers.get(stem.id) == key:
                 del self._carriers[stem.id]
-            # A cell that failed may begin with it when it is tried again some day.
+            # Keeps the stem of a failed cell, which may start from it in a later sweep.
             self._open[stem.id] -= finished
             if self._open[stem.id] == 0 and stem.id in self._left and self._drop is not None:
                 self._drop(stem.id)
 
     def _num_behind(self, key: str) -> int | None:
-        """How many of the stems on a cell's way it can leave behind; None: it is not ready."""
+        """How many stems a cell can skip by starting from the last of them; None: not ready."""
         for count, stem in reversed(list(enumerate(self._stems[key], start=1))):
             if stem.id in self._left:
                 return count
@@ -185,15 +183,15 @@ class Beginnings:
         return 0
 
     def _pass(self, key: str) -> None:
-        """The cell does not wait any more."""
+        """Removes the cell from the counts of waiting cells."""
         for stem in self._stems[key]:
             self._ahead[stem.id] -= 1
 
     def _start(self, key: str, num_behind: int) -> Start:
-        """How the cell is to be trained."""
+        """Decides which stem the cell starts from, and which it saves."""
         passed = self._stems[key]
         self._pass(key)
-        # Those that part from it further on have the next stem in common with it as well.
+        # Waiting cells that also pass the next stem can start from that one.
         further = {stem.id: self._ahead[after.id] for stem, after in pairwise(passed)}
         leaves = [
             stem for stem in passed[num_behind:] if self._ahead[stem.id] > further.get(stem.id, 0)
@@ -209,11 +207,11 @@ class Beginnings:
 
 
 def starts(cells: Iterable[Cell], *, left: Collection[str] = ()) -> dict[str, Start]:
-    """How each trial is trained if nothing fails, by trial id; many at a time or one, it is equal.
+    """Trial id to how each trial is trained if nothing fails, in sequence or in parallel.
 
     Args:
-        cells: In the order in which they are handed out.
-        left: Ids of stems that were left before.
+        cells: The cells in the order in which they are handed out.
+        left: Ids of stems that already exist.
     """
     beginnings = Beginnings({cell.id: cell for cell in cells}, left=left)
     found: dict[str, Start] = {}
@@ -226,11 +224,11 @@ def starts(cells: Iterable[Cell], *, left: Collection[str] = ()) -> dict[str, St
 
 
 def amount(cells: Sequence[Cell], begun: Mapping[str, Start]) -> Amount:
-    """What these cells have to train.
+    """The amount of training for these cells.
 
     Args:
         cells: The cells.
-        begun: How each is trained, by trial id; one that is missing is trained on its own.
+        begun: Trial id to how each is trained; a missing one is trained on its own.
     """
     stages = epochs = stages_alone = epochs_alone = 0
     for cell in cells:

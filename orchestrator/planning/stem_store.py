@@ -1,4 +1,4 @@
-"""Where the states lie with which trials begin that have their beginning in common."""
+"""Stores stems: the shared checkpoints from which several trials start."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from trainers.storage import Place, names_below, remove_folder
 
 @dataclass(frozen=True, slots=True)
 class StemStore:
-    """One folder a stem, named by its id.
+    """Holds one folder for each stem, named by the stem's id.
 
     Args:
-        root: The folder of the folders, here or behind a URL.
+        root: The parent folder, local or at a URL.
     """
 
     root: Place
 
     def folder(self, stem: str) -> Place:
-        """Where a stem lies, or is to lie."""
+        """The folder of a stem, whether it exists or not."""
         return self.root / stem
 
     def found(self) -> frozenset[str]:
-        """Ids of the stems that were left, as far as this machine sees.
+        """Ids of the stems that this machine can see.
 
         Raises:
             OSError: If the storage does not answer.
@@ -33,17 +33,17 @@ class StemStore:
         return frozenset(folder for folder, found in below.items() if checkpoint_names(found))
 
     def remove(self, stem: str) -> None:
-        """Deletes a stem; the trials that could begin with it are finished."""
+        """Deletes a stem that no trial needs any longer."""
         remove_folder(self.folder(stem))
 
     def tidy(self, cells: Iterable[Cell], *, finished: Collection[str]) -> None:
-        """Deletes stems of these cells that no unfinished one of them needs.
+        """Deletes the stems of these cells that no unfinished cell needs.
 
-        A sweep deletes them as it goes on; this is for what one left that was killed.
+        A sweep deletes stems as it runs; this removes those of a sweep that was killed.
 
         Args:
             cells: All cells of a study.
-            finished: Ids of trials that are finished.
+            finished: Ids of finished trials.
         """
         found = self.found()
         if not found:
