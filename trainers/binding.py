@@ -5,7 +5,6 @@ optimizer updates, the latent weight of a binarizer) are supplied by the engine.
 signature is the whole schema of its part of a spec, and nothing is written down twice.
 """
 
-import dataclasses
 import inspect
 import math
 import types
@@ -16,6 +15,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
+from trainers.written import INLINE, written
 
 
 class Record:
@@ -38,11 +38,7 @@ class Record:
 
     def to_mapping(self) -> dict[str, object]:
         """As a study file writes it, without what has its default."""
-        assert dataclasses.is_dataclass(self)
-        values = {field: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {
-            field.name: plain(value) for field, value in values.items() if value != field.default
-        }
+        return written(self)
 
 
 Value = bool | int | float | str | None | Record | tuple["Value", ...]
@@ -53,7 +49,7 @@ class Component:
     """A name in one of the tables, with the keyword arguments of its constructor."""
 
     name: str
-    options: Mapping[str, Value] = field(default_factory=dict)
+    options: Mapping[str, Value] = field(default_factory=dict, metadata=INLINE)
 
     def __hash__(self) -> int:
         """Equal components have equal hashes; options are in order since they were bound."""
@@ -61,14 +57,7 @@ class Component:
 
     def to_mapping(self) -> dict[str, object]:
         """Name and options side by side, as a study file writes them."""
-        return {"name": self.name, **{key: plain(value) for key, value in self.options.items()}}
-
-
-def plain(value: Value) -> object:
-    """The value with tuples turned into lists and records into mappings, as YAML has them."""
-    if isinstance(value, Record):
-        return value.to_mapping()
-    return [plain(item) for item in value] if isinstance(value, tuple) else value
+        return written(self)
 
 
 @lru_cache(maxsize=256)

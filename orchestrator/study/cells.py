@@ -54,23 +54,7 @@ def minimal(spec: TrainSpec) -> dict[str, Any]:
 
     So a trial keeps its id if a study spells out a default, or if a later version adds a key.
     """
-    return without_defaults(spec.canonical().to_mapping())
-
-
-def without_defaults(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial's plain values, without keys at their default."""
-    defaults: Mapping[str, object] = {
-        "lr_schedule": {"name": "constant"},
-        "loss": {"name": "cross_entropy"},
-        "weights": {"name": "sign"},
-        "precision": "float32",
-        "latent_at_eval": "keep",
-        "measure_test": True,
-    }
-    kept = {key: value for key, value in mapping.items() if defaults.get(key) != value}
-    if kept["data"].get("eval_batch_size") == 1000:
-        kept["data"] = {k: v for k, v in kept["data"].items() if k != "eval_batch_size"}
-    return kept
+    return spec.canonical().without_defaults()
 
 
 def content_hash(content: object) -> str:

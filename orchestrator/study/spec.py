@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.study.axes import Axis, read_axis, seed_axis
-from orchestrator.study.cells import Cell, content_hash, study_key, without_defaults
+from orchestrator.study.cells import Cell, content_hash, study_key
 from orchestrator.study.checkpointing import Checkpointing
 from orchestrator.study.given import Given, read_given, with_rows
 from orchestrator.study.orders import network_of
@@ -109,7 +109,7 @@ class StudySpec:
     def common(self) -> dict[str, Any]:
         """The base as plain values, without keys that axes set and keys at their default."""
         # Not the canonical form: without an order, that form drops the layer schedule.
-        common = without_defaults(self.base.to_mapping())
+        common = self.base.without_defaults()
         for path in sorted(set().union(*(axis.own_paths for axis in self.axes))):
             parent: Any = common
             *folders, last = path.split(".")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
-from trainers.binding import Component, Record, bind, convert, options_of, plain, show
+from trainers.binding import Component, Record, bind, convert, options_of, show
 from trainers.errors import Fault, SpecError
 
 
@@ -135,7 +135,6 @@ def test_convert_refuses_another_type(value: object, wanted: Any, message: str) 
 def test_a_component_is_written_as_a_mapping_with_lists() -> None:
     component = Component("scaled", {"betas": (0.5, (1, 2))})
     assert component.to_mapping() == {"name": "scaled", "betas": [0.5, [1, 2]]}
-    assert plain((1, ())) == [1, []]
 
 
 def test_show_keeps_to_one_short_line() -> None:

@@ -1,10 +1,11 @@
 """Which layers compute with binary weights in which epoch."""
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from trainers.errors import Fault, SpecError
+from trainers.written import ALWAYS
 
 Layer = TypeVar("Layer", bound=Hashable)
 
@@ -27,8 +28,8 @@ class LayerSchedule(Generic[Layer]):
     Source: arXiv:2111.07046, sec. 3.
     """
 
-    order: tuple[Layer, ...] = ()
-    epochs_per_layer: int = 0
+    order: tuple[Layer, ...] = field(default=(), metadata=ALWAYS)
+    epochs_per_layer: int = field(default=0, metadata=ALWAYS)
 
     def __post_init__(self) -> None:
         """Checks what can be checked without a model."""

@@ -1,7 +1,7 @@
 """How training images are varied, a batch at a time on the training device."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -13,6 +13,7 @@ from trainers.data.augmix import AugMix
 from trainers.data.gaussian import Gaussian
 from trainers.data.variation import Variation
 from trainers.errors import Fault, SpecError
+from trainers.written import BY_KIND
 
 AUGMENTATIONS: Mapping[str, type[Variation]] = {"augmix": AugMix, "gaussian": Gaussian}
 """The ways to change pixels, by the key that a study has for each."""
@@ -49,7 +50,7 @@ class Augment(Record):
     crop: int = 0
     flip: bool = False
     padding: Padding = "black"
-    variation: Variation | None = None
+    variation: Variation | None = field(default=None, metadata=BY_KIND)
 
     def __post_init__(self) -> None:
         """Checks the padding."""
@@ -77,13 +78,6 @@ class Augment(Record):
             first, second, *_ = chosen
             raise SpecError(Fault(second, f"stands beside {first}", "take one of the two"))
         return cls(**read, variation=next(iter(chosen.values()), None))
-
-    def to_mapping(self) -> dict[str, object]:
-        """As a study file writes it, without what has its default."""
-        mapping = Record.to_mapping(replace(self, variation=None))
-        if self.variation is not None:
-            mapping[self.variation.kind] = self.variation.to_mapping()
-        return mapping
 
     def vary(
         self, generator: Generator, *, num_views: int = 1

@@ -7,6 +7,7 @@ from typing import Any
 from trainers.binding import Component, bind, convert
 from trainers.data import SOURCES, Augment
 from trainers.errors import Fault, SpecError
+from trainers.written import ALWAYS, IN_FULL, INLINE, written
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,20 +23,15 @@ class DataSpec:
             learn anything at all.
     """
 
-    source: Component
-    batch_size: int = 100
-    eval_batch_size: int = 1000
+    source: Component = field(metadata=INLINE)
+    batch_size: int = field(default=100, metadata=ALWAYS)
+    eval_batch_size: int = field(default=1000, metadata=IN_FULL)
     augment: Augment = field(default_factory=Augment)
     one_batch: bool = False
 
     def to_mapping(self) -> dict[str, object]:
         """As a study file writes it."""
-        sizes = {"batch_size": self.batch_size, "eval_batch_size": self.eval_batch_size}
-        augment = self.augment.to_mapping()
-        more: dict[str, object] = {"augment": augment} if augment else {}
-        if self.one_batch:
-            more["one_batch"] = True
-        return self.source.to_mapping() | sizes | more
+        return written(self)
 
 
 def read_data(value: object) -> DataSpec:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from trainers.binarize.schedule import LayerSchedule
@@ -14,16 +15,19 @@ from trainers.optim.optimizers import OPTIMIZERS, lr_schedule
 from trainers.spec.data_spec import DataSpec, data_faults
 from trainers.spec.parts import ActivationSpec, activation_faults
 from trainers.spec.probe import fit_faults, model_layers, model_places
-from trainers.spec.tables import COMPONENTS, PLAIN, binarizer_of
+from trainers.spec.tables import COMPONENTS, binarizer_of
 
 
-def faults_between(parts: Mapping[str, Any]) -> list[Fault]:
+def faults_between(
+    parts: Mapping[str, Any], *, plain: Mapping[str, Any] = MappingProxyType({})
+) -> list[Fault]:
     """Faults of parts that are well formed each.
 
     Args:
         parts: By the key of the trial; those that are not there are passed over.
+        plain: The types of those that are neither components nor records, to check them too.
     """
-    faults = _names_and_options(parts)
+    faults = _names_and_options(parts, plain)
     if faults:
         return faults
     for name, low in (("epochs", 1), ("seed", 0)):
@@ -76,7 +80,7 @@ def _conflicts(parts: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def _names_and_options(parts: Mapping[str, Any]) -> list[Fault]:
+def _names_and_options(parts: Mapping[str, Any], plain: Mapping[str, Any]) -> list[Fault]:
     """What `bind` says of each part: `dataclasses.replace` puts any component into a spec."""
     loaders = {name: source.load for name, source in SOURCES.items()}
     checks: list[tuple[str, Callable[[], object]]] = [
@@ -87,9 +91,11 @@ def _names_and_options(parts: Mapping[str, Any]) -> list[Fault]:
     if "data" in parts:
         source = parts["data"].source.to_mapping()
         checks.append(("data", partial(bind, "data set", loaders, source)))
-    for name in ("precision", "latent_at_eval", "measure_test", "clip_gradient"):
-        if name in parts:
-            checks.append((name, partial(convert, parts[name], PLAIN[name])))
+    checks += [
+        (name, partial(convert, parts[name], kind))
+        for name, kind in plain.items()
+        if name in parts
+    ]
     faults: list[Fault] = []
     for name, check in checks:
         try:

@@ -1,12 +1,13 @@
 """Parts of a trial with a shape of their own: binary inputs, and what normalisations learn."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from trainers.binarize.activations import ACTIVATION_BINARIZERS
 from trainers.binding import Component, Record, bind, convert, show
 from trainers.errors import Fault, SpecError, UnknownNameError
+from trainers.written import INLINE, written
 
 ALL: Literal["all"] = "all"
 
@@ -20,13 +21,12 @@ class ActivationSpec:
         layers: Whose inputs, by name; "all": wherever the model applies ReLU.
     """
 
-    binarizer: Component
+    binarizer: Component = field(metadata=INLINE)
     layers: tuple[str, ...] | Literal["all"] = ALL
 
     def to_mapping(self) -> dict[str, object]:
         """As a study file writes it."""
-        layers = {} if self.layers == ALL else {"layers": list(self.layers)}
-        return self.binarizer.to_mapping() | layers
+        return written(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -15,7 +15,6 @@ from trainers.optim.optimizers import LR_SCHEDULES, OPTIMIZERS
 
 Precision = Literal["float32", "bfloat16", "tf32", "float64"]
 LatentAtEval = Literal["keep", "reset"]
-DEFAULT_INIT = Component("default")
 
 COMPONENTS: Mapping[str, tuple[str, Mapping[str, Callable[..., object]]]] = {
     "model": ("model", MODELS),
@@ -24,14 +23,6 @@ COMPONENTS: Mapping[str, tuple[str, Mapping[str, Callable[..., object]]]] = {
     "loss": ("loss", LOSSES),
     "weights": ("weight binarizer", WEIGHT_BINARIZERS),
     "init": ("first weights", WEIGHT_INITS),
-}
-PLAIN: Mapping[str, Any] = {
-    "epochs": int,
-    "seed": int,
-    "precision": Precision,
-    "latent_at_eval": LatentAtEval,
-    "measure_test": bool,
-    "clip_gradient": float | None,
 }
 
 

@@ -1,47 +1,21 @@
 """A trial written down: frozen, checked when made, equal to what a study file says."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
 
 from trainers.binarize.schedule import LayerSchedule
-from trainers.binding import Component, bind, convert, show
-from trainers.errors import Fault, SpecError, unknown_keys
+from trainers.binding import Component, bind, show
+from trainers.errors import SpecError
 from trainers.optim.epochs import shrunk
 from trainers.optim.optimizers import LR_SCHEDULES
-from trainers.spec.data_spec import DataSpec, read_data
+from trainers.spec.data_spec import DataSpec
 from trainers.spec.faults import faults_between
-from trainers.spec.parts import ALL, ActivationSpec, BatchNorm, read_activations
+from trainers.spec.parts import ALL, ActivationSpec, BatchNorm
 from trainers.spec.probe import model_layers, model_places
-from trainers.spec.tables import (
-    COMPONENTS,
-    DEFAULT_INIT,
-    PLAIN,
-    LatentAtEval,
-    Precision,
-    binarizer_of,
-)
-
-T = TypeVar("T")
-KEYS = (
-    "model",
-    "data",
-    "optimizer",
-    "lr_schedule",
-    "loss",
-    "weights",
-    "layers",
-    "epochs",
-    "seed",
-    "precision",
-    "latent_at_eval",
-    "measure_test",
-    "init",
-    "activations",
-    "batch_norm",
-    "clip_gradient",
-)
+from trainers.spec.reading import keys_of, read_parts
+from trainers.spec.tables import COMPONENTS, LatentAtEval, Precision, binarizer_of
+from trainers.written import ALWAYS, IN_FULL, default_of, plain, written
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,38 +53,35 @@ class TrainSpec:
     model: Component
     data: DataSpec
     optimizer: Component
-    lr_schedule: Component = field(default_factory=lambda: Component("constant"))
-    loss: Component = field(default_factory=lambda: Component("cross_entropy"))
-    weights: Component = field(default_factory=lambda: Component("sign"))
-    layers: LayerSchedule[str] = field(default_factory=LayerSchedule)
+    lr_schedule: Component = field(default=Component("constant"), metadata=IN_FULL)
+    loss: Component = field(default=Component("cross_entropy"), metadata=IN_FULL)
+    weights: Component = field(default=Component("sign"), metadata=IN_FULL)
+    layers: LayerSchedule[str] = field(default=LayerSchedule(), metadata=ALWAYS)
     epochs: int
-    seed: int = 316
-    precision: Precision = "float32"
-    latent_at_eval: LatentAtEval = "keep"
-    measure_test: bool = True
-    init: Component = DEFAULT_INIT
+    seed: int = field(default=316, metadata=ALWAYS)
+    precision: Precision = field(default="float32", metadata=IN_FULL)
+    latent_at_eval: LatentAtEval = field(default="keep", metadata=IN_FULL)
+    measure_test: bool = field(default=True, metadata=IN_FULL)
+    init: Component = field(default=Component("default"))
     activations: ActivationSpec | None = None
-    batch_norm: BatchNorm = field(default_factory=BatchNorm)
+    batch_norm: BatchNorm = field(default=BatchNorm())
     clip_gradient: float | None = None
 
     def __post_init__(self) -> None:
         """Reads parts that came as plain values, and checks how all fit together."""
-        given = {name: getattr(self, name) for name in KEYS}
-        if any(
-            isinstance(given[name], Mapping | str)
-            for name in (*COMPONENTS, "data", "layers", "activations", "batch_norm")
-        ):
-            parts, faults = _parts({name: _as_plain(part) for name, part in given.items()})
+        keys, given = keys_of(type(self)), self._parts()
+        if any(isinstance(given[name], Mapping | str) for name in keys.structured):
+            parts, faults = read_parts(keys, plain(given))
             if faults:
                 raise SpecError(*faults)
             for name, part in parts.items():
                 object.__setattr__(self, name, part)
-        faults = faults_between({name: getattr(self, name) for name in KEYS})
+        faults = faults_between(self._parts(), plain=keys.plain)
         if faults:
             raise SpecError(*faults)
 
     @classmethod
-    def from_mapping(cls, mapping: object) -> "TrainSpec":
+    def from_mapping(cls, mapping: object) -> Self:
         """A spec from plain values, as YAML gives them; layers may be given by number, from 1.
 
         Raises:
@@ -118,7 +89,7 @@ class TrainSpec:
         """
         if not isinstance(mapping, Mapping):
             raise SpecError(f"expected a trial as a mapping, got {show(mapping)}")
-        parts, faults = _parts(mapping)
+        parts, faults = read_parts(keys_of(cls), mapping)
         if faults:
             raise SpecError(*faults, *faults_between(parts))
         # How the parts fit together is checked there.
@@ -126,18 +97,11 @@ class TrainSpec:
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values from which `from_mapping` makes an equal spec."""
-        parts = {name: getattr(self, name).to_mapping() for name in COMPONENTS}
-        tail = {name: getattr(self, name) for name in PLAIN}
-        layers = _as_plain(self.layers)
-        whole = {**parts, "data": self.data.to_mapping(), "layers": layers, **tail}
-        # These came to the language later, and say nothing of a trial that does without them.
-        later = {"batch_norm": self.batch_norm.to_mapping(), "clip_gradient": self.clip_gradient}
-        if self.init == DEFAULT_INIT:
-            del whole["init"]
-        if self.activations is not None:
-            whole["activations"] = self.activations.to_mapping()
-        whole.pop("clip_gradient")
-        return whole | {name: value for name, value in later.items() if value not in ({}, None)}
+        return written(self)
+
+    def without_defaults(self) -> dict[str, Any]:
+        """The same without whatever has its default, as an id of the trial hashes it."""
+        return written(self, full=False)
 
     @property
     def keep(self) -> float | None:
@@ -150,7 +114,7 @@ class TrainSpec:
         of_layers = self.layers.final_from(epochs=self.epochs)
         return max(of_layers, binarizer_of(self.weights).final_from if self.layers.order else 0)
 
-    def canonical(self) -> "TrainSpec":
+    def canonical(self) -> Self:
         """The spec that stands for all specs which train the same.
 
         Where all layers turn binary at once their order has no meaning; where none does, neither
@@ -158,13 +122,10 @@ class TrainSpec:
         """
         changes: dict[str, Any] = {}
         if not self.layers.order:
-            options = {key: part for key, part in self.init.options.items() if key != "scale_fan"}
-            changes = {
-                "weights": Component("sign"),
-                "layers": LayerSchedule(),
-                "latent_at_eval": "keep",
-                "init": Component(self.init.name, options),
-            }
+            options = {key: item for key, item in self.init.options.items() if key != "scale_fan"}
+            unused = ("weights", "layers", "latent_at_eval")
+            changes = {part.name: default_of(part) for part in fields(self) if part.name in unused}
+            changes["init"] = Component(self.init.name, options)
         elif self.layers.num_binary_at(0) == len(self.layers.order):
             forward = model_layers(self.model)
             order = tuple(sorted(self.layers.order, key=forward.index))
@@ -176,14 +137,14 @@ class TrainSpec:
         is_canonical = all(getattr(self, name) == part for name, part in changes.items())
         return self if is_canonical else replace(self, **changes)
 
-    def scaled(self, factor: Callable[[int], int], *, least_epochs: int = 1) -> "TrainSpec":
+    def scaled(self, factor: Callable[[int], int], *, least_epochs: int = 1) -> Self:
         """The same trial with every number of epochs put through `factor`.
 
         Args:
             factor: Maps a number of epochs to the scaled one, 1 or more.
             least_epochs: The trial keeps at least this many.
         """
-        parts: dict[str, Any] = {name: getattr(self, name) for name in KEYS}
+        parts: dict[str, Any] = {}
         per_layer = self.layers.epochs_per_layer
         parts["layers"] = LayerSchedule(
             order=self.layers.order, epochs_per_layer=factor(per_layer) if per_layer else 0
@@ -200,83 +161,7 @@ class TrainSpec:
         if tuned_from:
             tuned_from = min(factor(tuned_from), epochs - 1)
             parts["batch_norm"] = replace(self.batch_norm, tuned_from=tuned_from)
-        return TrainSpec(**parts)
+        return replace(self, **parts)
 
-
-def _as_plain(part: object) -> object:
-    if isinstance(part, LayerSchedule):
-        return {"order": list(part.order), "epochs_per_layer": part.epochs_per_layer}
-    kinds = Component | DataSpec | ActivationSpec | BatchNorm
-    return part.to_mapping() if isinstance(part, kinds) else part
-
-
-_REQUIRED = ("model", "data", "optimizer", "epochs")
-
-
-def _parts(mapping: Mapping[Any, object]) -> tuple[dict[str, Any], list[Fault]]:
-    """The parts of a spec that could be read, and the faults of the others."""
-    parts: dict[str, Any] = {}
-    faults: list[Fault] = []
-
-    def read(name: str, reader: Callable[[object], T]) -> None:
-        try:
-            parts[name] = reader(mapping[name])
-        except SpecError as error:
-            faults.extend(error.under(name))
-
-    faults += unknown_keys(mapping, KEYS)
-    for name in KEYS:
-        if name not in mapping:
-            if name in _REQUIRED:
-                faults.append(Fault(name, "is missing"))
-        elif name in COMPONENTS:
-            read(name, partial(bind, *COMPONENTS[name]))
-        elif name in PLAIN:
-            read(name, partial(convert, wanted=PLAIN[name]))
-        elif name == "data":
-            read(name, read_data)
-        elif name == "activations":
-            read(name, read_activations)
-        elif name == "batch_norm":
-            read(name, partial(convert, wanted=BatchNorm))
-        else:
-            read(name, partial(_read_layers, forward=_forward_layers(parts.get("model"))))
-    return parts, faults
-
-
-def _forward_layers(model: Component | None) -> tuple[str, ...]:
-    """The model's layers; none when it is not known or cannot be made."""
-    try:
-        return model_layers(model) if model else ()
-    except SpecError:
-        return ()
-
-
-def _read_layers(value: object, forward: tuple[str, ...]) -> LayerSchedule[str]:
-    if not isinstance(value, Mapping):
-        raise SpecError(f"expected {{order: [...], epochs_per_layer: ...}}, got {show(value)}")
-    known = ("order", "epochs_per_layer")
-    faults = unknown_keys(value, known)
-    given: dict[str, Any] = {"order": (), "epochs_per_layer": 0}
-    if value.get("order") == ALL:
-        value = {key: item for key, item in value.items() if key != "order"}
-        given["order"] = forward
-    for key, wanted in (("order", tuple[int | str, ...]), ("epochs_per_layer", int)):
-        if key not in value:
-            continue
-        try:
-            given[key] = convert(value[key], wanted)
-        except SpecError as error:
-            faults.extend(error.under(key))
-    order: list[str] = []
-    for index, layer in enumerate(given["order"]):
-        if isinstance(layer, str) or not forward:
-            order.append(str(layer))
-        elif 1 <= layer <= len(forward):
-            order.append(forward[layer - 1])
-        else:
-            what = f"there is no layer {layer}"
-            faults.append(Fault(f"order.{index}", what, f"the model has 1 to {len(forward)}"))
-    if faults:
-        raise SpecError(*faults)
-    return LayerSchedule(order=tuple(order), epochs_per_layer=given["epochs_per_layer"])
+    def _parts(self) -> dict[str, Any]:
+        return {item.name: getattr(self, item.name) for item in fields(self)}

@@ -14,7 +14,8 @@ from trainers.data.gaussian import Gaussian
 from trainers.errors import SpecError
 from trainers.spec.faults import faults_between
 from trainers.spec.parts import ActivationSpec, BatchNorm
-from trainers.spec.train_spec import KEYS, DataSpec, TrainSpec
+from trainers.spec.reading import keys_of
+from trainers.spec.train_spec import DataSpec, TrainSpec
 
 MakeSpec = Callable[..., TrainSpec]
 Told = Callable[..., list[str]]
@@ -26,7 +27,7 @@ def told(make_spec: MakeSpec) -> Told:
 
     def tell(**changes: Any) -> list[str]:
         spec = make_spec()
-        parts = {name: getattr(spec, name) for name in KEYS} | changes
+        parts = {name: getattr(spec, name) for name in keys_of(TrainSpec).names} | changes
         return [str(fault) for fault in faults_between(parts)]
 
     return tell
@@ -53,6 +54,9 @@ def test_a_replaced_part_is_checked_again(make_spec: MakeSpec) -> None:
         ({"optimizer": Component("adam")}, "optimizer.*lr"),
         ({"data": DataSpec(source=Component("digit"))}, "data.*unknown data set 'digit'"),
         ({"precision": "float16"}, "precision.*float16"),
+        ({"epochs": 5.0}, "^epochs: expected a whole number, got 5.0$"),
+        ({"seed": True}, "^seed: expected a whole number, got True$"),
+        ({"clip_gradient": "1"}, r"^clip_gradient: expected a number, got .* \(or nothing\)$"),
     ],
 )
 def test_a_replaced_name_is_checked_like_one_in_a_file(
@@ -66,7 +70,7 @@ def test_a_replaced_name_is_checked_like_one_in_a_file(
 def test_parts_that_go_together_have_no_fault(told: Told, make_spec: MakeSpec) -> None:
     assert told() == []
     assert faults_between({}) == []
-    for name in KEYS:
+    for name in keys_of(TrainSpec).names:
         assert faults_between({name: getattr(make_spec(), name)}) == []
 
 

@@ -1,4 +1,6 @@
-"""Where the parts of a trial are looked up, and what is read from a binarizer's options."""
+"""Where the parts of a trial are looked up, and what a binarizer says of itself."""
+
+from dataclasses import fields
 
 import pytest
 import torch
@@ -6,14 +8,16 @@ import torch
 from trainers.binarize.weights import WEIGHT_BINARIZERS
 from trainers.binding import Component
 from trainers.errors import SpecError
-from trainers.spec.tables import COMPONENTS, DEFAULT_INIT, PLAIN, binarizer_of
-from trainers.spec.train_spec import KEYS
+from trainers.spec.reading import keys_of
+from trainers.spec.tables import COMPONENTS, binarizer_of
+from trainers.spec.train_spec import TrainSpec
 
 
-def test_every_table_and_every_plain_value_is_a_key_of_a_trial() -> None:
-    assert set(KEYS) >= COMPONENTS.keys() | PLAIN.keys()
-    assert not COMPONENTS.keys() & PLAIN.keys()
-    assert DEFAULT_INIT.name in COMPONENTS["init"][1]
+def test_every_table_is_a_key_of_a_trial_whose_default_it_has() -> None:
+    for field in fields(TrainSpec):
+        if field.name in COMPONENTS and field.name not in keys_of(TrainSpec).required:
+            assert field.default.name in COMPONENTS[field.name][1]
+    assert set(keys_of(TrainSpec).names) >= COMPONENTS.keys()
 
 
 @pytest.mark.parametrize("name", sorted(WEIGHT_BINARIZERS))

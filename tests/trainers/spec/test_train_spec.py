@@ -1,6 +1,7 @@
 """Trials written down: read, checked, made canonical, scaled."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ from hypothesis import strategies as st
 from trainers.binarize.schedule import LayerSchedule
 from trainers.binding import Component
 from trainers.data import Augment
+from trainers.data.gaussian import Gaussian
 from trainers.errors import SpecError
-from trainers.spec.train_spec import KEYS, DataSpec, TrainSpec
+from trainers.restore import identity
+from trainers.spec.reading import keys_of
+from trainers.spec.train_spec import DataSpec, TrainSpec
 
 MakeMapping = Callable[..., dict[str, Any]]
 MakeSpec = Callable[..., TrainSpec]
@@ -113,7 +117,7 @@ def test_a_spec_and_its_canonical_form_survive_being_written_down(
     spec = TrainSpec.from_mapping(mapping)
     assert TrainSpec.from_mapping(spec.to_mapping()) == spec
     # What came to the language later is written down only where it says something.
-    assert set(spec.to_mapping()) == set(KEYS) - {
+    assert set(spec.to_mapping()) == set(keys_of(TrainSpec).names) - {
         "init",
         "activations",
         "batch_norm",
@@ -394,3 +398,63 @@ def test_whether_the_test_part_is_measured_is_true_or_false(make_mapping: MakeMa
     assert not TrainSpec.from_mapping(make_mapping(measure_test=False)).measure_test
     with pytest.raises(SpecError, match="measure_test: expected true or false, got the text"):
         TrainSpec.from_mapping(make_mapping(measure_test="no"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Later(TrainSpec):
+    """The language with two more keys, as one adds them: a field each."""
+
+    novelty: float = 1.0
+    noise: Gaussian = field(default=Gaussian())
+
+
+@settings(deadline=None, max_examples=20)
+@given(mapping=MAPPINGS)
+def test_a_key_that_is_added_later_changes_no_trial_that_does_without_it(
+    mapping: dict[str, Any],
+) -> None:
+    before, after = TrainSpec.from_mapping(mapping), Later.from_mapping(mapping)
+    assert after.to_mapping() == before.to_mapping()
+    assert after.without_defaults() == before.without_defaults()
+    assert after.canonical().without_defaults() == before.canonical().without_defaults()
+    assert identity(after) == identity(before)
+    # Nor does it when the default is written down.
+    assert Later.from_mapping(mapping | {"novelty": 1, "noise": {"std": 0.1}}) == after
+
+
+def test_a_key_that_is_added_later_is_read_checked_and_written_by_its_field(
+    make_mapping: Callable[..., dict[str, Any]],
+) -> None:
+    spec = Later.from_mapping(make_mapping(novelty=2, noise={"clean": 0.5}))
+    assert (spec.novelty, spec.noise) == (2.0, Gaussian(clean=0.5))
+    for written in (spec.to_mapping(), spec.canonical().without_defaults()):
+        assert (written["novelty"], written["noise"]) == (2.0, {"clean": 0.5})
+    assert Later.from_mapping(spec.to_mapping()) == spec
+    assert spec.scaled(lambda epochs: epochs).novelty == 2.0
+    with pytest.raises(SpecError, match=r"novelty: expected a number.*\nnoise\.std: must be pos"):
+        Later.from_mapping(make_mapping(novelty="much", noise={"std": -1.0}))
+    with pytest.raises(SpecError, match=r"^novelty: expected a number, got True$"):
+        replace(spec, novelty=True)
+    with pytest.raises(SpecError, match=r"^novelt: unknown key, did you mean 'novelty'"):
+        Later.from_mapping(make_mapping(novelt=2))
+
+
+def test_what_was_in_ids_before_defaults_were_left_out_stays_there(make_spec: MakeSpec) -> None:
+    spec = make_spec(weights=None, layers=None, seed=None, data="digits", lr_schedule=None)
+    assert spec.without_defaults() == {
+        "model": {"name": "mlp", "widths": [64, 20, 12, 10]},
+        "data": {"name": "digits", "batch_size": 100},
+        "optimizer": {"name": "adam", "lr": 0.01},
+        "layers": {"order": [], "epochs_per_layer": 0},
+        "epochs": 5,
+        "seed": 316,
+    }
+    assert spec.to_mapping() == spec.without_defaults() | {
+        "data": {"name": "digits", "batch_size": 100, "eval_batch_size": 1000},
+        "lr_schedule": {"name": "constant"},
+        "loss": {"name": "cross_entropy"},
+        "weights": {"name": "sign"},
+        "precision": "float32",
+        "latent_at_eval": "keep",
+        "measure_test": True,
+    }

@@ -1,0 +1,148 @@
+"""How each part of a trial is read from plain values: by its table, its reader, or its type."""
+
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+from trainers.binarize.schedule import LayerSchedule
+from trainers.binding import Component, Record, bind, convert, show
+from trainers.errors import Fault, SpecError, unknown_keys
+from trainers.spec.data_spec import read_data
+from trainers.spec.parts import ALL, read_activations
+from trainers.spec.probe import model_layers
+from trainers.spec.tables import COMPONENTS
+from trainers.written import default_of
+
+Reader = Callable[[object, Mapping[str, Any]], object]
+"""Reads a part from plain values; is given the parts that were read before it, too."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Keys:
+    """The keys of a trial.
+
+    Args:
+        names: All of them, in the order in which they are read.
+        required: Those that have no default.
+        structured: Readers of those that are mappings, or the name that stands for one.
+        plain: The types of all others.
+    """
+
+    names: tuple[str, ...]
+    required: frozenset[str]
+    structured: Mapping[str, Reader]
+    plain: Mapping[str, Any]
+
+
+def keys_of(spec: type) -> Keys:
+    """What the fields of a spec's class say; one of a plain type, or a record, needs no reader."""
+    if spec not in _KEYS:
+        _KEYS[spec] = _keys_of(spec)
+    return _KEYS[spec]
+
+
+_KEYS: dict[type, Keys] = {}
+"""Of each class, once they were asked for: looking types up takes as long as checking a trial."""
+
+
+def _keys_of(spec: type) -> Keys:
+    types = typing.get_type_hints(spec)
+    structured: dict[str, Reader] = {}
+    plain: dict[str, Any] = {}
+    for field in fields(spec):
+        kind = types[field.name]
+        if field.name in COMPONENTS:
+            structured[field.name] = _component_reader(*COMPONENTS[field.name])
+        elif field.name in _READERS:
+            structured[field.name] = _READERS[field.name]
+        elif isinstance(kind, type) and issubclass(kind, Record):
+            structured[field.name] = _record_reader(kind)
+        else:
+            plain[field.name] = kind
+    return Keys(
+        names=tuple(field.name for field in fields(spec)),
+        required=frozenset(field.name for field in fields(spec) if default_of(field) is MISSING),
+        structured=structured,
+        plain=plain,
+    )
+
+
+def read_parts(keys: Keys, mapping: Mapping[Any, object]) -> tuple[dict[str, Any], list[Fault]]:
+    """The parts of a spec that could be read, and the faults of the others.
+
+    Args:
+        keys: Of the spec's class.
+        mapping: What the user wrote.
+    """
+    parts: dict[str, Any] = {}
+    faults = unknown_keys(mapping, keys.names)
+    for name in keys.names:
+        if name not in mapping:
+            if name in keys.required:
+                faults.append(Fault(name, "is missing"))
+            continue
+        try:
+            if name in keys.plain:
+                parts[name] = convert(mapping[name], keys.plain[name])
+            else:
+                parts[name] = keys.structured[name](mapping[name], parts)
+        except SpecError as error:
+            faults.extend(error.under(name))
+    return parts, faults
+
+
+def _component_reader(kind: str, table: Mapping[str, Callable[..., object]]) -> Reader:
+    return lambda value, parts: bind(kind, table, value)
+
+
+def _record_reader(kind: type[Record]) -> Reader:
+    return lambda value, parts: convert(value, kind)
+
+
+def _read_layers(value: object, parts: Mapping[str, Any]) -> LayerSchedule[str]:
+    """Which layers are binary when; by name, or by their number in the model that was read."""
+    forward = _forward_layers(parts.get("model"))
+    if not isinstance(value, Mapping):
+        raise SpecError(f"expected {{order: [...], epochs_per_layer: ...}}, got {show(value)}")
+    known = ("order", "epochs_per_layer")
+    faults = unknown_keys(value, known)
+    given: dict[str, Any] = {"order": (), "epochs_per_layer": 0}
+    if value.get("order") == ALL:
+        value = {key: item for key, item in value.items() if key != "order"}
+        given["order"] = forward
+    for key, wanted in (("order", tuple[int | str, ...]), ("epochs_per_layer", int)):
+        if key not in value:
+            continue
+        try:
+            given[key] = convert(value[key], wanted)
+        except SpecError as error:
+            faults.extend(error.under(key))
+    order: list[str] = []
+    for index, layer in enumerate(given["order"]):
+        if isinstance(layer, str) or not forward:
+            order.append(str(layer))
+        elif 1 <= layer <= len(forward):
+            order.append(forward[layer - 1])
+        else:
+            what = f"there is no layer {layer}"
+            faults.append(Fault(f"order.{index}", what, f"the model has 1 to {len(forward)}"))
+    if faults:
+        raise SpecError(*faults)
+    return LayerSchedule(order=tuple(order), epochs_per_layer=given["epochs_per_layer"])
+
+
+def _forward_layers(model: Component | None) -> tuple[str, ...]:
+    """The model's layers; none when it is not known or cannot be made."""
+    try:
+        return model_layers(model) if model else ()
+    except SpecError:
+        return ()
+
+
+_READERS: Mapping[str, Reader] = {
+    "activations": lambda value, parts: read_activations(value),
+    "data": lambda value, parts: read_data(value),
+    "layers": _read_layers,
+}
+"""Of parts that neither a table nor a type says how to read."""
