@@ -4,7 +4,8 @@ import time
 
 import pandas as pd
 
-from dashboards.runs import CellRun, StudyRuns
+from dashboards.runs import StudyRuns
+from orchestrator.mlflow_reader.cells import RecordedCell
 
 
 def cells_table(runs: StudyRuns) -> pd.DataFrame:
@@ -31,7 +32,7 @@ def cells_csv(runs: StudyRuns) -> str:
     return text
 
 
-def _row(runs: StudyRuns, cell: CellRun) -> dict[str, str]:
+def _row(runs: StudyRuns, cell: RecordedCell) -> dict[str, str]:
     params, metrics = cell.params, cell.metrics
 
     def percent(name: str) -> str:

@@ -6,9 +6,10 @@ from typing import cast
 
 import pandas as pd
 
-from dashboards.runs import CellRun, NoResultsError, StudyLike, StudyRuns, study_runs
+from dashboards.runs import NoResultsError, StudyLike, StudyRuns, study_runs
 from dashboards.statistics import Better, summarise
 from orchestrator import vocabulary
+from orchestrator.mlflow_reader.cells import RecordedCell
 
 STATISTICS = ("mean", "std", "n", "best")
 
@@ -68,7 +69,9 @@ def result_matrix(
     return frame
 
 
-def _frame(runs: StudyRuns, cells: Sequence[CellRun], metric: str, better: Better) -> pd.DataFrame:
+def _frame(
+    runs: StudyRuns, cells: Sequence[RecordedCell], metric: str, better: Better
+) -> pd.DataFrame:
     rows_axis = runs.tags[vocabulary.ROWS_AXIS]
     over_axis = runs.tags.get(vocabulary.OVER_AXIS, "")
     table: dict[Row, dict[str, float]] = {}
@@ -87,7 +90,7 @@ def _frame(runs: StudyRuns, cells: Sequence[CellRun], metric: str, better: Bette
     return pd.DataFrame(records, index=index, columns=[*STATISTICS, *columns])
 
 
-def _row(cell: CellRun, rows_axis: str, over_axis: str) -> Row:
+def _row(cell: RecordedCell, rows_axis: str, over_axis: str) -> Row:
     """The label of the row; axes that are neither rows nor spread over make rows of their own."""
     others = [axis for axis in cell.labels if axis not in (rows_axis, over_axis)]
     return (cell.labels[rows_axis], *(f"{axis} {cell.labels[axis]}" for axis in sorted(others)))
@@ -128,7 +131,7 @@ def _also(runs: StudyRuns) -> list[str]:
     return [name for name in runs.also() if any(name in cell.metrics for cell in runs.cells)]
 
 
-def _matches(cell: CellRun, where: Mapping[str, str]) -> bool:
+def _matches(cell: RecordedCell, where: Mapping[str, str]) -> bool:
     return all(cell.labels.get(axis) == label for axis, label in where.items())
 
 

@@ -1,24 +1,15 @@
-"""Runs of a study as MLflow has them; the only module of the dashboards that imports mlflow."""
+"""The recorded cells of a study, and which variant of it they belong to."""
 
 import json
-import logging
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from orchestrator import vocabulary
 from orchestrator.errors import OrchestratorError
-from orchestrator.home import Home, masked
-from orchestrator.mlflow_reader.client_environment import CLIENT_DEFAULTS
-from orchestrator.mlflow_reader.gc_pause import uncollected
-from orchestrator.mlflow_reader.pages import LARGEST_PAGE, whole
-
-os.environ.update({**CLIENT_DEFAULTS, **os.environ})
-
-import mlflow
-from mlflow.entities import Run, ViewType
-from mlflow.exceptions import MlflowException
+from orchestrator.home import Home
+from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant
+from orchestrator.mlflow_reader.reader import Reader, told
 
 
 class NoResultsError(OrchestratorError):
@@ -45,29 +36,6 @@ class StudyLike(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class CellRun:
-    """A finished cell.
-
-    Args:
-        run_id: MLflow's run.
-        labels: Axis name to label.
-        metrics: Summaries, and the last point of each curve.
-        name: Its labels, for people.
-        params: What was trained, flat.
-        ended_ms: When it was finished, in milliseconds since the epoch.
-        weights_sha256: Digest of what it ended with; empty if a scheduler stopped it.
-    """
-
-    run_id: str
-    labels: Mapping[str, str]
-    metrics: Mapping[str, float]
-    name: str = ""
-    params: Mapping[str, str] = field(default_factory=dict)
-    ended_ms: int = 0
-    weights_sha256: str = ""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyRuns:
     """One variant of a study, as recorded.
@@ -87,7 +55,7 @@ class StudyRuns:
     experiment_id: str
     run_id: str
     tags: Mapping[str, str]
-    cells: tuple[CellRun, ...]
+    cells: tuple[RecordedCell, ...]
     is_asked: bool
 
     def labels(self) -> list[str]:
@@ -111,88 +79,43 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
 
     Raises:
         NoResultsError: If there is no finished cell.
+        StoreError: If the store cannot be read.
     """
-    uri = tracking_uri or Home.at().tracking_uri
+    home = Home.at(None, tracking_uri)
     name = study if isinstance(study, str) else study.name
-    for logger in ("mlflow", "alembic"):
-        logging.getLogger(logger).setLevel(logging.ERROR)
-    database = Home.at(None, uri).database
-    if database is not None and not database.exists():
-        raise NoResultsError(f"there are no results in {database}")
-    client = mlflow.MlflowClient(tracking_uri=uri)
-    try:
-        experiment = client.get_experiment_by_name(name)
+    if home.database is not None and not home.database.exists():
+        raise NoResultsError(f"there are no results in {home.database}")
+    with told(home.tracking_uri):
+        reader = Reader(home.tracking_uri)
+        experiment = reader.find_study(name)
         if experiment is None:
-            raise NoResultsError(f"{masked(uri)} has no results of a study '{name}'")
-        variants = _search(client, experiment.experiment_id, {vocabulary.KIND: vocabulary.PARENT})
-        cells = _search(
-            client,
-            experiment.experiment_id,
-            {vocabulary.KIND: vocabulary.CELL, vocabulary.STATE: vocabulary.FINISHED},
-        )
-    except MlflowException as error:
-        raise NoResultsError(masked(f"{uri} does not answer: {error}")) from error
+            raise NoResultsError(f"{home.shown_uri} has no results of a study '{name}'")
+        variants = reader.variants([experiment.experiment_id])
+        finished = {vocabulary.STATE: vocabulary.FINISHED}
+        cells = reader.cells([experiment.experiment_id], finished)
     asked, may_fall_back = _asked(study, variants)
-    candidates = [run for run in variants if _variant(run) == asked]
+    candidates = [variant for variant in variants if variant.id == asked]
     if may_fall_back:
-        candidates += sorted(variants, key=lambda run: -run.info.start_time)
-    for run in candidates:
-        with uncollected():
-            own = tuple(_cell(cell) for cell in cells if _variant(cell) == _variant(run))
+        candidates += sorted(variants, key=lambda variant: -variant.started_ms)
+    for variant in candidates:
+        own = tuple(cell for cell in cells if cell.variant == variant.id)
         if own:
             return StudyRuns(
                 study=name,
-                title=run.info.run_name or name,
-                experiment_id=experiment.experiment_id,
-                run_id=run.info.run_id,
-                tags=run.data.tags,
+                title=variant.title or name,
+                experiment_id=variant.experiment_id,
+                run_id=variant.run_id,
+                tags=variant.tags,
                 cells=own,
-                is_asked=_variant(run) == asked,
+                is_asked=variant.id == asked,
             )
-    known = ", ".join(run.info.run_name for run in variants) or "none"
+    known = ", ".join(variant.title for variant in variants) or "none"
     raise NoResultsError(f"no cell of '{name}' is finished like this; recorded: {known}")
 
 
-def _asked(study: str | StudyLike, variants: Sequence[Run]) -> tuple[str | None, bool]:
+def _asked(study: str | StudyLike, variants: Sequence[RecordedVariant]) -> tuple[str | None, bool]:
     """The variant that is meant, and whether another one will do."""
     if isinstance(study, str):
-        plain = [run for run in variants if _is_plain(run.data.tags)]
-        return (_variant(plain[-1]) if plain else None), True
+        plain = [variant for variant in variants if variant.is_plain]
+        return (plain[-1].id if plain else None), True
     return study.variant_id, study.is_plain
-
-
-def _is_plain(tags: Mapping[str, str]) -> bool:
-    return all(tags.get(key, "") in vocabulary.UNSET for key in vocabulary.VARIANT_TAGS)
-
-
-def _variant(run: Run) -> str:
-    return str(run.data.tags.get(vocabulary.VARIANT, ""))
-
-
-def _cell(run: Run) -> CellRun:
-    prefix = vocabulary.LABEL.format(axis="")
-    tags = run.data.tags
-    labels = {key.removeprefix(prefix): tags[key] for key in tags if key.startswith(prefix)}
-    return CellRun(
-        run.info.run_id,
-        labels,
-        dict(run.data.metrics),
-        name=run.info.run_name or "",
-        params=dict(run.data.params),
-        ended_ms=run.info.end_time or 0,
-        weights_sha256=tags.get(vocabulary.WEIGHTS_SHA256, ""),
-    )
-
-
-def _search(client: mlflow.MlflowClient, experiment: str, tags: Mapping[str, str]) -> list[Run]:
-    wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-    return whole(
-        lambda token: client.search_runs(
-            [experiment],
-            filter_string=wanted,
-            run_view_type=ViewType.ACTIVE_ONLY,
-            max_results=LARGEST_PAGE,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
-        )
-    )

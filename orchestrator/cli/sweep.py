@@ -89,15 +89,18 @@ def run(args: argparse.Namespace) -> int:
     from orchestrator.results.recorded_sweep import recorded_sweep
 
     console = Console()
-    outcome = recorded_sweep(
+    result = recorded_sweep(
         study,
         home,
         options,
         SweepDisplay(console),
         show=lambda matrix: _show_matrix(matrix, console),
-    ).outcome
+    )
+    outcome = result.outcome
     if outcome.num_undelivered:
         console.print("\nthe matrix is shown once MLflow has the results")
+    elif result.silence:
+        console.print(f"\nthe matrix cannot be shown now: {result.silence}", markup=False)
     _say_end(outcome, home, console)
     if outcome.interrupted:
         say_how_to_go_on(console)

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 
 from orchestrator import vocabulary
+from orchestrator.mlflow_reader.cells import RecordedCell
 from orchestrator.planning.planning import Plan
 from orchestrator.planning.sharing import Start
 from orchestrator.record.describe import flat_params
 from orchestrator.record.journal import StudyRecord
-from orchestrator.record.store import RecordedCell
 from orchestrator.study.catalog import StudyError
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec

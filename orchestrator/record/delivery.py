@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from orchestrator import vocabulary
 from orchestrator.home import masked
+from orchestrator.mlflow_reader.outages import may_answer_later
 from orchestrator.record.delivery_lock import InUseError, held
 from orchestrator.record.journal import Entry, Journal, StudyRecord
-from orchestrator.record.outages import may_answer_later
 from orchestrator.record.store import MOST_POINTS, Store, StudyIds
 from orchestrator.record.store_lock import StudyHold
 from orchestrator.record.uploading import upload_checkpoints

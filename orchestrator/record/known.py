@@ -4,9 +4,11 @@ import logging
 from collections.abc import Mapping
 
 from orchestrator import vocabulary
+from orchestrator.mlflow_reader.cells import OBJECTIVE, RecordedCell, recorded_cell
+from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.describe import describe
 from orchestrator.record.journal import Entry, Journal
-from orchestrator.record.store import RecordedCell, Store, StoreError
+from orchestrator.record.store import Store
 from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec, cell_key
@@ -154,19 +156,13 @@ def forget_lost(journal: Journal, store: Store) -> list[str]:
 def _cell_of(entry: Entry, journal: Journal) -> RecordedCell:
     """A cell of the journal, as MLflow would give it back."""
     description = entry.description
-    tags = {**description.tags, **entry.tags}
-    prefix = vocabulary.LABEL.format(axis="")
-    return RecordedCell(
+    objective = journal.value(description.cell, OBJECTIVE)
+    return recorded_cell(
+        {**description.tags, **entry.tags, vocabulary.STATE: entry.state},
         run_id=entry.run_id or "",
-        key=description.cell,
-        trial=description.trial,
-        labels={key.removeprefix(prefix): tags[key] for key in tags if key.startswith(prefix)},
-        state=entry.state,
         name=description.name,
-        objective=journal.value(description.cell, f"{vocabulary.SELECTED}/validation_error"),
-        code=_code(entry),
-        commit=tags.get(vocabulary.GIT_COMMIT, ""),
         params=description.params,
+        metrics={} if objective is None else {OBJECTIVE: objective},
     )
 
 

@@ -1,34 +1,33 @@
-"""MLflow as the store of studies and cells; beside `network_record` the only one that imports it.
+"""MLflow as the store of studies and cells: what is written there, and what is asked of it.
 
 Nothing in it is called by a worker, nor from Ray Tune's loop.
 """
 
 import json
-import logging
-import os
-import sqlite3
 import urllib.parse
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from orchestrator import vocabulary
-from orchestrator.errors import OrchestratorError
 from orchestrator.home import Home
-from orchestrator.mlflow_reader.client_environment import CLIENT_DEFAULTS
-from orchestrator.mlflow_reader.pages import LARGEST_PAGE, whole
+from orchestrator.mlflow_reader.cells import RecordedCell
+from orchestrator.mlflow_reader.client import (
+    MLFLOW_LOGGED_ARTIFACTS,
+    Metric,
+    MlflowException,
+    Param,
+    Run,
+    RunStatus,
+    RunTag,
+    client_of,
+)
+from orchestrator.mlflow_reader.outages import may_answer_later, reason
+from orchestrator.mlflow_reader.reader import Reader, StoreError, told
 from orchestrator.record.embedded import make_once, prepare
 from orchestrator.record.journal import CellDescription, Point, StudyRecord
-from orchestrator.record.outages import first_line, may_answer_later, reason
-
-os.environ.update({**CLIENT_DEFAULTS, **os.environ})
-
-import mlflow
-import pandas as pd
-from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType
-from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
-from sqlalchemy.exc import SQLAlchemyError
 
 MOST_POINTS = 1000
 """MLflow's limit on the metrics of one request."""
@@ -44,32 +43,12 @@ _STATUS = {
 }
 
 
-class StoreError(OrchestratorError):
-    """MLflow cannot be used, or did not answer."""
-
-
 @dataclass(frozen=True, slots=True)
 class StudyIds:
     """Where MLflow keeps a variant of a study: its experiment, and the run of the variant."""
 
     experiment: str
     run: str
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedCell:
-    """A cell that MLflow knows."""
-
-    run_id: str
-    key: str
-    trial: str
-    labels: Mapping[str, str]
-    state: str
-    name: str
-    objective: float | None
-    code: str = ""
-    commit: str = ""
-    params: Mapping[str, str] = field(default_factory=dict)
 
 
 class Store:
@@ -84,21 +63,15 @@ class Store:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        for name in ("mlflow", "alembic", "sqlalchemy"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        # It logs with a traceback what it then raises, and we tell.
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-        if home.database is not None:
-            home.database.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with told(home.tracking_uri):
             if home.database is not None:
+                home.database.parent.mkdir(parents=True, exist_ok=True)
                 make_once(home.database, _make_tables)
-            self.client = mlflow.MlflowClient(tracking_uri=home.tracking_uri)
+            self.reader = Reader(home.tracking_uri)
+            self.client = self.reader.client
             if home.database is not None:
                 self.client.search_experiments(max_results=1)
                 prepare(home.database)
-        except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise StoreError(f"{home.shown_uri}: {first_line(error)}") from error
 
     def silence(self) -> str | None:
         """Why the store does not answer now, though it may later; None if it does.
@@ -107,11 +80,12 @@ class Store:
             StoreError: If it never will like this: a wrong address, or no right to it.
         """
         try:
-            self.client.search_experiments(max_results=1)
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+            with told(self.home.tracking_uri):
+                self.client.search_experiments(max_results=1)
+        except StoreError as error:
             if may_answer_later(error):
                 return reason(error)
-            raise StoreError(f"{self.home.shown_uri}: {reason(error)}") from error
+            raise
         return None
 
     def find_study(self, name: str) -> str | None:
@@ -120,7 +94,7 @@ class Store:
         Raises:
             StoreError: If somebody deleted it.
         """
-        found = self.client.get_experiment_by_name(name)
+        found = self.reader.find_study(name)
         if found is None:
             return None
         if found.lifecycle_stage == "deleted":
@@ -136,7 +110,7 @@ class Store:
             vocabulary.STUDY: record.name,
             vocabulary.VARIANT: record.variant,
         }
-        run_id = self._oldest(self._runs([experiment_id], finds))
+        run_id = self._oldest(self.reader.runs([experiment_id], finds))
         if run_id is not None:
             self.set_tags(run_id, record.tags)
             return StudyIds(experiment_id, run_id)
@@ -144,37 +118,32 @@ class Store:
             experiment_id, run_name=record.title, tags={**finds, **record.tags}
         )
         # Another home may have made one at once, or MLflow's own retry after a lost answer.
-        run_id = self._oldest(self._runs([experiment_id], finds))
+        run_id = self._oldest(self.reader.runs([experiment_id], finds))
         return StudyIds(experiment_id, run_id or str(run.info.run_id))
 
     def parents(self) -> dict[StudyIds, dict[str, str]]:
         """The tags of every variant of every study."""
-        experiments = [experiment.experiment_id for experiment in self._experiments()]
-        wanted = {vocabulary.KIND: vocabulary.PARENT}
         return {
-            StudyIds(run.info.experiment_id, run.info.run_id): dict(run.data.tags)
-            for run in self._runs(experiments, wanted)
+            StudyIds(variant.experiment_id, variant.run_id): dict(variant.tags)
+            for variant in self.reader.variants(self.reader.studies())
         }
 
     def variants(self, experiment_id: str) -> list[StudyRecord]:
         """What is recorded of a study, one for each variant, the oldest first."""
-        runs = self._runs([experiment_id], {vocabulary.KIND: vocabulary.PARENT})
-        runs.sort(key=lambda run: (run.info.start_time, run.info.run_id))
         return [
             StudyRecord(
-                name=run.data.tags[vocabulary.STUDY],
-                variant=run.data.tags[vocabulary.VARIANT],
-                title=run.info.run_name or "",
-                question=run.data.tags.get("mlflow.note.content", ""),
-                tags=run.data.tags,
+                name=variant.tags[vocabulary.STUDY],
+                variant=variant.id,
+                title=variant.title,
+                question=variant.tags.get("mlflow.note.content", ""),
+                tags=variant.tags,
             )
-            for run in runs
+            for variant in self.reader.variants([experiment_id])
         ]
 
     def cells(self, experiment_id: str, variant: str) -> list[RecordedCell]:
         """The cells of a study's variant, whatever their state."""
-        wanted = {vocabulary.KIND: vocabulary.CELL, vocabulary.VARIANT: variant}
-        return [_recorded(run) for run in self._runs([experiment_id], wanted)]
+        return self.reader.cells([experiment_id], {vocabulary.VARIANT: variant})
 
     def finished_elsewhere(self, trials: Collection[str], *, code: str) -> dict[str, RecordedCell]:
         """Finished cells of these trials, in whichever study, by trial id.
@@ -184,18 +153,11 @@ class Store:
         """
         if not trials:
             return {}
-        experiments = [experiment.experiment_id for experiment in self._experiments()]
-        wanted = {
-            vocabulary.KIND: vocabulary.CELL,
-            vocabulary.STATE: vocabulary.FINISHED,
-        }
-        runs = self._runs(experiments, wanted)
-        found = {
-            run.data.tags[vocabulary.TRIAL]: _recorded(run)
-            for run in runs
-            if vocabulary.STOPPED_EARLY not in run.data.tags
-            and run.data.tags.get(vocabulary.CODE, code) == code
-        }
+        finished = {vocabulary.STATE: vocabulary.FINISHED}
+        found: dict[str, RecordedCell] = {}
+        for cell in self.reader.cells(self.reader.studies(), finished):
+            if not cell.is_stopped_early and cell.code in ("", code):
+                found.setdefault(cell.trial, cell)
         return {trial: found[trial] for trial in trials if trial in found}
 
     def find_cell(self, description: CellDescription, study: StudyIds) -> str | None:
@@ -204,7 +166,7 @@ class Store:
         tags = {key: description.tags[key] for key in (vocabulary.VARIANT, vocabulary.TRIAL)}
         return self._oldest(
             run
-            for run in self._runs([study.experiment], tags)
+            for run in self.reader.runs([study.experiment], tags)
             if run.data.tags.get(vocabulary.CELL_KEY) == description.cell
         )
 
@@ -347,49 +309,12 @@ class Store:
                 raise
             return found
 
-    def _experiments(self) -> list[mlflow.entities.Experiment]:
-        wanted = f"tags.`{vocabulary.STUDY}` != ''"
-        return whole(
-            lambda token: self.client.search_experiments(
-                filter_string=wanted, max_results=LARGEST_PAGE, page_token=token
-            )
-        )
-
-    def _runs(self, experiments: Sequence[str], tags: Mapping[str, str]) -> list[Run]:
-        wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-        return whole(
-            lambda token: self.client.search_runs(
-                list(experiments),
-                filter_string=wanted,
-                run_view_type=ViewType.ACTIVE_ONLY,
-                max_results=LARGEST_PAGE,
-                page_token=token,
-            )
-        )
-
 
 def _make_tables(database: Path) -> None:
     """A fresh store; the first call to it makes its tables."""
-    mlflow.MlflowClient(tracking_uri=f"sqlite:///{database}").search_experiments(max_results=1)
+    client_of(f"sqlite:///{database}").search_experiments(max_results=1)
 
 
 def _is_held(run: Run) -> bool:
     held = vocabulary.HELD.format(holder="")
     return any(key.startswith(held) for key in run.data.tags)
-
-
-def _recorded(run: Run) -> RecordedCell:
-    tags = run.data.tags
-    prefix = vocabulary.LABEL.format(axis="")
-    return RecordedCell(
-        run_id=run.info.run_id,
-        key=tags[vocabulary.CELL_KEY],
-        trial=tags[vocabulary.TRIAL],
-        labels={key.removeprefix(prefix): tags[key] for key in tags if key.startswith(prefix)},
-        state=tags.get(vocabulary.STATE, vocabulary.RUNNING),
-        name=run.info.run_name or "",
-        objective=run.data.metrics.get(f"{vocabulary.SELECTED}/validation_error"),
-        code=tags.get(vocabulary.CODE, ""),
-        commit=tags.get(vocabulary.GIT_COMMIT, ""),
-        params=run.data.params,
-    )

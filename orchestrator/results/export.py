@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from orchestrator import vocabulary
+from orchestrator.mlflow_reader.cells import labels_of
 from orchestrator.record.store import Store
 from orchestrator.results.mlflow_model import cell_tags, log_network
 from trainers.data import SOURCES
@@ -177,13 +178,13 @@ def _retrained(spec: TrainSpec, recorded: str, *, threads: int, data_dir: Path) 
 def _metadata(
     run_id: str, tags: Mapping[str, str], spec: TrainSpec, network: Restored
 ) -> dict[str, object]:
-    prefix, epoch = vocabulary.LABEL.format(axis=""), network.epoch
+    epoch = network.epoch
     metrics = {"validation_error": epoch.validation.error}
     if epoch.test is not None:
         metrics["test_error"] = epoch.test.error
     return {
         "study": tags[vocabulary.STUDY],
-        "labels": {key.removeprefix(prefix): tags[key] for key in tags if key.startswith(prefix)},
+        "labels": labels_of(tags),
         "trial": tags[vocabulary.TRIAL],
         "run": run_id,
         "weights": network.which,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from orchestrator import vocabulary
 from orchestrator.mlflow_reader.client_environment import CLIENT_DEFAULTS
-from orchestrator.record.store import Store, StoreError
+from orchestrator.mlflow_reader.reader import StoreError
+from orchestrator.record.store import Store
 
 os.environ.update({**CLIENT_DEFAULTS, **os.environ})
 

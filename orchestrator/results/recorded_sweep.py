@@ -13,6 +13,7 @@ from orchestrator.execution.options import SweepOptions, resources_of
 from orchestrator.execution.sweep import Outcome, SweepWatcher, Unwatched
 from orchestrator.execution.sweep import sweep as train_what_is_left
 from orchestrator.home import Home
+from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.store import Store
 from orchestrator.results.publish import publish_matrix, publish_view
 from orchestrator.study.catalog import load_study
@@ -27,10 +28,12 @@ class SweepResult:
         outcome: How it ended: what failed, whether a signal interrupted it, seconds.
         matrix: As `dashboards.result_matrix` returns it; None while no cell of the study is
             finished, or while MLflow has not got all that is.
+        silence: Why MLflow could not be asked for the matrix; empty: it was not, or answered.
     """
 
     outcome: Outcome
     matrix: pd.DataFrame | None
+    silence: str = ""
 
 
 def sweep(
@@ -130,8 +133,12 @@ def recorded_sweep(
         watcher.stopped()
     if outcome.num_undelivered:
         return SweepResult(outcome=outcome, matrix=None)
-    with after_launch():
+    try:
         matrix = matrix_of_finished(study, home)
+    except StoreError as error:
+        # All is trained and recorded; it can be looked at later.
+        return SweepResult(outcome=outcome, matrix=None, silence=str(error))
+    with after_launch():
         if show is not None:
             show(matrix)
         if matrix is not None:

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from dashboards.cells_table import cells_csv, cells_table
-from dashboards.runs import CellRun, StudyRuns
+from dashboards.runs import StudyRuns
+from orchestrator.mlflow_reader.cells import RecordedCell
 
 PUBLISHED = [
     "Date Finished", "Base Config", "Current Val Top 1", "Current Val Top 5", "Best Val Top 1",
@@ -13,7 +14,7 @@ PUBLISHED = [
 ]  # fmt: skip
 
 
-def _cell(run_id: str, ended_ms: int, **params: str) -> CellRun:
+def _cell(run_id: str, ended_ms: int, **params: str) -> RecordedCell:
     metrics = {
         "last/validation_accuracy": 0.9,
         "validation/top5_accuracy": 0.99,
@@ -24,10 +25,10 @@ def _cell(run_id: str, ended_ms: int, **params: str) -> CellRun:
         "selected/test_accuracy": 0.89,
         "selected/epoch": 7.0,
     }
-    return CellRun(
-        run_id,
-        {"network": "conv2", "keep": "0.5"},
-        metrics,
+    return RecordedCell(
+        run_id=run_id,
+        labels={"network": "conv2", "keep": "0.5"},
+        metrics=metrics,
         name="conv2 · keep 0.5",
         params={"seed": "3", "optimizer.lr": "0.1", "epochs": "8", **params},
         ended_ms=ended_ms,

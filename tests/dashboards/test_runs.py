@@ -148,7 +148,7 @@ def test_runs_as_published_are_found_by_asking_for_them(
     study: StudySpec, record: Record, home: Home
 ) -> None:
     base = replace(study.base, latent_at_eval="reset")
-    published = replace(study, base=base, as_published=True)
+    published = replace(study, base=base, variant=Variant(as_published=True))
     theirs = record(published, {"forward 1": 0.4})
     assert not study_runs(study, home.tracking_uri).is_asked
     ours = record(study, {"forward 1": 0.2})

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from dashboards.runs import CellRun, StudyRuns
+from dashboards.runs import StudyRuns
 from dashboards.views import TAG_PREFIX, View, view_of
 from orchestrator import vocabulary
+from orchestrator.mlflow_reader.cells import RecordedCell
 
 VARIANT = "0123456789abcdef"
 
@@ -31,7 +32,10 @@ def _runs(*, seeds: tuple[str, ...] = ("1", "2"), **tags: str) -> StudyRuns:
             vocabulary.OVER_AXIS: "seed",
             **tags,
         },
-        cells=tuple(CellRun(f"run {item['seed']}", item, metrics) for item in labels),
+        cells=tuple(
+            RecordedCell(run_id=f"run {item['seed']}", labels=item, metrics=metrics)
+            for item in labels
+        ),
         is_asked=True,
     )
 

@@ -9,10 +9,10 @@ from orchestrator.cli.faults import UsageError, explain
 from orchestrator.errors import EXIT_FAILED, EXIT_WRONG, OrchestratorError
 from orchestrator.free_space import DiskFullError
 from orchestrator.launch import ResourceError
+from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.planning.disk_check import NoRoomError
 from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.journal import JournalError
-from orchestrator.record.store import StoreError
 from orchestrator.study.catalog import StudyError
 from orchestrator.study.checkpointing import StorageError
 from trainers.errors import BadLossError, Fault, MissingDataError, SpecError

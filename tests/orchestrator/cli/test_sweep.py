@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torchvision
 
 from orchestrator.execution.sweep import Outcome
+from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.planning.planning import plan
-from orchestrator.record.store import StoreError
 from orchestrator.study.spec import StudySpec
 
 Refused = Callable[..., str]
@@ -165,6 +166,27 @@ def test_what_goes_wrong_when_all_is_trained_was_no_wrong_request(
         raise StoreError("it does not answer")
 
     monkeypatch.setattr("orchestrator.results.recorded_sweep.train_what_is_left", swept)
-    monkeypatch.setattr("orchestrator.results.recorded_sweep.matrix_of_finished", away)
+    monkeypatch.setattr(
+        "orchestrator.results.recorded_sweep.matrix_of_finished", lambda *others: pd.DataFrame()
+    )
+    monkeypatch.setattr("orchestrator.results.recorded_sweep.record_matrix", away)
+    monkeypatch.setattr("orchestrator.cli.sweep._show_matrix", lambda *others: None)
     answer = cli("sweep", file())
     assert (answer.code, answer.err) == (1, "stopped: it does not answer\n")
+
+
+def test_a_server_that_is_away_at_the_end_keeps_the_matrix_back_and_nothing_else(
+    cli: Callable[..., Any], file: File, study: StudySpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def swept(*arguments: object) -> Outcome:
+        return Outcome(plan=plan(study), num_finished=1)
+
+    def away(*arguments: object) -> None:
+        raise StoreError("http://host: refused")
+
+    monkeypatch.setattr("orchestrator.results.recorded_sweep.train_what_is_left", swept)
+    monkeypatch.setattr("orchestrator.results.recorded_sweep.matrix_of_finished", away)
+    answer = cli("sweep", file())
+    assert (answer.code, answer.err) == (0, "")
+    assert "the matrix cannot be shown now: http://host: refused" in answer.out
+    assert "compare   bnn-orchestrate ui" in answer.out

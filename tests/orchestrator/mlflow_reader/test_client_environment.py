@@ -25,7 +25,13 @@ importlib.import_module(sys.argv[1])
 
 
 @pytest.mark.parametrize(
-    "module", ["orchestrator.record.store", "orchestrator.results.mlflow_model", "dashboards.runs"]
+    "module",
+    [
+        "orchestrator.mlflow_reader.client",
+        "orchestrator.record.store",
+        "orchestrator.results.mlflow_model",
+        "dashboards.runs",
+    ],
 )
 def test_the_settings_are_there_when_mlflow_is_imported_and_the_users_come_first(
     module: str,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator import vocabulary
+from orchestrator.mlflow_reader.cells import RecordedCell
 from orchestrator.planning.planning import plan
 from orchestrator.planning.sharing import stems
 from orchestrator.record.conflicts import (
@@ -19,7 +20,6 @@ from orchestrator.record.conflicts import (
     study_record,
 )
 from orchestrator.record.describe import flat_params
-from orchestrator.record.store import RecordedCell
 from orchestrator.study.catalog import StudyError
 from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand
@@ -107,7 +107,6 @@ def recorded(study: StudySpec, cells: tuple[Cell, ...]) -> list[RecordedCell]:
             labels=cell.labels,
             state=vocabulary.FINISHED,
             name=cell.name,
-            objective=0.5,
         )
         for cell in cells
     ]

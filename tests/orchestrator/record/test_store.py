@@ -19,11 +19,12 @@ from mlflow.exceptions import MlflowException
 
 from orchestrator import vocabulary
 from orchestrator.home import Home
+from orchestrator.mlflow_reader.outages import may_answer_later
+from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.describe import describe
 from orchestrator.record.journal import CellDescription, Point
-from orchestrator.record.outages import may_answer_later
-from orchestrator.record.store import MOST_POINTS, Store, StoreError, StudyIds
+from orchestrator.record.store import MOST_POINTS, Store, StudyIds
 from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec, cell_key

@@ -12,9 +12,10 @@ import torch
 
 from orchestrator import vocabulary
 from orchestrator.home import Home
+from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.describe import describe
-from orchestrator.record.store import Store, StoreError
+from orchestrator.record.store import Store
 from orchestrator.results.export import TrainedCell, export_cell, trained_cell
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec

@@ -9,8 +9,9 @@ import torch
 from mlflow.exceptions import MlflowException
 
 from orchestrator import vocabulary
+from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.describe import describe
-from orchestrator.record.store import Store, StoreError, StudyIds
+from orchestrator.record.store import Store, StudyIds
 from orchestrator.results.mlflow_model import cell_tags, log_network
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec

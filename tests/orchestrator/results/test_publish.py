@@ -8,9 +8,10 @@ import math
 import pandas as pd
 import pytest
 
-from dashboards.runs import CellRun, StudyRuns
+from dashboards.runs import StudyRuns
 from orchestrator import vocabulary
 from orchestrator.home import Home
+from orchestrator.mlflow_reader.cells import RecordedCell
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.store import Store
 from orchestrator.results.publish import publish_matrix, publish_view
@@ -101,6 +102,7 @@ def _files(home: Home, stem: str) -> dict[str, str]:
 def test_the_view_of_a_study_is_kept_on_its_experiment(store: Store, study: StudySpec) -> None:
     ids = store.open_study(study_record(study))
     experiment_id, run_id = ids.experiment, ids.run
+    labels = {"order": "forward", "seed": "1"}
     runs = StudyRuns(
         study="tiny",
         title="tiny",
@@ -112,7 +114,7 @@ def test_the_view_of_a_study_is_kept_on_its_experiment(store: Store, study: Stud
             vocabulary.METRIC_BETTER: "lower",
             vocabulary.ROWS_AXIS: "order",
         },
-        cells=(CellRun("r", {"order": "forward", "seed": "1"}, {"near_zero/fc1": 0.5}),),
+        cells=(RecordedCell(run_id="r", labels=labels, metrics={"near_zero/fc1": 0.5}),),
         is_asked=True,
     )
     view = publish_view(store, runs)

@@ -81,8 +81,6 @@ def test_while_mlflow_lacks_results_no_matrix_is_made(
     shown: list[pd.DataFrame | None] = []
     result = recorded_sweep(study, home, OPTIONS, Unwatched(), show=shown.append)
     assert (result.matrix, shown) == (None, [])
-    assert home.database is not None
-    assert not home.database.exists()
 
 
 def test_whoever_watches_learns_of_the_end_also_after_an_error(

@@ -1,6 +1,7 @@
 """What it means that a server did not answer: that it is away for now, or that it never will."""
 
 import socket
+import sqlite3
 
 import requests
 
@@ -14,6 +15,15 @@ def may_answer_later(error: Exception) -> bool:
         return False
     away = (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError)
     return any(isinstance(cause, away) for cause in chain)
+
+
+def is_of_a_store(error: Exception) -> bool:
+    """Whether it is MLflow's client, its server or its database that raised an error."""
+    # Imported by now, where they are what was raised.
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return isinstance(error, MlflowException | SQLAlchemyError | sqlite3.Error | OSError)
 
 
 def reason(error: Exception) -> str:

@@ -1,0 +1,40 @@
+"""MLflow's client, made and imported with our settings; its names come from here."""
+
+import logging
+import os
+
+from orchestrator.mlflow_reader.client_environment import CLIENT_DEFAULTS
+
+os.environ.update({**CLIENT_DEFAULTS, **os.environ})
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Metric, Param, Run, RunStatus, RunTag, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
+
+__all__ = [
+    "MLFLOW_LOGGED_ARTIFACTS",
+    "Experiment",
+    "Metric",
+    "MlflowClient",
+    "MlflowException",
+    "Param",
+    "Run",
+    "RunStatus",
+    "RunTag",
+    "ViewType",
+    "client_of",
+]
+
+
+def client_of(tracking_uri: str) -> MlflowClient:
+    """A client of one store, which says nothing by itself; a server is not asked yet.
+
+    Args:
+        tracking_uri: MLflow's store.
+    """
+    for name in ("mlflow", "alembic", "sqlalchemy"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # It logs with a traceback what it then raises, and we tell.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    return MlflowClient(tracking_uri=tracking_uri)

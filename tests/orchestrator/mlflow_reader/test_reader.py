@@ -1,0 +1,112 @@
+"""What is read from a store, in which order, and what is said of one that cannot be read."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+
+from orchestrator import vocabulary
+from orchestrator.mlflow_reader.client import MlflowClient, client_of
+from orchestrator.mlflow_reader.reader import Reader, StoreError, told
+from orchestrator.record.embedded import make_once
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An embedded store without a row."""
+
+    def make(database: Path) -> None:
+        client_of(f"sqlite:///{database}").search_experiments(max_results=1)
+
+    database = tmp_path_factory.mktemp("store") / "mlflow.db"
+    make_once(database, make)
+    return f"sqlite:///{database}"
+
+
+@pytest.fixture
+def reader(uri: str) -> Reader:
+    return Reader(uri)
+
+
+@pytest.fixture
+def client(uri: str) -> MlflowClient:
+    return client_of(uri)
+
+
+@pytest.fixture
+def experiment(client: MlflowClient, request: pytest.FixtureRequest) -> str:
+    """That of a study named after the test."""
+    name = request.node.name
+    return str(client.create_experiment(name, tags={vocabulary.STUDY: name}))
+
+
+@pytest.fixture
+def make_run(client: MlflowClient, experiment: str) -> Callable[..., str]:
+    def make(start_ms: int, **tags: str) -> str:
+        named = {f"bnn.{key}": value for key, value in tags.items()}
+        run = client.create_run(experiment, start_time=start_ms, run_name="some", tags=named)
+        return str(run.info.run_id)
+
+    return make
+
+
+@pytest.mark.slow
+def test_variants_and_cells_come_oldest_first(
+    reader: Reader, experiment: str, make_run: Callable[..., str]
+) -> None:
+    late = make_run(2000, kind=vocabulary.PARENT, variant="b")
+    early = make_run(1000, kind=vocabulary.PARENT, variant="a")
+    cells = [make_run(start, kind=vocabulary.CELL, trial=str(start)) for start in (9, 7, 8)]
+    found = reader.variants([experiment])
+    assert [variant.run_id for variant in found] == [early, late]
+    assert [(variant.id, variant.started_ms) for variant in found] == [("a", 1000), ("b", 2000)]
+    assert {variant.experiment_id for variant in found} == {experiment}
+    assert [cell.run_id for cell in reader.cells([experiment])] == [cells[1], cells[2], cells[0]]
+
+
+@pytest.mark.slow
+def test_cells_are_those_with_the_tags_that_were_not_deleted(
+    reader: Reader, client: MlflowClient, experiment: str, make_run: Callable[..., str]
+) -> None:
+    wanted = make_run(1, kind=vocabulary.CELL, variant="a", state="finished")
+    make_run(1, kind=vocabulary.CELL, variant="b", state="finished")
+    client.delete_run(make_run(1, kind=vocabulary.CELL, variant="a", state="finished"))
+    client.log_metric(wanted, "x", 0.5)
+    client.log_param(wanted, "epochs", 2)
+    client.set_terminated(wanted, end_time=77)
+    [cell] = reader.cells([experiment], {vocabulary.VARIANT: "a"})
+    assert (cell.run_id, cell.name, cell.state) == (wanted, "some", "finished")
+    assert (cell.metrics, cell.params, cell.ended_ms) == ({"x": 0.5}, {"epochs": "2"}, 77)
+
+
+@pytest.mark.slow
+def test_studies_are_the_experiments_that_say_so(
+    reader: Reader, client: MlflowClient, experiment: str, request: pytest.FixtureRequest
+) -> None:
+    other = client.create_experiment("no study of ours")
+    assert experiment in reader.studies()
+    assert other not in reader.studies()
+    found = reader.find_study(request.node.name)
+    assert found is not None
+    assert found.experiment_id == experiment
+    assert reader.find_study("no such") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (requests.ConnectionError("refused"), r"^http://\*\*\*@host: refused$"),
+        (OSError("no route\nand more"), r"^http://\*\*\*@host: no route$"),
+    ],
+)
+def test_a_store_that_cannot_be_read_is_named_without_its_password(
+    error: Exception, what: str
+) -> None:
+    with pytest.raises(StoreError, match=what), told("http://me:secret@host"):
+        raise error
+
+
+def test_what_is_no_fault_of_the_store_passes() -> None:
+    with pytest.raises(KeyError, match="x"), told("http://host"):
+        raise KeyError("x")
