@@ -144,7 +144,7 @@ class Rounds:
             share=self.todo.share,
         )
 
-    def _search(self) -> launch.Search | None:
+    def _search(self) -> "launch.Search | None":
         searcher = _made(self.study.search, SEARCHERS)
         if searcher is None:
             return None

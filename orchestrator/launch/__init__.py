@@ -2,9 +2,21 @@
 
 Ray schedules trials, it does not define them: a trial reaches Tune as the key of a cell (or, in a
 search, as what the searcher drew), and every result goes to a listener as it arrives.
+
+The names below are imported when they are first used, so that a sweep with nothing left to train,
+or one that is refused, does not wait for Ray.
 """
 
+import importlib
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.launch.jobs import Jobs
+    from orchestrator.launch.parts import Search
+    from orchestrator.launch.resources import ResourceError, Resources, num_slots, this_machine
+    from orchestrator.launch.session import cluster_nodes, ray_session
+    from orchestrator.launch.tuning import Listener, failure_reason, launch
 
 # Read when ray is imported: no telemetry, no output but ours, no change of folder.
 os.environ.update(
@@ -20,11 +32,19 @@ os.environ.update(
     }
 )
 
-from orchestrator.launch.jobs import Jobs
-from orchestrator.launch.parts import Search
-from orchestrator.launch.resources import ResourceError, Resources, num_slots, this_machine
-from orchestrator.launch.session import cluster_nodes, ray_session
-from orchestrator.launch.tuning import Listener, failure_reason, launch
+_HOMES = {
+    "Jobs": "orchestrator.launch.jobs",
+    "Listener": "orchestrator.launch.tuning",
+    "ResourceError": "orchestrator.launch.resources",
+    "Resources": "orchestrator.launch.resources",
+    "Search": "orchestrator.launch.parts",
+    "cluster_nodes": "orchestrator.launch.session",
+    "failure_reason": "orchestrator.launch.tuning",
+    "launch": "orchestrator.launch.tuning",
+    "num_slots": "orchestrator.launch.resources",
+    "ray_session": "orchestrator.launch.session",
+    "this_machine": "orchestrator.launch.resources",
+}
 
 __all__ = [
     "Jobs",
@@ -39,3 +59,10 @@ __all__ = [
     "ray_session",
     "this_machine",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """A public name, from the module it lives in."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'orchestrator.launch' has no attribute '{name}'")
