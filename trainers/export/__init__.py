@@ -1,1 +1,1 @@
-"""Trained networks as files: one bit a weight on disk, and ONNX."""
+"""Trained networks as files: one bit per weight, or ONNX."""

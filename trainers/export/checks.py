@@ -1,4 +1,4 @@
-"""Networks that no file could stand for, whatever its format."""
+"""Finds networks that cannot be exported in any format."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from trainers.errors import Fault
 
 
 def binarizer_faults(model: nn.Module) -> list[Fault]:
-    """What the binarizers that are enabled say against a file, such as draws in every pass."""
+    """Returns why enabled binarizers forbid an export, such as random draws in every pass."""
     return [
         step.export_fault.under(f"{name}.weight")
         for name, step in binarizers(model)
@@ -18,16 +18,18 @@ def binarizer_faults(model: nn.Module) -> list[Fault]:
 
 
 def finite_faults(plain: Mapping[str, Tensor]) -> list[Fault]:
-    """What is no number in a network that has diverged, or lost all weights of a layer.
+    """Returns the tensors with NaN or infinite values.
+
+    They come from a network that diverged, or from a layer that lost all its weights.
 
     Args:
-        plain: The network's state dict, binary weights in it.
+        plain: The network's state dict, with binary weights.
     """
     faults: list[Fault] = []
     for name, tensor in plain.items():
         wrong = int((~tensor.isfinite()).sum())
         if wrong:
-            what = f"{wrong:,} of its {tensor.numel():,} values are no finite numbers"
-            hint = "the network gives no classes; train again, at a lower rate"
+            what = f"{wrong:,} of its {tensor.numel():,} values are not finite"
+            hint = "the network cannot classify; train again with a lower learning rate"
             faults.append(Fault(name, what, hint))
     return faults

@@ -1,15 +1,15 @@
-"""A binary weight as bytes, and back, to the same bits.
+"""Encodes binary weights as bytes and decodes them to the same bits.
 
-What a binarizer makes has few values: two in a layer, or two in each filter; pruning adds zeros.
-Which of these a weight is, is seen from the weight alone, so that every method is packed alike:
+A binarizer makes only two values per layer or per filter; pruning adds zeros. The encoder reads
+these values from the weight itself, so it packs every method in the same way:
 
-bits          one bit a weight, 1 for the larger of the two values
-mask, signs   with zeros: one bit a weight, 1 where it is kept; and one a kept weight
-trits         with zeros: five weights a byte, 0: zero, 1: the smaller value, 2: the larger;
+bits          one bit per weight, 1 for the larger of the two values
+mask, signs   with zeros: one bit per weight, 1 if it is kept; then one bit per kept weight
+trits         with zeros: five weights per byte, 0: zero, 1: the smaller value, 2: the larger;
               the first weight counts 1, the next 3, 9, 27, 81
 
-Of the last two the smaller one is taken: mask and signs below three fifths of kept weights.
-Weights are in the order of memory; the first of eight bits is the most significant one.
+With zeros, the encoder takes the smaller code: mask and signs if less than three fifths of the
+weights are kept. Weights are in memory order; the first of eight bits is the most significant.
 """
 
 import math
@@ -23,21 +23,21 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "mask": ("mask", "signs"),
     "trits": ("trits",),
 }
-"""What is stored of a weight, by the first of its parts."""
+"""The parts of each code, by the name of its first part."""
 
 _PLACES = torch.tensor([128, 64, 32, 16, 8, 4, 2, 1], dtype=torch.uint8)
 _POWERS = torch.tensor([1, 3, 9, 27, 81], dtype=torch.uint8)
 
 
 def encoded(weight: Tensor) -> tuple[dict[str, Tensor], Tensor] | None:
-    """The parts of a binary weight by name, and its two values; None if it is not binary.
+    """Encodes a binary weight; None if it is not binary.
 
     Args:
         weight: (out, ...), on the CPU.
 
     Returns:
-        Parts, uint8 of one dimension; and the smaller and the larger value, (2,) of the layer or
-        (out, 2) of each filter. Zeros are not among them where they have a code of their own.
+        The parts by name, one-dimensional uint8; and the smaller and the larger value, (2,) for
+        the layer or (out, 2) for each filter. A pruned zero is not one of the two values.
     """
     for rows in (weight.reshape(1, -1), weight.flatten(1)):
         for kept in (torch.ones_like(rows, dtype=torch.bool), rows != 0):
@@ -50,15 +50,15 @@ def encoded(weight: Tensor) -> tuple[dict[str, Tensor], Tensor] | None:
 
 
 def decoded(parts: Mapping[str, Tensor], levels: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The weight of that shape, in the dtype of the levels.
+    """Decodes a weight; its dtype is that of `levels`.
 
     Args:
-        parts: What `encoded` gave.
-        levels: What it gave beside them.
-        shape: Of the weight, (out, ...).
+        parts: The parts from `encoded`.
+        levels: The values from `encoded`.
+        shape: Shape of the weight, (out, ...).
 
     Raises:
-        ValueError: If a part is missing, or has another length than the shape asks for.
+        ValueError: If a part is missing, or its length does not fit the shape.
     """
     num = math.prod(shape)
     names = next((names for first, names in CODES.items() if first in parts), ())
@@ -81,27 +81,27 @@ def decoded(parts: Mapping[str, Tensor], levels: Tensor, shape: tuple[int, ...])
 
 
 def packed_bits(bits: Tensor) -> Tensor:
-    """Eight of them a byte, the first one the most significant; the last byte ends in zeros.
+    """Packs eight bits per byte, the first as the most significant; pads the last with zeros.
 
     Args:
-        bits: Bool, of one dimension.
+        bits: Bool, one-dimensional.
     """
     filled = torch.nn.functional.pad(bits.to(torch.uint8), (0, -len(bits) % 8))
     return (filled.reshape(-1, 8) * _PLACES).sum(1, dtype=torch.uint8)
 
 
 def unpacked_bits(packed: Tensor, num: int) -> Tensor:
-    """The first `num` bits, bool.
+    """Unpacks the first `num` bits as bool.
 
     Raises:
-        ValueError: If there are not as many bytes as they take.
+        ValueError: If `packed` does not have exactly as many bytes as `num` bits need.
     """
     _check_length(packed, -(-num // 8))
     return ((packed[:, None] & _PLACES) != 0).flatten()[:num]
 
 
 def _levels(rows: Tensor, kept: Tensor) -> Tensor:
-    """The smallest and the largest kept value of each row, (rows, 2); zeros where none is."""
+    """Returns the smallest and largest kept value of each row, (rows, 2); 0 if none is kept."""
     low = rows.masked_fill(~kept, math.inf).amin(1)
     high = rows.masked_fill(~kept, -math.inf).amax(1)
     return torch.stack([low, high], 1).masked_fill(~kept.any(1, keepdim=True), 0)

@@ -1,6 +1,6 @@
-"""A safetensors file whose header says what it is and carries a checksum over all of it.
+"""A safetensors file whose header describes it and holds a checksum of all its content.
 
-safetensors holds names, types, shapes and bytes, and no code: reading one runs nothing.
+safetensors stores names, types, shapes and bytes. It stores no code, so reading it runs nothing.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ CHECKSUM = "sha256"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Container:
-    """What a file holds.
+    """The content of a file.
 
     Args:
-        tensors: By name, on the CPU.
+        tensors: Tensors by name, on the CPU.
         notes: The texts of the header, without the checksum.
-        checksum: As the header has it; empty if it has none.
+        checksum: The checksum in the header; empty if there is none.
         num_bytes: Size of the file.
     """
 
@@ -42,32 +42,33 @@ class Container:
 
 
 def write_container(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
-    """Writes a file whole or not at all.
+    """Writes a file atomically: whole or not at all.
 
     Args:
-        path: Where to; replaced if it is there.
-        tensors: On the CPU, contiguous.
+        path: The file; an existing one is replaced.
+        tensors: Tensors on the CPU, contiguous.
         notes: Texts for the header.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If the file cannot be written.
     """
-    # Imported here, as below: whoever only trains needs no more than torch.
+    # Imported here and below, so that training alone needs only torch.
     from safetensors.torch import save
 
     texts = dict(sorted({**notes, CHECKSUM: checksum(tensors, notes)}.items()))
     header, payload = _parted(save(dict(tensors), metadata=texts))
-    # The library writes the texts in any order; in ours, equal networks are equal files.
+    # The library writes the texts in any order. Sorted, equal networks make equal files.
     described = json.dumps({**header, "__metadata__": texts}, separators=(",", ":")).encode()
     described += b" " * (-len(described) % 8)
     write(path, len(described).to_bytes(8, "little") + described + payload)
 
 
 def read_container(path: Path) -> Container:
-    """What a file holds; whether its checksum fits is for the caller to ask.
+    """Reads a file; the caller checks the checksum.
 
     Raises:
-        SpecError: If it is not there, cannot be read, or is no whole safetensors file.
+        SpecError: If the file does not exist, cannot be read, or is not a complete safetensors
+            file.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -82,10 +83,10 @@ def read_container(path: Path) -> Container:
     try:
         tensors = load(content)
         header, _ = _parted(content)
-    # A type that this torch does not have is a KeyError.
+    # The library raises KeyError for a dtype that this torch does not have.
     except (SafetensorError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:100]
-        what = f"is no safetensors file, or was cut short or altered ({reason})"
+        what = f"is not a safetensors file, or was cut short or altered ({reason})"
         hint = "export it again with: bnn-orchestrate export"
         raise SpecError(Fault(str(path), what, hint)) from error
     notes = dict(header.get("__metadata__") or {})
@@ -98,14 +99,14 @@ def read_container(path: Path) -> Container:
 
 
 def _parted(content: bytes) -> tuple[dict[str, Any], bytes]:
-    """The header of a safetensors file and the bytes of its tensors."""
+    """Splits a safetensors file into its header and the bytes of its tensors."""
     begin = 8 + int.from_bytes(content[:8], "little")
     header: dict[str, Any] = json.loads(content[8:begin])
     return header, content[begin:]
 
 
 def checksum(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
-    """SHA-256 over the notes and the tensors, each in the order of their names."""
+    """SHA-256 over the notes and the tensors, each sorted by name."""
     digest = hashlib.sha256(json.dumps(dict(sorted(notes.items()))).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

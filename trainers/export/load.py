@@ -1,4 +1,4 @@
-"""From an exported file alone back to the network, and what can be told of it without."""
+"""Reads an exported file: rebuilds its network, or only describes it."""
 
 import json
 from collections.abc import Mapping
@@ -27,13 +27,13 @@ _PARTS = ("bits", "mask", "signs", "trits", "levels")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayerSize:
-    """A layer's weight in a file.
+    """The size of a layer's weight in a file.
 
     Args:
         name: The layer.
-        shape: Of its weight.
-        code: How it is stored: bits, mask, trits, packbits; or the dtype, if it is not packed.
-        num_bytes: What that takes.
+        shape: Shape of its weight.
+        code: How the weight is stored: bits, mask, trits, packbits; or its dtype if not packed.
+        num_bytes: Bytes that the stored weight takes.
     """
 
     name: str
@@ -43,12 +43,12 @@ class LayerSize:
 
     @property
     def num_weights(self) -> int:
-        """How many weights it has."""
+        """Number of weights."""
         return torch.Size(self.shape).numel()
 
     @property
     def bits_a_weight(self) -> float:
-        """Bits that a weight takes."""
+        """Bits per weight."""
         return 8 * self.num_bytes / self.num_weights
 
 
@@ -58,15 +58,15 @@ class PackedFile:
 
     Args:
         format: bnn-packed or bnn-packbits.
-        version: Of that layout; 0: the published file's, which has none.
-        recipe: What the network is made of.
-        activations: Its binary inputs; none, or an entry for each kind.
-        metadata: What its writer put in.
-        state: The network's state dict, in full.
+        version: Version of that layout; 0 for the published file, which has none.
+        recipe: Name and options of the network.
+        activations: Its binary inputs, one entry for each kind; may be empty.
+        metadata: The metadata that the writer gave.
+        state: The network's complete state dict, unpacked.
         layers: Its layers in forward order.
         num_bytes: Size of the file.
         payload: Bytes of its tensors alone.
-        checksum: SHA-256 over all it holds; empty for the published file.
+        checksum: SHA-256 over the content; empty for the published file.
     """
 
     format: str
@@ -82,11 +82,11 @@ class PackedFile:
 
     @property
     def float_bytes(self) -> int:
-        """What the tensors of the network take in full, each weight in its floating point."""
+        """Bytes of the network's tensors unpacked, with floating-point weights."""
         return sum(tensor.nbytes for tensor in self.state.values())
 
     def network(self) -> nn.Module:
-        """The network, in evaluation mode, with plain weights; its binary inputs are signs."""
+        """Builds the network, in evaluation mode, with plain weights and binary inputs."""
         model = model_on_meta(self.recipe)
         _hang(model, self.activations)
         model.load_state_dict(dict(self.state), assign=True)
@@ -95,26 +95,26 @@ class PackedFile:
 
 
 def load_packed(path: Path | str) -> nn.Module:
-    """The network in a file that `trainers.export_packed` wrote, in evaluation mode.
+    """Loads a network that `trainers.export_packed` wrote, in evaluation mode.
 
-    Its weights are plain: binary values, no binarizers. Where inputs of layers were binary, they
-    are again. Nothing in the file is run.
+    Its weights are plain tensors with binary values, without binarizers. Binary inputs of layers
+    are restored. Loading runs no code from the file.
 
     Args:
         path: The file.
 
     Raises:
-        SpecError: If it is not there, was cut short or altered, is of another kind, or of a
-            version that came later.
+        SpecError: If the file does not exist, was cut short or altered, is of another kind, or has
+            a newer version.
     """
     return read_packed(path).network()
 
 
 def read_packed(path: Path | str) -> PackedFile:
-    """What is in such a file.
+    """Reads and checks such a file, without building the network.
 
     Raises:
-        SpecError: As `load_packed`.
+        SpecError: As in `load_packed`.
     """
     container = read_container(Path(path))
     try:
@@ -130,13 +130,13 @@ def _read(container: Container) -> PackedFile:
         return _file(container, recipe, packbits.FORMAT, 0)
     kind, version = notes.get("format", ""), notes.get("version", "")
     if kind not in KNOWN:
-        what = "is a safetensors file, but no network that was exported here"
+        what = "is a safetensors file, but not an exported network"
         raise SpecError(Fault("", what, f"known formats: {', '.join(sorted(KNOWN))}"))
     if not version.isdecimal() or int(version) > KNOWN[kind]:
         what = f"has version {version or 'none'} of its layout; this package reads {KNOWN[kind]}"
         raise SpecError(Fault("", what, "a newer bnn-orchestrate wrote it: update this one"))
     if container.checksum != checksum(container.tensors, notes):
-        what = f"was altered: its {CHECKSUM} does not fit what it holds"
+        what = f"was altered: its {CHECKSUM} does not fit its content"
         raise SpecError(Fault("", what, "export it again"))
     recipe = bind("model", MODELS, _json(notes, "model"))
     return _file(container, recipe, kind, int(version))
@@ -156,12 +156,12 @@ def _file(container: Container, recipe: Component, kind: str, version: int) -> P
         codes = _sizes(container, layers)
     for name, tensor in wanted.items():
         if name not in state or state[name].shape != tensor.shape:
-            what = "is not there" if name not in state else f"is {tuple(state[name].shape)}"
+            what = "is missing" if name not in state else f"is {tuple(state[name].shape)}"
             hint = f"the network has {tuple(tensor.shape)}"
             raise SpecError(Fault(name, what, hint))
     surplus = sorted(state.keys() - wanted.keys())
     if surplus:
-        raise SpecError(Fault(surplus[0], f"is nothing that the network '{recipe.name}' has"))
+        raise SpecError(Fault(surplus[0], f"is not part of the network '{recipe.name}'"))
     metadata = _json(container.notes, "metadata") if "metadata" in container.notes else {}
     sizes = [
         LayerSize(
@@ -189,7 +189,7 @@ def _file(container: Container, recipe: Component, kind: str, version: int) -> P
 def _state(
     container: Container, wanted: Mapping[str, Tensor], layers: tuple[str, ...]
 ) -> dict[str, Tensor]:
-    """The state dict, packed weights unpacked and counters put back in their places."""
+    """Returns the state dict: unpacks the weights and puts the counters back in place."""
     parts = _parts(container)
     state = {
         name: tensor
@@ -217,13 +217,13 @@ def _state(
     counters = [name for name in wanted if name.endswith(f".{COUNTERS}")]
     stored = container.tensors.get(COUNTERS, torch.empty(0))
     if len(stored) != len(counters):
-        what = f"has {len(stored)} counters, and the network {len(counters)}"
+        what = f"has {len(stored)} counters, but the network has {len(counters)}"
         raise SpecError(Fault(COUNTERS, what))
     return state | dict(zip(counters, stored.unbind(), strict=True))
 
 
 def _activations(container: Container) -> tuple[ActivationSpec, ...]:
-    """The binary inputs that a file says its network has."""
+    """Reads the binary inputs of the network from the header."""
     if "activations" not in container.notes:
         return ()
     entries = _json(container.notes, "activations")
@@ -237,7 +237,7 @@ def _activations(container: Container) -> tuple[ActivationSpec, ...]:
 
 
 def _hang(model: nn.Module, activations: tuple[ActivationSpec, ...]) -> None:
-    """Makes the inputs binary that shall be.
+    """Binarizes the inputs that the file lists.
 
     Raises:
         SpecError: If the network has no such layer, or its input is binary already.
@@ -251,7 +251,7 @@ def _hang(model: nn.Module, activations: tuple[ActivationSpec, ...]) -> None:
 
 
 def _parts(container: Container) -> dict[str, dict[str, Tensor]]:
-    """What is stored of each packed weight, by layer and part."""
+    """Returns the stored parts of each packed weight, by layer and part."""
     found: dict[str, dict[str, Tensor]] = {}
     for name, tensor in container.tensors.items():
         weight, _, part = name.rpartition(".")
@@ -261,7 +261,7 @@ def _parts(container: Container) -> dict[str, dict[str, Tensor]]:
 
 
 def _sizes(container: Container, layers: tuple[str, ...]) -> dict[str, tuple[str, int]]:
-    """Code and bytes of each packed layer."""
+    """Returns code and bytes of each packed layer."""
     return {
         layer: (
             next(code for code in CODES if code in parts),
@@ -284,4 +284,4 @@ def _json(notes: Mapping[str, str], key: str) -> Any:
     try:
         return json.loads(notes[key])
     except (KeyError, ValueError) as error:
-        raise SpecError(Fault(key, "is not there, or no JSON")) from error
+        raise SpecError(Fault(key, "is missing or not JSON")) from error

@@ -1,4 +1,4 @@
-"""What an exported file's network computes, against the one it was made of and on its data."""
+"""Measures an exported network: on its data, and against the network it was exported from."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,19 +18,19 @@ from trainers.spec.train_spec import TrainSpec
 
 
 def measured(file: PackedFile, *, data_dir: Path) -> dict[str, Scores]:
-    """Loss and accuracy on the validation and, where the trial had one, the test part.
+    """Scores on the validation part and, if the trial measured it, the test part.
 
     Args:
-        file: An exported network whose metadata has its trial, under `spec`.
-        data_dir: Where data sets lie.
+        file: An exported network whose metadata holds its trial, under `spec`.
+        data_dir: Folder of the data sets.
 
     Raises:
-        SpecError: If the metadata has no trial.
-        MissingDataError: If the data set is neither there nor to be downloaded.
+        SpecError: If the metadata holds no trial.
+        MissingDataError: If the data set is missing and cannot be downloaded.
     """
     if "spec" not in file.metadata:
-        what = "does not say which trial it comes from, and so not what to measure it on"
-        raise SpecError(Fault("metadata.spec", what, "bnn-orchestrate export puts it in"))
+        what = "is missing: without the trial there is no data set to measure on"
+        raise SpecError(Fault("metadata.spec", what, "bnn-orchestrate export writes it"))
     spec = TrainSpec.from_mapping(file.metadata["spec"])
     network = file.network()
     splits = splits_of(spec, data_dir=data_dir)
@@ -49,10 +49,10 @@ def measured(file: PackedFile, *, data_dir: Path) -> dict[str, Scores]:
 
 
 def splits_of(spec: TrainSpec, *, data_dir: Path) -> Splits:
-    """A trial's data on the CPU, in the precision of its network.
+    """Loads a trial's data on the CPU, in the precision of its network.
 
     Raises:
-        MissingDataError: If it is neither there nor to be downloaded.
+        MissingDataError: If the data set is missing and cannot be downloaded.
     """
     dtype = torch.float64 if spec.precision == "float64" else torch.float32
     splits = load_splits(spec.data.source, data_dir=data_dir, test=spec.measure_test)
@@ -61,13 +61,13 @@ def splits_of(spec: TrainSpec, *, data_dir: Path) -> Splits:
 
 @torch.no_grad()
 def largest_difference(first: nn.Module, second: nn.Module, split: Split, *, most: int) -> float:
-    """How far the logits of two networks are apart; 0: they are the same bits, but for -0.
+    """Largest difference between the logits of two networks; 0: equal bits, except for -0.
 
     Args:
-        first: In evaluation mode, on the CPU.
+        first: A network in evaluation mode, on the CPU.
         second: Likewise.
-        split: Whose images to take, from the first on.
-        most: How many.
+        split: Split whose first images are used.
+        most: How many images to use.
     """
     largest, seen = 0.0, 0
     for batch in ordered_batches(split, size=min(most, 250)):

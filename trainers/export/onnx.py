@@ -1,4 +1,4 @@
-"""A network as ONNX: binary weights as plain ones, normalisations folded into the layers."""
+"""Exports a network as ONNX: binary weights as floats, normalisations folded into the layers."""
 
 import json
 from collections.abc import Mapping
@@ -24,19 +24,19 @@ def export_onnx(
 ) -> None:
     """Writes a network in evaluation mode; ONNX has no binary weights, so the file is not small.
 
-    Takes `images`, (n, channels, height, width), for any n, and gives `logits`, (n, classes).
-    Normalisations are folded into the layers before them, so logits agree with the network's up to
-    rounding, not bit by bit. Binary inputs are signs there, too: where rounding decides on which
-    side of 0 a value is, the sign may be the other one, and logits are further apart.
+    The exported network takes `images`, (n, channels, height, width), for any n, and returns
+    `logits`, (n, classes). Normalisations are folded into the layers before them, so logits are
+    equal up to rounding, not bit by bit. Binary inputs stay signs: if rounding moves a value
+    across 0, its sign flips and logits differ more.
 
     Args:
-        model: Any network, with its binarizers or without.
-        path: Where to; a file that is there is replaced.
-        metadata: Kept in the file as JSON, under `bnn`.
+        model: Any network, with or without binarizers.
+        path: The file; an existing one is replaced.
+        metadata: Stored in the file as JSON, under `bnn`.
         shape: Channels, height, width of an image.
 
     Raises:
-        SpecError: If its weights are drawn anew in every forward pass or no finite numbers, or a
+        SpecError: If its weights are drawn anew in every forward pass or are not finite, or a
             package that torch's exporter needs is not installed.
         OSError: If the file cannot be written.
     """
@@ -44,7 +44,7 @@ def export_onnx(
     if faults := [*binarizer_faults(model), *finite_faults(plain.state_dict())]:
         raise SpecError(*faults)
     dtype = next(plain.parameters()).dtype
-    # Two images: of one the exporter would take it that there is never another number.
+    # Two images: with one, the exporter would fix the batch size at 1.
     images = torch.zeros(2, *shape, dtype=dtype)
     try:
         program = torch.onnx.export(
@@ -56,7 +56,7 @@ def export_onnx(
             output_names=[OUTPUT],
             dynamic_shapes=({0: torch.export.Dim("n")},),
         )
-    # Torch names the first package that it misses, as the cause of an error of its own or plainly.
+    # For a missing package torch raises ImportError, or its own error with that as the cause.
     except (ImportError, torch.onnx.OnnxExporterError) as error:
         if not _misses_package(error):
             raise

@@ -1,23 +1,23 @@
-"""A network with binary weights as a file of one bit a weight: the layout, and its writer.
+"""Writes a network with binary weights to a file with one bit per weight, and defines its layout.
 
-Layout `bnn-packed`, a safetensors file. Its header's texts are
+The layout `bnn-packed` is a safetensors file. The texts in its header:
 
-format, version   bnn-packed, and 1; or 2 where there are `activations`
-model             JSON: what `trainers.build_model` makes the network of, {"name": ..., ...}
-activations       JSON, only where inputs are binary: what `trainers.binarize_activations` makes
-                  them so with, [{"name": ..., "layers": [...], ...}, ...]
-dtype             of all that is not packed, such as float32
+format, version   bnn-packed, and 1; or 2 if there are `activations`
+model             JSON: arguments of `trainers.build_model`, {"name": ..., ...}
+activations       JSON, only with binary inputs: arguments of `trainers.binarize_activations`,
+                  [{"name": ..., "layers": [...], ...}, ...]
+dtype             of everything that is not packed, such as float32
 levels            JSON: for each packed layer, in forward order, the two values of its weights:
-                  a number a for -a and a, [low, high], or null: one pair a filter, see below
-metadata          JSON: whatever its writer put in: trial, study, metrics, ...
+                  a number a for -a and a; [low, high]; or null: one pair per filter, see below
+metadata          JSON from the caller: trial, study, metrics, ...
 sha256            over all of this and all tensors: `trainers.export.container.checksum`
 
-and its tensors, named as the network's state dict names them:
+Its tensors, with the names of the network's state dict:
 
 LAYER.weight.bits, .mask, .signs, .trits    a packed weight: see `trainers.export.codes`
-LAYER.weight.levels     (out, 2): the values of each filter, where `levels` says null
+LAYER.weight.levels     (out, 2): the values of each filter, where `levels` is null
 num_batches_tracked     the counters of all normalisations, in order
-everything else         as it is in the network
+everything else         unchanged
 """
 
 import json
@@ -47,7 +47,7 @@ from trainers.spec.probe import model_on_meta
 
 FORMAT, VERSION = "bnn-packed", 2
 WITHOUT_ACTIVATIONS = 1
-"""The version of a file that readers of before there were binary inputs understand, too."""
+"""Version written without binary inputs, so that older readers can read the file."""
 COUNTERS = "num_batches_tracked"
 
 PackedFormat = Literal["packed", "packbits"]
@@ -60,23 +60,24 @@ def export_packed(
     *,
     format: PackedFormat = "packed",
 ) -> None:
-    """Writes a network as it computes now, every binary weight as one bit; the file says it all.
+    """Writes a network in its present state to one file, each binary weight as one bit.
 
-    `trainers.load_packed` makes a network of it whose logits are the same bits. A weight that was
-    pruned is a zero without a sign. Weights that a binarizer leaves real are stored in full.
+    `trainers.load_packed` rebuilds it from this file alone, with bit-identical logits. A pruned
+    weight is stored as a zero without a sign. Weights that a binarizer leaves real are stored in
+    full.
 
     Args:
-        model: Made by `trainers.build_model`, with its binarizers of weights and inputs, or with
-            none at all.
-        path: Where to; a file that is there is replaced.
-        metadata: What shall be known of it, as JSON can hold it. Its `model` says what a network
-            is made of that `build_model` did not make.
-        format: packed; or packbits, the layout that was published with 1-bit Wide ResNets:
-            see `trainers.export.packbits`.
+        model: A network from `trainers.build_model`, with its binarizers of weights and inputs, or
+            with none.
+        path: The file; an existing one is replaced.
+        metadata: Extra information that JSON can hold. For a network not from `build_model`, its
+            key `model` must hold name and options.
+        format: packed; or packbits, the published layout of 1-bit Wide ResNets: see
+            `trainers.export.packbits`.
 
     Raises:
-        SpecError: If a network of this kind cannot be made again from a file, a weight that shall
-            be binary is not, anything is no finite number, or the metadata is no JSON.
+        SpecError: If the network cannot be rebuilt from a file, a weight that should be binary is
+            not, a value is not finite, or the metadata is not JSON.
         OSError: If the file cannot be written.
     """
     metadata = dict(metadata or {})
@@ -113,7 +114,7 @@ def export_packed(
 def _packed(
     plain: Mapping[str, Tensor], layers: list[str]
 ) -> tuple[dict[str, Tensor], list[object]]:
-    """The tensors of the file, and the two values of each layer that has only these."""
+    """Returns the tensors of the file, and for each packed layer its two values."""
     tensors: dict[str, Tensor] = {}
     levels: list[object] = []
     packed = {f"{layer}.weight" for layer in layers}
@@ -121,7 +122,7 @@ def _packed(
         name = f"{layer}.weight"
         code = encoded(plain[name])
         if code is None:
-            what = "has more than two values in a filter, zeros not counted: it is not binary"
+            what = "is not binary: a filter has more than two values besides zero"
             raise SpecError(Fault(name, what))
         parts, values = code
         tensors |= {f"{name}.{part}": tensor for part, tensor in parts.items()}
@@ -145,8 +146,8 @@ def _packed(
 def _recipe(model: nn.Module, metadata: Mapping[str, object]) -> Component:
     noted = recipe_of(model) or metadata.get("model")
     if noted is None:
-        what = "cannot be made again from a file: nobody noted what it was made with"
-        hint = "make it with trainers.build_model, or say it: metadata={'model': {'name': ...}}"
+        what = "cannot be rebuilt from a file: its name and options are unknown"
+        hint = "use trainers.build_model, or pass metadata={'model': {'name': ...}}"
         raise SpecError(Fault("model", what, hint))
     try:
         return bind("model", MODELS, noted)
@@ -155,22 +156,22 @@ def _recipe(model: nn.Module, metadata: Mapping[str, object]) -> Component:
 
 
 def _check(model: nn.Module, recipe: Component, binary: set[str]) -> None:
-    """Refuses what a file could not hold."""
+    """Raises SpecError if the file could not represent this network."""
     faults = binarizer_faults(model)
     attached = dict(binarizers(model))
     if attached and not binary:
-        what = "no layer computes with binary weights, but there are binarizers"
+        what = "has binarizers, but all are switched off"
         faults.append(Fault("model", what, "switch them on first: trainers.set_binary"))
     for name, module in model.named_modules():
         if has_other_hooks(module):
-            what = "has a hook, and this layout holds weights and binary inputs alone"
+            what = "has a hook, but this layout holds only weights and binary inputs"
             faults.append(Fault(name or "model", what))
     for name in sorted(binary):
         weight = model.get_submodule(name).weight
         assert isinstance(weight, Tensor)
         zeros = int((weight == 0).sum()) if attached[name].zero == 0 else 0
         if zeros:
-            what = f"{zeros:,} weights are exactly 0, and one bit holds no zero"
+            what = f"{zeros:,} weights are exactly 0, but one bit cannot store a zero"
             faults.append(Fault(f"{name}.weight", what, "train without `weights.zero: 0`"))
     again = model_on_meta(recipe).state_dict()
     shapes = {
@@ -179,7 +180,7 @@ def _check(model: nn.Module, recipe: Component, binary: set[str]) -> None:
     }
     different = [name for name in again if shapes.get(name) != again[name].shape]
     if different:
-        what = f"is not the network '{recipe.name}' of these options: {different[0]} differs"
+        what = f"is not the network '{recipe.name}' with these options: {different[0]} differs"
         faults.append(Fault("model", what))
     if faults:
         raise SpecError(*faults)

@@ -1,12 +1,12 @@
-"""The layout in which 1-bit Wide ResNets were published: weights as numpy.packbits packs them.
+"""The published layout of 1-bit Wide ResNets: weights packed like numpy.packbits.
 
-A packed weight is uint8 of shape (out, in / 8, kh, kw): eight input channels a byte, the lowest
-one the most significant bit, 1 where the weight is positive. Unpacked it is the sign times
-sqrt(2 / fan-in). Everything else is stored as it is. Names are those of the published network's
-state dict, `module.group0.block0.conv0` and so on.
+A packed weight is uint8 of shape (out, in / 8, kh, kw): eight input channels per byte, the lowest
+channel as the most significant bit, 1 if the weight is positive. Unpacked, it is the sign times
+sqrt(2 / fan-in). Everything else is stored unchanged. Names are those of the published network's
+state dict: `module.group0.block0.conv0` and so on.
 
-The published file itself is a pickle, which is never opened here; saved anew as safetensors under
-the same names it can be read. In ours the header says what the file is, and has a checksum.
+The published file is a pickle, which this module never opens. Saved again as safetensors with the
+same names, it can be read. Files written here also have a header with format and checksum.
 
 Source: szagoruyko/binary-wide-resnet, evaluate_packed.py.
 """
@@ -30,16 +30,16 @@ PREFIX = "module."
 def published_tensors(
     plain: Mapping[str, Tensor], binary: Set[str], recipe: Component
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of such a file by their published names, and what its header says of it.
+    """Returns the tensors of such a file by their published names, and its header.
 
     Args:
-        plain: The network's state dict, binary weights in it.
+        plain: The network's state dict, with binary weights.
         binary: Its layers with binary weights.
-        recipe: What it was made with.
+        recipe: Name and options of the network.
 
     Raises:
-        SpecError: If it is no Wide ResNet, its weights are not ± sqrt(2 / fan-in), or their input
-            channels do not come in eights.
+        SpecError: If it is not a Wide ResNet, its weights are not ± sqrt(2 / fan-in), or the
+            number of input channels is not a multiple of 8.
     """
     if recipe.name != "wrn":
         what = f"packbits is the published layout of the network 'wrn', not of '{recipe.name}'"
@@ -53,10 +53,10 @@ def published_tensors(
 
 
 def state_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state dict of the network in such a file, in float.
+    """Returns the network's state dict in float32, unpacked.
 
     Raises:
-        SpecError: If a name does not begin as published ones do.
+        SpecError: If a name does not begin with "module.".
     """
     state: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
@@ -70,7 +70,7 @@ def state_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def recipe_in(tensors: Mapping[str, Tensor]) -> Component | None:
-    """Which network a file without a header of ours holds; None if that cannot be seen."""
+    """Infers name and options of the network from a file without our header; None if unclear."""
     stem, last = (tensors.get(f"{PREFIX}{name}") for name in ("conv0", "conv_last"))
     blocks = [name for name in tensors if re.fullmatch(r"module\.group0\.block\d+\.conv0", name)]
     if stem is None or last is None or not blocks:
@@ -84,7 +84,7 @@ def recipe_in(tensors: Mapping[str, Tensor]) -> Component | None:
 
 
 def _published(name: str, tensor: Tensor) -> str:
-    """The published network holds its convolutions' weights itself, without a layer around."""
+    """Returns the published name: there a convolution weight has no layer and no `.weight`."""
     return PREFIX + (name.removesuffix(".weight") if tensor.dim() == 4 else name)
 
 
@@ -95,9 +95,9 @@ def _packed(name: str, weight: Tensor) -> Tensor:
         what = "is not ± sqrt(2 / fan-in), the only values packbits knows"
         raise SpecError(Fault(name, what, "packed holds every binary weight"))
     if num_in % 8:
-        what = f"has {num_in} input channels, and packbits takes eight at a time"
+        what = f"has {num_in} input channels; packbits needs a multiple of 8"
         raise SpecError(Fault(name, what, "packed holds any number"))
-    # Eight channels next to each other in memory, then all of them packed at once.
+    # Channels become adjacent in memory, so one call packs all of them.
     bits = (weight > 0).movedim(1, -1).flatten()
     packed = packed_bits(bits).reshape(num_out, *kernel, num_in // 8)
     return packed.movedim(-1, 1).contiguous()

@@ -48,10 +48,10 @@ def test_a_file_that_does_not_say_its_trial_cannot_be_evaluated(
     export_packed(build_model("mlp", widths=[4, 3, 2]), tmp_path / "net.bnn")
     err = refused("evaluate", "net.bnn")
     assert "metadata.spec" in err
-    assert "does not say which trial it comes from" in err
+    assert "without the trial there is no data set" in err
 
 
 def test_a_file_that_is_no_network_is_refused(tmp_path: Path, refused: Refused) -> None:
     assert "there is no such file" in refused("evaluate", "nothing.bnn")
     (tmp_path / "text.bnn").write_text("hello")
-    assert "is no safetensors file" in refused("evaluate", "text.bnn")
+    assert "is not a safetensors file" in refused("evaluate", "text.bnn")

@@ -56,4 +56,4 @@ def test_bytes_of_layers_and_of_everything_else_make_up_the_file(packed: str, cl
 def test_a_file_that_is_no_network_is_refused(tmp_path: Path, refused: Refused) -> None:
     assert "there is no such file" in refused("inspect", "nothing.bnn")
     (tmp_path / "text.bnn").write_text("hello")
-    assert "is no safetensors file" in refused("inspect", "text.bnn")
+    assert "is not a safetensors file" in refused("inspect", "text.bnn")

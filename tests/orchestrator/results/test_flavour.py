@@ -30,5 +30,5 @@ def test_many_images_are_scored_a_part_at_a_time(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "net.bnn").write_bytes(b"nothing")
-    with pytest.raises(SpecError, match="is no safetensors file"):
+    with pytest.raises(SpecError, match="is not a safetensors file"):
         _load_pyfunc(str(tmp_path / "net.bnn"))

@@ -33,10 +33,10 @@ def test_each_tensor_with_a_value_that_is_no_finite_number_is_told() -> None:
         }
     )
     assert [(fault.path, fault.what) for fault in faults] == [
-        ("fc1.weight", "3 of its 4 values are no finite numbers"),
-        ("bn1.bias", "2,000 of its 2,000 values are no finite numbers"),
+        ("fc1.weight", "3 of its 4 values are not finite"),
+        ("bn1.bias", "2,000 of its 2,000 values are not finite"),
     ]
-    assert "train again, at a lower rate" in faults[0].hint
+    assert "train again with a lower learning rate" in faults[0].hint
 
 
 def test_weights_that_are_drawn_in_every_pass_are_refused(
@@ -46,7 +46,7 @@ def test_weights_that_are_drawn_in_every_pass_are_refused(
     with pytest.raises(SpecError, match=r"fc1\.weight: is drawn anew in every forward pass"):
         export_packed(model, tmp_path / "net.bnn")
     set_binary(model, [])
-    with pytest.raises(SpecError, match="no layer computes with binary weights"):
+    with pytest.raises(SpecError, match="has binarizers, but all are switched off"):
         export_packed(model, tmp_path / "net.bnn")
 
 
@@ -60,7 +60,7 @@ def test_what_is_no_number_is_refused(place: str, tmp_path: Path, trained: Train
         tensor.fill_(0 if "scores" in place else torch.nan)
     # With all scores at the threshold nothing is kept, and the published scale is 0/0.
     name, num = ("fc2.weight", "1,690") if "scores" in place else (place, "130")
-    match = rf"{name}: {num} of its {num} values are no finite numbers"
+    match = rf"{name}: {num} of its {num} values are not finite"
     with pytest.raises(SpecError, match=match):
         export_packed(model, tmp_path / "net.bnn")
     assert not (tmp_path / "net.bnn").exists()

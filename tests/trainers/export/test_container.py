@@ -112,5 +112,5 @@ def test_what_is_no_whole_file_is_refused_by_name(path: Path, tmp_path: Path) ->
     with pytest.raises(SpecError, match=r"cannot be read \(Is a directory\)"):
         read_container(tmp_path)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(SpecError, match=r"net\.bnn: is no safetensors file, or was cut short"):
+    with pytest.raises(SpecError, match=r"net\.bnn: is not a safetensors file, or was cut short"):
         read_container(path)

@@ -30,7 +30,7 @@ def test_without_a_test_part_only_the_validation_part_is_measured(
 
 def test_a_file_without_a_trial_cannot_be_measured(tmp_path: Path) -> None:
     export_packed(build_model("mlp", widths=[4, 2]), tmp_path / "net.bnn", {})
-    with pytest.raises(SpecError, match=r"metadata\.spec: does not say which trial"):
+    with pytest.raises(SpecError, match=r"metadata\.spec: is missing"):
         measured(read_packed(tmp_path / "net.bnn"), data_dir=tmp_path)
 
 

@@ -328,11 +328,11 @@ def test_the_header_is_what_the_layout_says(tmp_path: Path, trained: Trained) ->
 
 def test_a_network_made_elsewhere_must_be_named(tmp_path: Path) -> None:
     model = Mlp(widths=[4, 3, 2])
-    with pytest.raises(SpecError, match=r"nobody noted what it was made with; .*build_model"):
+    with pytest.raises(SpecError, match=r"its name and options are unknown; .*build_model"):
         export_packed(model, tmp_path / "net.bnn", {})
     export_packed(model, tmp_path / "net.bnn", {"model": {"name": "mlp", "widths": [4, 3, 2]}})
     assert isinstance(load_packed(tmp_path / "net.bnn"), Mlp)
-    with pytest.raises(SpecError, match=r"is not the network 'mlp' of these options: fc1"):
+    with pytest.raises(SpecError, match=r"is not the network 'mlp' with these options: fc1"):
         export_packed(model, tmp_path / "no.bnn", {"model": {"name": "mlp", "widths": [9, 2]}})
     assert not (tmp_path / "no.bnn").exists()
 
@@ -340,7 +340,7 @@ def test_a_network_made_elsewhere_must_be_named(tmp_path: Path) -> None:
 def test_binarizers_that_are_all_off_are_refused(tmp_path: Path, trained: Trained) -> None:
     model = trained("mlp")
     set_binary(model, [])
-    with pytest.raises(SpecError, match=r"no layer computes with binary weights.*set_binary"):
+    with pytest.raises(SpecError, match=r"has binarizers, but all are switched off.*set_binary"):
         export_packed(model, tmp_path / "net.bnn", {})
 
 
@@ -351,7 +351,7 @@ def test_a_zero_that_stayed_zero_is_refused_and_without_one_all_is_well(tmp_path
     export_packed(model, tmp_path / "net.bnn", {})
     with torch.no_grad():
         dict(model.named_parameters())["fc2.parametrizations.weight.original"][0, :2] = 0
-    with pytest.raises(SpecError, match=r"fc2\.weight: 2 weights are exactly 0, and one bit"):
+    with pytest.raises(SpecError, match=r"fc2\.weight: 2 weights are exactly 0, but one bit"):
         export_packed(model, tmp_path / "net.bnn", {})
 
 
@@ -369,7 +369,9 @@ def test_a_weight_of_many_values_is_no_binary_one(tmp_path: Path) -> None:
 
     model = build_model("mlp", widths=[4, 3, 2])
     parametrize.register_parametrization(model.get_submodule("fc1"), "weight", Halved())
-    with pytest.raises(SpecError, match=r"fc1\.weight: has more than two values in a filter"):
+    with pytest.raises(
+        SpecError, match=r"fc1\.weight: is not binary: a filter has more than two values"
+    ):
         export_packed(model, tmp_path / "net.bnn", {})
 
 

@@ -134,6 +134,6 @@ def test_other_networks_values_and_channels_are_refused(tmp_path: Path, trained:
     narrow = trained("wrn", "mcdonnell", width=0.75, **inner)
     with pytest.raises(SpecError, match=r"is not ± sqrt\(2 / fan-in\).*packed holds"):
         export_packed(trained("wrn", "sign", width=1, **inner), path, {}, format="packbits")
-    with pytest.raises(SpecError, match="has 12 input channels, and packbits takes eight"):
+    with pytest.raises(SpecError, match="has 12 input channels; packbits needs a multiple of 8"):
         export_packed(narrow, path, {}, format="packbits")
     assert not path.exists()
