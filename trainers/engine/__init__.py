@@ -1,1 +1,1 @@
-"""The training loop and what it needs; sees objects, never specs or tables."""
+"""The training loop and its parts; they get built objects, never specs or tables."""

@@ -1,4 +1,4 @@
-"""What may listen to a training run."""
+"""The interface of objects that follow a training run."""
 
 from typing import Protocol
 
@@ -9,9 +9,8 @@ class Callback(Protocol):
     """Called in the training process, between epochs; must leave the model alone."""
 
     def on_epoch_end(self, metrics: EpochMetrics) -> None:
-        """An epoch has been trained and measured.
+        """Called after each epoch is trained and measured.
 
-        Epochs that a resumed trial trained earlier come first, from its checkpoint, in order and
-        exactly as they were.
+        A resumed trial first reports the epochs in its checkpoint, in order and unchanged.
         """
         ...

@@ -1,9 +1,9 @@
-"""State to resume from: written whole or not at all, checked when read.
+"""Checkpoints to resume from: written atomically, verified when read.
 
-A checkpoint is one file, `<kind>-<epoch>-<checksum>.pt`: a torch file without pickled classes
-whose name carries the first 16 hexadecimal digits of its SHA-256. A reader never meets half of
-one: see `trainers.storage`. One that cannot be written is done without, and of one that
-cannot be used the one before is: both are said, neither ends a trial.
+A checkpoint is one file, `<kind>-<epoch>-<checksum>.pt`: a torch file without pickled classes,
+whose name holds the first 16 hexadecimal digits of its SHA-256. Writes are atomic: see
+`trainers.storage`. Failed writes are skipped; unreadable files fall back to the previous one. Both
+are reported, and neither ends a trial.
 """
 
 import hashlib
@@ -30,10 +30,10 @@ _NAME = re.compile(r"(?P<kind>epoch|best)-(?P<epoch>\d{6})-(?P<sha>[0-9a-f]{16})
 
 Policy = Literal["none", "last", "best", "every"]
 Note = Callable[[str], None]
-"""Told, in a sentence, of what went wrong and was done without."""
+"""Receives one sentence about each failure that training survives."""
 
 NUM_NEWEST = 2
-"""Checkpoints to go on from that stay under `last` and `best`: one may turn out damaged."""
+"""Newest checkpoints kept under `last` and `best`: two, in case one is damaged."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,13 +41,13 @@ class CheckpointPolicy:
     """Which checkpoints a trial keeps.
 
     Args:
-        policy: none: no files. last: the two newest, to go on from. best: these, and the one of
-            the lowest validation error among epochs of the final network. every: one each `every`
+        policy: none: no files. last: the two newest, to resume from. best: these, and the one with
+            the lowest validation error among epochs of the final network. every: one every `every`
             epochs, and the last.
-        every: Epochs between two, for `every`.
-        keep: How many of `every` stay, the newest; 0: all.
-        interval_s: Under `last` and `best`, one is written at most this often, in seconds;
-            what was trained since is trained again after a kill, to the same bits.
+        every: Epochs between two checkpoints, for the policy `every`.
+        keep: Number of newest checkpoints that the policy `every` keeps; 0: all.
+        interval_s: Least time between two writes under `last` and `best`, in seconds. After a
+            kill, the epochs since the last write are trained again, to the same bits.
 
     Raises:
         SpecError: If a number is out of range.
@@ -65,7 +65,7 @@ class CheckpointPolicy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """What a trial goes on from: the epochs so far, and the state after the last of them."""
+    """The state a trial resumes from: the epochs so far, and the state after the last one."""
 
     history: tuple[EpochMetrics, ...]
     model: Mapping[str, Any]
@@ -73,13 +73,13 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints of one trial, in a folder of their own.
+    """The checkpoints of one trial, in their own folder.
 
     Args:
-        folder: Where they lie; made when the first is written.
-        policy: Which are kept.
-        identity: Text that is equal for equal trials; a file of another one is not used.
-        note: Told what could not be written or used; also logged.
+        folder: The folder; created with the first checkpoint.
+        policy: Which checkpoints to keep.
+        identity: Text that is equal for equal trials; files with another identity are not used.
+        note: Receives each failed write or read, which is also logged.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Checkpoints:
         self._written_at = -float("inf")
         self._has_failed = False
         self._encoded: list[tuple[EpochMetrics, str]] = []
-        """Epochs with their JSON: each is in every checkpoint after it."""
+        """Cache of epochs with their JSON: every later checkpoint contains them."""
 
     def save(
         self,
@@ -108,16 +108,16 @@ class Checkpoints:
         best: bool,
         last: bool,
     ) -> None:
-        """Writes what the policy asks for after an epoch, and deletes what it no longer keeps.
+        """Writes the checkpoints that are due after an epoch, and deletes old ones.
 
-        Where it cannot, the checkpoints before stay, and the next one is tried in its turn.
+        If writing fails, the older checkpoints stay, and the next due checkpoint is tried.
 
         Args:
             model: The model after the epoch.
             optimizer: Its optimizer.
-            history: All epochs so far; the last of them is the one just trained.
-            best: Whether that epoch is the one to report so far.
-            last: Whether it is the trial's last.
+            history: All epochs so far; the last one was just trained.
+            best: Whether that epoch has the lowest validation error so far.
+            last: Whether that epoch is the trial's last.
         """
         kinds = self._due(epoch=history[-1].epoch, best=best, last=last)
         if not kinds:
@@ -139,10 +139,10 @@ class Checkpoints:
             self._note_once(f"an older checkpoint could not be deleted: {error}")
 
     def load(self, fits: Callable[[Checkpoint], bool] = lambda found: True) -> Checkpoint | None:
-        """The newest checkpoint that can be used; None if there is none.
+        """Returns the newest usable checkpoint; None if there is none.
 
         Args:
-            fits: Whether the state is one of the model and the optimizer at hand.
+            fits: Whether a state fits the present model and optimizer.
         """
         try:
             found = sorted(self._files(), key=_epoch_of, reverse=True)
@@ -152,13 +152,13 @@ class Checkpoints:
         for name in found:
             checkpoint = self._read(name)
             if checkpoint is not None and not fits(checkpoint):
-                self._note(f"{self.folder / name} is not of this network; not used")
+                self._note(f"{self.folder / name} belongs to another network; not used")
             elif checkpoint is not None:
                 return checkpoint
         return None
 
     def load_best(self) -> Checkpoint | None:
-        """That of the lowest validation error, if it is kept, whole and of this trial."""
+        """Returns the usable checkpoint with the lowest validation error; None if none is kept."""
         try:
             found = _of_kind("best", self._files())
         except OSError as error:
@@ -169,7 +169,7 @@ class Checkpoints:
 
     @property
     def any(self) -> bool:
-        """Whether there is a file, whole or not.
+        """Whether there is a checkpoint file, damaged or not.
 
         Raises:
             OSError: If the folder cannot be read.
@@ -205,7 +205,7 @@ class Checkpoints:
         return buffer.getvalue()
 
     def _history(self, epochs: Sequence[EpochMetrics]) -> str:
-        """The epochs as a JSON list; those of the call before are not written out again."""
+        """Returns the epochs as a JSON list; encodes only those that are new since last time."""
         for number, metrics in enumerate(epochs):
             if number >= len(self._encoded) or self._encoded[number][0] is not metrics:
                 self._encoded[number:] = [(metrics, json.dumps(metrics.to_mapping()))]
@@ -230,20 +230,21 @@ class Checkpoints:
             if [metrics.epoch for metrics in epochs] != list(range(_epoch_of(name) + 1)):
                 raise ValueError("its epochs are not those of its name")
             model, optimizer = dict(state["model"]), dict(state["optimizer"])
-        # Whatever somebody put there: no kind of content may end a trial.
+        # The file may hold anything; no content may end a trial.
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
-            self._note(f"{path} is no checkpoint ({reason}); not used")
+            self._note(f"{path} is not a checkpoint ({reason}); not used")
             return None
         return Checkpoint(history=tuple(epochs), model=model, optimizer=optimizer)
 
     def _files(self) -> list[str]:
-        """The names of the checkpoints, oldest first."""
+        """Returns the names of the checkpoints, of each kind the oldest first."""
         return checkpoint_names(names(self.folder))
 
     def _retain(self, written: Sequence[str]) -> None:
         epoch, found = _epoch_of(written[0]), self._files()
-        # `load` refused a file of this or a later epoch: it would pass for the newest.
+        # `load` rejected any other file of this or a later epoch. If kept, it would count as the
+        # newest.
         refused = [name for name in found if _epoch_of(name) >= epoch and name not in written]
         rest = [name for name in found if name not in refused]
         num_newest = self.policy.keep if self.policy.policy == "every" else NUM_NEWEST
@@ -253,7 +254,7 @@ class Checkpoints:
             remove(self.folder / name)
 
     def _note_once(self, text: str) -> None:
-        """On a full disk every further checkpoint fails, too."""
+        """Notes only the first failure: on a full disk, every later write fails too."""
         if not self._has_failed:
             self._has_failed = True
             self._note(text)
@@ -265,17 +266,16 @@ class Checkpoints:
 
 
 def checkpoint_names(found: Iterable[str]) -> list[str]:
-    """Those names that are names of checkpoints; of each kind the oldest first."""
+    """Returns the names that are checkpoint names; of each kind the oldest first."""
     return sorted(name for name in found if _NAME.fullmatch(name))
 
 
 def kept_names(found: Iterable[str], which: Literal["last", "best", "all"]) -> list[str]:
-    """The checkpoints to keep for good, among those that a finished trial left.
+    """Returns the checkpoints of a finished trial that are kept permanently.
 
     Args:
-        found: Names in its folder.
-        which: last: the newest. best: that of the lowest validation error. all: both, and
-            every other.
+        found: Names in the trial's folder.
+        which: last: the newest. best: the one with the lowest validation error. all: every one.
     """
     files = checkpoint_names(found)
     if which == "all":
@@ -284,7 +284,7 @@ def kept_names(found: Iterable[str], which: Literal["last", "best", "all"]) -> l
 
 
 def is_whole(name: str, content: bytes) -> bool:
-    """Whether the content is the one that was written under this name."""
+    """Whether the content matches the checksum in the name."""
     matched = _NAME.fullmatch(name)
     digest = hashlib.sha256(content).hexdigest()
     return matched is not None and digest.startswith(matched["sha"])

@@ -1,4 +1,4 @@
-"""Loss and accuracy over a split, with exactly the weights a deployed network would have."""
+"""Loss and accuracy over a split, with exactly the weights of a deployed network."""
 
 from contextlib import AbstractContextManager
 
@@ -22,23 +22,25 @@ def evaluate(
     batch_size: int,
     autocast: AbstractContextManager[object],
 ) -> Scores:
-    """Scores of the model in evaluation mode; the mode it was in is set again.
+    """Measures the model in evaluation mode, then restores its previous mode.
 
-    Binary layers compute with the sign of their present latent weight, which stays as it is.
+    Binary layers compute with the sign of their present latent weight; evaluation does not change
+    it.
 
     Args:
         model: Any classifier.
         split: Images and labels on the model's device.
-        loss: Mean loss of a batch; batches are weighted by their size, so this is the true mean.
-        batch_size: Images at a time; of no influence beyond rounding.
-        autocast: Entered around each forward pass.
+        loss: Mean loss of a batch. Batches are weighted by their size, so the result is the mean
+            over images.
+        batch_size: Images per batch; changes only rounding.
+        autocast: Context of each forward pass.
     """
     training = model.training
     model.eval()
     total = torch.zeros((), device=split.labels.device, dtype=torch.float64)
     hits = Hits()
     try:
-        # Each binary weight is computed once for all batches.
+        # The cache computes each binary weight once for all batches.
         with parametrize.cached():
             for batch in ordered_batches(split, size=batch_size):
                 with autocast:

@@ -1,4 +1,4 @@
-"""The training loop. It sees objects only: no spec, no table, no file."""
+"""The training loop. It knows only objects: no spec, no table, no file."""
 
 import math
 import time
@@ -35,26 +35,26 @@ from trainers.seeding import generator
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """All that one trial trains with, on one device.
+    """Everything that one trial trains with, on one device.
 
     Args:
-        model: With its binarizers attached.
-        optimizer: Over all parameters of the model that ever learn.
+        model: The model, with its binarizers attached.
+        optimizer: Optimizer of all parameters that learn in any epoch.
         loss: Mean training loss of a batch.
         splits: Data on the model's device.
-        schedule: Which layers are binary when.
+        schedule: Which layers are binary in which epoch.
         lr: Learning rate by epoch.
-        epochs: How many, in all.
-        batch_size: Training images a batch.
-        eval_batch_size: Images at a time when measuring.
-        seed: Where the order of the training images begins.
-        autocast: Entered around each forward pass.
-        augment: How training images are varied.
-        resets_latent: Before each evaluation, overwrite latent weights with the weights of the
-            last training batch, and leave them so: what the published code did.
-        freezing: Who learns when; None: all that ask for a gradient do, throughout.
-        clip_gradient: Each element of a gradient is clamped to ± this first; None: none is.
-        num_views: Of each training image in a batch, all labelled once.
+        epochs: Total number of epochs.
+        batch_size: Images per training batch.
+        eval_batch_size: Images per batch in evaluation.
+        seed: Seed of all draws in training: image order, augmentation, masks.
+        autocast: Context of each forward pass.
+        augment: Augmentation of the training images.
+        resets_latent: Before each evaluation, overwrite the latent weights with the weights of the
+            last training batch, permanently, as the published code did.
+        freezing: Which parameters learn in which epoch; None: all with `requires_grad`, always.
+        clip_gradient: Clamp each gradient element to ± this value; None: no clamping.
+        num_views: Views of each training image in a batch; they share one label.
     """
 
     model: nn.Module
@@ -76,7 +76,7 @@ class Task:
 
     @property
     def final_from(self) -> int:
-        """The first epoch in which the network is the one that was asked for."""
+        """The first epoch in which the network has its final form."""
         last = self.schedule.final_from(epochs=self.epochs)
         return max([last, *(binarizer.final_from for _, binarizer in binarizers(self.model))])
 
@@ -87,12 +87,12 @@ def fit(
     """Trains up to the task's last epoch and returns the metrics of every epoch.
 
     Args:
-        task: What to train; its model and optimizer change in place.
-        history: Epochs trained already, whose state model and optimizer are in.
-        callbacks: Told of each epoch; first of those in `history`.
+        task: The trial; its model and optimizer change in place.
+        history: Epochs already trained; model and optimizer are in the state after them.
+        callbacks: Called for each epoch, also for those in `history`.
 
     Raises:
-        BadLossError: If the mean training loss of an epoch is no finite number.
+        BadLossError: If the mean training loss of an epoch is not finite.
     """
     epochs = list(history)
     for metrics in epochs:
@@ -103,7 +103,7 @@ def fit(
         epochs.append(metrics)
         for callback in callbacks:
             callback.on_epoch_end(metrics)
-    # What stands in the model after the run is what the last epoch was measured with.
+    # Also a run without a new epoch ends with the binary layers of the last epoch.
     set_binary(task.model, task.schedule.binarized_at(task.epochs - 1))
     return tuple(epochs)
 
@@ -147,16 +147,16 @@ def _scores(task: Task, split: Split) -> Scores:
 
 
 def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = None) -> Scores:
-    """One pass over the training images; returns their scores as they were seen.
+    """Trains one epoch; returns the scores of the training images, taken during training.
 
     Args:
-        task: What to train.
+        task: The trial.
         epoch: Counted from 0.
-        used: Where the task resets latent weights, filled with the weights that layers computed
-            with in the last batch.
+        used: If the task resets latent weights, receives the weights that layers used in the last
+            batch.
 
     Raises:
-        BadLossError: If their mean loss is no finite number.
+        BadLossError: If the mean loss is not finite.
     """
     model, optimizer, train = task.model, task.optimizer, task.splits.train
     hooks, parameters = Hooks(model), list(model.parameters())
@@ -176,10 +176,10 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
         with task.autocast:
             logits = model(batch.images)
             loss = task.loss(logits, batch.labels)
-        # Half the time of `optimizer.zero_grad`, which also looks for hooks and kinds of gradient.
+        # Twice as fast as `optimizer.zero_grad`, which also looks for hooks and gradient kinds.
         for parameter in parameters:
             parameter.grad = None
-        # A random subnet, measured as it is, has nothing that asks for a gradient.
+        # A random subnet that is only measured has no parameter with `requires_grad`.
         if loss.requires_grad:
             loss.backward()  # type: ignore[no-untyped-call]
         if used is not None and task.resets_latent and len(losses) == num_batches - 1:
@@ -188,12 +188,12 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
             nn.utils.clip_grad_value_(parameters, task.clip_gradient)
         optimizer.step()
         hooks.after_step()
-        # Kept as they are; adding them up at once spares six small operations a batch.
+        # Losses are added up after the epoch, which saves six small operations per batch.
         losses.append(loss.detach())
         sizes.append(len(batch))
         hits.add(logits.detach()[: len(batch)], batch.labels)
     weights = torch.tensor(sizes, dtype=torch.float64)
-    # The only wait for the device in an epoch, apart from the two evaluations.
+    # Apart from the two evaluations, only this line of an epoch waits for the device.
     mean = (torch.stack(losses).to("cpu", torch.float64) @ weights).item() / len(train)
     if not math.isfinite(mean):
         raise BadLossError(f"the training loss of epoch {epoch} is {mean}; a lower lr may help")

@@ -10,13 +10,13 @@ Learn = Literal["all", "bias", "none"]
 
 
 def normalisations(model: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
-    """The model's batch normalisations, in registration order."""
+    """Returns the model's batch normalisations, in registration order."""
     kind = nn.modules.batchnorm._BatchNorm
     return [module for module in model.modules() if isinstance(module, kind)]
 
 
 def freeze_normalisations(model: nn.Module, learn: Learn) -> None:
-    """Has weights and biases of normalisations ask for a gradient, or not."""
+    """Sets `requires_grad` of the weights and biases of all normalisations."""
     for module in normalisations(model):
         if module.affine:
             module.weight.requires_grad_(learn == "all")
@@ -25,12 +25,12 @@ def freeze_normalisations(model: nn.Module, learn: Learn) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Freezing:
-    """First everything but the normalisations learns, then they alone.
+    """Trains everything but the normalisations first, then only the normalisations.
 
     Args:
-        tuned_from: The first epoch in which they do, counted from 0.
-        norms: Their parameters, those that shall learn.
-        others: All other parameters that shall learn.
+        tuned_from: First epoch that trains the normalisations, counted from 0.
+        norms: Trainable parameters of the normalisations.
+        others: All other trainable parameters.
     """
 
     tuned_from: int
@@ -39,7 +39,7 @@ class Freezing:
 
     @classmethod
     def of(cls, model: nn.Module, *, tuned_from: int) -> "Freezing":
-        """From what asks for a gradient now."""
+        """Sorts the parameters that have `requires_grad` now into the two groups."""
         asking = [parameter for parameter in model.parameters() if parameter.requires_grad]
         own = {id(item) for module in normalisations(model) for item in module.parameters()}
         return cls(
@@ -49,7 +49,7 @@ class Freezing:
         )
 
     def apply(self, epoch: int) -> None:
-        """Has those ask for a gradient that learn in that epoch."""
+        """Sets `requires_grad` for this epoch."""
         _ask(self.norms, epoch >= self.tuned_from)
         _ask(self.others, epoch < self.tuned_from)
 
@@ -58,5 +58,5 @@ def _ask(parameters: Iterable[nn.Parameter], asks: bool) -> None:
     for parameter in parameters:
         parameter.requires_grad_(asks)
         if not asks:
-            # An optimizer passes over a parameter without a gradient, its momentum too.
+            # Without a gradient, an optimizer skips the parameter and its momentum.
             parameter.grad = None

@@ -1,7 +1,7 @@
-"""States that one trial leaves, and that others begin with.
+"""Shared checkpoints: one trial writes them, other trials start from them.
 
-Such a state is a checkpoint in a folder of its own. The folder's name says what the state is: it
-is written into the file, and a file that was moved to another folder is not used.
+Each shared checkpoint has its own folder. The folder's name identifies the state: it is written
+into the file, so a file moved to another folder is not used.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,18 +19,18 @@ def left_state(
     fits: Callable[[Checkpoint], bool] = lambda found: True,
     note: Note | None = None,
 ) -> Checkpoint | None:
-    """The state that was left in a folder; None if there is none that can be used.
+    """Reads the shared checkpoint in a folder; None if there is no usable one.
 
     Args:
-        folder: Where.
-        fits: As `Checkpoints.load` takes it.
-        note: Told why one cannot be used.
+        folder: The folder.
+        fits: As in `Checkpoints.load`.
+        note: Receives why a file is not used.
     """
     return _states(folder, note).load(fits)
 
 
 def is_left(folder: Place) -> bool:
-    """Whether a state was left in a folder, and can be seen from here; it is not read."""
+    """Whether a folder has a checkpoint that this process can see; does not read it."""
     try:
         return _states(folder).any
     except OSError:
@@ -38,16 +38,17 @@ def is_left(folder: Place) -> bool:
 
 
 class Leaver:
-    """Leaves the state of a trial after certain epochs.
+    """Writes shared checkpoints of a trial after certain epochs.
 
-    A state that cannot be written is done without: others can train it themselves.
+    Failed writes are skipped: other trials can train these epochs themselves.
 
     Args:
         task: What is trained.
-        folders: Where to leave it, by the number of epochs trained.
-        name: Marks the epochs for those who begin with them.
-        num_restored: Epochs at the beginning that are only told again, the state being later.
-        note: Told what could not be left.
+        folders: Folders of the checkpoints, by the number of epochs trained.
+        name: Name of this trial, which marks its epochs in the checkpoints.
+        num_restored: Epochs at the beginning that are only reported again, because the trial
+            resumed after them.
+        note: Receives each failed write.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Leaver:
         self.history: list[EpochMetrics] = []
 
     def on_epoch_end(self, metrics: EpochMetrics) -> None:
-        """Leaves the state if it is time and nobody left it before."""
+        """Writes the checkpoint if it is due and no usable one exists."""
         self.history.append(metrics)
         folder = self.folders.get(len(self.history))
         if folder is None or len(self.history) < self.num_restored or left_state(folder):

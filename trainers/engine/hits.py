@@ -1,4 +1,4 @@
-"""How many images a network gets right: by its highest score, and by its five highest."""
+"""Counts correctly classified images: top-1 and top-5."""
 
 import torch
 from torch import Tensor
@@ -6,11 +6,11 @@ from torch import Tensor
 from trainers.engine.result import Scores
 
 AT_ONCE = 32
-"""Batches whose scores are ranked together: one at a time costs as much as a small layer."""
+"""Batches ranked together: ranking each batch alone costs as much as a small layer."""
 
 
 class Hits:
-    """Counts over the batches of a pass; nothing waits for the device before `scores`."""
+    """Counts over the batches of a pass; only `scores` waits for the device."""
 
     def __init__(self) -> None:
         self._logits: list[Tensor] = []
@@ -20,7 +20,7 @@ class Hits:
         self._num = 0
 
     def add(self, logits: Tensor, labels: Tensor) -> None:
-        """A batch: scores (n, classes), kept as they are until they are counted; labels (n,)."""
+        """Adds a batch: logits (n, classes), kept until they are counted; labels (n,)."""
         self._logits.append(logits)
         self._labels.append(labels)
         self._num += len(labels)
@@ -28,10 +28,10 @@ class Hits:
             self._count()
 
     def scores(self, *, loss: float) -> Scores:
-        """What was counted, as shares of all images.
+        """Returns the counts as fractions of all images.
 
         Args:
-            loss: Their mean loss.
+            loss: Mean loss of the images.
         """
         if self._logits:
             self._count()
@@ -41,7 +41,7 @@ class Hits:
 
     def _count(self) -> None:
         logits, labels = torch.cat(self._logits), torch.cat(self._labels)
-        # Of equal scores argmax takes the first, and topk any.
+        # Among equal scores, argmax takes the first, but topk takes any; so top-1 uses argmax.
         self._first.append((logits.argmax(1) == labels).sum())
         if logits.shape[1] > 5:
             highest = logits.topk(5, dim=1, sorted=False).indices

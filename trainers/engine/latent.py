@@ -1,4 +1,4 @@
-"""Statistics of latent weights, their reset as published, and a digest of a model."""
+"""Statistics of latent weights, the published reset of latent weights, and a model digest."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from trainers.binarize.attach import binarizers, latent_weights, weight_layers
 from trainers.engine.result import LatentStatistics
 
 NEAR_ZERO = 0.05
-"""Fraction of a layer's mean magnitude below which a weight counts as near zero."""
+"""A weight below this fraction of its layer's mean magnitude counts as near zero."""
 
 
 @torch.no_grad()
 def non_negative(model: nn.Module) -> dict[str, Tensor]:
-    """Where each layer's latent weight is not negative: what its sign will be, by layer."""
+    """Returns by layer where the latent weight is not negative, that is, has sign +1."""
     return {name: weight >= 0 for name, weight in latent_weights(model).items()}
 
 
@@ -23,11 +23,11 @@ def non_negative(model: nn.Module) -> dict[str, Tensor]:
 def latent_statistics(
     model: nn.Module, before: Mapping[str, Tensor]
 ) -> dict[str, LatentStatistics]:
-    """Statistics of every layer, by name.
+    """Returns the statistics of every layer, by name.
 
     Args:
         model: The model after the epoch.
-        before: `non_negative(model)` as it was before the epoch.
+        before: `non_negative(model)` before the epoch.
     """
     result: dict[str, LatentStatistics] = {}
     for name, weight in latent_weights(model).items():
@@ -42,10 +42,10 @@ def latent_statistics(
 
 @torch.no_grad()
 def used_weights(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the weight that each layer computes with now, by layer.
+    """Returns a copy of the weight that each layer computes with now, by layer.
 
-    Empty where no layer has a binarizer: the published code leaves plain networks alone, and
-    treats all layers of the others alike, whether they shall be binary or not.
+    Empty if no layer has a binarizer: the published code leaves such networks unchanged. In other
+    networks it treats all layers alike, binary or not.
     """
     layers = weight_layers(model) if any(binarizers(model)) else ()
     return {name: _weight(model, name).clone() for name in layers}
@@ -53,11 +53,11 @@ def used_weights(model: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def reset_latent(model: nn.Module, used: Mapping[str, Tensor]) -> None:
-    """Overwrites latent weights with weights that layers computed with.
+    """Overwrites latent weights with the weights that layers computed with.
 
-    This is what the published MNIST and CIFAR-10 code of iterative training does at each
-    evaluation, with the weights of the last training batch: where a layer is binary its latent
-    weight is lost and becomes ±1, elsewhere the last step of the optimizer is undone.
+    The published MNIST and CIFAR-10 code of iterative training does this at each evaluation, with
+    the weights of the last training batch. A binary layer loses its latent weight, which becomes
+    ±1; in other layers this undoes the optimizer's last step.
     """
     latent = latent_weights(model)
     for name, weight in used.items():
@@ -71,7 +71,7 @@ def _weight(model: nn.Module, layer: str) -> Tensor:
 
 
 def weights_sha256(model: nn.Module) -> str:
-    """SHA-256 over names and bytes of the state dict; equal digests mean bit-identical models."""
+    """SHA-256 over names and bytes of the state dict; equal for bit-identical models."""
     digest = hashlib.sha256()
     for name, tensor in model.state_dict().items():
         digest.update(name.encode())

@@ -1,4 +1,4 @@
-"""What a trial measures: a record an epoch, and the epochs that are reported."""
+"""The metrics of a trial: one record per epoch, and the choice of the epoch to report."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -12,13 +12,14 @@ from trainers.errors import SpecError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scores:
-    """What a network scores over one split.
+    """Scores of a network over one split.
 
     Args:
-        loss: Mean, in nats an image.
-        accuracy: Share of images whose class has the highest score, in [0, 1].
-        top5_accuracy: Share of those whose class is among the five highest; None: there are five
-            classes or fewer, or an earlier version measured them, which did not.
+        loss: Mean loss, in nats per image.
+        accuracy: Fraction of images whose class has the highest score, in [0, 1].
+        top5_accuracy: Fraction of images whose class is among the five highest scores. None: there
+            are five classes or fewer, or an earlier version, which did not measure it, trained the
+            epoch.
     """
 
     loss: float
@@ -33,12 +34,11 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LatentStatistics:
-    """The latent weight of one layer at the end of an epoch; both are fractions in [0, 1].
+    """Statistics of one layer's latent weight after an epoch; both are fractions in [0, 1].
 
     Args:
-        signs_flipped: Share of weights whose sign is not that of the epoch before (before the
-            first: of the initial weights).
-        near_zero: Share of weights below 5 % of the layer's mean magnitude: those a small step
+        signs_flipped: Fraction of weights whose sign changed during the epoch.
+        near_zero: Fraction of weights below 5 % of the layer's mean magnitude, which a small step
             could flip.
     """
 
@@ -48,20 +48,21 @@ class LatentStatistics:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpochMetrics:
-    """One epoch.
+    """The metrics of one epoch.
 
     Args:
         epoch: Counted from 0.
         lr: Learning rate used.
         binary: Layers that computed with binary weights.
-        train: Over the training batches, as they were seen while training.
-        validation: After the epoch, in evaluation mode.
-        test: After the epoch, in evaluation mode; nothing is chosen by it. None: not measured.
-        latent: By layer.
-        wall_s: Seconds the epoch took, evaluation included.
-        time_ms: Unix time at its end, in milliseconds; made once, here.
-        source: What the trial is called that trained the epoch, where it was another one that
-            left its state for this trial to begin with; empty: this one.
+        train: Scores of the training batches, taken during training.
+        validation: Scores after the epoch, in evaluation mode.
+        test: Scores after the epoch, in evaluation mode; never used to choose anything. None: not
+            measured.
+        latent: Statistics of the latent weights, by layer.
+        wall_s: Duration of the epoch in seconds, including evaluation.
+        time_ms: Unix time at the end of the epoch, in milliseconds; never changed later.
+        source: Name of the trial that trained the epoch, if this trial took it from a shared
+            checkpoint; empty: this trial.
     """
 
     epoch: int
@@ -76,7 +77,7 @@ class EpochMetrics:
     source: str = ""
 
     def to_mapping(self) -> dict[str, Any]:
-        """Plain values, as a checkpoint keeps them."""
+        """Returns plain values, the form that a checkpoint stores."""
         return asdict(self)
 
     @classmethod
@@ -97,9 +98,9 @@ class TrainResult:
 
     Args:
         epochs: Every epoch, from 0.
-        final_from: First epoch in which the same layers are binary as in the last one. Only
-            from here on is the network the one the trial asked for.
-        model: The network after the last epoch, binarizers attached.
+        final_from: First epoch in which the network has its final form: the same layers are binary
+            as in the last epoch.
+        model: The network after the last epoch, with its binarizers attached.
         weights_sha256: Digest of all its weights and statistics after the last epoch.
     """
 
@@ -110,7 +111,7 @@ class TrainResult:
 
     @property
     def selected(self) -> EpochMetrics:
-        """The epoch to report: lowest validation error among those of the final network."""
+        """The epoch to report: lowest validation error from `final_from` on."""
         return selected(self.epochs, final_from=self.final_from)
 
     @property
@@ -120,10 +121,10 @@ class TrainResult:
 
     @property
     def best_on_test(self) -> EpochMetrics:
-        """The epoch of lowest test error among all, as the published protocol reports it.
+        """The epoch with the lowest test error of all, which the published protocol reports.
 
-        It is chosen by the very images it is measured on, and may lie before the last layer
-        turned binary: for comparison with published figures only.
+        Only for comparison with published figures: the test images choose the epoch they are
+        measured on, and it may come before the last layer became binary.
 
         Raises:
             SpecError: If the test part was not measured.
@@ -132,12 +133,12 @@ class TrainResult:
 
 
 def selected(epochs: Sequence[EpochMetrics], *, final_from: int) -> EpochMetrics:
-    """The epoch of lowest validation error from `final_from` on; the earliest of equals."""
+    """Returns the epoch with the lowest validation error from `final_from` on; first of equals."""
     return _lowest(epochs[final_from:], lambda metrics: metrics.validation.error)
 
 
 def best_on_test(epochs: Sequence[EpochMetrics]) -> EpochMetrics:
-    """The epoch of lowest test error among all; the earliest of equals.
+    """Returns the epoch with the lowest test error of all; the first of equals.
 
     Raises:
         SpecError: If the test part was not measured.

@@ -367,16 +367,16 @@ def _state(identity: str, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (lambda folder: b"", "is no checkpoint"),
-        (lambda folder: b"PK\x03\x04 a zip, or not", "is no checkpoint"),
-        (lambda folder: b"<html>404</html>", "is no checkpoint"),
-        (lambda folder: pickle.dumps(Malicious(folder / "pwned"), 2), "is no checkpoint"),
-        (lambda folder: _saved(Malicious(folder / "pwned")), "is no checkpoint"),
-        (lambda folder: _saved(_state("me", model=Malicious(folder / "pwned"))), "no checkpoint"),
-        (lambda folder: _saved([1, 2, 3]), "is no checkpoint"),
-        (lambda folder: _saved({"schema": 1}), "is no checkpoint"),
-        (lambda folder: _saved(_state("me", history="{")), "is no checkpoint"),
-        (lambda folder: _saved(_state("me", history="[{}, {}, {}]")), "is no checkpoint"),
+        (lambda folder: b"", "is not a checkpoint"),
+        (lambda folder: b"PK\x03\x04 a zip, or not", "is not a checkpoint"),
+        (lambda folder: b"<html>404</html>", "is not a checkpoint"),
+        (lambda folder: pickle.dumps(Malicious(folder / "pwned"), 2), "is not a checkpoint"),
+        (lambda folder: _saved(Malicious(folder / "pwned")), "is not a checkpoint"),
+        (lambda folder: _saved(_state("me", model=Malicious(folder / "pwned"))), "is not a checkpoint"),
+        (lambda folder: _saved([1, 2, 3]), "is not a checkpoint"),
+        (lambda folder: _saved({"schema": 1}), "is not a checkpoint"),
+        (lambda folder: _saved(_state("me", history="{")), "is not a checkpoint"),
+        (lambda folder: _saved(_state("me", history="[{}, {}, {}]")), "is not a checkpoint"),
         (lambda folder: _saved(_state("me")), "its epochs are not those of its name"),
         (lambda folder: _saved(_state("another")), "belongs to another trial"),
         (lambda folder: _saved(_state("me", schema=2)), "belongs to another trial or version"),
@@ -417,7 +417,7 @@ def test_a_state_that_does_not_fit_is_passed_over(tmp_path: Path, make_metrics: 
     loaded = checkpoints.load(lambda found: len(found.history) < 2)
     assert loaded is not None
     assert len(loaded.history) == 1
-    assert "is not of this network; not used" in notes[0]
+    assert "belongs to another network; not used" in notes[0]
 
 
 def test_a_checkpoint_that_cannot_be_written_is_noted_once_and_those_before_stay(

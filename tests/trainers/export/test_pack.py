@@ -369,9 +369,7 @@ def test_a_weight_of_many_values_is_no_binary_one(tmp_path: Path) -> None:
 
     model = build_model("mlp", widths=[4, 3, 2])
     parametrize.register_parametrization(model.get_submodule("fc1"), "weight", Halved())
-    with pytest.raises(
-        SpecError, match=r"fc1\.weight: is not binary: a filter has more than two values"
-    ):
+    with pytest.raises(SpecError, match=r"fc1\.weight: is not binary: a filter has more"):
         export_packed(model, tmp_path / "net.bnn", {})
 
 
