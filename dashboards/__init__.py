@@ -1,4 +1,4 @@
-"""Reads MLflow and nothing else: result matrices, statistics, reports."""
+"""Result matrices, statistics and reports, read from MLflow only."""
 
 from dashboards.matrix import result_matrix
 from dashboards.runs import NoResultsError

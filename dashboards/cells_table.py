@@ -1,4 +1,4 @@
-"""The cells of a study one by one, under the column names that BIPROP's code writes, and more."""
+"""The cells of a study as a table, with the column names of BIPROP's code, and more."""
 
 import time
 
@@ -9,16 +9,16 @@ from orchestrator.mlflow_reader.cells import RecordedCell
 
 
 def cells_table(runs: StudyRuns) -> pd.DataFrame:
-    """One row a finished cell, in the order in which they finished.
+    """One row for each finished cell, in the order in which they finished.
 
-    The columns that the published code writes come first and under its names. Its validation part
-    is its test set, ours is not: `Val` is validation here, and the test set has columns of its
-    own. Accuracies are percentages. `Best` is one epoch for all columns, chosen by validation; the
-    published code takes the highest value of each. Where it has the share that is kept, it says
-    `Prune Rate`.
+    The columns of the published code come first, under its names. It validates on its test set;
+    we do not: `Val` is the validation set here, and the test set has its own columns. Accuracies
+    are percentages. `Best` is one epoch for all columns, chosen by validation; the published code
+    takes the highest value of each column. `Prune Rate` is the share of weights that is kept, as
+    in the published code.
 
     Args:
-        runs: A study as recorded.
+        runs: The recorded study.
 
     Source: the code published with arXiv:2103.09377, results.csv.
     """
@@ -27,7 +27,7 @@ def cells_table(runs: StudyRuns) -> pd.DataFrame:
 
 
 def cells_csv(runs: StudyRuns) -> str:
-    """The same as text: a comma between two values, as many digits as shown."""
+    """The same table as CSV text, with the same digits."""
     text: str = cells_table(runs).to_csv(index=False, lineterminator="\n")
     return text
 

@@ -1,4 +1,4 @@
-"""The result matrix of a study, from MLflow alone."""
+"""The result matrix of a study, read from MLflow only."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,20 +25,19 @@ def result_matrix(
 ) -> pd.DataFrame:
     """One row per matrix row: mean, std, n, best, and the value of each cell.
 
-    Mean and spread are over the study's `over` axis alone: an axis that is neither rows nor over
-    makes rows of its own (`forward · width narrow`).
+    Mean and spread are computed over the study's `over` axis only: each label of an axis that is
+    neither `rows` nor `over` gets its own rows (`forward · width narrow`).
 
-    Values are those of one variant of the study; full runs are never mixed with scaled ones. The
-    frame's `attrs` name `study`, `title`, `metric`, `better`, `is_asked` (False: there was no
-    finished cell of the study as its file has it, so this is its newest variant), MLflow's
-    `experiment_id`, `run_id` and `cell_run_ids`, and `also`: a frame of the means of further
-    metrics.
+    All values come from one variant of the study; full runs are never mixed with scaled ones. The
+    frame's `attrs` hold `study`, `title`, `metric`, `better`, `is_asked` (False: no cell of the
+    study as in its file is finished, so this is its newest variant), MLflow's `experiment_id`,
+    `run_id` and `cell_run_ids`, and `also`: the means of more metrics, by metric and row.
 
     Args:
         study: A name, or a study as `orchestrator.load_study` returns it.
-        tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else the one in the home.
-        metric: A summary, or a curve of which the last point counts; None: the study's own.
-        where: Axis name to label: only these cells.
+        tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else the store in the home.
+        metric: A summary, or a curve, which counts with its last point; None: the study's metric.
+        where: Axis name to label; only matching cells count.
 
     Raises:
         NoResultsError: If no cell is finished, or none has the metric.
@@ -91,7 +90,7 @@ def _frame(
 
 
 def _row(cell: RecordedCell, rows_axis: str, over_axis: str) -> Row:
-    """The label of the row; axes that are neither rows nor spread over make rows of their own."""
+    """The labels of a cell's row, including the axes that are neither `rows` nor `over`."""
     others = [axis for axis in cell.labels if axis not in (rows_axis, over_axis)]
     return (cell.labels[rows_axis], *(f"{axis} {cell.labels[axis]}" for axis in sorted(others)))
 
@@ -99,7 +98,7 @@ def _row(cell: RecordedCell, rows_axis: str, over_axis: str) -> Row:
 def _ordered(
     table: Mapping[Row, Mapping[str, float]], labels: Sequence[str], better: Better
 ) -> list[Row]:
-    """In the study's order; what a searcher drew has none, so the best comes first."""
+    """Rows in the study's order; rows that a searcher drew have none, so the best comes first."""
     place = {label: number for number, label in enumerate(labels)}
     sign = 1 if better == "lower" else -1
 
@@ -114,7 +113,7 @@ def _ordered(
 
 
 def _natural(column: str) -> list[tuple[int, float, str]]:
-    """Sorts numbers inside names by their size."""
+    """A sort key that orders numbers inside names by size."""
     return [
         (0, float(part), "") if part.replace(".", "", 1).isdecimal() else (1, 0.0, part)
         for part in column.split()

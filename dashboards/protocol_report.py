@@ -1,4 +1,4 @@
-"""What a protocol found as tables for a terminal."""
+"""The results of a protocol as tables for a terminal."""
 
 import math
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ _CONTROLS = (FLOAT, BINARY)
 
 
 def rates_table(table: pd.DataFrame) -> Table:
-    """Row by learning rate, the best of each row bold.
+    """A table of row by learning rate, with the best value of each row in bold.
 
     Args:
-        table: What `dashboards.stages.table_of` returned.
+        table: The result of `dashboards.stages.table_of`.
     """
     metric = str(table.attrs["metric"])
     shape = _table(str(table.index.name))
@@ -40,11 +40,11 @@ def rates_table(table: pd.DataFrame) -> Table:
 def networks_table(
     matrices: Mapping[str, pd.DataFrame], rates: Mapping[str, Mapping[str, str]]
 ) -> Table:
-    """Method and order by network; of one network all that is known.
+    """A table of method and order by network; a single network gets all statistics.
 
     Args:
-        matrices: What `dashboards.stages.full_matrix` returned, by network.
-        rates: The learning rate of each row, by network.
+        matrices: Network to the result of `dashboards.stages.full_matrix`.
+        rates: Network to the learning rate of each row.
     """
     if len(matrices) == 1:
         ((network, matrix),) = matrices.items()
@@ -59,7 +59,7 @@ def networks_table(
 
 
 def table_title(table: pd.DataFrame) -> str:
-    """The line above a table: study, metric, unit."""
+    """The line above a table: study, metric and unit."""
     metric = str(table.attrs["metric"])
     return f"{table.attrs['title']}: {metric}{unit(metric)}"
 
@@ -95,7 +95,7 @@ def _entry(matrix: pd.DataFrame, row: str) -> str:
 
 
 def _top(matrix: pd.DataFrame) -> float:
-    """The best mean of all but the float control, which every binary network falls short of."""
+    """The best mean without the float control, which beats every binary network."""
     means = matrix["mean"].drop(FLOAT, errors="ignore")
     return float(means.min() if matrix.attrs["better"] == "lower" else means.max())
 

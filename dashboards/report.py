@@ -1,4 +1,4 @@
-"""A result matrix as text: for a terminal, for a file."""
+"""A result matrix as text, for a terminal or a file."""
 
 import math
 
@@ -11,20 +11,20 @@ from rich.table import Table
 from dashboards.matrix import STATISTICS
 
 MOST_COLUMNS = 8
-"""The values of single cells are left out of a table where there are more."""
+"""With more columns of single cells than this, a table omits them."""
 
 
 def matrix_table(matrix: pd.DataFrame, console: Console) -> Table:
     """The matrix as a table for a terminal.
 
-    Errors and accuracies are shown in percent; the best mean is bold. Where it is too wide, the
-    values of single cells are left out first, then the further metrics.
+    Errors and accuracies are in percent; the best mean is bold. If the table is too wide, it omits
+    the values of single cells first, then the additional metrics.
 
     Args:
-        matrix: What `result_matrix` returned.
-        console: Where it is to fit.
+        matrix: The result of `result_matrix`.
+        console: The console that it must fit.
     """
-    # How wide it would be, were there room for all.
+    # Measured with unlimited width.
     roomy = console.options.update(width=10_000)
     for with_cells in (True, False):
         table = _table(matrix, with_cells=with_cells, with_also=True)
@@ -67,18 +67,18 @@ def _table(matrix: pd.DataFrame, *, with_cells: bool, with_also: bool) -> Table:
 
 
 def matrix_title(matrix: pd.DataFrame) -> str:
-    """The line above the table: study, metric, unit."""
+    """The line above the table: study, metric and unit."""
     metric = str(matrix.attrs["metric"])
     return f"{matrix.attrs['title']}: {metric}{unit(metric)}"
 
 
 def matrix_csv(matrix: pd.DataFrame) -> str:
-    """The matrix with all its columns and digits, as CSV."""
+    """The matrix as CSV, with all columns and digits."""
     return str(matrix.to_csv(lineterminator="\n"))
 
 
 def matrix_markdown(matrix: pd.DataFrame) -> str:
-    """The matrix as a table in Markdown, values as fractions."""
+    """The matrix as a Markdown table, with values as fractions."""
     head = [str(matrix.index.name), *(str(column) for column in matrix.columns)]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for row in matrix.index:
@@ -88,17 +88,17 @@ def matrix_markdown(matrix: pd.DataFrame) -> str:
 
 
 def is_share(metric: str) -> bool:
-    """Whether a metric is a fraction in [0, 1] that reads better in percent."""
+    """Whether a metric is a fraction in [0, 1], which is shown in percent."""
     return metric.endswith(("error", "accuracy"))
 
 
 def unit(metric: str) -> str:
-    """What is said behind a metric's name."""
+    """The unit to append to a metric's name; empty if it has none."""
     return ", %" if is_share(metric) else ""
 
 
 def shown(value: float, metric: str) -> str:
-    """A value as people read it; a dash where there is none."""
+    """A value as readable text; a dash for NaN."""
     if math.isnan(value):
         return "–"
     return f"{100 * value:.2f}" if is_share(metric) else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""What the stages of a protocol found, from MLflow alone."""
+"""The results of a protocol's stages, read from MLflow only."""
 
 import math
 from collections.abc import Mapping
@@ -16,15 +16,15 @@ GAPS = {FLOAT: "gap_to_float", BINARY: "gap_to_binary"}
 
 
 def table_of(study: StudyLike, tracking_uri: str | None, *, column: str) -> pd.DataFrame:
-    """The study's metric by row and by the labels of another axis, as means over all others.
+    """The study's metric by row and by the labels of one other axis, averaged over all others.
 
     Args:
-        study: Exactly this variant of a study; another one will not do.
-        tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else the one in the home.
+        study: A study; only this variant of it counts.
+        tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else the store in the home.
         column: Axis whose labels are the columns, such as `lr`.
 
     Returns:
-        A frame of fractions; NaN where no cell is finished. Its `attrs` name `run_id`, `title`,
+        A frame of fractions; NaN where no cell is finished. Its `attrs` hold `run_id`, `title`,
         `metric` and `better`.
 
     Raises:
@@ -57,12 +57,12 @@ def table_of(study: StudyLike, tracking_uri: str | None, *, column: str) -> pd.D
 
 
 def best_of(frame: pd.DataFrame) -> dict[str, tuple[str, float]]:
-    """For each row the column with the best value, and that value; of equal ones the first.
+    """Row to the column with the best value, and that value; the first column wins a tie.
 
-    Rows without a value are left out.
+    Rows without a value are omitted.
 
     Args:
-        frame: What `table_of` returned.
+        frame: The result of `table_of`.
     """
     sign = 1 if frame.attrs["better"] == "lower" else -1
     found: dict[str, tuple[str, float]] = {}
@@ -76,14 +76,14 @@ def best_of(frame: pd.DataFrame) -> dict[str, tuple[str, float]]:
 
 
 def with_gaps(matrix: pd.DataFrame) -> pd.DataFrame:
-    """The statistics of a result matrix, and how far each row's mean is from the two controls.
+    """The statistics of a result matrix, and each row's gap to the two controls.
 
     Args:
-        matrix: What `result_matrix` returned.
+        matrix: The result of `result_matrix`.
 
     Returns:
-        Columns mean, std, n, best, and gap_to_float, gap_to_binary where there are such rows: the
-        row's mean minus theirs, so that a positive gap is worse for an error.
+        Columns mean, std, n, best, and gap_to_float and gap_to_binary if those rows exist: the
+        row's mean minus the control's, so for errors a positive gap is worse.
     """
     frame = matrix[list(STATISTICS)].copy()
     for control, name in GAPS.items():
@@ -94,20 +94,20 @@ def with_gaps(matrix: pd.DataFrame) -> pd.DataFrame:
 
 
 def full_matrix(study: StudyLike, tracking_uri: str | None) -> pd.DataFrame:
-    """`with_gaps` of exactly this variant of a study.
+    """`with_gaps` for exactly this variant of a study.
 
     Raises:
-        NoResultsError: If no cell of it is finished.
+        NoResultsError: If this variant has no finished cell.
     """
     _refuse_another(study_runs(study, tracking_uri))
     return with_gaps(result_matrix(study, tracking_uri))
 
 
 def by_network(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The matrices of several networks in one: a line for each network and row.
+    """Joins the matrices of several networks, one line for each network and row.
 
     Args:
-        frames: What `full_matrix` returned, by network.
+        frames: Network to the result of `full_matrix`.
     """
     parts = [
         frame.rename_axis("row").reset_index().assign(network=network)
@@ -128,7 +128,7 @@ def _better(runs: StudyRuns) -> Better:
 
 
 def _by_size(label: str) -> tuple[float, str]:
-    """Numbers by their size, largest first, as learning rates are read; the rest by name."""
+    """A sort key: numbers first, largest first, as is usual for learning rates; then names."""
     try:
         return -float(label), label
     except ValueError:

@@ -1,4 +1,4 @@
-"""Mean, spread and best of a few values."""
+"""Mean, spread and best of a list of values."""
 
 import math
 import statistics
@@ -11,13 +11,13 @@ Better = Literal["lower", "higher"]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Of the values of one row.
+    """The statistics of one row's values.
 
     Args:
         mean: Arithmetic mean; NaN without a value.
         std: Sample standard deviation (n - 1); NaN for fewer than two values.
-        n: How many.
-        best: The lowest or highest.
+        n: Number of values.
+        best: The lowest or highest value.
     """
 
     mean: float
@@ -27,7 +27,7 @@ class Summary:
 
 
 def summarise(values: Sequence[float], *, better: Better) -> Summary:
-    """The summary of values; NaN among them counts as missing."""
+    """Computes the summary of values; NaN counts as missing."""
     known = [value for value in values if not math.isnan(value)]
     return Summary(
         mean=statistics.fmean(known) if known else math.nan,

@@ -1,8 +1,7 @@
-"""The view in which MLflow's run page opens on a study: its cells, the columns and charts that
-answer its question.
+"""The saved view for a study on MLflow's run page: its cells, and useful columns and charts.
 
-MLflow keeps a saved view in a tag of the experiment, as JSON whose state is deflated; a link names
-it by its key.
+MLflow stores a view in a tag of the experiment, as JSON with a deflated state. A link names the
+view by its key.
 """
 
 import base64
@@ -17,7 +16,7 @@ from orchestrator import vocabulary
 
 TAG_PREFIX = "mlflow.sharedViewState."
 MOST_RUNS = 50
-"""Runs in one chart; beyond that, lines cannot be told apart anyway."""
+"""Most runs in one chart; with more, the lines cannot be told apart."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,14 +24,14 @@ class View:
     """What a view shows.
 
     Args:
-        study: Name of the study.
-        variant: Which variant of it.
+        study: The study's name.
+        variant: The variant's id.
         metric: The metric its matrix shows.
-        better: The direction that is good.
+        better: Which direction is better.
         axes: The study's axes; their labels are the first columns.
-        rows: The axis of the matrix' rows.
+        rows: The axis of the matrix's rows.
         layers: The network's layers, for charts of their latent weights.
-        grouped: Draw one line a row, the mean over its cells, instead of one a cell.
+        grouped: Draw one line for each row, the mean over its cells, instead of one for each cell.
     """
 
     study: str
@@ -46,25 +45,25 @@ class View:
 
     @property
     def key(self) -> str:
-        """The view's name in links; the same for the same variant."""
+        """The view's name in links; it depends on the variant only."""
         return f"bnn{self.variant}"
 
     @property
     def tag(self) -> str:
-        """The experiment's tag that holds it."""
+        """The experiment's tag that holds the view."""
         return TAG_PREFIX + self.key
 
     def link(self, base: str, experiment_id: str) -> str:
         """The address of the view.
 
         Args:
-            base: Address of MLflow's pages.
+            base: Address of MLflow's web pages.
             experiment_id: The study's experiment.
         """
         query = {
             "viewStateShareKey": self.key,
             "compareRunsMode": "CHART",
-            # The pages for training runs; MLflow opens on those for language models.
+            # Selects the pages for training runs; MLflow's default is those for language models.
             "workflowType": "machine_learning",
         }
         return f"{base}/#/experiments/{experiment_id}/runs?{urllib.parse.urlencode(query)}"
@@ -73,7 +72,7 @@ class View:
         """The tag's value.
 
         Args:
-            time_ms: When it was made, Unix time in milliseconds.
+            time_ms: Creation time, Unix time in milliseconds.
         """
         packed = zlib.compress(json.dumps(self._state(), separators=(",", ":")).encode())
         return json.dumps(
@@ -117,7 +116,7 @@ class View:
             "columnWidths": {},
             "runsHiddenMode": "SHOWALL",
             "compareRunCharts": charts,
-            # The page adds a section for each group of metrics; those stay closed, below ours.
+            # MLflow adds a section for each group of metrics; keep those closed, below ours.
             "compareRunSections": [
                 *(_section(name) for name in sections),
                 *(_section(name, is_open=False) for name in _GROUPS),
@@ -157,7 +156,7 @@ class View:
 
 
 def view_of(runs: StudyRuns) -> View:
-    """The view of a study's variant, from what its finished cells have."""
+    """Makes the view of a study's variant from its finished cells."""
     over = runs.tags.get(vocabulary.OVER_AXIS, "")
     curve = vocabulary.LAYER_CURVES["near_zero"].format(layer="")
     metrics = {name: None for cell in runs.cells for name in cell.metrics}
@@ -172,7 +171,7 @@ def view_of(runs: StudyRuns) -> View:
         axes=sorted(axes),
         rows=rows,
         layers=[name.removeprefix(curve) for name in metrics if name.startswith(curve)],
-        # A mean over anything but the repetitions would say nothing.
+        # A mean is meaningful only over repetitions, so not if there are other axes.
         grouped=len(labels) > 1 and axes <= {rows, over},
     )
 
