@@ -1,3 +1,3 @@
-"""The name by which models that MLflow already holds ask for their loader."""
+"""Keeps the module name by which models already stored in MLflow find their loader."""
 
 from orchestrator.results.flavour import _load_pyfunc as _load_pyfunc

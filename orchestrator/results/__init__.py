@@ -1,1 +1,1 @@
-"""What one does with recorded cells: publish their matrix, export their networks."""
+"""Uses recorded cells: publishes their matrix, exports their networks."""

@@ -1,4 +1,4 @@
-"""A recorded cell's network as a file: found, written, compared with what it was made of."""
+"""Exports a recorded cell's network to a file and verifies the file."""
 
 import json
 import tempfile
@@ -28,16 +28,16 @@ from trainers.training import RunOptions, run
 
 Format = Literal["packed", "packbits", "onnx"]
 VERIFIED_IMAGES = 1000
-"""Validation images on which logits are compared."""
+"""Number of validation images on which logits are compared."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainedCell:
-    """A cell's network, and what a file shall say of it.
+    """A cell's network and the metadata for its file.
 
     Args:
         run_id: MLflow's run.
-        spec: The trial.
+        spec: The trial's spec.
         network: The network with its binarizers.
         metadata: Study, labels, trial, epoch, metrics.
     """
@@ -50,14 +50,15 @@ class TrainedCell:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exported:
-    """What was written.
+    """The result of an export.
 
     Args:
-        file: What is in it; None for ONNX.
-        model_uri: What MLflow loads or serves it by; empty for ONNX.
-        verified: Whether the file's network gave the same logits, bit by bit; None: not compared.
-        why: Why it was not compared, or in what they differ.
-        num_images: On how many validation images.
+        file: The file's content; None for ONNX.
+        model_uri: The URI by which MLflow loads or serves it; empty for ONNX.
+        verified: Whether the file's network gives the same logits, bit for bit; None: not
+            compared.
+        why: Why it was not compared, or how the logits differ.
+        num_images: Number of validation images compared.
     """
 
     file: PackedFile | None
@@ -70,23 +71,23 @@ class Exported:
 def trained_cell(
     store: Store, checkpoints: Place, run_id: str, *, retrain: bool, threads: int, data_dir: Path
 ) -> TrainedCell:
-    """The network of a finished cell: the best that was kept, else the last.
+    """The network of a finished cell: the best checkpoint if it was kept, else the last.
 
     Args:
-        store: Has the run.
-        checkpoints: Where they lie, a folder a trial.
-        run_id: The run.
-        retrain: Where no checkpoint was kept, train the trial again, here and on a CPU.
-        threads: torch's threads for that; a sweep's trials have one, unless told otherwise.
-        data_dir: Where data sets lie.
+        store: The store with the run.
+        checkpoints: Where checkpoints are stored, one folder for each trial.
+        run_id: MLflow's run.
+        retrain: If no checkpoint was kept, train the trial again, on this machine's CPU.
+        threads: torch's threads for that; the trials of a sweep use one by default.
+        data_dir: Where data sets are stored.
 
     Raises:
-        StoreError: If there is no such run, or it is no finished cell.
-        SpecError: If no network was kept, or training again did not end with the same bits.
+        StoreError: If there is no such run, or it is not a finished cell.
+        SpecError: If no network was kept, or if training again gives other bits.
     """
     tags = cell_tags(store, run_id)
     if vocabulary.TRAIN not in tags:
-        what = "was recorded by an earlier version, which did not note the trial in full"
+        what = "was recorded by an earlier version, which did not record the whole trial"
         raise SpecError(Fault(run_id, what, "sweep the study again in another --home"))
     spec = TrainSpec.from_mapping(json.loads(tags[vocabulary.TRAIN]))
     recorded = tags.get(vocabulary.WEIGHTS_SHA256, "")
@@ -94,14 +95,12 @@ def trained_cell(
     if network is None and retrain:
         network = _retrained(spec, recorded, threads=threads, data_dir=data_dir)
     if network is None:
-        what = f"keeps no network of its {spec.epochs} epochs in {checkpoints}"
-        hint = (
-            "sweep with --set checkpoint.policy=best, name their --storage if they lie elsewhere, "
-        )
+        what = f"has no checkpoint of its {spec.epochs} epochs in {checkpoints}"
+        hint = "sweep with --set checkpoint.policy=best, name the --storage if it is elsewhere, "
         hint += "or add --retrain to train it again here"
         raise SpecError(Fault(run_id, what, hint))
     if network.which == "last" and recorded not in ("", network.weights_sha256):
-        what = "has another network in its last checkpoint than the one that was recorded"
+        what = "has a last checkpoint that differs from the recorded network"
         raise SpecError(Fault(run_id, what, "add --retrain, in a --home without this checkpoint"))
     return TrainedCell(
         run_id=run_id, spec=spec, network=network, metadata=_metadata(run_id, tags, spec, network)
@@ -136,14 +135,14 @@ def export_cell(
 
 @torch.no_grad()
 def _num_outputs(model: nn.Module, shape: tuple[int, int, int]) -> int:
-    """How many scores it gives; networks as published may give more than there are classes."""
+    """Number of scores of a network; published networks may have more scores than classes."""
     dtype = next(model.parameters()).dtype
     scores: Tensor = model(torch.zeros(1, *shape, dtype=dtype))
     return scores.shape[1]
 
 
 def _compared(cell: TrainedCell, file: PackedFile, *, data_dir: Path) -> Exported:
-    """Whether both networks give the same logits, or why that is not known."""
+    """Compares the logits of both networks; says why if the data set is missing."""
     try:
         split = splits_of(cell.spec, data_dir=data_dir).validation
     except MissingDataError as error:

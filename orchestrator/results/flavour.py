@@ -1,7 +1,7 @@
-"""An exported network as MLflow loads it: a `pyfunc` model whose data is the file alone.
+"""Loads an exported network for MLflow: a `pyfunc` model whose only data is the file.
 
-MLflow imports this module by name when it loads such a model, to predict or to serve; it calls
-`_load_pyfunc` with the path of the file, and `predict` of what that returns. Nothing is pickled.
+MLflow imports this module by name to load such a model. It calls `_load_pyfunc` with the path of
+the file, then `predict` on the result. Nothing is pickled.
 """
 
 from pathlib import Path
@@ -13,17 +13,17 @@ from numpy.typing import ArrayLike, NDArray
 from trainers.export.load import load_packed
 
 BATCH = 1000
-"""Images computed at a time."""
+"""Images in a batch."""
 
 
 class Scores:
-    """Class scores of images, by an exported network.
+    """Computes class scores of images with an exported network.
 
     Args:
         path: The file.
 
     Raises:
-        SpecError: If it is no exported network.
+        SpecError: If the file is not an exported network.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,11 +31,11 @@ class Scores:
         self.dtype = next(self.network.parameters()).dtype
 
     def predict(self, images: ArrayLike, params: object = None) -> NDArray[np.floating]:
-        """Logits, (n, classes): the larger, the likelier the class.
+        """Logits, (n, classes); a larger one means a likelier class.
 
         Args:
-            images: (n, channels, height, width), normalised as the network was trained on them.
-            params: MLflow's; there are none.
+            images: (n, channels, height, width), normalised as in training.
+            params: Passed by MLflow; ignored.
         """
         batch = torch.from_numpy(np.array(images, dtype=np.float64)).to(self.dtype)
         with torch.inference_mode():
@@ -45,5 +45,5 @@ class Scores:
 
 
 def _load_pyfunc(path: str) -> Scores:
-    """What MLflow calls."""
+    """The loader that MLflow calls."""
     return Scores(Path(path))

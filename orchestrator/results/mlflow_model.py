@@ -1,4 +1,4 @@
-"""What export asks MLflow of a cell, and the model that MLflow loads, predicts and serves with."""
+"""Reads a cell's tags from MLflow and logs its exported network as an MLflow model."""
 
 import os
 import tempfile
@@ -25,14 +25,14 @@ def cell_tags(store: Store, run_id: str) -> dict[str, str]:
     """The tags of a finished cell's run.
 
     Raises:
-        StoreError: If there is no such run, or it is no finished cell.
+        StoreError: If there is no such run, or it is not a finished cell.
     """
     try:
         tags = store.tags_of(run_id)
     except MlflowException as error:
         raise StoreError(f"{store.home.tracking_uri} has no run '{run_id}'") from error
     if tags.get(vocabulary.KIND) != vocabulary.CELL:
-        raise StoreError(f"the run '{run_id}' is no cell of a study")
+        raise StoreError(f"the run '{run_id}' is not a cell of a study")
     state = tags.get(vocabulary.STATE, vocabulary.RUNNING)
     if state != vocabulary.FINISHED:
         raise StoreError(f"the cell of run '{run_id}' is {state}, not finished")
@@ -42,16 +42,16 @@ def cell_tags(store: Store, run_id: str) -> dict[str, str]:
 def log_network(
     store: Store, run_id: str, file: Path, *, shape: Sequence[int], num_outputs: int
 ) -> str:
-    """Records an exported network as a model of its run; the URI to load or serve it by.
+    """Logs an exported network as a model of its run and returns the model's URI.
 
     The model is a folder with the file and what MLflow needs to load it; nothing is pickled.
 
     Args:
-        store: Where to.
-        run_id: The run.
-        file: The network, packed.
-        shape: Channels, height, width of an image.
-        num_outputs: How many scores there are of each.
+        store: The store with the run.
+        run_id: MLflow's run.
+        file: The packed network.
+        shape: Channels, height and width of an image.
+        num_outputs: Number of scores for each image.
     """
     number = np.dtype("float32")
     signature = ModelSignature(
@@ -64,7 +64,7 @@ def log_network(
         run.info.experiment_id, vocabulary.NETWORK_ARTIFACT, source_run_id=run_id
     )
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # It would rather have an example of the input than its shape.
+        # MLflow warns that it prefers an example of the input to its shape.
         warnings.simplefilter("ignore", UserWarning)
         mlflow.pyfunc.save_model(
             Path(folder, "model"),

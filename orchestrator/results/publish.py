@@ -1,4 +1,4 @@
-"""Puts matrices where MLflow's users look: on the runs of their studies."""
+"""Logs result matrices on the MLflow runs of their studies."""
 
 import time
 from typing import Any
@@ -10,15 +10,15 @@ from orchestrator import vocabulary
 from orchestrator.record.store import Store
 
 LONGEST_ROW = 200
-"""Characters of a row's label in the name of its metric, of which MLflow takes 250."""
+"""Most characters of a row's label in its metric's name, which MLflow limits to 250."""
 
 
 def publish_matrix(store: Store, matrix: Any) -> None:
-    """Records the matrix as CSV, JSON and Markdown, and each row's mean as a metric.
+    """Logs the matrix as CSV, JSON and Markdown, and each row's mean as a metric.
 
     Args:
-        store: Where to.
-        matrix: What `dashboards.result_matrix` returned; names the run it belongs to.
+        store: The store to write to.
+        matrix: The result of `dashboards.result_matrix`; it names its run.
     """
     run_id = matrix.attrs["run_id"]
     stem = vocabulary.MATRIX_ARTIFACT
@@ -35,7 +35,7 @@ def publish_matrix(store: Store, matrix: Any) -> None:
 
 
 def publish_view(store: Store, runs: StudyRuns) -> View:
-    """Saves the view in which MLflow's pages open on a study; returns it, for its link."""
+    """Saves the view of a study for MLflow's pages and returns it, for its link."""
     view = view_of(runs)
     content = view.content(time_ms=time.time_ns() // 1_000_000)
     store.set_experiment_tag(runs.experiment_id, view.tag, content)
@@ -43,7 +43,7 @@ def publish_view(store: Store, runs: StudyRuns) -> View:
 
 
 def _key(row: str) -> str:
-    """MLflow takes letters, digits and _-. : / in a metric's name, and no path that turns."""
+    """A row's label as a valid metric name: letters, digits and _-. :/, without . or .. parts."""
     fine = "".join(letter if letter.isalnum() or letter in "_-. :/" else "_" for letter in row)
     parts = fine[:LONGEST_ROW].split("/")
     return "/".join("_" if part.strip() in ("", ".", "..") else part for part in parts)

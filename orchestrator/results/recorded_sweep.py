@@ -1,4 +1,4 @@
-"""A sweep with its matrix, as a program or a notebook calls it: `orchestrator.sweep`."""
+"""A sweep with its matrix, for programs and notebooks: `orchestrator.sweep`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ from orchestrator.study.spec import StudySpec
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepResult:
-    """How a sweep ended, and what its study shows now.
+    """How a sweep ended, and the matrix of its study.
 
     Args:
-        outcome: How it ended: what failed, whether a signal interrupted it, seconds.
-        matrix: As `dashboards.result_matrix` returns it; None while no cell of the study is
-            finished, or while MLflow has not got all that is.
-        silence: Why MLflow could not be asked for the matrix; empty: it was not, or answered.
+        outcome: How it ended: failures, whether a signal interrupted it, seconds.
+        matrix: The result of `dashboards.result_matrix`; None if no cell of the study is finished,
+            or if MLflow has not received all results yet.
+        silence: Why MLflow did not answer when asked for the matrix; empty: it did, or was not asked.
     """
 
     outcome: Outcome
@@ -54,38 +54,40 @@ def sweep(
     verbose: bool = False,
     watcher: SweepWatcher | None = None,
 ) -> SweepResult:
-    """Trains what is left of a study, and records it and its matrix in MLflow.
+    """Trains the remaining cells of a study and records them and its matrix in MLflow.
 
-    Call it from a script's `if __name__ == "__main__":` or from a notebook. From the main thread,
-    Ctrl-C lets what runs come to the end of its epoch.
+    Call it from a script's `if __name__ == "__main__":` or from a notebook. In the main thread,
+    Ctrl-C lets running trials finish their epoch.
 
     Args:
-        study: As `orchestrator.load_study` returns it, or what that takes: a name, or a file.
+        study: A study from `orchestrator.load_study`, or its name or file.
         home: The folder of all results; None: BNN_HOME, else ./bnn-runs.
         tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else SQLite in the home.
-        data_dir: Where data sets lie or are downloaded to; None: BNN_DATA_DIR, else in the home.
-        cpus_per_trial: CPUs of a trial; torch gets as many threads.
-        gpus_per_trial: GPUs of a trial, a fraction shares one; None: 1 where there are GPUs.
-        concurrency: Trials at once at most; None: as many as fit.
-        ray_address: A running cluster; None: an embedded Ray.
-        deterministic: Only deterministic algorithms on CUDA.
-        share: Train beginnings that trials have in common once.
-        only_failed: Train the trials whose cells failed for good, and no others.
-        storage: Where checkpoints lie, a folder or a URL; None: where the study says.
-        force: Start also where the disk has too little room.
-        verbose: Let Ray and MLflow speak.
-        watcher: Told what happens; None: nobody is.
+        data_dir: Where data sets are stored or downloaded to; None: BNN_DATA_DIR, else in the
+            home.
+        cpus_per_trial: CPUs for each trial; torch gets as many threads.
+        gpus_per_trial: GPUs for each trial; a fraction shares one; None: 1 if there are GPUs.
+        concurrency: Most trials at once; None: as many as fit.
+        ray_address: The address of a running cluster; None: an embedded Ray.
+        deterministic: Use only deterministic algorithms on CUDA.
+        share: Train epochs that trials have in common once.
+        only_failed: Train only the trials whose cells failed for good.
+        storage: Where checkpoints are stored, a folder or a URL; None: as in the study.
+        force: Start even if the disk has too little room.
+        verbose: Show the output of Ray and MLflow.
+        watcher: Told about the sweep's events; None: no one.
 
     Raises:
-        SpecError: If the study is wrong, with every fault; a `StudyError` names the study.
-        StoreError: If MLflow cannot be used; a server that is merely away can.
+        SpecError: If the study has faults; a `StudyError` names the study.
+        StoreError: If MLflow cannot be used; a server that does not answer is not an error.
         JournalError: If the journal cannot be used.
-        InUseError: If another sweep is at the same.
-        MissingDataError: If a data set is neither here nor to be downloaded.
-        ResourceError: If a trial asks for more than there is.
-        StorageError: If checkpoints cannot be kept where they are to be.
-        NoRoomError: If the disk has too little room for what is left.
-        DiskFullError: If the disk took nothing more on the way; the same call goes on.
+        InUseError: If another process runs the same search, or if another home trains this study
+            or some of its trials in the same store.
+        MissingDataError: If a data set is missing and cannot be downloaded.
+        ResourceError: If a trial asks for more CPUs or GPUs than there are.
+        StorageError: If the storage cannot hold checkpoints.
+        NoRoomError: If the disk has too little room for the remaining cells.
+        DiskFullError: If the disk becomes full during the sweep; the same call resumes it.
     """
     place = Home.at(home, tracking_uri)
     options = SweepOptions(
@@ -114,18 +116,19 @@ def recorded_sweep(
     *,
     show: Callable[[pd.DataFrame | None], None] | None = None,
 ) -> SweepResult:
-    """Trains what is left of a study, and records its matrix and the view of it.
+    """Trains the remaining cells of a study and records its matrix and view.
 
     Args:
-        study: The study, checked.
-        home: Where results live.
+        study: The checked study.
+        home: Where results are stored.
         options: How to run.
-        watcher: Told what happens.
-        show: Given the matrix before it is recorded, so that it is seen even where that fails;
-            None if no cell is finished. Not called while MLflow has not got all cells.
+        watcher: Told about the sweep's events.
+        show: Called with the matrix before it is recorded, so that the user sees it even if
+            recording fails; with None if no cell is finished. Not called if MLflow has not
+            received all cells.
 
     Raises:
-        RuntimeError: As `sweep` says.
+        RuntimeError: As for `sweep`.
     """
     try:
         outcome = train_what_is_left(study, home, options, watcher)
@@ -147,7 +150,7 @@ def recorded_sweep(
 
 
 def matrix_of_finished(study: StudySpec, home: Home) -> pd.DataFrame | None:
-    """The matrix of a study as MLflow has it; None if no cell of it is finished."""
+    """The matrix of a study from MLflow; None if no cell of it is finished."""
     try:
         matrix = result_matrix(study, home.tracking_uri)
     except NoResultsError:
@@ -156,7 +159,7 @@ def matrix_of_finished(study: StudySpec, home: Home) -> pd.DataFrame | None:
 
 
 def record_matrix(study: StudySpec, matrix: pd.DataFrame, home: Home) -> None:
-    """Records a matrix on the run of its study, and the view of its cells."""
+    """Records a matrix and the view of its cells on the run of the study."""
     store = Store(home)
     publish_matrix(store, matrix)
     publish_view(store, study_runs(study, home.tracking_uri))

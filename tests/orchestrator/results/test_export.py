@@ -187,7 +187,7 @@ def test_runs_that_are_no_finished_cells_are_refused(
     with pytest.raises(StoreError, match="has no run 'abc'"):
         found("abc")
     parent = store.open_study(study_record(study)).run
-    with pytest.raises(StoreError, match="is no cell of a study"):
+    with pytest.raises(StoreError, match="is not a cell of a study"):
         found(parent)
     with pytest.raises(StoreError, match="is failed, not finished"):
         found(recorded(state=vocabulary.FAILED))

@@ -36,7 +36,7 @@ def test_runs_that_are_no_finished_cells_are_refused(
 ) -> None:
     with pytest.raises(StoreError, match=r"sqlite:///.*mlflow\.db has no run 'abc'"):
         cell_tags(store, "abc")
-    with pytest.raises(StoreError, match=f"the run '{ids.run}' is no cell of a study"):
+    with pytest.raises(StoreError, match=f"the run '{ids.run}' is not a cell of a study"):
         cell_tags(store, ids.run)
     with pytest.raises(StoreError, match=f"the cell of run '{run_id}' is running, not finished"):
         cell_tags(store, run_id)
