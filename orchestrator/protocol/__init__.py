@@ -1,1 +1,1 @@
-"""Stages that feed stages: a stage is made from what MLflow has of the one before."""
+"""Runs a network's stages; each stage uses the results of the previous ones from MLflow."""

@@ -1,4 +1,4 @@
-"""The stages of a protocol one after another, each fed by the one before; then their matrix."""
+"""Runs the stages of a protocol in order, then makes their matrix."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -39,34 +39,34 @@ STEPS = (*STAGES, MATRIX)
 
 
 class ProtocolWatcher(Protocol):
-    """Shows a protocol to a person."""
+    """Receives the events of a protocol, to show them to the user."""
 
     def stage_begins(self, network: str, stage: str) -> SweepWatcher:
-        """A stage is swept next; returns who watches its sweep."""
+        """A stage begins; returns the watcher of its sweep."""
 
     def stage_ended(self, outcome: Outcome) -> None:
-        """Its sweep is over."""
+        """The sweep of the stage is over."""
 
     def ranked(self, found: Sensitivities) -> None:
-        """What stage sensitivity found."""
+        """The results of stage sensitivity."""
 
     def rated(self, table: pd.DataFrame) -> None:
-        """What stage lr found: row by learning rate."""
+        """The results of stage lr: row by learning rate."""
 
     def compared(
         self, matrices: Mapping[str, pd.DataFrame], rates: Mapping[str, Mapping[str, str]]
     ) -> None:
-        """The matrix of the full runs of each network, and the learning rate of each row."""
+        """Each network's matrix of full runs, and the learning rate of each row."""
 
 
 class ProtocolRun:
-    """One run of a protocol, for a network or several.
+    """One run of a protocol, for one network or several.
 
     Args:
-        changes: In what its stages differ from their files.
-        home: Where results live.
-        options: How each stage is swept.
-        watcher: Told what happens.
+        changes: How the stages differ from their files.
+        home: Where results are stored.
+        options: How to sweep each stage.
+        watcher: Told about the protocol's events.
     """
 
     def __init__(
@@ -76,19 +76,20 @@ class ProtocolRun:
         self.launched = self.failed = self.interrupted = False
 
     def run(self, networks: Sequence[str], steps: Sequence[str]) -> None:
-        """Sweeps the stages, and records what each of them found.
+        """Sweeps the stages and records the results of each.
 
-        Afterwards `interrupted` says whether a signal ended it, `failed` whether cells failed.
+        Afterwards `interrupted` says whether a signal stopped it, and `failed` whether any cell
+        failed.
 
         Args:
-            networks: As `orchestrator.protocol.stages.check_network` takes them.
-            steps: Of `STEPS`, in their order.
+            networks: Names as for `orchestrator.protocol.stages.check_network`.
+            steps: Some of `STEPS`, in their order.
 
         Raises:
-            StudyError: If a study is wrong; nothing was launched.
-            NoResultsError: If a stage lacks what an earlier one finds.
+            StudyError: If a study has faults; nothing was launched.
+            NoResultsError: If a stage lacks the results of an earlier one.
         """
-        # Every file is checked before anything starts, not when its stage comes.
+        # Checks every file before anything starts, not only when its stage begins.
         for network in networks:
             self._check(network)
         try:
@@ -100,12 +101,12 @@ class ProtocolRun:
             if MATRIX in steps:
                 self._compare(networks)
         except OrchestratorError as error:
-            # Such as so many failed cells that the next stage cannot be made.
+            # For example, too many cells failed to build the next stage.
             error.launched = error.launched or self.launched
             raise
 
     def _check(self, network: str) -> None:
-        # It loads the first stage, too.
+        # Also loads, and so checks, the first stage.
         given = unmeasured(network, self.changes)
         for stage in (LR, FULL):
             load_stage(network, stage, self.changes, given)
@@ -123,7 +124,7 @@ class ProtocolRun:
             self._record(study, stage)
 
     def _record(self, study: StudySpec, stage: str) -> None:
-        """What a stage found; the matrix of the full runs comes at the end."""
+        """Shows and records a stage's results; the matrix of full runs comes at the end."""
         if stage == SENSITIVITY:
             found = sensitivities(study, self.home)
             self.watcher.ranked(found)

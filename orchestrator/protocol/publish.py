@@ -1,4 +1,4 @@
-"""Puts what the stages of a protocol found on the runs of their studies."""
+"""Logs the results of a protocol's stages on the MLflow runs of their studies."""
 
 import time
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from orchestrator.record.store import Store
 
 
 def publish_sensitivities(store: Store, found: Sensitivities) -> None:
-    """Records layer by learning rate, and the orders that follow, on the run of the stage."""
+    """Logs the table of layer by learning rate, and the resulting orders, on the stage's run."""
     run_id, stem = found.table.attrs["run_id"], vocabulary.SENSITIVITY_ARTIFACT
     _publish_table(store, run_id, found.table.reset_index(), stem)
     store.log_text(run_id, found.to_json(), f"{stem}-orders.json")
@@ -22,11 +22,11 @@ def publish_sensitivities(store: Store, found: Sensitivities) -> None:
 
 
 def publish_rates(store: Store, table: pd.DataFrame) -> None:
-    """Records row by learning rate, and the best rate of each, on the run of the stage.
+    """Logs the table of row by learning rate, and each row's best rate, on the stage's run.
 
     Args:
-        store: Where to.
-        table: What `dashboards.stages.table_of` returned.
+        store: The store to write to.
+        table: The result of `dashboards.stages.table_of`.
     """
     best = best_of(table)
     known = table.reset_index()
@@ -37,12 +37,12 @@ def publish_rates(store: Store, table: pd.DataFrame) -> None:
 def publish_protocol(
     store: Store, matrices: Mapping[str, pd.DataFrame], table: pd.DataFrame
 ) -> None:
-    """Records the matrix of all networks on the run of each network's full stage.
+    """Logs the matrix of all networks on the run of each network's full stage.
 
     Args:
-        store: Where to.
-        matrices: What `dashboards.stages.full_matrix` returned, by network.
-        table: What `dashboards.stages.by_network` made of them.
+        store: The store to write to.
+        matrices: Network to the result of `dashboards.stages.full_matrix`.
+        table: The result of `dashboards.stages.by_network`.
     """
     for matrix in matrices.values():
         _publish_table(store, matrix.attrs["run_id"], table, vocabulary.PROTOCOL_ARTIFACT)

@@ -1,7 +1,7 @@
-"""The protocol of a network: three studies, each made from what the one before it found.
+"""The protocol of a network: three studies, each built from the results of the previous one.
 
-Nothing is handed from stage to stage but through MLflow, so a protocol stops and goes on anywhere:
-a stage reads what the store has of the earlier ones.
+Stages exchange results only through MLflow: a stage reads the results of earlier stages from the
+store. So a protocol can stop anywhere and resume.
 """
 
 import json
@@ -25,25 +25,25 @@ from trainers.spec.probe import model_layers
 SENSITIVITY, LR, FULL = "sensitivity", "lr", "full"
 STAGES = (SENSITIVITY, LR, FULL)
 MATRIX = "matrix"
-"""What follows the stages: it trains nothing."""
+"""The step after the stages; it trains nothing."""
 RATE = "optimizer.lr"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Changes:
-    """How a protocol differs from what its files say.
+    """How a protocol differs from its files.
 
     Args:
-        variant: In what every stage differs; of its overrides `lr:key.path=value` is for stage lr
-            alone.
-        seeds: Seeds of the full runs; None: their own.
+        variant: The changes to every stage; an override `lr:key.path=value` applies to stage lr
+            only.
+        seeds: Seeds of the full runs; None: the study's own.
     """
 
     variant: Variant = field(default_factory=Variant)
     seeds: tuple[int, ...] | None = None
 
     def variant_of(self, stage: str) -> Variant:
-        """In what a stage differs: with the `--set` texts that it takes."""
+        """The variant of one stage, with only the overrides that apply to it."""
         found: list[str] = []
         for override in self.variant.overrides:
             head, colon, rest = override.partition(":")
@@ -56,14 +56,14 @@ class Changes:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sensitivities:
-    """What the first stage found.
+    """The results of stage sensitivity.
 
     Args:
-        errors: Lowest validation error with only that layer binary, by layer number.
-        rates: The learning rate it was reached with.
-        ascend: Layers from the least to the most sensitive; of equal ones the lower number first.
-        published: The published order of that name, if there is one.
-        table: Layer by learning rate.
+        errors: Layer number to the lowest validation error with only that layer binary.
+        rates: Layer number to the learning rate that reached this error.
+        ascend: Layers from the least to the most sensitive; in a tie the lower number first.
+        published: The published order named ascend; None: there is none.
+        table: The errors of layer by learning rate.
     """
 
     errors: Mapping[int, float]
@@ -79,7 +79,7 @@ class Sensitivities:
 
     @property
     def kendall_tau(self) -> float | None:
-        """Rank correlation with the published order: 1 the same, -1 its reverse."""
+        """Rank correlation with the published order: 1 if equal, -1 if reversed."""
         if self.published is None:
             return None
         places = [
@@ -89,7 +89,7 @@ class Sensitivities:
         return float(places[0].corr(places[1], method="kendall"))
 
     def to_json(self) -> str:
-        """The orders with the numbers they come from."""
+        """The orders as JSON, with the numbers behind them."""
         content: dict[str, Any] = {
             "ascend": list(self.ascend),
             "descend": list(self.descend),
@@ -102,14 +102,14 @@ class Sensitivities:
 
 
 def networks() -> tuple[str, ...]:
-    """Networks with a study for each stage."""
+    """The networks that have a study for each stage."""
     names = study_files()
     heads = [name.removesuffix(f"-{FULL}") for name in names if name.endswith(f"-{FULL}")]
     return tuple(head for head in heads if all(f"{head}-{stage}" in names for stage in STAGES))
 
 
 def check_network(name: str) -> None:
-    """Refuses a name without a study for each stage.
+    """Checks that a network has a study for each stage.
 
     Raises:
         StudyError: With the nearest names.
@@ -118,8 +118,8 @@ def check_network(name: str) -> None:
         return
     there = [stage for stage in STAGES if f"{name}-{stage}" in study_files()]
     if there:
-        what = f"'{name}' has no whole protocol: of its stages only {', '.join(there)} exist"
-        hint = f"sweep {name}-{there[0]}; whole protocols: {', '.join(networks())}"
+        what = f"'{name}' has no complete protocol: it has only the stages {', '.join(there)}"
+        hint = f"sweep {name}-{there[0]}; complete protocols: {', '.join(networks())}"
         raise StudyError(name, Fault("", what, hint))
     error = UnknownNameError("network", name, networks())
     raise StudyError(name, *error.faults)
@@ -128,13 +128,13 @@ def check_network(name: str) -> None:
 def load_stage(
     network: str, stage: str, changes: Changes, given: Given | None = None
 ) -> StudySpec:
-    """The study of a stage.
+    """Loads the study of a stage.
 
     Args:
-        network: As `check_network` takes it; a path `./mine` means `./mine-lr.yaml` and so on.
+        network: A name as for `check_network`; a path `./mine` means `./mine-lr.yaml` and so on.
         stage: One of `STAGES`.
-        changes: What differs from its file.
-        given: What earlier stages found; of it the study takes the orders it names.
+        changes: How the protocol differs from its files.
+        given: Results of earlier stages; the study keeps only the orders that it names.
 
     Raises:
         StudyError: With every fault.
@@ -155,11 +155,11 @@ def load_stage(
 
 
 def given_for(network: str, stage: str, changes: Changes, home: Home) -> Given:
-    """What a stage takes over from those before it, read from MLflow.
+    """Reads the results of earlier stages that a stage needs from MLflow.
 
     Raises:
-        StudyError: If a study is wrong, or an earlier stage lacks what is needed.
-        NoResultsError: If an earlier stage has no results.
+        StudyError: If a study has faults.
+        NoResultsError: If an earlier stage lacks results that are needed.
     """
     if stage == SENSITIVITY:
         return Given()
@@ -180,13 +180,13 @@ def given_for(network: str, stage: str, changes: Changes, home: Home) -> Given:
     if missing:
         what = f"no learning rate was found for {', '.join(missing)}: no cell of it is finished"
         raise NoResultsError(f"{network}, stage {LR}: {what}")
-    # What a label stands for, all its digits; it may set more than the rate.
+    # The values behind the label have all digits, and may set more than the rate.
     points = next(axis for axis in search.axes if axis.name == LR).points
     return replace(given, rows={row: points[rates[row][0]] for row in rows})
 
 
 def sensitivities(study: StudySpec, home: Home) -> Sensitivities:
-    """What the sensitivity stage found.
+    """Reads the results of stage sensitivity from MLflow.
 
     Source: arXiv:2111.07046, sec. 4; the published code leaves the ranking to the reader.
 
@@ -213,7 +213,7 @@ def sensitivities(study: StudySpec, home: Home) -> Sensitivities:
 
 
 def best_rates(study: StudySpec, home: Home) -> dict[str, tuple[str, float]]:
-    """For each row of the search the rate of lowest validation error, and that error.
+    """Row to the learning rate with the lowest validation error, and that error.
 
     Raises:
         NoResultsError: If no cell is finished.
@@ -224,7 +224,7 @@ def best_rates(study: StudySpec, home: Home) -> dict[str, tuple[str, float]]:
 def matrices(
     names: Sequence[str], changes: Changes, home: Home
 ) -> dict[str, tuple[StudySpec, pd.DataFrame]]:
-    """The study of the full runs and its matrix, by network.
+    """Network to the study of its full runs, and the matrix of that study.
 
     Raises:
         NoResultsError: If a network has no finished full run.
@@ -237,14 +237,14 @@ def matrices(
 
 
 def rates_of(study: StudySpec) -> dict[str, str]:
-    """The learning rate given for each row, as tables write it."""
+    """Row to the given learning rate, as tables show it."""
     return {
         row: f"{point[RATE]:g}" for row, point in study.variant.given.rows.items() if RATE in point
     }
 
 
 def unmeasured(network: str, changes: Changes) -> Given:
-    """Stands for what is not measured yet, in a check or an estimate: any order costs the same."""
+    """Placeholder orders for checks and estimates before stage sensitivity; all cost the same."""
     study = load_stage(network, SENSITIVITY, changes)
     forward = tuple(range(1, len(model_layers(study.base.model)) + 1))
     return Given(orders={"ascend": forward, "descend": forward[::-1]})

@@ -40,8 +40,8 @@ def test_an_unknown_network_brings_the_nearest_and_the_known(
 @pytest.mark.usefixtures("_shipped")
 def test_a_network_with_a_part_of_its_stages_is_told_which(refused: Refused) -> None:
     err = refused("protocol", "vgg9")
-    assert "'vgg9' has no whole protocol: of its stages only lr exist" in err
-    assert "sweep vgg9-lr; whole protocols: mnist300, vgg5" in err
+    assert "'vgg9' has no complete protocol: it has only the stages lr" in err
+    assert "sweep vgg9-lr; complete protocols: mnist300, vgg5" in err
 
 
 def test_where_to_begin_and_one_stage_alone_do_not_go_together(

@@ -119,8 +119,8 @@ def test_a_network_has_a_study_for_each_stage(shipped: Callable[..., None]) -> N
         ("vgg5-lr", r"unknown network 'vgg5-lr', did you mean 'vgg5'"),
         (
             "vgg9",
-            r"'vgg9' has no whole protocol: of its stages only lr, full exist; "
-            r"sweep vgg9-lr; whole protocols: mnist300, vgg5",
+            r"'vgg9' has no complete protocol: it has only the stages lr, full; "
+            r"sweep vgg9-lr; complete protocols: mnist300, vgg5",
         ),
     ],
 )
