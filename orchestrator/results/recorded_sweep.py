@@ -28,7 +28,7 @@ class SweepResult:
         outcome: How it ended: failures, whether a signal interrupted it, seconds.
         matrix: The result of `dashboards.result_matrix`; None if no cell of the study is finished,
             or if MLflow has not received all results yet.
-        silence: Why MLflow did not answer when asked for the matrix; empty: it did, or was not asked.
+        silence: Why MLflow did not answer when asked for the matrix; empty if it did.
     """
 
     outcome: Outcome
