@@ -12,6 +12,9 @@ import yaml
 
 from orchestrator import vocabulary
 from orchestrator.execution.leases import Leases
+from orchestrator.fingerprint.code import Code
+from orchestrator.fingerprint.shipped import Shipped
+from orchestrator.fingerprint.sources import installed
 from orchestrator.home import Home
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.describe import describe
@@ -143,6 +146,13 @@ def study(make_study: Callable[..., StudySpec]) -> StudySpec:
 @pytest.fixture
 def cells(study: StudySpec) -> tuple[Cell, ...]:
     return expand(study)
+
+
+@pytest.fixture(scope="session")
+def code() -> Code:
+    """This code, as if it had just been shipped: its results say `results-1`."""
+    shipped = {name: Shipped(1, digest) for name, digest in installed().units().items()}
+    return Code(installed(), shipped)
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Which code a trial's result depends on, and whether two results come from the same."""

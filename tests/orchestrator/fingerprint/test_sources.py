@@ -1,0 +1,222 @@
+"""Which sources count for a trial, and which do not."""
+
+import dataclasses
+import importlib
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.fingerprint.sources import DEFAULTS, ROOT, TABLES, Sources, installed
+from orchestrator.record.describe import named_parts
+from trainers import TrainSpec
+from trainers.binarize.activations import ACTIVATION_BINARIZERS
+from trainers.binding import Component
+from trainers.data import SOURCES
+from trainers.spec.tables import COMPONENTS
+
+Change = Callable[..., Sources]
+TRIAL: Mapping[str, str] = {
+    "model": "mlp",
+    "data": "digits",
+    "optimizer": "adam",
+    "lr_schedule": "constant",
+    "loss": "cross_entropy",
+    "weights": "sign",
+}
+
+
+def _whole(**changes: Any) -> TrainSpec:
+    """A trial that names an entry of every table."""
+    return TrainSpec.from_mapping(
+        {
+            "model": {"name": "mlp", "widths": [64, 8, 10]},
+            "data": {"name": "digits", "batch_size": 64},
+            "optimizer": {"name": "adam", "lr": 0.01},
+            "layers": {"order": ["fc1", "fc2"]},
+            "init": {"name": "ones"},
+            "activations": {"name": "sign"},
+            "epochs": 1,
+            **changes,
+        }
+    )
+
+
+def _components(part: object) -> list[str]:
+    """The names of all entries of tables that a spec holds, wherever it does."""
+    if isinstance(part, Component):
+        return [
+            part.name,
+            *(name for value in part.options.values() for name in _components(value)),
+        ]
+    if dataclasses.is_dataclass(part):
+        fields = (getattr(part, field.name) for field in dataclasses.fields(part))
+        return [name for value in fields for name in _components(value)]
+    return []
+
+
+def test_every_entry_that_a_trial_names_is_looked_up() -> None:
+    """Fails where a spec gets a part from a table that `TABLES` does not have."""
+    spec = _whole()
+    parts = named_parts(spec)
+    assert sorted(_components(spec)) == sorted(parts[key] for key in TABLES.values())
+    used = installed().used_by(parts)
+    for table, key in TABLES.items():
+        short = table.rpartition(".")[2]
+        assert any(name.endswith(f":{short}.{parts[key]}") for name in used)
+
+
+def test_an_entry_that_a_trial_takes_by_default_is_looked_up_too() -> None:
+    spec = _whole(init="default", activations="none")
+    parts = {**DEFAULTS, **named_parts(spec)}
+    assert sorted(_components(spec)) == sorted(parts.values())
+    assert "models/weight_inits.py:WEIGHT_INITS.default" in installed().used_by(named_parts(spec))
+
+
+def test_every_table_is_found_with_all_of_its_entries() -> None:
+    units = installed().units()
+    tables = {key: table for key, (_, table) in COMPONENTS.items()}
+    tables |= {"data": SOURCES, "activations": ACTIVATION_BINARIZERS}
+    assert sorted(tables) == sorted(TABLES.values())
+    for name, key in TABLES.items():
+        module, _, short = name.rpartition(".")
+        table = getattr(importlib.import_module(module), short)
+        assert table is tables[key]
+        for entry in table:
+            assert any(unit.endswith(f":{short}.{entry}") for unit in units), entry
+
+
+def test_training_begins_where_it_is_said_to() -> None:
+    import trainers
+
+    assert trainers.run.__module__ == ROOT
+
+
+def test_sources_are_read_without_torch() -> None:
+    code = (
+        "import sys; from orchestrator.fingerprint.code import this_code;"
+        f"this_code().of({dict(TRIAL)!r}); sys.exit('torch' in sys.modules)"
+    )
+    folder = Path(__file__).parents[3]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=folder)
+
+
+def test_nothing_is_imported_from_the_public_names() -> None:
+    """They pass names on in a way that is not followed."""
+    for path in installed().folder.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "\nfrom trainers import" not in text, path
+        assert "\nimport trainers\n" not in text, path
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("engine/fit.py", '"""', '"""Quite: '),
+        ("engine/fit.py", "\nimport torch\n", "\n# The heart of it.\nimport torch\n"),
+        ("engine/fit.py", "\n\n\n", "\n\n\n\n\n"),
+        ("models/__init__.py", '    "conv": Conv,\n', ""),
+        ("models/__init__.py", '    "conv": Conv,\n', '    "conv": Conv,\n    "more": Conv,\n'),
+        ("optim/optimizers.py", "momentum: float = 0.0", "momentum: float = 0.5"),
+        ("models/weight_inits.py", "weight.fill_(1)", "weight.fill_(2)"),
+        ("binarize/activations.py", "sign_quadratic(x, zero=self.zero)", "sign_quadratic(x)"),
+        ("__init__.py", "__all__ = [", "__all__ = ['more',"),
+    ],
+)
+def test_what_cannot_change_the_result_of_a_trial_does_not_count(
+    file: str, before: str, after: str, change: Change
+) -> None:
+    assert change(file, before, after).used_by(TRIAL) == installed().used_by(TRIAL)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "models/conv.py",
+        "models/residual.py",
+        "binarize/weights/mcdonnell.py",
+        "data/mnist.py",
+        "export/pack.py",
+        "errors.py",
+        "spec/faults.py",
+    ],
+)
+def test_files_that_a_trial_does_not_use_do_not_count(file: str, change: Change) -> None:
+    assert change(file).used_by(TRIAL) == installed().used_by(TRIAL)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "training.py",
+        "build.py",
+        "engine/fit.py",
+        "binarize/attach.py",
+        "binarize/weights/sign.py",
+        "binarize/ste.py",
+        "models/mlp.py",
+        "data/digits.py",
+        "data/augment.py",
+        "losses.py",
+        "optim/adam.py",
+        "optim/lr_policies.py",
+        "spec/train_spec.py",
+    ],
+)
+def test_files_that_it_uses_do(file: str, change: Change) -> None:
+    assert _differing(change(file)) == {file}
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("losses.py:LOSSES.cross_entropy", "return entropy", "return 2 * entropy"),
+        (
+            "optim/optimizers.py:LR_SCHEDULES.constant",
+            "lambda epoch: lr)",
+            "lambda epoch: 2 * lr)",
+        ),
+        ("optim/optimizers.py:OPTIMIZERS.adam", "eps: float = 1e-8", "eps: float = 1e-7"),
+        ("models/weight_inits.py:WEIGHT_INITS.default", "def default(keep", "def default(_keep"),
+    ],
+)
+def test_the_entries_that_it_names_count(
+    name: str, before: str, after: str, change: Change
+) -> None:
+    assert _differing(change(name.partition(":")[0], before, after)) == {name}
+
+
+def _differing(now: Sources) -> set[str]:
+    """The units of a trial that differ from those of the sources here."""
+    then, units = installed().used_by(TRIAL), now.used_by(TRIAL)
+    return {name for name in units.keys() | then.keys() if units.get(name) != then.get(name)}
+
+
+def test_a_module_that_is_used_no_more_is_gone_and_a_new_one_is_there(
+    folder: Path, change: Change
+) -> None:
+    (folder / "models" / "mine.py").write_text("class Mine:\n    pass\n")
+    imported = "from trainers.models.mlp import Mlp\n"
+    change("models/__init__.py", imported, imported + "from trainers.models.mine import Mine\n")
+    now = change("models/__init__.py", '"mlp": Mlp', '"mlp": Mine').used_by(TRIAL)
+    then = installed().used_by(TRIAL)
+    assert now.keys() - then.keys() == {"models/mine.py"}
+    assert "models/mlp.py" in then.keys() - now.keys()
+
+
+def test_a_dictionary_that_is_no_table_counts_whole(folder: Path, change: Change) -> None:
+    """A table that nobody registered is not missed: all of its entries count for every trial."""
+    (folder / "samplers.py").write_text(
+        "from trainers.models.wrn import Wrn\n\nSAMPLERS = {'wide': Wrn}\n"
+    )
+    now = change(
+        "training.py",
+        "import logging\n",
+        "import logging\nfrom trainers.samplers import SAMPLERS\n",
+    )
+    assert "samplers.py" not in now.used_by(TRIAL)
+    now = change("training.py", "log = logging", "KNOWN = SAMPLERS\nlog = logging")
+    assert {"samplers.py", "models/wrn.py"} <= now.used_by(TRIAL).keys()
