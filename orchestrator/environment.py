@@ -1,6 +1,5 @@
-"""What a result was made with: code, packages, hardware."""
+"""What a result was made with: commit, packages, hardware."""
 
-import hashlib
 import os
 import platform
 import subprocess
@@ -11,26 +10,10 @@ from pathlib import Path
 PACKAGES = ("bnn-orchestrate", "torch", "torchvision", "ray", "mlflow", "optuna", "numpy")
 
 
-@cache
-def code_fingerprint() -> str:
-    """Sixteen hexadecimal digits of the code that trains: equal code, equal results.
-
-    Of the sources of `trainers`, whatever is around them; torch's version is recorded beside it.
-    """
-    import trainers
-
-    folder = Path(trainers.__file__).resolve().parent
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
-
-
 def environment() -> dict[str, object]:
-    """Plain values that describe this process's code, packages and machine."""
+    """Plain values that describe this process's commit, packages and machine."""
     return {
         "git_commit": git_commit(),
-        "code": code_fingerprint(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "platform": platform.platform(),

@@ -73,6 +73,12 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
     resources.add_argument(
         "--force", action="store_true", help="start also where the disk has too little room"
     )
+    resources.add_argument(
+        "--accept-code",
+        action="store_true",
+        help="count results of other code, and train what is left with this code; the study and "
+        "its cells say so in MLflow",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -133,6 +139,7 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
         share=not args.no_share,
         storage=storage_of(args),
         force=args.force,
+        accept_code=args.accept_code,
     )
 
 

@@ -21,6 +21,7 @@ class SweepOptions:
         storage: Where checkpoints lie, a folder or a URL; None: where the study says, else in
             the home.
         force: Start also where the disk has too little room.
+        accept_code: Count results of other code, and train what is left with this code.
     """
 
     data_dir: Path
@@ -32,6 +33,7 @@ class SweepOptions:
     only_failed: bool = False
     storage: str | None = None
     force: bool = False
+    accept_code: bool = False
 
 
 def resources_of(

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestrator import launch, vocabulary
-from orchestrator.environment import code_fingerprint, environment, git_commit
+from orchestrator.environment import environment, git_commit
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import Failure, SweepListener, Watcher
 from orchestrator.execution.options import SweepOptions
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.rounds import Bystander, Rounds
+from orchestrator.fingerprint.code import this_code
 from orchestrator.free_space import told_if_full
 from orchestrator.home import Home, masked
 from orchestrator.launch.jobs import Jobs
@@ -27,15 +28,15 @@ from orchestrator.planning.stem_store import StemStore
 from orchestrator.record.conflicts import (
     plan_content,
     refuse_changed_labels,
-    refuse_other_code,
     refuse_other_values,
     study_record,
 )
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.delivery_lock import InUseError
-from orchestrator.record.describe import describe
+from orchestrator.record.describe import describe, named_parts
 from orchestrator.record.journal import CellDescription, Journal
 from orchestrator.record.known import Recorded, forget_lost
+from orchestrator.record.other_code import accepted_tags, refuse_other_code
 from orchestrator.record.store import Store
 from orchestrator.record.store_lock import StudyHold
 from orchestrator.study.cells import Cell
@@ -147,7 +148,13 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
             if silence is None:
                 _deliver_what_waits(delivery)
             delivery.last_error = silence
-            known = Recorded(study, journal, None if silence else store, code=code_fingerprint())
+            known = Recorded(
+                study,
+                journal,
+                None if silence else store,
+                code=this_code(),
+                accepts_code=options.accept_code,
+            )
             sweeping = _Sweep(
                 study, home, options, watcher, journal, leases, delivery, known, storage
             )
@@ -192,6 +199,8 @@ class _Sweep:
 
     def run(self, checksum: str | None) -> Outcome:
         todo = self._plan()
+        if self.options.accept_code:
+            self._accept_code()
         if todo.num_todo:
             self._prepare(todo, checksum)
         with self._hold(todo) if todo.num_todo else contextlib.nullcontext():
@@ -216,15 +225,20 @@ class _Sweep:
 
     def _prepare(self, todo: Plan, checksum: str | None) -> None:
         """What has to be known, and in order, before anything is trained."""
-        code, commit = code_fingerprint(), git_commit()
-        refuse_other_code(self.study, self.recorded.cells, code=code, commit=commit)
+        code, commit = self.recorded.code, git_commit()
+        if not self.options.accept_code:
+            refuse_other_code(self.study, self.recorded.cells, code=code, commit=commit)
         wanted = need(todo, is_embedded=self.home.database is not None)
         self.disk = room(wanted, self.home, self.storage, force=self.options.force)
-        self.cell_tags = {
+        self.cell_tags |= {
             vocabulary.DATA_SHA256: checksum or data_checksum(self.study, self.options.data_dir),
             vocabulary.GIT_COMMIT: commit,
-            vocabulary.CODE: code,
         }
+
+    def _accept_code(self) -> None:
+        counted = (*self.recorded.cells, *self.recorded.finished.values())
+        self.cell_tags = accepted_tags(counted, self.recorded.code)
+        self.record = replace(self.record, tags={**self.record.tags, **self.cell_tags})
 
     def _nothing_left(self, todo: Plan) -> Outcome:
         self.watcher.planned(todo, slots=None)
@@ -330,13 +344,16 @@ class _Sweep:
         if self.delivery.last_error is not None and self.recorded.store is None:
             self.watcher.silent(self.delivery.last_error, journal=self.home.journal)
         content = json.dumps({**plan_content(todo), "slots": slots}, indent=1)
+        parts = [named_parts(cell.train) for cell in todo.todo] or [named_parts(self.study.base)]
+        code = self.recorded.code
+        made_with = {**environment(), "sources": code.units(*parts)}
         texts = {
             vocabulary.PLAN_ARTIFACT: content,
-            vocabulary.ENVIRONMENT_ARTIFACT: json.dumps(environment(), indent=1),
+            vocabulary.ENVIRONMENT_ARTIFACT: json.dumps(made_with, indent=1),
         }
         if self.study.text:
             texts[vocabulary.STUDY_ARTIFACT] = self.study.text
-        tags = {**self.record.tags, **self.cell_tags}
+        tags = {**self.record.tags, **self.cell_tags, vocabulary.CODE: code.of(*parts)}
         self.record = replace(self.record, state=vocabulary.RUNNING, texts=texts, tags=tags)
         self.journal.begin_study(self.record)
 
@@ -357,7 +374,8 @@ class _Sweep:
         return Jobs(study=self.study, cells=cells, template=template, stems=self.stems)
 
     def _describe(self, cell: Cell) -> CellDescription:
-        return describe(cell, self.study, tags=self.cell_tags)
+        code = self.recorded.code.of(named_parts(cell.train))
+        return describe(cell, self.study, tags={**self.cell_tags, vocabulary.CODE: code})
 
     def _outcome(self, todo: Plan) -> Outcome:
         return Outcome(

@@ -111,28 +111,6 @@ def refuse_changed_labels(study: StudySpec, recorded: Sequence[RecordedCell]) ->
         raise StudyError(study.name, *faults)
 
 
-def refuse_other_code(
-    study: StudySpec, recorded: Sequence[RecordedCell], *, code: str, commit: str
-) -> None:
-    """Refuses to mix results of two versions of the code in one matrix.
-
-    Args:
-        study: The study.
-        recorded: Its cells in the store; those that do not say which code trained them pass.
-        code: Fingerprint of this code.
-        commit: Its commit, if it is known.
-
-    Raises:
-        StudyError: Naming both.
-    """
-    others = [cell for cell in recorded if cell.code not in ("", code)]
-    if not others:
-        return
-    theirs = f"code {others[0].code}{_at(others[0].commit)}"
-    what = f"{len(others)} cells were trained by {theirs}, this is code {code}{_at(commit)}"
-    raise StudyError(study.name, Fault("", what, f"go on with that code, or {_APART}"))
-
-
 def refuse_other_values(study: StudySpec, known: Sequence[StudyRecord]) -> None:
     """Refuses to begin anew under a name and changes by which other values were swept before.
 
@@ -160,11 +138,6 @@ _ASKED = (vocabulary.AXES, *vocabulary.VARIANT_TAGS)
 """Tags that say on which request a variant differs from its file."""
 MOST_SHOWN = 4
 _APART = "train cells of their own, kept apart: --apart NAME"
-
-
-def _at(commit: str) -> str:
-    dirty = "-dirty" if commit.endswith("-dirty") else ""
-    return f" (commit {commit[:12]}{dirty})" if commit else ""
 
 
 def _flat(text: str | None) -> dict[str, str]:

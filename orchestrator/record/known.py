@@ -1,9 +1,10 @@
 """What is recorded of a study: by MLflow, and in the journal where MLflow has not got it yet."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from orchestrator import vocabulary
+from orchestrator.fingerprint.code import Code
 from orchestrator.mlflow_reader.cells import OBJECTIVE, RecordedCell, recorded_cell
 from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.describe import describe
@@ -15,6 +16,7 @@ from orchestrator.study.spec import StudySpec, cell_key
 
 log = logging.getLogger(__name__)
 
+Counts = Callable[[RecordedCell], bool]
 _COPIED = (
     vocabulary.WEIGHTS_SHA256,
     vocabulary.DATA_SHA256,
@@ -32,14 +34,21 @@ class Recorded:
         study: The study.
         journal: This home's journal.
         store: MLflow; None: it does not answer now.
-        code: Fingerprint of the code; trials of other code are other results.
+        code: This code; trials that other code finished elsewhere are other results.
+        accepts_code: They count nevertheless, where this code finished none.
     """
 
     def __init__(
-        self, study: StudySpec, journal: Journal, store: Store | None, *, code: str
+        self,
+        study: StudySpec,
+        journal: Journal,
+        store: Store | None,
+        *,
+        code: Code,
+        accepts_code: bool = False,
     ) -> None:
         self.study, self.journal, self.store = study, journal, store
-        self.code = code
+        self.code, self.accepts_code = code, accepts_code
         # The journal first: what is finished in between is then in one of the two.
         entries = journal.entries(study.key)
         self.variants = journal.variants(study.name)
@@ -49,11 +58,15 @@ class Recorded:
         self._old: set[str] = set()
         if not study.is_searched:
             unknown = {cell.id for cell in expand(study)} - mine.keys()
-            self.finished = {**self._elsewhere(unknown), **mine}
+            self.finished = {**self._elsewhere(unknown, self._is_ours), **mine}
+            if accepts_code:
+                others = self._elsewhere(unknown - self.finished.keys(), _any)
+                self.finished = {**others, **self.finished}
 
     def finished_since(self, trial: str) -> Entry | None:
         """The cell in which another sweep finished a trial meanwhile; None if there is none."""
-        return next((e for e in self._entries(trial) if e.description.cell not in self._old), None)
+        entries = self._entries(trial, _any if self.accepts_code else self._is_ours)
+        return next((e for e in entries if e.description.cell not in self._old), None)
 
     def copy_missing(self, tags: Mapping[str, str]) -> int:
         """Gives cells whose trial is finished under another label or study its results.
@@ -95,22 +108,26 @@ class Recorded:
                 cells[cell.key] = cell
         return cells
 
-    def _elsewhere(self, trials: set[str]) -> dict[str, RecordedCell]:
-        """Finished cells of these trials, in whichever study, by trial id."""
+    def _elsewhere(self, trials: set[str], counts: Counts) -> dict[str, RecordedCell]:
+        """Finished cells of these trials that count, in whichever study, by trial id."""
         found: dict[str, RecordedCell] = {}
         for trial in sorted(trials):
-            entries = self._entries(trial)
+            entries = self._entries(trial, counts)
             self._old |= {entry.description.cell for entry in entries}
             fit = [e for e in entries if self.store is None or not _is_delivered(e)]
             if fit:
                 found[trial] = _cell_of(fit[0], self.journal)
         if self.store is not None:
-            found |= self.store.finished_elsewhere(trials - found.keys(), code=self.code)
+            found |= self.store.finished_elsewhere(trials - found.keys(), counts=counts)
         return found
 
-    def _entries(self, trial: str) -> list[Entry]:
-        """Cells of the journal in which a trial was trained to its end by this code."""
-        return [e for e in self.journal.finished(trial) if _code(e) in ("", self.code)]
+    def _entries(self, trial: str, counts: Counts) -> list[Entry]:
+        """Cells of the journal in which a trial was trained to its end, those that count."""
+        entries = self.journal.finished(trial)
+        return [entry for entry in entries if counts(_cell_of(entry, self.journal))]
+
+    def _is_ours(self, cell: RecordedCell) -> bool:
+        return self.code.is_same(cell.code, cell.params)
 
     def _copy(self, cell: Cell, source: RecordedCell, tags: Mapping[str, str]) -> None:
         entry = self.journal.entry(source.key)
@@ -166,9 +183,9 @@ def _cell_of(entry: Entry, journal: Journal) -> RecordedCell:
     )
 
 
+def _any(cell: RecordedCell) -> bool:
+    return True
+
+
 def _is_delivered(entry: Entry) -> bool:
     return entry.state_sent == entry.state
-
-
-def _code(entry: Entry) -> str:
-    return entry.description.tags.get(vocabulary.CODE, "")

@@ -5,7 +5,7 @@ Nothing in it is called by a worker, nor from Ray Tune's loop.
 
 import json
 import urllib.parse
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,20 +145,25 @@ class Store:
         """The cells of a study's variant, whatever their state."""
         return self.reader.cells([experiment_id], {vocabulary.VARIANT: variant})
 
-    def finished_elsewhere(self, trials: Collection[str], *, code: str) -> dict[str, RecordedCell]:
+    def finished_elsewhere(
+        self, trials: Collection[str], *, counts: Callable[[RecordedCell], bool]
+    ) -> dict[str, RecordedCell]:
         """Finished cells of these trials, in whichever study, by trial id.
 
-        Those that a scheduler stopped early do not count: they are no results of the trial. Nor
-        do those of other code, where it is known.
+        Those that a scheduler stopped early do not count: they are no results of the trial.
+
+        Args:
+            trials: The ids.
+            counts: Whether a cell does, as it is recorded.
         """
         if not trials:
             return {}
         finished = {vocabulary.STATE: vocabulary.FINISHED}
         found: dict[str, RecordedCell] = {}
         for cell in self.reader.cells(self.reader.studies(), finished):
-            if not cell.is_stopped_early and cell.code in ("", code):
+            if cell.trial in trials and not cell.is_stopped_early and counts(cell):
                 found.setdefault(cell.trial, cell)
-        return {trial: found[trial] for trial in trials if trial in found}
+        return found
 
     def find_cell(self, description: CellDescription, study: StudyIds) -> str | None:
         """The run of a cell; of twins, which a lost answer can leave behind, the older one."""

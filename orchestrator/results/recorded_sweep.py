@@ -51,6 +51,7 @@ def sweep(
     only_failed: bool = False,
     storage: str | None = None,
     force: bool = False,
+    accept_code: bool = False,
     verbose: bool = False,
     watcher: SweepWatcher | None = None,
 ) -> SweepResult:
@@ -74,6 +75,7 @@ def sweep(
         only_failed: Train only the trials whose cells failed for good.
         storage: Where checkpoints are stored, a folder or a URL; None: as in the study.
         force: Start even if the disk has too little room.
+        accept_code: Count results of other code, and train the remaining trials with this code.
         verbose: Show the output of Ray and MLflow.
         watcher: Told about the sweep's events; None: no one.
 
@@ -102,6 +104,7 @@ def sweep(
         only_failed=only_failed,
         storage=storage,
         force=force,
+        accept_code=accept_code,
     )
     if not isinstance(study, StudySpec):
         study = load_study(study)

@@ -141,9 +141,17 @@ def test_results_of_other_code_are_not_mixed_in(again: Any) -> None:
     # What is finished is shown, whoever trained it.
     assert "nothing left to do" in again.runs("sweep", "./small.yaml").out
     said = _refused(again, "sweep", "./small.yaml", "--seeds", "8")
-    assert "3 cells were trained by code f00df00df00df00d" in said
-    assert "this is code" in said
+    assert "3 cells were trained by other code" in said
+    assert "it is not recorded which of its files changed" in said
+    assert "--accept-code" in said
     assert "--apart NAME" in said
+    done = again.runs("sweep", "./small.yaml", "--seeds", "8", "--accept-code")
+    assert done.code == 0, done.err
+    cells = records.read_cells(database)
+    anew = [cell for cell in cells if cell.tags["bnn.label.seed"] == "8"]
+    assert len(anew) == 3
+    assert {cell.tags["bnn.code.accepted"] for cell in anew} == {'["f00df00df00df00d"]'}
+    assert "f00df00df00df00d" not in {cell.tags["bnn.code"] for cell in anew}
 
 
 def test_a_journal_that_is_damaged_is_refused_and_may_be_moved_away(again: Any) -> None:

@@ -162,3 +162,21 @@ def test_a_checkpoint_is_exported_to_the_same_network(
     )
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("archive", VERSIONS, ids=lambda path: path.parent.name)
+def test_a_study_that_was_interrupted_goes_on(archive: Path, tmp_path: Path, user: Any) -> None:
+    """With the finished cell as it was, and the other one from its checkpoint."""
+    old = _opened(archive, tmp_path)
+    rows = "SELECT run_uuid, key, step, value FROM metrics ORDER BY run_uuid, key, step, value"
+    before = old.read("mlflow.db", rows)
+    done = user.runs("sweep", *map(str, old.asked("half")), "--home", str(old.home))
+    assert done.code == 0, done.err
+    after = old.read("mlflow.db", rows)
+    assert set(before) < set(after)
+    trained = "SELECT count(*), max(step) FROM metrics m JOIN tags t USING (run_uuid) WHERE {}"
+    long = "t.key = 'bnn.label.length' AND t.value = 'long' AND m.key = 'validation/error'"
+    assert old.read("mlflow.db", trained.format(long)) == [(300, 299)]
+    accepted = "SELECT count(*) FROM tags WHERE key = 'bnn.code.accepted'"
+    assert old.read("mlflow.db", accepted) == [(0,)]

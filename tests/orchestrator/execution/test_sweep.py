@@ -1,19 +1,27 @@
 """What a sweep refuses and looks at before it starts Ray; its training is in journeys."""
 
+import json
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import pytest
 
+from orchestrator import launch, vocabulary
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.options import SweepOptions
-from orchestrator.execution.sweep import SweepWatcher, sweep
+from orchestrator.execution.sweep import SweepWatcher, Unwatched, sweep
 from orchestrator.home import Home
 from orchestrator.launch import ResourceError, Resources
+from orchestrator.record.conflicts import study_record
 from orchestrator.record.delivery_lock import InUseError
-from orchestrator.study.spec import StudySpec
+from orchestrator.record.describe import describe
+from orchestrator.record.journal import Journal
+from orchestrator.study.catalog import StudyError
+from orchestrator.study.cells import Cell
+from orchestrator.study.spec import StudySpec, cell_key
 from trainers.errors import MissingDataError
 
 
@@ -58,3 +66,86 @@ def test_a_search_for_which_another_sweep_draws_is_left_alone(
         assert leases.claim(f"search {search.key}")
         with pytest.raises(InUseError, match=r"is drawing for the search 'tiny-search'; wait"):
             sweep(search, home, SweepOptions(data_dir=home.data_folder()), NOBODY)
+
+
+THEIRS = "results-1 engine/fit.py=0123456789abcdef"
+
+
+class RayStartsError(Exception):
+    """Training would begin now."""
+
+
+@pytest.fixture
+def begin(home: Home, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sweeps a study, with these options, up to where Ray starts."""
+
+    def starts(**_: object) -> NoReturn:
+        raise RayStartsError
+
+    monkeypatch.setattr(launch, "ray_session", starts)
+
+    def to_the_start(study: StudySpec, **options: Any) -> None:
+        sweep(study, home, SweepOptions(data_dir=home.data_folder(), **options), Unwatched())
+
+    return to_the_start
+
+
+def _train(journal: Journal, study: StudySpec, *cells: Cell, code: str) -> None:
+    """Journals cells as finished."""
+    journal.begin_study(study_record(study))
+    for cell in cells:
+        description = describe(cell, study, tags={vocabulary.CODE: code})
+        journal.begin(description)
+        journal.end(description.cell, vocabulary.FINISHED, {})
+
+
+def _accepted(journal: Journal, study: StudySpec) -> object:
+    record = journal.study(study.key)
+    assert record is not None
+    return json.loads(record.tags.get(vocabulary.ACCEPTED_CODE, "null"))
+
+
+def test_other_code_is_refused_unless_its_results_are_accepted(
+    study: StudySpec, cells: tuple[Cell, ...], journal: Journal, begin: Callable[..., None]
+) -> None:
+    _train(journal, study, cells[0], code=THEIRS)
+    with pytest.raises(
+        StudyError, match=r"1 cells .* other code .*: trainers/engine/fit\.py changed"
+    ):
+        begin(study)
+    assert _accepted(journal, study) is None
+    with pytest.raises(RayStartsError):
+        begin(study, accept_code=True)
+    assert _accepted(journal, study) == [THEIRS]
+    record = journal.study(study.key)
+    assert record is not None
+    # What is trained says so itself, and is of this code.
+    assert record.tags[vocabulary.CODE].startswith("results-")
+    made_with = json.loads(record.texts[vocabulary.ENVIRONMENT_ARTIFACT])
+    assert "engine/fit.py" in made_with["sources"]
+
+
+def test_accepted_results_are_copied_and_the_study_says_so(
+    study: StudySpec, cells: tuple[Cell, ...], journal: Journal, begin: Callable[..., None]
+) -> None:
+    other = replace(study, name="other")
+    _train(journal, other, *cells, code=THEIRS)
+    with pytest.raises(RayStartsError):
+        begin(study)
+    begin(study, accept_code=True)
+    assert _accepted(journal, study) == [THEIRS]
+    for cell in cells:
+        entry = journal.entry(cell_key(study, cell))
+        assert entry is not None
+        assert entry.tags[vocabulary.CODE] == THEIRS
+        assert entry.description.tags[vocabulary.ACCEPTED_CODE] == json.dumps([THEIRS])
+
+
+def test_results_of_the_same_code_need_no_flag_and_get_no_tag(
+    study: StudySpec, cells: tuple[Cell, ...], journal: Journal, begin: Callable[..., None]
+) -> None:
+    _train(journal, study, cells[0], code="")
+    for options in ({}, {"accept_code": True}):
+        with pytest.raises(RayStartsError):
+            begin(study, **options)
+        assert _accepted(journal, study) is None

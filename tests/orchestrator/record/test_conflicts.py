@@ -15,7 +15,6 @@ from orchestrator.record.conflicts import (
     parent_tags,
     plan_content,
     refuse_changed_labels,
-    refuse_other_code,
     refuse_other_values,
     study_record,
 )
@@ -223,18 +222,3 @@ def test_values_of_a_study_that_did_not_record_them_are_refused_without(
     tags = {key: value for key, value in record.tags.items() if key != vocabulary.BASE}
     with pytest.raises(StudyError, match="these values are others"):
         refuse_other_values(_with_rate(make_study, 0.5), [replace(record, tags=tags)])
-
-
-def test_other_code_is_refused_with_both(study: StudySpec, recorded: list[RecordedCell]) -> None:
-    commits = {"code": "a" * 16, "commit": "b" * 40}
-    silent = [replace(cell, code="") for cell in recorded]
-    refuse_other_code(study, silent, **commits)
-    same = [replace(cell, code="a" * 16) for cell in recorded]
-    refuse_other_code(study, same, **commits)
-    theirs = replace(recorded[0], code="c" * 16, commit=f"{'d' * 40}-dirty")
-    with pytest.raises(StudyError, match="1 cells were trained by code") as raised:
-        refuse_other_code(study, [theirs, *same[1:]], **commits)
-    [fault] = raised.value.faults
-    assert f"code {'c' * 16} (commit {'d' * 12}-dirty)" in fault.what
-    assert f"this is code {'a' * 16} (commit {'b' * 12})" in fault.what
-    assert "--apart NAME" in fault.hint

@@ -1,11 +1,12 @@
 """What is known of a study before and while it is swept: from MLflow, and from the journal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
 from orchestrator import vocabulary
+from orchestrator.fingerprint.code import Code
 from orchestrator.home import Home
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.delivery import Delivery
@@ -47,8 +48,21 @@ def other(study: StudySpec) -> StudySpec:
     return replace(study, name="other")
 
 
-def _known(study: StudySpec, journal: Journal, store: Store | None = None) -> Recorded:
-    return Recorded(study, journal, store, code=CODE)
+class _Code(Code):
+    """Code that knows its results by one text."""
+
+    def __init__(self) -> None:
+        """It has no sources."""
+
+    def changes(self, origin: str, trial: Mapping[str, str]) -> tuple[str, ...] | None:
+        assert trial["model"] == "mlp"
+        return () if origin == CODE else None
+
+
+def _known(
+    study: StudySpec, journal: Journal, store: Store | None = None, *, accepts_code: bool = False
+) -> Recorded:
+    return Recorded(study, journal, store, code=_Code(), accepts_code=accepts_code)
 
 
 def _deliver(journal: Journal, store: Store) -> None:
@@ -176,6 +190,34 @@ def test_results_of_other_code_are_no_results_for_another_study(
     known = _known(study, journal, store)
     assert not known.finished
     assert known.copy_missing({}) == 0
+
+
+@pytest.mark.parametrize("is_delivered", [True, False])
+def test_results_of_other_code_count_where_they_are_accepted_and_there_are_no_own(
+    is_delivered: bool,
+    study: StudySpec,
+    other: StudySpec,
+    cells: Sequence[Cell],
+    journal: Journal,
+    store: Store,
+    train: Train,
+) -> None:
+    train(other, cells[0], code="0ther")
+    train(other, cells[1], code="0ther")
+    train(replace(study, name="third"), cells[1])
+    if is_delivered:
+        _deliver(journal, store)
+    known = _known(study, journal, store, accepts_code=True)
+    found = {trial: cell.code for trial, cell in known.finished.items()}
+    assert found == {cells[0].id: "0ther", cells[1].id: CODE}
+    journal.begin_study(study_record(study))
+    assert known.copy_missing({}) == 2
+    entry = journal.entry(cell_key(study, cells[0]))
+    assert entry is not None
+    assert entry.tags[vocabulary.CODE] == "0ther"
+    # A copy still says who trained it.
+    [copied] = [cell for cell in _known(study, journal).cells if cell.trial == cells[0].id]
+    assert copied.code == "0ther"
 
 
 def test_what_another_sweep_finishes_meanwhile_is_seen_and_what_was_there_before_is_not(

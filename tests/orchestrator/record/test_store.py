@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 
 from orchestrator import vocabulary
 from orchestrator.home import Home
+from orchestrator.mlflow_reader.cells import RecordedCell
 from orchestrator.mlflow_reader.outages import may_answer_later
 from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.conflicts import study_record
@@ -307,10 +308,10 @@ def test_trials_that_another_study_finished_are_found(
     store.open_study(study_record(other))
     trials = [cell.id for cell in expand(other)]
     assert trials == [cell.id for cell in cells]
-    found = store.finished_elsewhere(trials, code="c")
+    found = store.finished_elsewhere(trials, counts=lambda cell: True)
     assert {trial: cell.run_id for trial, cell in found.items()} == {cells[0].id: finished}
-    assert store.finished_elsewhere(trials[1:], code="c") == {}
-    assert store.finished_elsewhere([], code="c") == {}
+    assert store.finished_elsewhere(trials[1:], counts=lambda cell: True) == {}
+    assert store.finished_elsewhere([], counts=lambda cell: True) == {}
     assert running
 
 
@@ -319,7 +320,7 @@ def test_a_cell_that_was_stopped_early_is_no_result_for_another_study(
 ) -> None:
     run_id = store.create_cell(describe_cell(cells[0]), ids)
     store.set_state(run_id, vocabulary.FINISHED, {vocabulary.STOPPED_EARLY: "after 2 epochs"})
-    assert store.finished_elsewhere([cells[0].id], code="c") == {}
+    assert store.finished_elsewhere([cells[0].id], counts=lambda cell: True) == {}
 
 
 def test_deleted_runs_are_gone_and_unknown_ones_too(
@@ -389,22 +390,23 @@ def test_the_variants_of_a_study_come_back_as_they_were_recorded(
     assert found[0].question == study.question
 
 
-def test_a_trial_of_other_code_is_no_result_for_another_study(
+def test_cells_that_do_not_count_are_no_results_for_another_study(
     store: Store, ids: StudyIds, cells: tuple[Cell, ...], describe_cell: Describe
 ) -> None:
-    code = {"same": "a" * 16, "other": "b" * 16}
-    tags: list[dict[str, str]] = [
-        {vocabulary.CODE: code["same"]},
-        {vocabulary.CODE: code["other"]},
-        {},
-    ]
-    for cell, known in zip(cells, tags, strict=False):
-        run = store.create_cell(describe_cell(cell, **known), ids)
+    for cell, code in zip(cells[:3], ("theirs", "ours", "ours"), strict=True):
+        run = store.create_cell(describe_cell(cell, **{vocabulary.CODE: code}), ids)
         store.set_state(run, vocabulary.FINISHED, {})
-    trials = {cell.id for cell in cells[:4]}
-    found = store.finished_elsewhere(trials, code=code["same"])
-    assert set(found) == {cells[0].id, cells[2].id}
-    assert store.finished_elsewhere(set(), code=code["same"]) == {}
+    asked = [cell.id for cell in cells[:2]]
+    seen: list[RecordedCell] = []
+
+    def counts(cell: RecordedCell) -> bool:
+        seen.append(cell)
+        return cell.code == "ours"
+
+    assert set(store.finished_elsewhere(asked, counts=counts)) == {cells[1].id}
+    # It is asked of no other trial, and sees what the code is judged by.
+    assert sorted(cell.trial for cell in seen) == sorted(asked)
+    assert all(cell.params["model"] == "mlp" for cell in seen)
 
 
 def test_a_store_that_answers_is_not_silent(store: Store) -> None:

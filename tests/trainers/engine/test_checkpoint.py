@@ -372,7 +372,10 @@ def _state(identity: str, **changes: Any) -> dict[str, Any]:
         (lambda folder: b"<html>404</html>", "is not a checkpoint"),
         (lambda folder: pickle.dumps(Malicious(folder / "pwned"), 2), "is not a checkpoint"),
         (lambda folder: _saved(Malicious(folder / "pwned")), "is not a checkpoint"),
-        (lambda folder: _saved(_state("me", model=Malicious(folder / "pwned"))), "is not a checkpoint"),
+        (
+            lambda folder: _saved(_state("me", model=Malicious(folder / "pwned"))),
+            "is not a checkpoint",
+        ),
         (lambda folder: _saved([1, 2, 3]), "is not a checkpoint"),
         (lambda folder: _saved({"schema": 1}), "is not a checkpoint"),
         (lambda folder: _saved(_state("me", history="{")), "is not a checkpoint"),
