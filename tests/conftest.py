@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+# Before torch is loaded, here and in the processes that tests start: `make test` runs several
+# tests at a time, and torch's threads would wait for cores that the others have.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 COMMAND = (sys.executable, "-m", "orchestrator.cli.main")
 LIMIT_S = 240
 
