@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import torch
-
 from orchestrator.study.shipped import config_folder
 from orchestrator.study.yaml import read_yaml_file
 from trainers.binding import Component
 from trainers.errors import Fault, SpecError, choose, did_you_mean
-from trainers.seeding import generator
 
 ALIASES: Mapping[str, str] = {"mnist300": "mlp3", "mnist784": "mlp3"}
 """Networks that use the file of another network."""
@@ -76,6 +73,11 @@ def network_of(model: Component, *, num_layers: int) -> str | None:
 
 def random_order(num_layers: int, *, seed: int) -> tuple[int, ...]:
     """Draws an order from a seed, uniformly."""
+    # Only here, so that reading a study's file does not wait for torch.
+    import torch
+
+    from trainers.seeding import generator
+
     drawn = torch.randperm(num_layers, generator=generator(seed, "layer order"))
     return tuple(int(index) + 1 for index in drawn)
 
