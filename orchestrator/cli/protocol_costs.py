@@ -13,7 +13,6 @@ from orchestrator.planning.cost import duration, rough_seconds
 from orchestrator.planning.disk import need
 from orchestrator.planning.planning import plan
 from orchestrator.protocol.stages import SENSITIVITY, Changes, load_stage, unmeasured
-from orchestrator.study.expansion import expand
 
 if TYPE_CHECKING:
     from orchestrator.study.spec import StudySpec
@@ -62,7 +61,7 @@ def _figures(name: str, stage: str, changes: Changes, cores: int) -> list[float]
 
 
 def _cost(study: "StudySpec", cores: int) -> list[float]:
-    trials, epochs = expand(study), plan(study).epochs
+    trials, epochs = study.trials, plan(study).epochs
     alone = sum(trial.train.epochs for trial in trials)
     return [float(epochs), rough_seconds(trials, num_cores=cores) * epochs / alone]
 

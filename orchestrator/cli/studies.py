@@ -25,7 +25,6 @@ def run(args: argparse.Namespace) -> int:
     from orchestrator.planning.cost import duration, rough_seconds
     from orchestrator.planning.planning import plan
     from orchestrator.study.catalog import load_study, study_files
-    from orchestrator.study.expansion import expand
     from orchestrator.study.shipped import config_folder
 
     cores = os.cpu_count() or 1
@@ -37,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     questions: list[str] = []
     for name in study_files():
         study = load_study(name, check_trials=False)
-        todo, trials = plan(study), expand(study)
+        todo, trials = plan(study), study.trials
         # Some of them will do for a hint: to look at a large network takes a while.
         some = trials[:: max(1, len(trials) // MOST_LOOKED_AT)]
         per_epoch = rough_seconds(some, num_cores=cores) / sum(t.train.epochs for t in some)

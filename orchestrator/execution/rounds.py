@@ -17,7 +17,7 @@ from orchestrator.planning.sharing import Beginnings
 from orchestrator.planning.stem_store import StemStore
 from orchestrator.record.known import Recorded
 from orchestrator.study.cells import Cell
-from orchestrator.study.expansion import expand, scaled_scheduler
+from orchestrator.study.expansion import scaled_scheduler
 from orchestrator.study.search import SCHEDULERS, SEARCHERS
 from orchestrator.study.spec import cell_key
 from trainers.binding import Component
@@ -91,7 +91,7 @@ class Rounds:
                 self.work,
                 cells=cells,
                 scheduler=_made(scaled_scheduler(self.study), SCHEDULERS),
-                max_epochs=max(cell.train.epochs for cell in expand(self.study)),
+                max_epochs=max(cell.train.epochs for cell in self.study.trials),
                 resources=resources,
                 slots=self.slots,
                 retries=self.study.retries,

@@ -41,7 +41,6 @@ from orchestrator.record.store import Store
 from orchestrator.record.store_lock import StudyHold
 from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import place_of
-from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec, cell_key
 from trainers.storage import Place
 
@@ -213,7 +212,7 @@ class _Sweep:
         refuse_other_values(self.study, recorded.variants)
         refuse_changed_labels(self.study, recorded.cells)
         if not self.study.is_searched:
-            self.stems.tidy(expand(self.study), finished=recorded.finished)
+            self.stems.tidy(self.study.trials, finished=recorded.finished)
         failed = [cell.trial for cell in recorded.cells if cell.state == vocabulary.FAILED]
         return plan(
             self.study,

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec
 from trainers.data import SOURCES
 
@@ -13,7 +12,7 @@ def data_checksum(study: StudySpec, data_dir: Path) -> str:
     Raises:
         MissingDataError: If a data set is missing and cannot be downloaded.
     """
-    sources = {(cell.train.data.source, cell.train.measure_test) for cell in expand(study)}
+    sources = {(cell.train.data.source, cell.train.measure_test) for cell in study.trials}
     return " ".join(
         SOURCES[source.name].load(data_dir, test, **source.options).checksum()
         for source, test in sorted(sources, key=str)

@@ -11,7 +11,6 @@ from orchestrator import vocabulary
 from orchestrator.planning.planning import Plan
 from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import Checkpointing
-from orchestrator.study.expansion import expand
 from trainers.binding import Component
 from trainers.engine.checkpoint import NUM_NEWEST
 from trainers.optim.optimizers import OPTIMIZERS
@@ -54,7 +53,7 @@ def need(todo: Plan, *, is_embedded: bool) -> Need:
     policy = todo.study.checkpoint
     cells = todo.todo
     if todo.num_samples:
-        largest = max(expand(todo.study), key=lambda cell: state_bytes(cell.train))
+        largest = max(todo.study.trials, key=lambda cell: state_bytes(cell.train))
         cells = (largest,) * todo.num_todo
     kept = [(state_bytes(cell.train), num_kept(policy, cell.train.epochs)) for cell in cells]
     # A new checkpoint is complete before the old one is deleted, so one more fits at a time.

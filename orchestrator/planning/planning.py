@@ -6,7 +6,6 @@ from functools import cached_property
 
 from orchestrator.planning.sharing import Amount, Start, amount, starts
 from orchestrator.study.cells import Cell
-from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec
 
 
@@ -64,7 +63,7 @@ class Plan:
     def amount(self) -> Amount:
         """The training of all cells; for a search, an upper bound."""
         if self.num_samples:
-            most = self.num_samples * max(cell.train.epochs for cell in expand(self.study))
+            most = self.num_samples * max(cell.train.epochs for cell in self.study.trials)
             return Amount(
                 stage_trainings=0, stage_trainings_alone=0, epochs=most, epochs_alone=most
             )
@@ -129,7 +128,7 @@ def plan(
         only: Ids of the trials to train; None: all that remain. A search ignores it.
     """
     if study.search is None:
-        cells = expand(study)
+        cells = study.trials
         done = frozenset(finished) & {cell.id for cell in cells}
         return Plan(
             study=study,

@@ -10,7 +10,6 @@ from orchestrator.planning.sharing import Start
 from orchestrator.record.describe import flat_params
 from orchestrator.record.journal import StudyRecord
 from orchestrator.study.catalog import StudyError
-from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec
 from trainers.errors import Fault
 
@@ -99,7 +98,7 @@ def refuse_changed_labels(study: StudySpec, recorded: Sequence[RecordedCell]) ->
         return
     held = {frozenset(cell.labels.items()): cell for cell in recorded}
     faults: list[Fault] = []
-    for cell in expand(study):
+    for cell in study.trials:
         there = held.get(frozenset(cell.labels.items()))
         if there is None or there.trial == cell.id:
             continue

@@ -11,7 +11,6 @@ from orchestrator.record.describe import describe
 from orchestrator.record.journal import Entry, Journal
 from orchestrator.record.store import Store
 from orchestrator.study.cells import Cell
-from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec, cell_key
 
 log = logging.getLogger(__name__)
@@ -57,7 +56,7 @@ class Recorded:
         self.finished: Mapping[str, RecordedCell] = mine
         self._old: set[str] = set()
         if not study.is_searched:
-            unknown = {cell.id for cell in expand(study)} - mine.keys()
+            unknown = {cell.id for cell in study.trials} - mine.keys()
             self.finished = {**self._elsewhere(unknown, self._is_ours), **mine}
             if accepts_code:
                 others = self._elsewhere(unknown - self.finished.keys(), _any)
@@ -81,7 +80,7 @@ class Recorded:
             return 0
         have = {cell.key for cell in self.cells if cell.state == vocabulary.FINISHED}
         num_copied = 0
-        for cell in expand(self.study):
+        for cell in self.study.trials:
             key = cell_key(self.study, cell)
             entry = self.journal.entry(key)
             is_new = entry is not None and entry.state == vocabulary.FINISHED

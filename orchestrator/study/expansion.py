@@ -5,36 +5,35 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.study.axes import Axis, Value, label_of
 from orchestrator.study.cells import Cell
 from orchestrator.study.overrides import set_path
 from orchestrator.study.search import EPOCH_OPTIONS
-from orchestrator.study.spec import StudySpec
 from trainers.binding import Component
 from trainers.errors import Fault, SpecError
 from trainers.spec.train_spec import TrainSpec
 
-_KEPT = "expanded"
-"""Where a study keeps its trials, beside its cached properties."""
+if TYPE_CHECKING:
+    from orchestrator.study.spec import StudySpec
 
 
-def expand(study: StudySpec) -> tuple[Cell, ...]:
+def expand(study: "StudySpec") -> tuple[Cell, ...]:
     """All cells of a study, the last axis varying fastest; for a searched study its extremes.
 
     Raises:
         SpecError: With every fault of every trial.
     """
-    # A study is asked for its trials again and again, and never changes: it keeps them.
-    kept = vars(study)
-    if _KEPT not in kept:
-        kept[_KEPT] = _expanded(study)
-    cells: tuple[Cell, ...] = kept[_KEPT]
-    return cells
+    return study.trials
 
 
-def _expanded(study: StudySpec) -> tuple[Cell, ...]:
+def expanded(study: "StudySpec") -> tuple[Cell, ...]:
+    """The cells of a study, made anew with each call; `StudySpec.trials` keeps them.
+
+    Raises:
+        SpecError: With every fault of every trial.
+    """
     points = [axis.extremes() for axis in study.axes]
     cells = [
         (
@@ -58,7 +57,7 @@ def _expanded(study: StudySpec) -> tuple[Cell, ...]:
     return _scaled(study, specs)
 
 
-def trial_at(study: StudySpec, values: Mapping[str, object]) -> Cell:
+def trial_at(study: "StudySpec", values: Mapping[str, object]) -> Cell:
     """The cell of a searched study at the values that the searcher drew.
 
     Args:
@@ -82,7 +81,7 @@ def trial_at(study: StudySpec, values: Mapping[str, object]) -> Cell:
     return _scaled(study, [(labels, _spec_at(study, points))])[0]
 
 
-def pick(study: StudySpec, choice: str) -> Cell:
+def pick(study: "StudySpec", choice: str) -> Cell:
     """The cell that `axis=label,...` names; an axis with a single label may be omitted.
 
     Raises:
@@ -113,7 +112,7 @@ def scaled_epochs(scale: str) -> Callable[[int], int]:
     return lambda epochs: max(1, math.ceil(epochs * factor))
 
 
-def scaled_scheduler(study: StudySpec) -> Component | None:
+def scaled_scheduler(study: "StudySpec") -> Component | None:
     """The study's scheduler, with its epochs scaled like those of the trials."""
     if study.scheduler is None or not study.variant.epoch_scale:
         return study.scheduler
@@ -125,7 +124,7 @@ def scaled_scheduler(study: StudySpec) -> Component | None:
     return Component(study.scheduler.name, options)
 
 
-def _spec_at(study: StudySpec, points: Iterable[Value]) -> TrainSpec:
+def _spec_at(study: "StudySpec", points: Iterable[Value]) -> TrainSpec:
     mapping: dict[Any, Any] = copy.deepcopy(dict(study.base_mapping))
     for point in points:
         for path, value in point.items():
@@ -135,7 +134,7 @@ def _spec_at(study: StudySpec, points: Iterable[Value]) -> TrainSpec:
 
 
 def _scaled(
-    study: StudySpec, specs: Iterable[tuple[Mapping[str, str], TrainSpec]]
+    study: "StudySpec", specs: Iterable[tuple[Mapping[str, str], TrainSpec]]
 ) -> tuple[Cell, ...]:
     specs = list(specs)
     if study.variant.epoch_scale:

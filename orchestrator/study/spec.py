@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.study.axes import Axis, read_axis, seed_axis
 from orchestrator.study.cells import Cell, content_hash, study_key
 from orchestrator.study.checkpointing import Checkpointing
+from orchestrator.study.expansion import expanded
 from orchestrator.study.given import Given, read_given, with_rows
 from orchestrator.study.orders import network_of
 from orchestrator.study.search import SCHEDULERS, SEARCHERS
@@ -79,6 +80,19 @@ class StudySpec:
     def is_searched(self) -> bool:
         """Whether a searcher chooses the trials."""
         return self.search is not None
+
+    @cached_property
+    def trials(self) -> tuple[Cell, ...]:
+        """All of its cells, the last axis varying fastest; for a searched study its extremes.
+
+        Raises:
+            SpecError: With every fault of every trial.
+        """
+        return expanded(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without its trials: a worker is sent those that it may train, and no others."""
+        return {name: value for name, value in self.__dict__.items() if name != "trials"}
 
     @cached_property
     def variant_id(self) -> str:

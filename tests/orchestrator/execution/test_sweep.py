@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import pytest
+import yaml
 
+import orchestrator.launch
 from orchestrator import launch, vocabulary
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.options import SweepOptions
@@ -19,8 +21,9 @@ from orchestrator.record.conflicts import study_record
 from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.describe import describe
 from orchestrator.record.journal import Journal
-from orchestrator.study.catalog import StudyError
+from orchestrator.study.catalog import StudyError, load_study
 from orchestrator.study.cells import Cell
+from orchestrator.study.expansion import expanded
 from orchestrator.study.spec import StudySpec, cell_key
 from trainers.errors import MissingDataError
 
@@ -149,3 +152,29 @@ def test_results_of_the_same_code_need_no_flag_and_get_no_tag(
         with pytest.raises(RayStartsError):
             begin(study, **options)
         assert _accepted(journal, study) is None
+
+
+def test_a_sweep_expands_its_study_once(
+    make_mapping: Callable[..., Any],
+    home: Home,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[str] = []
+
+    def counted(study: StudySpec) -> tuple[Cell, ...]:
+        made.append(study.name)
+        return expanded(study)
+
+    monkeypatch.setattr("orchestrator.study.spec.expanded", counted)
+    # Everything but the training itself, for which Ray would be imported.
+    names = vars(orchestrator.launch)
+    monkeypatch.setitem(names, "ray_session", lambda **options: nullcontext())
+    monkeypatch.setitem(names, "launch", lambda *arguments, **options: False)
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump(make_mapping()))
+    options = SweepOptions(data_dir=home.data_folder())
+    outcome = sweep(load_study(file), home, options, Unwatched())
+    assert outcome.plan.num_todo == 8
+    assert outcome.interrupted
+    assert made == ["tiny"]

@@ -83,7 +83,7 @@ def test_of_many_files_some_are_shown(
     ]
     what, _ = _refused(study, theirs, code)
     assert (
-        "trainers/build.py, trainers/losses/entropy.py, trainers/models/mlp.py, trainers/seeding.py, "
+        "trainers/build.py, trainers/losses/entropy.py, trainers/models/mlp.py, trainers/seeding.py"
         in what
     )
     assert what.endswith(", 2 more changed")

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import pickle
 import random
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from orchestrator.study.cells import Cell, content_hash, minimal
 from orchestrator.study.checkpointing import Checkpointing
-from orchestrator.study.expansion import expand
+from orchestrator.study.expansion import expand, expanded
 from orchestrator.study.shown import MatrixShape, Metric
 from orchestrator.study.spec import KEYS, StudySpec
 from orchestrator.study.variant import Variant
@@ -501,7 +502,7 @@ def test_reading_a_study_loads_neither_torchs_compiler_nor_torchvision(
     code = """
         import json
         import sys
-        from orchestrator.study.expansion import expand
+        from orchestrator.study.expansion import expand, expanded
         from orchestrator.study.spec import StudySpec
 
         expand(StudySpec.from_mapping(json.loads(sys.argv[1])))
@@ -548,3 +549,41 @@ def test_whether_the_test_part_is_measured_is_part_of_the_id_only_where_it_is_no
 
     assert id_of(measure_test=True) == id_of()
     assert id_of(measure_test=False) != id_of()
+
+
+def test_a_study_expands_once(study: StudySpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[StudySpec] = []
+
+    def counted(study: StudySpec) -> tuple[Cell, ...]:
+        made.append(study)
+        return expanded(study)
+
+    monkeypatch.setattr("orchestrator.study.spec.expanded", counted)
+    assert expand(study) is study.trials
+    assert study.trials is study.trials
+    assert len(made) == 1
+    # One that was changed has others.
+    short = replace(study, variant=Variant(epoch_scale="0.5"))
+    assert {cell.epoch_scale for cell in short.trials} == {"0.5"}
+    assert len(study.with_seeds((1, 2, 3)).trials) == 1.5 * len(study.trials)
+    assert len(made) == 3
+
+
+def test_a_study_travels_without_its_trials(study: StudySpec) -> None:
+    bare = len(pickle.dumps(study))
+    ids = [cell.id for cell in study.trials]
+    assert len(pickle.dumps(study)) == bare
+    there = pickle.loads(pickle.dumps(study))
+    assert there == study
+    assert there.key == study.key
+    assert [cell.id for cell in there.trials] == ids
+
+
+def test_faults_of_trials_are_found_however_often_they_are_asked_for(
+    make_study: MakeStudy,
+) -> None:
+    epochs = {"name": "epochs", "sets": "epochs", "values": [1, 2]}
+    study = make_study(axes=[epochs], matrix={"rows": "epochs"})
+    for _ in range(2):
+        with pytest.raises(SpecError, match="never turn binary in 1 epochs"):
+            expand(study)
