@@ -7,15 +7,18 @@ signature is the whole schema of its part of a spec, and nothing is written down
 
 import inspect
 import math
+import numbers
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
-from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean
+from trainers.errors import Fault, SpecError, UnknownNameError, choose, did_you_mean
 from trainers.written import INLINE, written
+
+T = TypeVar("T")
 
 
 class Record:
@@ -105,8 +108,68 @@ def bind(
     if not isinstance(name, str) or name not in table:
         raise SpecError(*UnknownNameError(kind, name, table).under("name"))
     given = {key: value for key, value in mapping.items() if key != "name"}
-    options = bind_options(table[name], given, owner=f"{kind} '{name}'", extra=extra)
-    return Component(name, dict(sorted(options.items())))
+    return component(kind, table, name, given, extra=extra)
+
+
+def make(
+    kind: str,
+    table: Mapping[str, Callable[..., T]],
+    name: str,
+    *arguments: object,
+    options: Mapping[str, object],
+) -> T:
+    """What a table's entry makes of options that nobody has checked.
+
+    Args:
+        kind: What the table holds, for messages ("model").
+        table: Constructors by name.
+        name: A key of the table.
+        arguments: What the constructor takes before its options.
+        options: Its keyword arguments.
+
+    Raises:
+        UnknownNameError: If there is no such entry.
+        SpecError: With every option that is unknown, missing, or of another type.
+    """
+    checked = component(kind, table, name, options)
+    return table[name](*arguments, **checked.options)
+
+
+def component(
+    kind: str,
+    table: Mapping[str, Callable[..., object]],
+    name: str,
+    options: Mapping[str, object],
+    *,
+    extra: str = "",
+) -> Component:
+    """A table's entry with its options, checked; those that have their default are left out.
+
+    Args:
+        kind: What the table holds, for messages ("model").
+        table: Constructors by name.
+        name: A key of the table.
+        options: Keyword arguments for its entry.
+        extra: Said after an unknown option, for keys that live elsewhere.
+
+    Raises:
+        UnknownNameError: If there is no such entry.
+        SpecError: With every option that is unknown, missing, or of another type.
+    """
+    entry = choose(kind, table, name)
+    bound = bind_options(entry, options, owner=f"{kind} '{name}'", extra=extra)
+    return Component(name, dict(sorted(bound.items())))
+
+
+def names_in(kind: str, value: object) -> tuple[str, ...]:
+    """Names that were given as a list, or whatever goes through them one by one.
+
+    Raises:
+        SpecError: If it is a text, which would be taken for a list of letters, or no list.
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise SpecError(f"expected a list of names, each of a {kind}, got {show(value)}")
+    return tuple(value)
 
 
 def bind_options(
@@ -169,6 +232,8 @@ def bind_to(
 def convert(value: object, wanted: Any) -> Value:
     """The value as the annotated type: lists become tuples, whole numbers become floats.
 
+    Numbers and sequences of other libraries become Python's.
+
     Raises:
         SpecError: If the value is of another type; the path is the place inside a list.
     """
@@ -187,18 +252,26 @@ def convert(value: object, wanted: Any) -> Value:
         if isinstance(value, wanted):
             return value
         return wanted.from_mapping(value)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError:
-            raise SpecError(Fault("", f"expected a finite number, got {show(value)}")) from None
-    if wanted is float and isinstance(value, float) and not math.isfinite(value):
-        raise SpecError(Fault("", f"expected a finite number, got {value}"))
-    exact = wanted in (bool, int, float, str) and type(value) is wanted
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if wanted is int and is_number and isinstance(value, numbers.Integral):
+        return int(value)
+    if wanted is float and is_number:
+        return _finite(value)
+    exact = wanted in (bool, str) and type(value) is wanted
     if exact or (wanted is type(None) and value is None) or wanted is Any:
         return typing.cast(Value, value)
     names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
     raise SpecError(Fault("", f"expected {names.get(wanted, wanted)}, got {show(value)}"))
+
+
+def _finite(value: Any) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise SpecError(Fault("", f"expected a finite number, got {show(value)}"))
+    return number
 
 
 def _convert_union(value: object, arguments: tuple[Any, ...]) -> Value:
@@ -219,7 +292,7 @@ def _convert_union(value: object, arguments: tuple[Any, ...]) -> Value:
 
 
 def _convert_sequence(value: object, arguments: tuple[Any, ...]) -> Value:
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise SpecError(Fault("", f"expected a list, got {show(value)}"))
     open_ended = len(arguments) == 1 or arguments[-1] is Ellipsis
     if not open_ended and len(value) != len(arguments):

@@ -16,11 +16,11 @@ from trainers.binarize.attach import (
     binarize_weights,
     initialise_binarizers,
 )
-from trainers.binding import Component
+from trainers.binding import Component, component
 from trainers.data import SOURCES, Splits
 from trainers.engine.fit import Task
 from trainers.engine.freezing import Freezing, freeze_normalisations, normalisations
-from trainers.errors import Fault, SpecError, choose
+from trainers.errors import Fault, SpecError
 from trainers.losses import LOSSES
 from trainers.models import MODELS
 from trainers.models.init import initialise
@@ -44,9 +44,11 @@ def build_model(name: str, **options: object) -> nn.Module:
 
     Raises:
         UnknownNameError: If there is no such network.
+        SpecError: If it has no such option, needs another one, or refuses a value.
     """
-    model = choose("model", MODELS, name)(**options)
-    remember(model, name, options)
+    checked = component("model", MODELS, name, options)
+    model = MODELS[name](**checked.options)
+    remember(model, checked.to_mapping())
     return model
 
 

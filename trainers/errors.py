@@ -111,6 +111,7 @@ def choose(kind: str, table: Mapping[str, T], name: str) -> T:
     Raises:
         UnknownNameError: If there is none; the message names the nearest.
     """
-    if name in table:
+    # Whoever calls from a notebook may give anything.
+    if isinstance(name, str) and name in table:
         return table[name]
     raise UnknownNameError(kind, name, table)

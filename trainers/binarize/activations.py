@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from torch import Tensor, nn
 
 from trainers.binarize.ste import sign_clipped, sign_quadratic, sign_ste
-from trainers.errors import Fault, SpecError, choose
+from trainers.binding import make
+from trainers.errors import Fault, SpecError
 
 
 class ActivationBinarizer(nn.Module):
@@ -88,5 +89,6 @@ def make_activation_binarizer(name: str, **options: object) -> ActivationBinariz
 
     Raises:
         UnknownNameError: If there is no such binarizer.
+        SpecError: If it has no such option, or refuses its value.
     """
-    return choose("activation binarizer", ACTIVATION_BINARIZERS, name)(**options)
+    return make("activation binarizer", ACTIVATION_BINARIZERS, name, options=options)

@@ -8,8 +8,13 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 
-from trainers.binarize.activations import ActivationBinarizer, make_activation_binarizer
+from trainers.binarize.activations import (
+    ACTIVATION_BINARIZERS,
+    ActivationBinarizer,
+    make_activation_binarizer,
+)
 from trainers.binarize.weights import WeightBinarizer, make_weight_binarizer
+from trainers.binding import component, names_in
 from trainers.errors import SpecError, choose
 
 
@@ -39,10 +44,10 @@ def binarize_weights(
 
     Raises:
         UnknownNameError: If a layer or the binarizer does not exist.
-        SpecError: If a layer already has one.
+        SpecError: If a layer already has one, or the binarizer refuses an option.
     """
     known = _layers(model)
-    chosen = {layer: choose("layer", known, layer) for layer in layers}
+    chosen = {layer: choose("layer", known, layer) for layer in names_in("layer", layers)}
     taken = sorted(set(chosen) & set(dict(binarizers(model))))
     if taken:
         raise SpecError(f"{', '.join(taken)} already compute with a weight binarizer")
@@ -103,17 +108,18 @@ def binarize_activations(
 
     Raises:
         UnknownNameError: If a module or the binarizer does not exist.
-        SpecError: If the input of one is binarized already.
+        SpecError: If the input of one is binarized already, or the binarizer refuses an option.
     """
     names = dict.fromkeys((*weight_layers(model), *activated_modules(model)))
     known = {place: model.get_submodule(place) for place in names}
-    chosen = {layer: choose("layer", known, layer) for layer in layers}
+    chosen = {layer: choose("layer", known, layer) for layer in names_in("layer", layers)}
     taken = sorted(set(chosen) & set(dict(activation_binarizers(model))))
     if taken:
         raise SpecError(f"the input of {', '.join(taken)} is binarized already")
+    checked = component("activation binarizer", ACTIVATION_BINARIZERS, name, options)
     for module in chosen.values():
-        binarizer = make_activation_binarizer(name, **options)
-        module.register_forward_pre_hook(_BinaryInput(binarizer, {"name": name, **options}))
+        binarizer = make_activation_binarizer(name, **checked.options)
+        module.register_forward_pre_hook(_BinaryInput(binarizer, checked.to_mapping()))
         # What the model's own ReLU looks at.
         module.input_is_binary = True  # type: ignore[assignment]
 
@@ -169,7 +175,8 @@ def set_binary(model: nn.Module, layers: Iterable[str]) -> None:
         UnknownNameError: If a layer has no binarizer; nothing is switched then.
     """
     attached = dict(binarizers(model))
-    wanted = {choose("layer with a weight binarizer", attached, layer) for layer in layers}
+    kind = "layer with a weight binarizer"
+    wanted = {choose(kind, attached, layer) for layer in names_in(kind, layers)}
     for binarizer in attached.values():
         binarizer.enabled = binarizer in wanted
 

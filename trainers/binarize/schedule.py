@@ -33,6 +33,9 @@ class LayerSchedule(Generic[Layer]):
 
     def __post_init__(self) -> None:
         """Checks what can be checked without a model."""
+        if isinstance(self.order, str):
+            what = f"expected a list of layers, got the text '{self.order}'"
+            raise SpecError(Fault("order", what))
         object.__setattr__(self, "order", tuple(self.order))
         twice = sorted({str(layer) for layer in self.order if self.order.count(layer) > 1})
         if twice:

@@ -19,8 +19,9 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from trainers.binding import convert
 from trainers.engine.result import EpochMetrics
-from trainers.errors import require_at_least
+from trainers.errors import SpecError, require_at_least
 from trainers.storage import Place, names, read, remove, write
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class CheckpointPolicy:
             kill, the epochs since the last write are trained again, to the same bits.
 
     Raises:
-        SpecError: If a number is out of range.
+        SpecError: If there is no such policy, or a number is out of range.
     """
 
     policy: Policy = "none"
@@ -59,7 +60,11 @@ class CheckpointPolicy:
     interval_s: float = 10.0
 
     def __post_init__(self) -> None:
-        """Checks the numbers."""
+        """Checks the name and the numbers."""
+        try:
+            convert(self.policy, Policy)
+        except SpecError as error:
+            raise SpecError(*error.under("policy")) from error
         require_at_least(self, {"every": 1, "keep": 0, "interval_s": 0})
 
 

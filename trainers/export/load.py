@@ -90,7 +90,7 @@ class PackedFile:
         model = model_on_meta(self.recipe)
         _hang(model, self.activations)
         model.load_state_dict(dict(self.state), assign=True)
-        remember(model, self.recipe.name, self.recipe.options)
+        remember(model, self.recipe.to_mapping())
         return model.eval()
 
 

@@ -7,10 +7,10 @@ from torch import nn
 _ATTRIBUTE = "made_from"
 
 
-def remember(model: nn.Module, name: str, options: Mapping[str, object]) -> None:
+def remember(model: nn.Module, recipe: Mapping[str, object]) -> None:
     """Stores on a model the name and the options it was built from."""
     # Bypasses torch's `__setattr__`, which handles tensors and modules. Copies keep the note.
-    vars(model)[_ATTRIBUTE] = {"name": name, **options}
+    vars(model)[_ATTRIBUTE] = dict(recipe)
 
 
 def recipe_of(model: nn.Module) -> dict[str, object] | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import torch
 from torch import nn
 
+from trainers.binding import bind_to, make, option, options_of
 from trainers.errors import Fault, SpecError, choose
 from trainers.optim.adam import Adam
 from trainers.optim.eager import Sgd
@@ -131,6 +132,7 @@ Options that count epochs are marked so: see `trainers.optim.epochs`.
 """
 PUBLISHED_OPTIONS = {"warmup_length": "warmup", "lr_adjust": "adjust", "lr_gamma": "gamma"}
 """What the code published with arXiv:2103.09377 calls some of them."""
+_TRIAL = {"lr": option("lr", float), "epochs": option("epochs", int)}
 
 
 def lr_schedule(policy: str, *, lr: float, epochs: int, **options: Any) -> LrSchedule:
@@ -145,15 +147,16 @@ def lr_schedule(policy: str, *, lr: float, epochs: int, **options: Any) -> LrSch
 
     Raises:
         UnknownNameError: If there is no such policy.
-        SpecError: If it refuses an option's value, or there is no epoch; the schedule itself, if
-            it is asked for another epoch.
+        SpecError: If it has no such option, or refuses its value, or there is no epoch; the
+            schedule itself, if it is asked for another epoch.
     """
+    entry = choose("lr schedule", LR_SCHEDULES, policy)
+    bind_to(_TRIAL, {"lr": lr, "epochs": epochs}, owner="a trial")
     if epochs < 1:
         raise SpecError(Fault("epochs", f"must be 1 or more, got {epochs}"))
-    entry = choose("lr schedule", LR_SCHEDULES, policy)
-    known = {PUBLISHED_OPTIONS.get(name, name): value for name, value in options.items()}
     takes_epochs = "epochs" in inspect.signature(entry).parameters
-    rate = entry(lr, epochs, **known) if takes_epochs else entry(lr, **known)
+    trial = (lr, epochs) if takes_epochs else (lr,)
+    rate = make("lr schedule", LR_SCHEDULES, policy, *trial, options=_renamed(entry, options))
 
     def checked(epoch: int) -> float:
         if not 0 <= epoch < epochs:
@@ -161,6 +164,22 @@ def lr_schedule(policy: str, *, lr: float, epochs: int, **options: Any) -> LrSch
         return rate(epoch)
 
     return checked
+
+
+def _renamed(entry: Callable[..., object], options: Mapping[str, object]) -> dict[str, object]:
+    """The options under the names that they have here.
+
+    Raises:
+        SpecError: If one is given under both of its names.
+    """
+    accepted, own = options_of(entry), {}
+    for name, value in options.items():
+        here = PUBLISHED_OPTIONS.get(name, name)
+        here = here if here in accepted else name
+        if here in own:
+            raise SpecError(Fault(name, f"is '{here}' under its published name: give one of them"))
+        own[here] = value
+    return own
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

@@ -15,9 +15,9 @@ def test_a_model_that_nobody_noted_has_no_recipe() -> None:
 
 def test_name_and_options_stand_side_by_side() -> None:
     model = Mlp(widths=[4, 3, 2])
-    remember(model, "mlp", {"widths": [4, 3, 2], "norm": True})
+    remember(model, {"name": "mlp", "widths": [4, 3, 2], "norm": True})
     assert recipe_of(model) == {"name": "mlp", "widths": [4, 3, 2], "norm": True}
-    remember(model, "other", {})
+    remember(model, {"name": "other"})
     assert recipe_of(model) == {"name": "other"}
 
 

@@ -11,7 +11,7 @@ from trainers.binarize.weights.biprop_global import BipropGlobalBinarizer
 from trainers.binarize.weights.biprop_sampled import BipropSampledBinarizer
 from trainers.binarize.weights.mcdonnell import McDonnellBinarizer
 from trainers.binarize.weights.sign import SignBinarizer
-from trainers.errors import choose
+from trainers.binding import make
 
 WEIGHT_BINARIZERS: Mapping[str, Callable[..., WeightBinarizer]] = {
     "biprop": BipropBinarizer,
@@ -33,8 +33,9 @@ def make_weight_binarizer(name: str, latent: Tensor, **options: object) -> Weigh
 
     Raises:
         UnknownNameError: If there is no such binarizer.
+        SpecError: If it has no such option, or refuses its value.
     """
-    return choose("weight binarizer", WEIGHT_BINARIZERS, name)(latent, **options)
+    return make("weight binarizer", WEIGHT_BINARIZERS, name, latent, options=options)
 
 
 __all__ = [
