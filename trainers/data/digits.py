@@ -1,7 +1,9 @@
 """Handwritten digits that come inside scikit-learn: 1,797 grey images of 8x8, no download."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from trainers.data.splits import Source, Split, Splits, normalised
@@ -24,17 +26,19 @@ def load_digits(data_dir: Path, test: bool = True) -> Splits:
 
     Source: scikit-learn's `load_digits`, the test part of the UCI optical digits (1998).
     """
-    try:
-        from sklearn import datasets
-    except ImportError as error:
+    spec = find_spec("sklearn")
+    if spec is None or not spec.submodule_search_locations:
         what = "the data set 'digits' lies inside scikit-learn, which is not installed"
-        raise MissingDataError(f"{what}; pip install scikit-learn") from error
-    pixels, classes = datasets.load_digits(return_X_y=True)
+        raise MissingDataError(f"{what}; pip install scikit-learn")
+    # Its own `load_digits` reads the same file, once the whole library is loaded: a second.
+    file = Path(spec.submodule_search_locations[0], "datasets", "data", "digits.csv.gz")
+    table = torch.from_numpy(np.loadtxt(file, delimiter=","))
+    pixels, classes = table[:, :-1], table[:, -1]
     black, images = (
         normalised(part.reshape(-1, 8, 8), mean=0.3053, std=0.3760, top=16)
-        for part in (torch.zeros(1, 64), torch.from_numpy(pixels))
+        for part in (torch.zeros(1, 64), pixels)
     )
-    labels = torch.from_numpy(classes).to(torch.int64)
+    labels = classes.to(torch.int64)
     place = torch.arange(len(labels)) % EVERY
 
     def part(chosen: torch.Tensor) -> Split:
