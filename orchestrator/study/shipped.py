@@ -1,5 +1,6 @@
 """Finds the shipped configurations."""
 
+import hashlib
 from importlib import resources
 from pathlib import Path
 
@@ -9,3 +10,12 @@ def config_folder() -> Path:
     packages = Path(str(resources.files("orchestrator")))
     inside = packages / "configs"
     return inside if inside.is_dir() else packages.parent / "configs"
+
+
+def config_digest() -> str:
+    """A digest of all shipped configurations."""
+    folder, digest = config_folder(), hashlib.sha256()
+    for path in sorted(folder.rglob("*.yaml")):
+        name = str(path.relative_to(folder)).encode()
+        digest.update(name + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -8,12 +8,29 @@ from pathlib import Path
 import pytest
 
 from orchestrator.study import shipped
-from orchestrator.study.shipped import config_folder
+from orchestrator.study.shipped import config_digest, config_folder
 
 
 def test_the_shipped_folder_has_studies_networks_and_orders() -> None:
     for kind in ("studies", "networks", "orders"):
         assert list((config_folder() / kind).glob("*.yaml")), kind
+
+
+def test_a_changed_file_changes_the_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = config_digest()
+    folder = tmp_path / "configs"
+    shutil.copytree(config_folder(), folder)
+    monkeypatch.setattr(shipped, "config_folder", lambda: folder)
+    assert config_digest() == before
+    (folder / "README.md").write_text("says something else")
+    assert config_digest() == before
+    (folder / "orders" / "vgg5.yaml").write_text("layers: 5")
+    changed = config_digest()
+    assert changed != before
+    (folder / "studies" / "digits-lr.yaml").rename(folder / "studies" / "other.yaml")
+    assert config_digest() not in (before, changed)
 
 
 @pytest.mark.parametrize(
