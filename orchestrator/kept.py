@@ -20,7 +20,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import orchestrator
 import trainers
 
 PACKAGES = ("torch", "torchvision", "pyyaml")
@@ -88,9 +87,7 @@ def program() -> str:
     for package in PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             digest.update(f"{package} {metadata.version(package)}\0".encode())
-    for module in (orchestrator, trainers):
-        assert module.__file__ is not None
-        folder = Path(module.__file__).parent
+    for folder in (Path(__file__).parent, Path(trainers.__file__).parent):
         sources = sorted(folder.rglob("*.py"))
         if not sources:
             raise RuntimeError(f"no sources in {folder}")

@@ -40,8 +40,8 @@ def _as_given(given: Tensor, *args: object, **kwargs: object) -> Tensor:
     return given
 
 
-def _broadcast(one: Tensor, other: Tensor) -> Tensor:
-    return one.broadcast_to(torch.broadcast_shapes(one.shape, other.shape))
+def _larger(one: Tensor, other: Tensor) -> Tensor:
+    return one if one.numel() >= other.numel() else other
 
 
 def _product(given: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -60,7 +60,7 @@ _STAND_INS: Mapping[object, Callable[..., Tensor]] = {
     Tensor.relu: _as_given,
     Tensor.relu_: _as_given,
     torch.cat: _joined,
-    Tensor.add: _broadcast,
+    Tensor.add: _larger,
     Tensor.mean: Tensor.sum,
 }
 
@@ -78,4 +78,5 @@ class _Shapes(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        return _STAND_INS.get(func, func)(*args, **(kwargs or {}))
+        shaped: Callable[..., Any] = _STAND_INS.get(func, func)
+        return shaped(*args, **(kwargs or {}))
