@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.fingerprint.sources import Sources
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 COPIED = ("trainers", "orchestrator", "dashboards", "configs", "tests", "pyproject.toml")
@@ -145,6 +147,14 @@ def test_the_tests_of_a_table_try_what_is_added_to_it(
     for file in RECIPES[title].tested:
         passed = rf"(?m)^PASSED {re.escape(file)}::.*\b{re.escape(RECIPES[title].name)}\b"
         assert re.search(passed, tried.stdout), file
+
+
+def test_an_addition_says_nothing_of_the_code_of_other_trials(copy: Path) -> None:
+    before, after = (dict(Sources(root / "trainers").units()) for root in (ROOT, copy))
+    assert before.items() <= after.items()
+    added = {f"trainers/{name.partition(':')[0]}" for name in after.keys() - before.keys()}
+    named = {path for recipe in RECIPES.values() for path in recipe.sources}
+    assert added == {path for path in named if path.startswith("trainers/")}
 
 
 @pytest.mark.slow
