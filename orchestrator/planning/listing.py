@@ -46,12 +46,11 @@ def _made() -> list[Listed]:
     from orchestrator.planning.cost import rough_seconds
     from orchestrator.planning.planning import plan
     from orchestrator.study.catalog import load_study, study_files
-    from orchestrator.study.expansion import expand
 
     found: list[Listed] = []
     for name in study_files():
         study = load_study(name, check_trials=False)
-        todo, trials = plan(study), expand(study)
+        todo, trials = plan(study), study.trials
         some = trials[:: max(1, len(trials) // MOST_LOOKED_AT)]
         per_epoch = rough_seconds(some, num_cores=1) / sum(t.train.epochs for t in some)
         found.append(
