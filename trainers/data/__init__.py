@@ -1,4 +1,4 @@
-"""The data sets by name."""
+"""Data sets by name."""
 
 from collections.abc import Mapping
 

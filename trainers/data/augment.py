@@ -1,4 +1,4 @@
-"""How training images are varied, a batch at a time on the training device."""
+"""Augmentation of training images, one batch at a time, on the training device."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,30 +16,29 @@ from trainers.errors import Fault, SpecError
 from trainers.written import BY_KIND
 
 AUGMENTATIONS: Mapping[str, type[Variation]] = {"augmix": AugMix, "gaussian": Gaussian}
-"""The ways to change pixels, by the key that a study has for each."""
+"""The augmentations that change pixels, by their key in a study file."""
 
 Padding = Literal["black", "reflect"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Augment(Record):
-    """How training images are varied; validation and test images never are.
+    """Augmentation of training images; validation and test images are never changed.
 
-    The same as torchvision's RandomCrop(size, padding=crop), then RandomHorizontalFlip(), on
-    pixels that are not normalised yet: what lies around an image is black, or the image itself,
-    mirrored at its edge.
+    Does what torchvision's RandomCrop(size, padding=crop), then RandomHorizontalFlip() do, on
+    pixels before normalisation. The padding is black, or the image mirrored at its edge.
 
     Args:
-        crop: Pixels of padding on each side, of which a window of the image's size is cut out at
-            random; 0: none.
+        crop: Pixels of padding on each side; a random window of the image's size is cut out. 0: no
+            crop.
         flip: Mirror left and right with probability 1/2.
-        padding: black; or reflect: what lies as far inside the edge, the edge itself not repeated
+        padding: black; or reflect: mirrored at the edge without repeating the edge itself
             (torchvision's padding_mode="reflect").
-        variation: What is done to the pixels after that; one of `AUGMENTATIONS`, which a study
-            names: `augment: {crop: 4, gaussian: {std: 0.1}}`. None: nothing.
+        variation: Change of the pixels after crop and flip; one of `AUGMENTATIONS`, by its key in
+            the study file: `augment: {crop: 4, gaussian: {std: 0.1}}`. None: no change.
 
     Raises:
-        SpecError: If `crop` is negative, or `padding` is neither or has no crop.
+        SpecError: If `crop` is negative, or `padding` is unknown, or `reflect` has no crop.
 
     Source: He et al. 2015, arXiv:1512.03385, sec. 4.2 (crop 4, flip), as in arXiv:2111.07046;
         reflect: Zagoruyko & Komodakis 2016, arXiv:1605.07146, sec. 3.
@@ -65,10 +64,10 @@ class Augment(Record):
 
     @classmethod
     def from_mapping(cls, value: object) -> Self:
-        """From what a study file says, where a variation has a key of its own.
+        """Reads the mapping in a study file, where each variation has its own key.
 
         Raises:
-            SpecError: With every fault.
+            SpecError: Lists every fault.
         """
         own = {name: known for name, known in options_of(Augment).items() if name != "variation"}
         named = {name: option(name, kind | None) for name, kind in AUGMENTATIONS.items()}
@@ -82,14 +81,14 @@ class Augment(Record):
     def vary(
         self, generator: Generator, *, num_views: int = 1
     ) -> Callable[[Tensor], Tensor] | None:
-        """What is done to the pixels of a batch, (n, channels, height, width), uint8.
+        """Returns the function that varies a batch, (n, channels, height, width), uint8.
 
-        The result goes from 0 to 255, floating point. With several views it holds all images as
-        they are, then all of them varied, then varied anew, ...
+        Its result is floating point from 0 to 255. With several views it holds all unchanged
+        images, then all images varied, then all varied again, ... None if there is no variation.
 
         Args:
-            generator: A CPU generator, drawn from batch by batch.
-            num_views: Of each image.
+            generator: A CPU generator; each batch draws from it.
+            num_views: Views of each image.
         """
         method = self.variation
         if method is None:
@@ -104,7 +103,7 @@ class Augment(Record):
         return varied
 
     def faults(self, shape: tuple[int, int, int]) -> list[Fault]:
-        """What is wrong with it for images of this shape (channels, height, width)."""
+        """Returns the faults for images of this shape (channels, height, width)."""
         side = min(shape[1:])
         if self.crop < side:
             return []
@@ -112,10 +111,10 @@ class Augment(Record):
         return [Fault("crop", what, "4 is usual for 32x32")]
 
     def drawn(self, num: int, generator: Generator) -> "Changes | None":
-        """What happens to `num` images, in order; None where nothing does.
+        """Draws crop and flip of `num` images, in order; None if there are neither.
 
         Args:
-            num: Images of an epoch.
+            num: Number of images in an epoch.
             generator: A CPU generator, so that the draws are the same on every device.
         """
         if not self.crop and not self.flip:
@@ -135,12 +134,12 @@ class Augment(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Changes:
-    """What happens to each image of an epoch or a batch.
+    """Crop and flip of each image in an epoch or a batch.
 
     Args:
-        top: Row of the padded image at which the window begins, (n,), from 0 to 2 * crop.
+        top: Row of the padded image where the window begins, (n,), from 0 to 2 * crop.
         left: Its column, (n,).
-        is_flipped: Whether the window is mirrored then, (n,), bool.
+        is_flipped: Whether the window is then mirrored, (n,), bool.
         crop: Pixels of padding on each side.
         reflects: Whether the padding mirrors the image; else it is blank.
     """
@@ -152,23 +151,23 @@ class Changes:
     reflects: bool = False
 
     def to(self, device: torch.device) -> "Changes":
-        """The same on another device."""
+        """Returns the changes on another device."""
         top, left, is_flipped = (part.to(device) for part in self._parts())
         return replace(self, top=top, left=left, is_flipped=is_flipped)
 
     def split(self, size: int) -> Iterator["Changes"]:
-        """Those of each batch of `size` images; the last may be smaller."""
+        """Yields the changes of each batch of `size` images; the last may be smaller."""
         for top, left, is_flipped in zip(
             *(torch.split(part, size) for part in self._parts()), strict=True
         ):
             yield replace(self, top=top, left=left, is_flipped=is_flipped)
 
     def applied(self, images: Tensor, *, blank: float) -> Tensor:
-        """The images changed, all in one gather.
+        """Applies the changes to all images in one gather.
 
         Args:
-            images: (n, channels, height, width), of any type.
-            blank: What blank padding holds.
+            images: (n, channels, height, width), of any dtype.
+            blank: Value of blank padding.
         """
         num, channels, height, width = images.shape
         columns = torch.arange(width, device=images.device)
@@ -176,18 +175,18 @@ class Changes:
         mirrored = torch.where(self.is_flipped[:, None], columns.flip(0), columns)
         rows, columns = self.top[:, None] + rows, self.left[:, None] + mirrored
         if self.reflects:
-            # torch pads no bytes so; but what the padding would hold has a place in the image.
+            # torch cannot pad uint8 by reflection; so read the mirrored pixels from the image.
             padded = images
             rows, columns = self._inside(rows, height), self._inside(columns, width)
         else:
             padded = functional.pad(images, (self.crop,) * 4, value=blank)
-        # Places in a padded channel laid out in one row: half the time of an index a dimension.
+        # One flat index per pixel takes half the time of an index per dimension.
         places = (rows * padded.shape[3])[:, :, None] + columns[:, None, :]
         places = places.reshape(num, 1, height * width).expand(-1, channels, -1)
         return padded.flatten(2).gather(2, places).reshape(images.shape)
 
     def _inside(self, places: Tensor, size: int) -> Tensor:
-        """Places in a padded row or column as those of the pixels they mirror."""
+        """Maps places in a padded row or column to the pixels that they mirror."""
         from_first = (places - self.crop).abs()
         return size - 1 - (size - 1 - from_first).abs()
 

@@ -1,4 +1,4 @@
-"""AugMix: an image mixed with chains of random operations on it, a batch at a time."""
+"""AugMix: mixes an image with chains of random operations on it, one batch at a time."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,23 +11,23 @@ from trainers.data.variation import Variation
 from trainers.errors import Fault, SpecError
 
 MOST_DRAWN = 3
-"""Operations of a chain, at most, where their number is drawn."""
+"""Most operations in a chain when their number is drawn."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AugMix(Variation):
-    """A mixture of an image and of chains of operations on it.
+    """A mixture of an image and chains of operations on it.
 
     (1 - m) image + m sum_i w_i chain_i;  m ~ Beta(1, 1), w ~ Dirichlet(1, ..., 1)
 
-    Each operation has a level drawn evenly from 0.1 to `severity`, out of 10.
+    Each operation has a level drawn uniformly from 0.1 to `severity`; the scale ends at 10.
 
     Args:
-        width: Chains; 1 or more.
-        depth: Operations of each chain; null: one to three, drawn.
+        width: Number of chains; 1 or more.
+        depth: Operations in each chain; null: drawn from one to three.
         severity: Highest level; above 0.1 and at most 10.
-        all: Colour, contrast, brightness and sharpness too, which the corruptions of CIFAR-10-C
-            overlap with.
+        all: Also use colour, contrast, brightness and sharpness, which overlap with the
+            corruptions of CIFAR-10-C.
 
     Raises:
         SpecError: If a number is out of its range.
@@ -53,14 +53,14 @@ class AugMix(Variation):
             raise SpecError(Fault("severity", what))
 
     def varied(self, pixels: Tensor, generator: Generator) -> Tensor:
-        """The mixtures, floating point, from 0 to 255.
+        """Returns the mixtures, floating point from 0 to 255.
 
         Args:
             pixels: (n, channels, height, width), uint8.
             generator: A CPU generator, so that the draws are the same on every device.
         """
         num = len(pixels)
-        # Dirichlet(1, ..., 1): exponential numbers, divided by their sum.
+        # Exponential numbers divided by their sum are Dirichlet(1, ..., 1).
         weights = torch.empty(self.width, num, 1, 1, 1).exponential_(generator=generator)
         weights = (weights / weights.sum(0)).to(pixels.device)
         mixed = torch.rand(num, 1, 1, 1, generator=generator).to(pixels.device)

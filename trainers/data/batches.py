@@ -1,4 +1,4 @@
-"""Batches as index gathers: which images are together in which epoch."""
+"""Batches as index gathers, shuffled for training or in order for evaluation."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,14 +17,14 @@ def shuffled_batches(
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[Split]:
-    """One epoch over the split in random order, in batches of `size`; the last may be smaller.
+    """Yields one epoch in random order, in batches of `size`; the last may be smaller.
 
     Args:
-        split: Where to draw from.
-        size: Images a batch.
+        split: The images.
+        size: Images per batch.
         generator: A CPU generator, so that the order is the same on every device.
-        changes: What augmentation does to the first image, the second, ... of the epoch.
-        vary: What it does then to the bytes of a batch; may give several views of each image.
+        changes: Crop and flip of the first, second, ... image of the epoch.
+        vary: Varies the bytes of a batch after that; may return several views of each image.
     """
     order = torch.randperm(len(split), generator=generator).to(split.labels.device)
     if changes is None:
@@ -43,13 +43,13 @@ def gathered(
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
 ) -> Split:
-    """The normalised images and the labels at these indices, (batch,), on the split's device.
+    """Returns the normalised images and the labels at these indices, on the split's device.
 
     Args:
-        split: Where to take them from.
-        indices: Places within the split, int64.
-        changes: What augmentation does to each of them, before they are normalised.
-        vary: What it does then to the bytes of all.
+        split: The images.
+        indices: Places within the split, (batch,), int64.
+        changes: Crop and flip of each image, before normalisation.
+        vary: Varies the bytes of the batch after that.
     """
     rows = indices if split.rows is None else split.rows.index_select(0, indices)
     images = split.images.index_select(0, rows)
@@ -63,7 +63,7 @@ def gathered(
 
 
 def ordered_batches(split: Split, *, size: int) -> Iterator[Split]:
-    """The split in its own order, in batches of `size`; without a copy where it is normalised."""
+    """Yields the split in its order, in batches of `size`; normalised splits are not copied."""
     if split.rows is not None:
         for indices in torch.split(torch.arange(len(split), device=split.labels.device), size):
             yield gathered(split, indices)

@@ -1,14 +1,14 @@
-"""Decoded image folders on disk: written once, mapped into the memory of every process.
+"""Disk cache of decoded image folders: written once, memory-mapped by every process.
 
-A cache folder holds, for each part of a data set,
+For each part of a data set, a cache folder holds
 
     <checksum>/images.bin   the bytes of all images, (n, channels, height, width)
     <checksum>/header.json  their shape, and a digest of the header itself
-    <fingerprint>.json      names the checksum that files of these names, sizes and times have
+    <fingerprint>.json      maps the names, sizes and times of the files to a checksum
 
-The checksum is that of the image files' content, so the same images are kept once wherever they
-lie. An entry is written under another name and renamed when it is whole. A cache folder may be
-deleted at any time.
+The checksum covers the content of the image files, so equal images are stored once, wherever they
+are. An entry is written under a temporary name and renamed when complete. You may delete a cache
+folder at any time.
 """
 
 import fcntl
@@ -33,24 +33,24 @@ from trainers.storage import write_atomically
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-"""Raised when the same header comes to mean another file."""
+"""Version of the cache format; increased when the meaning of a header changes."""
 FOLDER = ".bnn-cache"
 
 
 def cached_images(listing: Listing, form: Form, *, data_dir: Path) -> Tensor:
-    """The images of a folder, decoded by whichever process comes first.
+    """Returns the decoded images of a folder; the first process decodes them for all.
 
     Args:
         listing: The files.
-        form: What the images shall be.
-        data_dir: Its `.bnn-cache` keeps them; where that cannot be written, BNN_CACHE_DIR, else
-            `~/.cache/bnn-orchestrate`.
+        form: The required form of the images.
+        data_dir: The cache is its subfolder `.bnn-cache`; if that is not writable, BNN_CACHE_DIR,
+            else `~/.cache/bnn-orchestrate`.
 
     Returns:
-        (n, channels, size, size), uint8, mapped: processes share its pages. Not to be written to.
+        (n, channels, size, size), uint8, memory-mapped: processes share its pages. Read-only.
 
     Raises:
-        MissingDataError: If a file cannot be decoded, or no folder can be written to.
+        MissingDataError: If a file cannot be decoded, or no cache folder is writable.
         SpecError: If an image has another size.
     """
     fingerprint = listing.fingerprint(form)
@@ -67,13 +67,13 @@ def cached_images(listing: Listing, form: Form, *, data_dir: Path) -> Tensor:
             return _built(folder, fingerprint, shape, listing, form)
         except OSError as error:
             reasons.append(f"{folder.absolute()}: {error.strerror or error}")
-            log.warning("decoded images cannot be kept in %s (%s)", folder, error)
-    what = f"decoded images can be kept nowhere ({'; '.join(reasons)})"
-    raise MissingDataError(Fault("", what, "name a folder with BNN_CACHE_DIR"))
+            log.warning("decoded images cannot be written to %s (%s)", folder, error)
+    what = f"no folder for decoded images is writable ({'; '.join(reasons)})"
+    raise MissingDataError(Fault("", what, "set BNN_CACHE_DIR to a writable folder"))
 
 
 def _opened(folder: Path, fingerprint: str, shape: tuple[int, ...]) -> Tensor | None:
-    """The images, if the folder has them whole."""
+    """Maps the images of a complete cache entry; None if there is none."""
     index = folder / f"{fingerprint}.json"
     try:
         entry = folder / json.loads(index.read_text())["checksum"]
@@ -93,10 +93,10 @@ def _opened(folder: Path, fingerprint: str, shape: tuple[int, ...]) -> Tensor | 
 def _built(
     folder: Path, fingerprint: str, shape: tuple[int, ...], listing: Listing, form: Form
 ) -> Tensor:
-    """Decodes the images into the folder, unless another process does so meanwhile.
+    """Decodes the images into the folder; uses the entry of another process if that is faster.
 
     Raises:
-        OSError: If the folder cannot be written to.
+        OSError: If the folder is not writable.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / f"{fingerprint}.lock", listing.folder) as is_locked:
@@ -104,7 +104,7 @@ def _built(
         if found is not None:
             return found
         if is_locked:
-            # Left by processes that were killed: whoever writes one holds the lock.
+            # Killed processes left these: every writer holds the lock, and now we hold it.
             for leftover in folder.glob(f".{fingerprint}-*"):
                 shutil.rmtree(leftover, ignore_errors=True)
         partial = folder / f".{fingerprint}-{secrets.token_hex(4)}"
@@ -129,9 +129,9 @@ def _built(
 
 
 def _put_in_place(partial: Path, entry: Path, shape: tuple[int, ...]) -> None:
-    """Gives the entry its name; one that is there already is either as good, or damaged.
+    """Renames the new entry to its final name; keeps an existing good one, replaces a damaged one.
 
-    Processes that have a damaged one mapped keep it: its file lives on until they end.
+    Processes that have mapped a damaged entry keep it: its file exists until they end.
     """
     try:
         partial.rename(entry)
@@ -161,13 +161,13 @@ def _header(checksum: str, shape: tuple[int, ...]) -> dict[str, object]:
 
 @contextmanager
 def _locked(path: Path, source: Path) -> Iterator[bool]:
-    """Holds the lock while one process decodes; False where the file system has none."""
-    # Not opened for writing: several users may share the folder.
+    """Holds the lock of one fingerprint; yields False if the file system has no locks."""
+    # Opened read-only, because several users may share the folder.
     descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
     try:
         yield _lock(descriptor, source)
     finally:
-        # The lock ends with the descriptor, also that of a process that was killed.
+        # Closing the descriptor releases the lock; the system also closes it after a kill.
         os.close(descriptor)
 
 
@@ -176,7 +176,7 @@ def _lock(descriptor: int, source: Path) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info("another process decodes the images of %s; waiting for it", source)
+            log.info("waiting for another process to decode the images of %s", source)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError:
         return False

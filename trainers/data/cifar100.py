@@ -1,6 +1,6 @@
-"""CIFAR-100, downloaded by torchvision: as CIFAR-10, in a hundred classes (the fine labels).
+"""CIFAR-100, downloaded by torchvision: like CIFAR-10, with a hundred classes (fine labels).
 
-Source: Krizhevsky 2009; mean and deviation of the training images.
+Source: Krizhevsky 2009; mean and standard deviation of the training images.
 """
 
 from trainers.data.cifar_files import CifarFiles, cifar_source

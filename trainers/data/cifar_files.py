@@ -1,4 +1,4 @@
-"""The files of CIFAR-10 and CIFAR-100 as they were published for Python, read by torchvision."""
+"""Reads the published Python files of CIFAR-10 and CIFAR-100 with torchvision."""
 
 import logging
 from contextlib import suppress
@@ -20,13 +20,13 @@ Channels = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CifarFiles:
-    """One of the two sets.
+    """The files of one of the two data sets.
 
     Args:
-        title: What people call it.
-        dataset: torchvision's class for it.
-        folder: Where its files lie, below the data folder.
-        names: The files: what classes are called, the training part, and last the test part.
+        title: Name in messages.
+        dataset: Name of torchvision's class.
+        folder: Folder of the files, below the data folder.
+        names: The files: class names, the training part, and last the test part.
     """
 
     title: str
@@ -36,18 +36,18 @@ class CifarFiles:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files, below the data folder."""
+        """Paths of the files, below the data folder."""
         return tuple(Path(self.folder, name) for name in self.names)
 
 
 def cifar_source(files: CifarFiles, *, mean: Channels, std: Channels, num_classes: int) -> Source:
-    """The facts of one of the two sets, and the function that loads it.
+    """Returns the facts of one of the two data sets, with the function that loads it.
 
     Args:
-        files: Which set.
-        mean: Of each channel over the training images, of values from 0 to 1.
-        std: Their standard deviation.
-        num_classes: How many labels there are.
+        files: Files of the data set.
+        mean: Mean of each channel over the training images, for values from 0 to 1.
+        std: Standard deviation of each channel, likewise.
+        num_classes: Number of classes.
     """
     usual_mean, usual_std = mean, std
 
@@ -60,20 +60,20 @@ def cifar_source(files: CifarFiles, *, mean: Channels, std: Channels, num_classe
         mean: Channels = usual_mean,
         std: Channels = usual_std,
     ) -> Splits:
-        """The images as bytes, with the mean and standard deviation of each channel.
+        """Loads the images as bytes, with mean and standard deviation of each channel.
 
         Args:
-            data_dir: Folder that holds, or shall hold, the folder of its files.
-            test: Read the test file too; else it need not be there.
-            validation: How many of the 50,000 training images validate instead of training.
-            split: Which of them; the places in a file are those of the set's own order.
-            mean: Of each channel, of values from 0 to 1.
-            std: Standard deviation of each channel.
+            data_dir: Folder of the data sets; missing files are downloaded into it.
+            test: Also read the test file; else it may be missing.
+            validation: How many of the 50,000 training images are for validation.
+            split: Which images these are; a split file counts them in the data set's own order.
+            mean: Mean of each channel, for values from 0 to 1.
+            std: Standard deviation of each channel, likewise.
 
         Raises:
-            MissingDataError: If the files are neither there nor to be downloaded, or are damaged.
-            SpecError: If `validation` leaves nothing to train on, a deviation is not positive, or
-                a split file does not fit.
+            MissingDataError: If the files are missing and cannot be downloaded, or are damaged.
+            SpecError: If `validation` is out of range, `std` is not positive, or a split file does
+                not fit.
         """
         if not 0 < validation < NUM_TRAIN:
             what = f"must be between 1 and {NUM_TRAIN - 1}, got {validation}"
@@ -108,11 +108,11 @@ def _read(
     *,
     train: bool,
 ) -> Split:
-    # Imported here: it takes longer than everything else a worker does before its first epoch.
+    # Imported late: this takes longer than everything else a worker does before its first epoch.
     from torchvision import datasets
 
     whole = getattr(datasets, files.dataset)
-    # One part: torchvision's own class looks into the files of both.
+    # Only one part, because torchvision's own class checks the files of both.
     lists = {"train_list": whole.train_list if train else []}
     lists |= {"test_list": [] if train else whole.test_list}
     part = type("Part", (whole,), lists)
@@ -121,9 +121,9 @@ def _read(
         if not present:
             log.info("downloading %s to %s", files.title, data_dir)
             whole(str(data_dir), download=True)
-        # The files are pickles, which could run anything; torchvision compares their MD5 first.
+        # The files are pickles, which could run any code; torchvision checks their MD5 first.
         data = part(str(data_dir), train=train)
-    # torchvision turns what urllib raises, and a wrong MD5, into RuntimeError.
+    # torchvision raises RuntimeError for errors of urllib and for a wrong MD5.
     except (RuntimeError, OSError, ValueError) as error:
         with suppress(OSError):
             data_dir.rmdir()
@@ -139,7 +139,7 @@ def _missing(
     files: CifarFiles, data_dir: Path, error: Exception, needed: tuple[Path, ...], present: bool
 ) -> Fault:
     reason = " ".join(str(error).split())[:120]
-    state = "cannot be read" if present else "is not there, and could not be downloaded"
+    state = "cannot be read" if present else "is missing and could not be downloaded"
     expected = ", ".join(file.name for file in needed)
     place = data_dir.resolve() / files.folder
     return Fault(

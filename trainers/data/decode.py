@@ -1,4 +1,4 @@
-"""Folders of image files: what is in them, and their pixels as bytes."""
+"""Lists folders of image files and decodes the images to bytes."""
 
 import hashlib
 import io
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 MODES = {1: "L", 3: "RGB"}
-"""What Pillow calls images of so many channels."""
+"""Pillow's image mode, by number of channels."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Form:
-    """What the images shall be.
+    """The required form of the images.
 
     Args:
         size: Height and width.
         channels: 1: grey; 3: colour.
-        resize: Bring images of other sizes to it, instead of refusing them.
+        resize: Resize images of other sizes instead of raising an error.
     """
 
     size: int
@@ -34,12 +34,12 @@ class Form:
 
     @property
     def num_bytes(self) -> int:
-        """Of one image."""
+        """Bytes of one image."""
         return self.channels * self.size * self.size
 
 
 class ImageFile(NamedTuple):
-    """A file and what tells whether it has changed, without reading it."""
+    """An image file, with the facts that show a change without reading it."""
 
     name: str
     label: int
@@ -50,12 +50,12 @@ class ImageFile(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
-    """The image files of a folder with a folder for each class.
+    """The image files of a folder that has one subfolder per class.
 
     Args:
         folder: The folder.
-        classes: Names of its folders, sorted; a class number is a place in here.
-        files: Sorted by class, then by name.
+        classes: Names of its subfolders, sorted; the class number is the index.
+        files: Image files, sorted by class, then by name.
     """
 
     folder: Path
@@ -63,17 +63,17 @@ class Listing:
     files: tuple[ImageFile, ...]
 
     def fingerprint(self, form: Form) -> str:
-        """Digits that change when a file or the form does; found without reading any file."""
+        """Returns a digest that changes when a file or the form changes; reads no file."""
         seen = (str(self.folder.resolve()), self.classes, self.files, form)
         return hashlib.sha256(repr(seen).encode()).hexdigest()[:32]
 
 
 def list_images(folder: Path) -> Listing:
-    """What is in a folder; files that are no images by their suffix are passed over.
+    """Lists the images of a folder; ignores files without an image suffix.
 
     Raises:
-        MissingDataError: If there is no such folder.
-        SpecError: If it has no folders, or one has no images.
+        MissingDataError: If the folder does not exist or cannot be read.
+        SpecError: If it has no subfolders, or one of them has no images.
     """
     try:
         with os.scandir(folder) as entries:
@@ -81,7 +81,7 @@ def list_images(folder: Path) -> Listing:
                 entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."
             )
         if not classes:
-            raise SpecError(Fault("folder", f"{folder} has no folders, one for each class"))
+            raise SpecError(Fault("folder", f"{folder} has no subfolders, one for each class"))
         files: list[ImageFile] = []
         for label, name in enumerate(classes):
             of_class = sorted(_image_files(folder, name, label), key=lambda file: file.name)
@@ -90,8 +90,8 @@ def list_images(folder: Path) -> Listing:
                 raise SpecError(Fault("folder", f"{folder / name} has no images", f"({known})"))
             files += of_class
     except OSError as error:
-        what = f"{folder.absolute()} is not there, or cannot be read ({error.strerror})"
-        hint = "`folder` is below the data folder, which --data-dir or BNN_DATA_DIR names"
+        what = f"{folder.absolute()} is missing or cannot be read ({error.strerror})"
+        hint = "`folder` is below the data folder, which --data-dir or BNN_DATA_DIR sets"
         raise MissingDataError(Fault("folder", what, hint)) from error
     return Listing(folder=folder, classes=tuple(classes), files=tuple(files))
 
@@ -106,11 +106,11 @@ def _image_files(folder: Path, name: str, label: int) -> Iterator[ImageFile]:
 
 
 def decode(listing: Listing, form: Form, target: BinaryIO) -> str:
-    """Writes all images, one after the other, and returns the checksum of what they were.
+    """Decodes all images to `target` and returns the checksum of the files.
 
     Args:
-        listing: Which files.
-        form: What the images shall be.
+        listing: The files.
+        form: The required form of the images.
         target: Receives (n, channels, size, size) bytes.
 
     Raises:
@@ -129,7 +129,7 @@ def decode(listing: Listing, form: Form, target: BinaryIO) -> str:
             content = path.read_bytes()
             with Image.open(io.BytesIO(content)) as opened:
                 image = opened.convert(MODES[form.channels])
-        # Pillow's readers raise these of files that are damaged.
+        # Pillow raises these errors for damaged files.
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             what = f"{path} cannot be decoded ({error})"
             raise MissingDataError(Fault("folder", what)) from error
@@ -142,7 +142,7 @@ def decode(listing: Listing, form: Form, target: BinaryIO) -> str:
 
 
 def _resized(image: "Image", form: Form, path: Path) -> "Image":
-    """As torchvision's Resize(size) and CenterCrop(size) do it on a Pillow image."""
+    """Does what torchvision's Resize(size) and CenterCrop(size) do on a Pillow image."""
     from PIL.Image import Resampling
 
     width, height = image.size

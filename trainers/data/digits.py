@@ -1,4 +1,4 @@
-"""Handwritten digits that come inside scikit-learn: 1,797 grey images of 8x8, no download."""
+"""Handwritten digits that come with scikit-learn: 1,797 grey images of 8x8, no download."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,14 +11,14 @@ from trainers.errors import MissingDataError
 
 NUM_IMAGES = 1797
 EVERY = 5
-"""Of five images in a row the first is for the test, the second validates, three train."""
+"""Of every five images, the first is for test, the second for validation, three for training."""
 
 
 def load_digits(data_dir: Path, test: bool = True) -> Splits:
-    """The digits, normalised to mean 0 and standard deviation 1 over all pixels.
+    """Loads the digits, normalised to mean 0 and standard deviation 1 over all pixels.
 
     Args:
-        data_dir: Not used; every source takes the data folder.
+        data_dir: Not used; every source takes this argument.
         test: Keep the test part.
 
     Raises:

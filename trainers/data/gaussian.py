@@ -12,11 +12,11 @@ from trainers.errors import Fault, SpecError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gaussian(Variation):
-    """Noise added to an image before it is normalised; values stay between black and white.
+    """Adds noise to an image before normalisation; values stay between black and white.
 
     Args:
-        std: Standard deviation, of values from 0 to 1; positive.
-        clean: Share of images that stay as they are, in [0, 1).
+        std: Standard deviation, for values from 0 to 1; positive.
+        clean: Fraction of images without noise, in [0, 1).
 
     Raises:
         SpecError: If a number is out of its range.
@@ -37,7 +37,7 @@ class Gaussian(Variation):
             raise SpecError(Fault("clean", f"must be in [0, 1), got {self.clean}"))
 
     def varied(self, pixels: Tensor, generator: Generator) -> Tensor:
-        """The images with noise, floating point, from 0 to 255.
+        """Returns the images with noise, floating point from 0 to 255.
 
         Args:
             pixels: (n, channels, height, width), uint8.

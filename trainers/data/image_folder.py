@@ -1,4 +1,4 @@
-"""Any folder of small images with a folder for each class, decoded once and kept as bytes."""
+"""Any folder of small images with one subfolder per class; decoded once and cached as bytes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,28 +33,28 @@ def load_image_folder(
     mean: tuple[float, ...] = MEAN,
     std: tuple[float, ...] = STD,
 ) -> Splits:
-    """The images as bytes, with the mean and standard deviation of each channel.
+    """Loads the images as bytes, with mean and standard deviation of each channel.
 
-    What the folder holds is known when it is read, long after a study was checked: so the spec
-    says it too, and the two are compared. The defaults are those of CIFAR-10 as images.
+    A study is checked long before the folder is read. So the spec states what the folder holds,
+    and this function compares the two. The defaults describe CIFAR-10 as image files.
 
     Args:
-        data_dir: What a relative `folder` is below; its `.bnn-cache` keeps the decoded images.
-        test: Read the test part too; else its folder is not opened.
-        folder: Holds `train/CLASS/` and `test/CLASS/` or `val/CLASS/`.
+        data_dir: Base of a relative `folder`; its subfolder `.bnn-cache` caches decoded images.
+        test: Also read the test part; else its folder is not opened.
+        folder: Folder with `train/CLASS/` and `test/CLASS/` or `val/CLASS/`.
         size: Height and width of the images.
         channels: 3: colour; 1: grey.
-        classes: How many there are; they are numbered in the order of their folders' names.
-        train_images: How many there are below `train`.
-        validation: How many of them validate instead of training.
-        split: Which of them.
-        resize: Scale the shorter side of images of other sizes to `size`, and cut out the centre.
-        mean: Of each channel, of values from 0 to 1.
-        std: Standard deviation of each channel.
+        classes: Number of classes; they are numbered by folder name.
+        train_images: Number of images below `train`.
+        validation: How many of these are for validation.
+        split: Which images these are.
+        resize: Scale the shorter side of images of other sizes to `size`, then crop the centre.
+        mean: Mean of each channel, for values from 0 to 1.
+        std: Standard deviation of each channel, likewise.
 
     Raises:
-        MissingDataError: If the folder is not there, or a file cannot be decoded.
-        SpecError: If the folder holds something else than the options say.
+        MissingDataError: If the folder does not exist, or a file cannot be decoded.
+        SpecError: If the folder's content differs from the options.
     """
     given = {"size": size, "channels": channels, "classes": classes, "mean": mean, "std": std}
     numbers = {"train_images": train_images, "validation": validation, "folder": folder}
@@ -73,7 +73,7 @@ def load_image_folder(
             normalisation=normalisation,
         )
 
-    # All is listed and compared before anything is decoded, which takes longer.
+    # Decoding takes long, so all files are listed and compared first.
     training = list_images(root / "train")
     testing = list_images(_test_folder(root)) if test else None
     _compare(training, testing, facts)
@@ -84,10 +84,10 @@ def load_image_folder(
 
 
 def image_folder_facts(options: Mapping[str, Any]) -> Facts:
-    """What the options say the folder holds.
+    """Returns the facts that the options state about the folder.
 
     Raises:
-        SpecError: If no folder could hold it.
+        SpecError: If an option has an impossible value.
     """
     faults = [
         Fault(name, f"must be {low} or more, got {options[name]}")
@@ -96,7 +96,7 @@ def image_folder_facts(options: Mapping[str, Any]) -> Facts:
     ]
     if options["size"] > MOST_SIZE:
         what = f"must be {MOST_SIZE} or less, got {options['size']}"
-        faults.append(Fault("size", what, "decoded images are kept whole in memory"))
+        faults.append(Fault("size", what, "all decoded images must fit into memory"))
     channels = options["channels"]
     if channels not in MODES:
         faults.append(Fault("channels", f"must be 1 (grey) or 3 (colour), got {channels}"))
@@ -119,13 +119,13 @@ def image_folder_facts(options: Mapping[str, Any]) -> Facts:
 
 
 def _test_folder(root: Path) -> Path:
-    """`test`, or `val` where there is no such folder."""
+    """Returns the folder `test`, or `val` if only that exists."""
     names = [name for name in ("test", "val") if (root / name).is_dir()]
     return root / (names[0] if names else "test")
 
 
 def _compare(training: Listing, testing: Listing | None, facts: Facts) -> None:
-    """Refuses a folder that does not hold what the spec says."""
+    """Raises SpecError if the folder's content differs from the spec."""
     faults: list[Fault] = []
     if len(training.classes) != facts.num_classes:
         number = len(training.classes)
@@ -139,7 +139,7 @@ def _compare(training: Listing, testing: Listing | None, facts: Facts) -> None:
         for here, there in ((training, testing), (testing, training)):
             only = sorted(set(here.classes) - set(there.classes))
             if only:
-                what = f"{there.folder} has no class {', '.join(only[:3])}, {here.folder} has"
+                what = f"{there.folder} has no class {', '.join(only[:3])}, but {here.folder} has"
                 faults.append(Fault("folder", what))
     if faults:
         raise SpecError(*faults)

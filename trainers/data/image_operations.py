@@ -1,9 +1,9 @@
-"""Operations on images for AugMix, many images at a time, each with a level of its own.
+"""Image operations for AugMix, on many images at a time, each with its own level.
 
 Every operation takes images (n, channels, height, width), uint8; levels (n,), from 0 to 10; and
-signs (n,), 1 or -1, for those that have a direction. It returns images of the same kind. What they
-do follows Pillow's functions of the same names, as the code published with arXiv:1912.02781 uses
-them.
+signs (n,), 1 or -1, used by operations with a direction. It returns images of the same shape and
+dtype. The operations follow Pillow's functions of the same names, as used in the code published
+with arXiv:1912.02781.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Operation = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def autocontrast(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
-    """Each channel stretched so that its darkest pixel is black and its brightest white."""
+    """Stretches each channel so that its darkest pixel is black and its brightest is white."""
     x = images.float()
     low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
     scale = 255 / (high - low).clamp_min(1)
@@ -25,7 +25,7 @@ def autocontrast(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
 
 
 def equalize(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
-    """Each channel with its brightnesses spread so that all are about as frequent."""
+    """Spreads the brightness of each channel so that all levels are about equally frequent."""
     flat = images.flatten(2).flatten(0, 1).long()
     counts = torch.zeros(len(flat), 256, dtype=torch.long, device=images.device)
     counts.scatter_add_(1, flat, torch.ones_like(flat))
@@ -33,27 +33,27 @@ def equalize(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
     step = (counts.sum(1, keepdim=True) - last) // 255
     table = (counts.cumsum(1) - counts + step // 2) // step.clamp_min(1)
     spread = table.clamp(0, 255).gather(1, flat)
-    # A channel of one brightness, or with hardly another, stays.
+    # A channel with one brightness, or almost only one, stays unchanged.
     result = torch.where(step > 0, spread, flat)
     return result.to(torch.uint8).reshape(images.shape)
 
 
 def posterize(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
-    """Only the highest 4 - int(0.4 level) bits of each pixel, at least one."""
+    """Keeps only the highest 4 - int(0.4 level) bits of each pixel, at least one."""
     bits = (4 - (levels * 0.4).long()).clamp_min(1)
     masks = (256 - 2 ** (8 - bits)).to(torch.uint8)
     return images & masks[:, None, None, None]
 
 
 def solarize(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
-    """Pixels of 256 - int(25.6 level) or brighter, inverted."""
+    """Inverts pixels of 256 - int(25.6 level) or brighter."""
     borders = 256 - (levels * 25.6).long()
     return torch.where(images.long() >= borders[:, None, None, None], 255 - images, images)
 
 
 def rotate(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
-    """Turned about the centre by int(3 level) degrees."""
-    # Positive turns are counter-clockwise, as Pillow's; rows are counted downwards.
+    """Rotates about the centre by int(3 level) degrees."""
+    # Positive angles are counter-clockwise, as in Pillow; rows count downwards.
     angle = -torch.deg2rad((levels * 3).long() * signs.float())
     height, width = images.shape[2:]
     sine, cosine = angle.sin(), angle.cos()
@@ -66,43 +66,43 @@ def rotate(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
 
 
 def shear_x(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
-    """Rows moved by 0.03 level of their height."""
+    """Shifts each row sideways by 0.03 level of its height."""
     return _sampled(images, (1, levels * signs * 0.03, 0), (0, 1, 0))
 
 
 def shear_y(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
-    """Columns moved by 0.03 level of their place."""
+    """Shifts each column up or down by 0.03 level of its place."""
     return _sampled(images, (1, 0, 0), (levels * signs * 0.03, 1, 0))
 
 
 def translate_x(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
-    """Moved sideways by int(level / 30 of the width) pixels."""
+    """Shifts sideways by int(level / 30 of the width) pixels."""
     return _sampled(images, (1, 0, _pixels(levels, images.shape[3]) * signs), (0, 1, 0))
 
 
 def translate_y(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
-    """Moved up or down by int(level / 30 of the height) pixels."""
+    """Shifts up or down by int(level / 30 of the height) pixels."""
     return _sampled(images, (1, 0, 0), (0, 1, _pixels(levels, images.shape[2]) * signs))
 
 
 def color(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
-    """Between grey and beyond its own colours; where there is one channel, as it is."""
+    """Blends between grey and more than the original colour; no effect with one channel."""
     return _blended(_grey(images.float()), images, levels)
 
 
 def contrast(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
-    """Between its mean grey and beyond its own contrast."""
+    """Blends between the mean grey and more than the original contrast."""
     mean = _grey(images.float()).mean((2, 3), keepdim=True).add(0.5).floor()
     return _blended(mean, images, levels)
 
 
 def brightness(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
-    """Between black and beyond its own brightness."""
+    """Blends between black and more than the original brightness."""
     return _blended(torch.zeros_like(images, dtype=torch.float32), images, levels)
 
 
 def sharpness(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
-    """Between smoothed and beyond its own sharpness; the outermost pixels stay."""
+    """Blends between smoothed and more than the original sharpness; border pixels stay."""
     x = images.float()
     kernel = torch.ones(3, 3, device=images.device)
     kernel[1, 1] = 5
@@ -147,7 +147,10 @@ Row = tuple[Tensor | float, Tensor | float, Tensor | float]
 
 
 def _sampled(images: Tensor, to_x: Row, to_y: Row) -> Tensor:
-    """Each pixel from where the two rows of an affine map say; bilinear, black outside."""
+    """Samples each pixel at the place given by two rows of an affine map.
+
+    Bilinear; black outside the image.
+    """
     num, _, height, width = images.shape
     rows = torch.arange(height, device=images.device).add(0.5).reshape(1, height, 1)
     columns = torch.arange(width, device=images.device).add(0.5).reshape(1, 1, width)

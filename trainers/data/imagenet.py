@@ -1,4 +1,4 @@
-"""ImageNet, as facts alone: studies on it can be checked and planned, not yet trained."""
+"""ImageNet, facts only: studies on it can be checked and planned, not yet trained."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from trainers.errors import Fault, MissingDataError
 
 
 def load_imagenet(data_dir: Path, test: bool = True) -> Splits:
-    """Nothing: its images do not fit into memory, and this version has no pipeline for them.
+    """Always fails: the images do not fit into memory, and this version has no pipeline for them.
 
     Args:
         data_dir: Not used.
@@ -17,7 +17,7 @@ def load_imagenet(data_dir: Path, test: bool = True) -> Splits:
         MissingDataError: Always.
     """
     what = "this version has no pipeline for ImageNet: a study on it can be planned, not trained"
-    hint = "cifar10, digits, image_folder and mnist can be trained on"
+    hint = "train on cifar10, cifar100, digits, image_folder or mnist"
     raise MissingDataError(Fault("", what, hint))
 
 
@@ -26,7 +26,7 @@ IMAGENET_SOURCE = Source(
     shape=(3, 224, 224),
     num_classes=1000,
     num_train=1_281_167,
-    # The published protocol trains on all of them, and measures on the folder `val` alone.
+    # The published protocol trains on all images and measures only on the folder `val`.
     num_validation=0,
 )
 """Facts of ILSVRC 2012, arXiv:1409.0575."""

@@ -23,23 +23,23 @@ FILES = tuple(
 
 
 def load_mnist(data_dir: Path, test: bool = True, *, validation: int = 5000) -> Splits:
-    """The digits, normalised with mean 0.1307 and standard deviation 0.3081.
+    """Loads the digits, normalised with mean 0.1307 and standard deviation 0.3081.
 
     Args:
-        data_dir: Folder that holds, or shall hold, `MNIST/raw/`; downloaded to when it does not.
-        test: Read the test files too; else they need not be there.
-        validation: How many of the last training images validate instead of training.
+        data_dir: Folder with `MNIST/raw/`; missing files are downloaded into it.
+        test: Also read the test files; else they may be missing.
+        validation: How many of the last training images are for validation.
 
     Raises:
-        MissingDataError: If the files are neither there nor to be downloaded.
-        SpecError: If `validation` leaves nothing to train on.
+        MissingDataError: If the files are missing and cannot be downloaded.
+        SpecError: If `validation` is out of range.
 
     Source: LeCun et al. 1998; normalisation and split as in arXiv:2111.07046.
     """
     if not 0 < validation < NUM_TRAIN:
         what = f"must be between 1 and {NUM_TRAIN - 1}, got {validation}"
         raise SpecError(Fault("validation", what))
-    # Both parts or none: where one file is missing, all are fetched before any is read.
+    # If one file is missing, all are downloaded before any is read.
     needed = FILES if test else FILES[:2]
     training = _read(data_dir, needed, train=True)
     cut = len(training) - validation
@@ -59,7 +59,7 @@ def _read(data_dir: Path, needed: Sequence[Path], *, train: bool) -> Split:
             _download(data_dir)
         pixels = read_idx(data_dir / pixel_file, shape=(num_images, 28, 28))
         classes = read_idx(data_dir / label_file, shape=(num_images,))
-    # torchvision turns what urllib raises into RuntimeError; a damaged file is a ValueError.
+    # torchvision raises RuntimeError for errors of urllib; a damaged file raises ValueError.
     except (RuntimeError, OSError, ValueError) as error:
         _remove_empty(data_dir)
         raise MissingDataError(_missing(data_dir, error, needed, present=present)) from error
@@ -71,7 +71,7 @@ def _read(data_dir: Path, needed: Sequence[Path], *, train: bool) -> Split:
 
 
 def _download(data_dir: Path) -> None:
-    # Imported here: it takes longer than everything else a worker does before its first epoch.
+    # Imported late: this takes longer than everything else a worker does before its first epoch.
     from torchvision.datasets import MNIST
 
     log.info("downloading MNIST to %s", data_dir)
@@ -79,14 +79,14 @@ def _download(data_dir: Path) -> None:
 
 
 def read_idx(path: Path, *, shape: tuple[int, ...]) -> Tensor:
-    """The bytes of an IDX file as a tensor, uint8.
+    """Reads an IDX file as a uint8 tensor.
 
     Args:
         path: The file, uncompressed.
-        shape: What it must hold.
+        shape: Its required shape.
 
     Raises:
-        ValueError: If it holds anything else, or is damaged.
+        ValueError: If the file has another shape or type, or is damaged.
 
     Source: the format's description on LeCun's page: two zero bytes, a type (8: unsigned bytes),
     the number of dimensions, each as a big-endian 32-bit number, the data.
@@ -100,18 +100,18 @@ def read_idx(path: Path, *, shape: tuple[int, ...]) -> Tensor:
 
 
 def _remove_empty(data_dir: Path) -> None:
-    """Takes away the folders that a failed download leaves."""
+    """Removes empty folders after a failed download."""
     for folder in (data_dir / "MNIST" / "raw", data_dir / "MNIST", data_dir):
         try:
             folder.rmdir()
         except OSError:
-            # Not there, or not empty.
+            # The folder does not exist or is not empty.
             return
 
 
 def _missing(data_dir: Path, error: Exception, needed: Sequence[Path], *, present: bool) -> Fault:
     reason = " ".join(str(error).split())[:120]
-    state = "cannot be read" if present else "is not there, and could not be downloaded"
+    state = "cannot be read" if present else "is missing and could not be downloaded"
     expected = ", ".join(str(file) for file in needed)
     return Fault(
         "",

@@ -1,4 +1,4 @@
-"""Which of the training images validate: drawn from a seed, or listed in a file."""
+"""Splits training images into training and validation part: by seed, or by a file."""
 
 import json
 from dataclasses import dataclass, replace
@@ -14,19 +14,19 @@ from trainers.errors import Fault, MissingDataError, SpecError
 from trainers.seeding import generator
 
 SPLIT_SEED = 316
-"""Of the cut, not of a trial: trials with different seeds train on the same images."""
+"""Seed of the split, not of a trial: trials with different seeds train on the same images."""
 PARTS = ("train", "validation")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DrawnSplit(Record):
-    """Images that validate are drawn at random.
+    """Draws the validation images at random.
 
     Args:
-        seed: Where the draw begins; of no influence on anything else.
+        seed: Seed of this draw alone.
 
     Raises:
-        SpecError: If it is negative.
+        SpecError: If the seed is negative.
     """
 
     kind: ClassVar[str] = "split"
@@ -41,15 +41,15 @@ class DrawnSplit(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SplitChoice(Record):
-    """Images that validate are drawn at random, or listed in a file.
+    """Draws the validation images at random, or reads them from a file.
 
     Args:
-        seed: Where the draw begins.
-        file: A JSON file `{"train": [...], "validation": [...]}` of places in the data set's own
-            order, from 0; a relative path is below the data folder.
+        seed: Seed of this draw alone.
+        file: A JSON file `{"train": [...], "validation": [...]}` with image numbers in the data
+            set's own order, from 0; a relative path is below the data folder.
 
     Raises:
-        SpecError: If not exactly one is given, or the seed is negative.
+        SpecError: If not exactly one of the two is given, or the seed is negative.
     """
 
     kind: ClassVar[str] = "split"
@@ -58,7 +58,7 @@ class SplitChoice(Record):
     file: str | None = None
 
     def __post_init__(self) -> None:
-        """Checks that one of the two is given."""
+        """Checks that exactly one of the two is given."""
         if (self.seed is None) == (self.file is None):
             raise SpecError("expected either {seed: N} or {file: NAME}")
         if self.seed is not None:
@@ -68,17 +68,17 @@ class SplitChoice(Record):
 def cut(
     whole: Split, *, validation: int, choice: SplitChoice | DrawnSplit, data_dir: Path
 ) -> tuple[Split, Split]:
-    """The training and the validation part of a split; its images are shared, not copied.
+    """Splits images into training and validation part, which share the images without a copy.
 
     Args:
         whole: All images outside the test part.
-        validation: How many validate; at least 1, and below their number.
-        choice: Which.
-        data_dir: Where a file with a relative path lies.
+        validation: Number of validation images; at least 1, fewer than all.
+        choice: How the validation images are chosen.
+        data_dir: Base of a relative file path.
 
     Raises:
-        MissingDataError: If a file is not there.
-        SpecError: If a file does not name every image exactly once.
+        MissingDataError: If the split file does not exist.
+        SpecError: If the split file does not list every image exactly once.
     """
     if isinstance(choice, SplitChoice) and choice.file is not None:
         path = data_dir / choice.file
@@ -94,22 +94,22 @@ def cut(
 
 
 def drawn(num: int, *, validation: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Places of the training and of the validation images among `num`, each in rising order."""
+    """Draws the numbers of the training and of the validation images, each in rising order."""
     order = torch.randperm(num, generator=generator(seed, "split"))
     return order[validation:].sort().values, order[:validation].sort().values
 
 
 def listed(path: Path, *, num: int, validation: int) -> tuple[Tensor, Tensor]:
-    """Places of the training and of the validation images, in the order of the file.
+    """Reads the numbers of the training and of the validation images, in the file's order.
 
     Args:
         path: The JSON file.
-        num: Images of the data set; each must be named exactly once.
-        validation: How many must be named for validation.
+        num: Number of images; the file must list each exactly once.
+        validation: How many images the file must list for validation.
 
     Raises:
-        MissingDataError: If there is no such file.
-        SpecError: If it does not hold what it must.
+        MissingDataError: If the file does not exist.
+        SpecError: If the file is not JSON or does not list what it must.
     """
     try:
         content = json.loads(path.read_text())
@@ -118,7 +118,7 @@ def listed(path: Path, *, num: int, validation: int) -> tuple[Tensor, Tensor]:
         hint = "a relative path is below the data folder; {seed: N} needs no file"
         raise MissingDataError(Fault("split.file", what, hint)) from error
     except (OSError, ValueError) as error:
-        raise _unfit(path, f"is no JSON that can be read ({error})") from error
+        raise _unfit(path, f"is not readable JSON ({error})") from error
     if not isinstance(content, dict) or not set(PARTS) <= content.keys():
         found = ", ".join(map(str, content)) if isinstance(content, dict) else show(content)
         raise _unfit(path, f"must hold the lists train and validation, got {found or 'nothing'}")
@@ -128,7 +128,7 @@ def listed(path: Path, *, num: int, validation: int) -> tuple[Tensor, Tensor]:
         if not isinstance(numbers, list) or len(numbers) != wanted:
             count = f"{len(numbers):,}" if isinstance(numbers, list) else show(numbers)
             what = f"{part} must list {wanted:,} of {num:,} images, got {count}"
-            raise _unfit(path, what, "the option `validation` says how many validate")
+            raise _unfit(path, what, "the option `validation` sets this number")
         for number in numbers:
             if type(number) is not int or not 0 <= number < num:
                 what = f"{part} must list whole numbers from 0 to {num - 1}, got {show(number)}"
@@ -136,7 +136,7 @@ def listed(path: Path, *, num: int, validation: int) -> tuple[Tensor, Tensor]:
     seen: set[int] = set()
     for number in (*places["train"], *places["validation"]):
         if number in seen:
-            raise _unfit(path, f"names image {number} twice", "each trains or validates, once")
+            raise _unfit(path, f"lists image {number} twice", "list each image once, in one part")
         seen.add(number)
     return torch.tensor(places["train"]), torch.tensor(places["validation"])
 

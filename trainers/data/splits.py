@@ -1,4 +1,4 @@
-"""Images and labels of one data set, whole, as tensors on the training device."""
+"""Complete images and labels of one data set, as tensors on the training device."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,12 +14,12 @@ from trainers.binding import options_of
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Normalisation:
-    """Turns bytes into what a network takes, a batch at a time and on the batch's device.
+    """Turns bytes into the input of a network, one batch at a time, on the batch's device.
 
-    The operations are those of ToTensor and Normalize, so that the values are the same bits.
+    The operations are those of ToTensor and Normalize, so the values are the same bits.
 
     Args:
-        mean: Of each channel, of values from 0 to 1, (channels, 1, 1).
+        mean: Mean of each channel, for values from 0 to 1, (channels, 1, 1).
         std: Standard deviation of each channel, (channels, 1, 1).
     """
 
@@ -28,16 +28,16 @@ class Normalisation:
 
     @classmethod
     def of(cls, mean: Sequence[float], std: Sequence[float]) -> "Normalisation":
-        """From one number a channel."""
+        """Makes one from one number per channel."""
         of_mean, of_std = (_by_channel(part) for part in (mean, std))
         return cls(mean=of_mean, std=of_std)
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """The images (n, channels, height, width), uint8, as floating point numbers."""
+        """Normalises images (n, channels, height, width), uint8, to floating point."""
         return pixels.to(self.mean.dtype).div_(255).sub_(self.mean).div_(self.std)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Normalisation":
-        """The same for batches on that device, giving that type."""
+        """Returns the normalisation for batches on that device, with results of that dtype."""
         return Normalisation(mean=self.mean.to(device, dtype), std=self.std.to(device, dtype))
 
 
@@ -47,12 +47,12 @@ class Split:
 
     Args:
         images: Normalised images, (n, channels, height, width), floating point; or bytes of that
-            shape, where `normalisation` says what to make of them.
+            shape, which `normalisation` normalises.
         labels: Class numbers, (n,), int64.
-        rows: Where the split is part of `images` only: which of them, (n,), int64. Bytes that
-            several processes share stay uncut so.
-        normalisation: Of bytes; None: the images are normalised.
-        blank: The value in `images` of a pixel that is 0 in the source: what lies around one.
+        rows: If the split is only a part of `images`: its rows, (n,), int64. So splits share
+            bytes, also across processes, without a copy.
+        normalisation: Normalisation of bytes; None: the images are normalised already.
+        blank: The value in `images` of a pixel that is 0 in the source; used for padding.
     """
 
     images: Tensor
@@ -66,18 +66,18 @@ class Split:
         return len(self.labels)
 
     def first(self, size: int) -> "Split":
-        """Its first images alone."""
+        """Returns the split's first `size` images."""
         rows = (
             torch.arange(len(self), device=self.labels.device) if self.rows is None else self.rows
         )
         return replace(self, labels=self.labels[:size], rows=rows[:size])
 
     def own_images(self) -> Tensor:
-        """Exactly the images of this split, in its order; normalised or not."""
+        """Returns exactly the images of this split, in its order; normalised or not."""
         return self.images if self.rows is None else self.images.index_select(0, self.rows)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Split":
-        """The same on another device or in another type; bytes stay bytes until a batch."""
+        """Returns the split on another device or in another dtype; bytes stay bytes."""
         labels = self.labels.to(device)
         if self.normalisation is None:
             images = self.own_images().to(device, dtype)
@@ -91,14 +91,14 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Splits:
-    """Training part, validation part (selects) and test part (reports; None: it was not read)."""
+    """Training, validation (selects) and test part (reports; None: not read)."""
 
     train: Split
     validation: Split
     test: Split | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Splits":
-        """The same on another device or in another floating point type; not copied if already."""
+        """Returns the splits on another device or in another dtype; copies only if needed."""
         return Splits(
             train=self.train.to(device, dtype),
             validation=self.validation.to(device, dtype),
@@ -106,7 +106,7 @@ class Splits:
         )
 
     def checksum(self) -> str:
-        """SHA-256 over what was loaded: images and labels of train, validation, test."""
+        """SHA-256 over the loaded images and labels of train, validation and test."""
         digest = hashlib.sha256()
         for split in (self.train, self.validation, self.test):
             if split is None:
@@ -121,13 +121,13 @@ class Splits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """What a spec is checked against before anything is read.
+    """The facts about a data set that a spec is checked against before any file is read.
 
     Args:
         shape: Channels, height, width of an image.
         num_classes: Number of classes.
         num_train: Images outside the test part: training and validation together.
-        num_validation: How many of those validate.
+        num_validation: How many of these are for validation.
     """
 
     shape: tuple[int, int, int]
@@ -137,25 +137,25 @@ class Facts:
 
     @property
     def num_trained(self) -> int:
-        """Images that are trained on."""
+        """Number of images to train on."""
         return self.num_train - self.num_validation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """A data set that can be loaded, with the facts a spec is checked against beforehand.
+    """A data set that can be loaded, with the facts that a spec is checked against before.
 
     Args:
         load: Takes the data folder, whether to read the test part (else its files are not
-            opened), and the options of a spec by keyword; returns the splits on the CPU. Raises
-            MissingDataError where there are no files.
+            opened), and the spec's options by keyword; returns the splits on the CPU. Raises
+            MissingDataError if files are missing.
         shape: Channels, height, width of an image.
         num_classes: Number of classes.
         num_train: Images outside the test part: training and validation together.
-        num_validation: Images that validate, unless the option `validation` says how many.
-        files: The files looked for below the data folder; empty if none are needed.
-        facts_of: Where options change the facts: takes all of them, defaults put in. Raises
-            SpecError for values that cannot be.
+        num_validation: Default number of validation images, if no option `validation` is given.
+        files: The required files, below the data folder; empty if none are needed.
+        facts_of: If options change the facts: takes all options with defaults and returns the
+            facts. Raises SpecError for impossible values.
     """
 
     load: Callable[..., Splits]
@@ -167,10 +167,10 @@ class Source:
     facts_of: Callable[[Mapping[str, Any]], Facts] | None = None
 
     def facts(self, options: Mapping[str, object]) -> Facts:
-        """The facts with these options of `load`.
+        """Returns the facts for these options of `load`.
 
         Raises:
-            SpecError: If an option has a value that cannot be.
+            SpecError: If an option has an impossible value.
         """
         if self.facts_of is not None:
             defaults = {name: option.default for name, option in options_of(self.load).items()}
@@ -190,8 +190,8 @@ def _by_channel(numbers: Sequence[float]) -> Tensor:
 
 
 def normalised(pixels: Tensor, *, mean: float, std: float, top: float) -> Tensor:
-    """Grey images (n, height, width) from 0 to `top` as float32 (n, 1, height, width).
+    """Normalises grey images (n, height, width) from 0 to `top` to float32 (n, 1, height, width).
 
-    The operations are those of ToTensor and Normalize, so that the values are the same bits.
+    The operations are those of ToTensor and Normalize, so the values are the same bits.
     """
     return pixels.unsqueeze(1).to(torch.float32, copy=True).div_(top).sub_(mean).div_(std)

@@ -1,4 +1,4 @@
-"""What every augmentation that changes pixels is."""
+"""The base class of augmentations that change pixels."""
 
 from torch import Generator, Tensor
 
@@ -11,7 +11,7 @@ class Variation(Record):
     __slots__ = ()
 
     def varied(self, pixels: Tensor, generator: Generator) -> Tensor:
-        """The images changed, floating point, from 0 to 255.
+        """Returns the varied images, floating point from 0 to 255.
 
         Args:
             pixels: (n, channels, height, width), uint8.

@@ -73,7 +73,7 @@ def test_data_that_is_missing_is_said_before_anything_starts(
     folder = tmp_path / "no-data"
     answer = cli("sweep", "mnist300-orders", "--data-dir", str(folder))
     assert answer.code == 2
-    assert "MNIST is not there" in answer.err
+    assert "MNIST is missing" in answer.err
     assert str(folder) in answer.err
     assert "Error downloading" in answer.err
     assert "--data-dir" in answer.err

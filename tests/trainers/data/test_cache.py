@@ -193,7 +193,7 @@ def test_a_folder_that_cannot_be_written_to_has_its_cache_elsewhere(
     assert first.checksum() == second.checksum()
     assert count_decoded == ["train", "test"]
     assert len(_entries(tmp_path / "elsewhere")) == 2
-    assert f"cannot be kept in {data_dir / '.bnn-cache'}" in caplog.text
+    assert f"cannot be written to {data_dir / '.bnn-cache'}" in caplog.text
 
 
 def test_without_bnn_cache_dir_the_home_has_it(

@@ -60,7 +60,7 @@ def test_without_the_test_part_its_file_is_not_read(data_dir: Path) -> None:
     (data_dir / CIFAR100_FILES.folder / "test").unlink()
     splits = CIFAR100_SOURCE.load(data_dir, False, validation=10)
     assert splits.test is None
-    with pytest.raises(MissingDataError, match="CIFAR-100 is not there") as raised:
+    with pytest.raises(MissingDataError, match="CIFAR-100 is missing") as raised:
         CIFAR100_SOURCE.load(data_dir, validation=10)
     for said in (str(data_dir), "cifar-100-python/", "meta, train, test", "Error downloading"):
         assert said in str(raised.value)

@@ -124,7 +124,7 @@ def test_the_first_image_of_another_size_is_named(make_folder: MakeFolder, load:
         pytest.param({"train_images": 25}, "has 24 images, not 25; write train_", id="images"),
         pytest.param({"validation": 24}, "validation: must be between 1 and 23", id="all"),
         pytest.param({"validation": 0}, "validation: must be between 1 and 23", id="none"),
-        pytest.param({"folder": "tinny"}, "folder: .*tinny.*is not there", id="no folder"),
+        pytest.param({"folder": "tinny"}, "folder: .*tinny.*is missing", id="no folder"),
     ],
 )
 def test_what_the_folder_does_not_hold_is_said(
@@ -153,7 +153,7 @@ def test_a_class_without_images_is_named(make_folder: MakeFolder, load: Load) ->
 
 def test_a_folder_without_folders_is_no_data_set(tmp_path: Path, load: Load) -> None:
     (tmp_path / "tiny" / "train").mkdir(parents=True)
-    with pytest.raises(SpecError, match="has no folders, one for each class"):
+    with pytest.raises(SpecError, match="has no subfolders, one for each class"):
         load(tmp_path, test=False)
 
 

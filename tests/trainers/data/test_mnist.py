@@ -141,7 +141,7 @@ def _folder(tmp_path: Path, damaged: Path, content: bytes) -> Path:
 def test_one_missing_file_is_as_bad_as_four(missing: Path, tmp_path: Path) -> None:
     folder = _folder(tmp_path, TRAIN_IMAGES, _idx(12, 28, 28))
     (folder / missing).unlink()
-    with pytest.raises(MissingDataError, match="is not there, and could not be downloaded"):
+    with pytest.raises(MissingDataError, match="is missing and could not be downloaded"):
         load_mnist(folder, validation=2)
 
 

@@ -54,7 +54,7 @@ def test_a_file_is_taken_in_its_own_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not readable JSON"),
         ("[1]", r"must hold the lists train and validation, got the list \[1\]"),
         ('{"train": [0, 1, 2], "valid": [3]}', "must hold .*, got train, valid"),
         ('{"train": [0, 1], "validation": [3]}', "train must list 3 of 4 images, got 2"),
@@ -63,8 +63,8 @@ def test_a_file_is_taken_in_its_own_order(tmp_path: Path) -> None:
         ('{"train": [0, 1, -1], "validation": [3]}', "whole numbers from 0 to 3, got -1"),
         ('{"train": [0, 1, 2.0], "validation": [3]}', "whole numbers from 0 to 3, got 2.0"),
         ('{"train": [0, true, 2], "validation": [3]}', "whole numbers from 0 to 3, got True"),
-        ('{"train": [0, 1, 2], "validation": [2]}', "names image 2 twice"),
-        ('{"train": [0, 1, 1], "validation": [3]}', "names image 1 twice"),
+        ('{"train": [0, 1, 2], "validation": [2]}', "lists image 2 twice"),
+        ('{"train": [0, 1, 1], "validation": [3]}', "lists image 1 twice"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(content: str, match: str, tmp_path: Path) -> None:
