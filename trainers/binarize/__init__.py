@@ -1,1 +1,1 @@
-"""Binary weights: how a latent weight becomes one, on which layers, and when."""
+"""Binary weights: how latent weights become binary, in which layers, and when."""

@@ -1,4 +1,4 @@
-"""Binarizers of what goes into a layer, by name."""
+"""Binarizers of layer inputs, by name."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,11 +10,11 @@ from trainers.errors import Fault, SpecError
 
 
 class ActivationBinarizer(nn.Module):
-    """Maps what goes into a layer to ±1; has no parameters. Options by keyword."""
+    """Maps the input of a layer to ±1; has no parameters. Options by keyword."""
 
 
 class SignActivation(ActivationBinarizer):
-    """Sign whose gradient passes where the input is small.
+    """Sign that passes the gradient where the input is small.
 
     Forward:   sign(x), with sign(0) = zero
     Backward:  1 where |x| <= clip, else 0
@@ -37,14 +37,14 @@ class SignActivation(ActivationBinarizer):
         self.zero = _checked(zero)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The sign of x; shape and dtype of x."""
+        """Returns the sign of x; shape and dtype of x."""
         if self.clip is None:
             return sign_ste(x, zero=self.zero)
         return sign_clipped(x, clip=self.clip, zero=self.zero)
 
 
 class ApproxSign(ActivationBinarizer):
-    """Sign with the gradient of a piecewise quadratic.
+    """Sign with the gradient of a piecewise quadratic function.
 
     Forward:   sign(x), with sign(0) = zero
     Backward:  2 - 2 |x| where |x| <= 1, else 0
@@ -64,7 +64,7 @@ class ApproxSign(ActivationBinarizer):
         self.zero = _checked(zero)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The sign of x; shape and dtype of x."""
+        """Returns the sign of x; shape and dtype of x."""
         return sign_quadratic(x, zero=self.zero)
 
 
@@ -81,7 +81,7 @@ ACTIVATION_BINARIZERS: Mapping[str, Callable[..., ActivationBinarizer]] = {
 
 
 def make_activation_binarizer(name: str, **options: object) -> ActivationBinarizer:
-    """A binarizer for the input of one layer.
+    """Makes a binarizer for the input of one layer.
 
     Args:
         name: A key of `ACTIVATION_BINARIZERS`.

@@ -1,4 +1,4 @@
-"""Hangs binarizers on the layers of a plain model, by name, and switches them."""
+"""Attaches binarizers to the layers of a plain model, by name, and switches them on and off."""
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,9 +19,9 @@ from trainers.errors import SpecError, choose
 
 
 def weight_layers(model: nn.Module) -> tuple[str, ...]:
-    """Names of the Linear and Conv2d layers in forward order; layer k of a paper is element k-1.
+    """Returns the Linear and Conv2d layers in forward order; a paper's layer k is element k-1.
 
-    Models register their layers in the order in which the input meets them.
+    Models register their layers in forward order.
     """
     return tuple(_layers(model))
 
@@ -31,10 +31,10 @@ def binarize_weights(
 ) -> None:
     """Gives each named layer its own weight binarizer, switched off.
 
-    The optimizer keeps seeing the same `Parameter`, now the latent weight; state-dict keys become
-    `<layer>.parametrizations.weight.original`, and `<layer>.parametrizations.weight.0.scores`
-    where a binarizer has parameters of its own. A latent weight that its binarizer wants frozen
-    asks for no gradient any more.
+    The optimizer keeps the same `Parameter`, now the latent weight. State-dict keys become
+    `<layer>.parametrizations.weight.original`, plus `<layer>.parametrizations.weight.0.scores` if
+    the binarizer has its own parameters. If the binarizer freezes the latent weight, its
+    `requires_grad` becomes False.
 
     Args:
         model: A plain model; changed in place.
@@ -50,7 +50,7 @@ def binarize_weights(
     chosen = {layer: choose("layer", known, layer) for layer in names_in("layer", layers)}
     taken = sorted(set(chosen) & set(dict(binarizers(model))))
     if taken:
-        raise SpecError(f"{', '.join(taken)} already compute with a weight binarizer")
+        raise SpecError(f"{', '.join(taken)} already have a weight binarizer")
     made: dict[str, WeightBinarizer] = {}
     for layer, module in chosen.items():
         weight = module.weight
@@ -66,10 +66,10 @@ def binarize_weights(
 
 
 def initialise_binarizers(model: nn.Module, generator: Generator) -> None:
-    """Draws the parameters that binarizers have of their own, layer by layer.
+    """Draws the binarizers' own parameters, layer by layer.
 
     Args:
-        model: With binarizers attached.
+        model: A model with binarizers attached.
         generator: A CPU generator.
     """
     for _, binarizer in binarizers(model):
@@ -78,16 +78,16 @@ def initialise_binarizers(model: nn.Module, generator: Generator) -> None:
 
 @runtime_checkable
 class Activated(Protocol):
-    """A model that says where an activation function has been."""
+    """A model that names the modules behind its activation functions."""
 
     def activated(self) -> tuple[str, ...]:
-        """Names of the modules whose input an activation function made, in forward order."""
+        """Returns the modules whose input comes from an activation function, in forward order."""
 
 
 def activated_modules(model: nn.Module) -> tuple[str, ...]:
-    """Names of the modules whose input an activation function made, in forward order.
+    """Returns the modules whose input comes from an activation function, in forward order.
 
-    Those that the model names, or else all its layers but the first.
+    These are the modules that the model names, or else all its layers but the first.
     """
     return model.activated() if isinstance(model, Activated) else weight_layers(model)[1:]
 
@@ -95,13 +95,13 @@ def activated_modules(model: nn.Module) -> tuple[str, ...]:
 def binarize_activations(
     model: nn.Module, layers: Sequence[str], name: str, **options: object
 ) -> None:
-    """Binarizes what goes into each named module; nothing comes between that and the module.
+    """Binarizes the input of each named module, directly in front of the module.
 
-    Where the model would apply ReLU to it, the sign takes the place of ReLU. A residual block can
-    be named too: then its shortcut takes the binary input as well.
+    The sign replaces the model's ReLU on that input. A residual block can be named too: then its
+    shortcut also gets the binary input.
 
     Args:
-        model: Any model, with weight binarizers or without; changed in place.
+        model: Any model, with or without weight binarizers; changed in place.
         layers: Names from `activated_modules(model)` or `weight_layers(model)`.
         name: An activation binarizer (`trainers.ACTIVATION_BINARIZERS`).
         options: Its keyword arguments.
@@ -120,12 +120,12 @@ def binarize_activations(
     for module in chosen.values():
         binarizer = make_activation_binarizer(name, **checked.options)
         module.register_forward_pre_hook(_BinaryInput(binarizer, checked.to_mapping()))
-        # What the model's own ReLU looks at.
+        # `relu_before` reads this and skips the model's own ReLU.
         module.input_is_binary = True  # type: ignore[assignment]
 
 
 def activation_binarizers(model: nn.Module) -> Iterator[tuple[str, ActivationBinarizer]]:
-    """Name and binarizer of each module whose input is binarized, in registration order."""
+    """Yields name and binarizer of each module with a binarized input, in registration order."""
     for name, module in model.named_modules():
         for hook in module._forward_pre_hooks.values():
             if isinstance(hook, _BinaryInput):
@@ -133,9 +133,9 @@ def activation_binarizers(model: nn.Module) -> Iterator[tuple[str, ActivationBin
 
 
 def binary_inputs(model: nn.Module) -> list[dict[str, object]]:
-    """What `binarize_activations` was told of the model: name, options and layers, side by side.
+    """Returns the arguments of `binarize_activations` for this model: name, options and layers.
 
-    An entry for each kind of binarizer, layers in registration order.
+    One entry per kind of binarizer; layers in registration order.
     """
     kinds: list[tuple[Mapping[str, object], list[str]]] = []
     for layer, module in model.named_modules():
@@ -150,13 +150,13 @@ def binary_inputs(model: nn.Module) -> list[dict[str, object]]:
 
 
 def has_other_hooks(module: nn.Module) -> bool:
-    """Whether something hangs on a module's forward pass that is no activation binarizer."""
+    """Whether a module has a forward hook other than an activation binarizer."""
     before = module._forward_pre_hooks.values()
     return bool(module._forward_hooks) or any(not isinstance(h, _BinaryInput) for h in before)
 
 
 class _BinaryInput:
-    """A forward pre-hook; a class, so that it can be found again and copied with its module."""
+    """A forward pre-hook; a class, so that it can be found and copied with its module."""
 
     def __init__(self, binarizer: ActivationBinarizer, made_from: Mapping[str, object]) -> None:
         self.binarizer = binarizer
@@ -169,10 +169,10 @@ class _BinaryInput:
 
 
 def set_binary(model: nn.Module, layers: Iterable[str]) -> None:
-    """From now on exactly these layers compute with binary weights.
+    """Switches binary weights on in exactly these layers, and off in all others.
 
     Raises:
-        UnknownNameError: If a layer has no binarizer; nothing is switched then.
+        UnknownNameError: If a layer has no binarizer; then nothing changes.
     """
     attached = dict(binarizers(model))
     kind = "layer with a weight binarizer"
@@ -182,7 +182,7 @@ def set_binary(model: nn.Module, layers: Iterable[str]) -> None:
 
 
 def binarizers(model: nn.Module) -> Iterator[tuple[str, WeightBinarizer]]:
-    """Layer name and binarizer of each layer that has one, in forward order."""
+    """Yields name and binarizer of each layer that has one, in forward order."""
     for name, module in _layers(model).items():
         if parametrize.is_parametrized(module, "weight"):
             assert isinstance(module.parametrizations, nn.ModuleDict)
@@ -194,7 +194,7 @@ def binarizers(model: nn.Module) -> Iterator[tuple[str, WeightBinarizer]]:
 
 
 def latent_weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The weight the optimizer updates, of every Linear and Conv2d layer, by layer name."""
+    """Returns the weight the optimizer updates, for every Linear and Conv2d layer, by name."""
     parameters = dict(model.named_parameters())
     latent = "{}.parametrizations.weight.original".format
     return {
@@ -205,13 +205,13 @@ def latent_weights(model: nn.Module) -> dict[str, nn.Parameter]:
 
 @torch.no_grad()
 def baked(model: nn.Module) -> nn.Module:
-    """A copy with plain weights: the network as it would be deployed, with no binarizer left."""
-    # A parametrized module can be copied, though not pickled whole.
+    """Returns a copy with plain weights and no weight binarizer: the deployed network."""
+    # A parametrized module can be copied, but not pickled whole.
     plain = copy.deepcopy(model)
     for name, _ in list(binarizers(plain)):
         module = plain.get_submodule(name)
-        # A copy shares the class torch made for the original, and removal takes the property
-        # off that class; so the copy gets a class of its own first.
+        # The copy shares the class that torch made for the original. Removal deletes the property
+        # from that class, so the copy first gets its own class.
         shared = type(module)
         own = {"weight": vars(shared)["weight"]}
         module.__class__ = type(shared.__name__, shared.__bases__, own)

@@ -1,4 +1,4 @@
-"""Tells the weight binarizers of a model how far its training is."""
+"""Calls the hooks of a model's weight binarizers during training."""
 
 from collections.abc import Callable
 
@@ -15,18 +15,18 @@ class Hooks:
     """The hooks of all binarizers of a model, in forward order: see `WeightBinarizer`.
 
     Args:
-        model: With binarizers attached, or with none.
+        model: A model with or without binarizers.
     """
 
     def __init__(self, model: nn.Module) -> None:
         latent = latent_weights(model)
         self._all: Attached = tuple((step, latent[name]) for name, step in binarizers(model))
-        # Of several thousand batches a second most binarizers need not hear.
+        # Small networks train thousands of batches per second, so call only hooks that do work.
         self._before_batch = self._with_own(WeightBinarizer.before_batch)
         self._after_step = self._with_own(WeightBinarizer.after_step)
 
     def begin_epoch(self, epoch: int, generator: Generator) -> None:
-        """An epoch begins.
+        """Calls `begin_epoch` of all binarizers.
 
         Args:
             epoch: Counted from 0.
@@ -36,14 +36,14 @@ class Hooks:
             binarizer.begin_epoch(epoch, generator)
 
     def before_batch(self) -> None:
-        """A training batch is about to be computed."""
+        """Calls `before_batch` of the binarizers that define it."""
         if self._before_batch:
             with torch.no_grad():
                 for binarizer, latent in self._before_batch:
                     binarizer.before_batch(latent)
 
     def after_step(self) -> None:
-        """The optimizer has made a step."""
+        """Calls `after_step` of the binarizers that define it."""
         if self._after_step:
             with torch.no_grad():
                 for binarizer, latent in self._after_step:
@@ -51,12 +51,12 @@ class Hooks:
 
     @torch.no_grad()
     def before_evaluation(self) -> None:
-        """The model is about to be measured."""
+        """Calls `before_evaluation` of all binarizers."""
         for binarizer, latent in self._all:
             binarizer.before_evaluation(latent)
 
     def _with_own(self, hook: Callable[[WeightBinarizer, Tensor], None]) -> Attached:
-        """Those whose class has a hook of this name that does something."""
+        """Returns the binarizers whose class overrides this hook."""
         return tuple(
             (binarizer, latent)
             for binarizer, latent in self._all

@@ -10,20 +10,20 @@ from trainers.written import ALWAYS
 Layer = TypeVar("Layer", bound=Hashable)
 
 HIGHEST_RAMPED = 0.5
-"""The share of weights that a ramp begins with; a larger one is there from the first epoch."""
+"""The share of kept weights that a ramp begins with; larger shares need no ramp."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSchedule(Generic[Layer]):
-    """Layer by layer: one more turns binary every `epochs_per_layer` epochs, the first at once.
+    """Binarizes layer by layer: the first at once, one more every `epochs_per_layer` epochs.
 
     Args:
-        order: Layer names (or numbers), in the order in which they turn binary; empty: the
+        order: Layer names (or numbers), in the order in which they become binary; empty: the
             network stays in full precision.
         epochs_per_layer: Epochs between two layers; 0: all of `order` from the first epoch.
 
     Raises:
-        SpecError: If a layer comes twice, or the number of epochs is negative.
+        SpecError: If a layer is listed twice, or the number of epochs is negative.
 
     Source: arXiv:2111.07046, sec. 3.
     """
@@ -32,38 +32,38 @@ class LayerSchedule(Generic[Layer]):
     epochs_per_layer: int = field(default=0, metadata=ALWAYS)
 
     def __post_init__(self) -> None:
-        """Checks what can be checked without a model."""
+        """Checks everything that needs no model."""
         if isinstance(self.order, str):
             what = f"expected a list of layers, got the text '{self.order}'"
             raise SpecError(Fault("order", what))
         object.__setattr__(self, "order", tuple(self.order))
         twice = sorted({str(layer) for layer in self.order if self.order.count(layer) > 1})
         if twice:
-            raise SpecError(Fault("order", f"{', '.join(twice)} stand there more than once"))
+            raise SpecError(Fault("order", f"lists {', '.join(twice)} more than once"))
         if self.epochs_per_layer < 0:
             raise SpecError(
                 Fault("epochs_per_layer", f"must be 0 or more, got {self.epochs_per_layer}")
             )
 
     def binarized_at(self, epoch: int) -> frozenset[Layer]:
-        """The layers that are binary in that epoch, counted from 0."""
+        """Returns the layers that are binary in this epoch, counted from 0."""
         return frozenset(self.order[: self.num_binary_at(epoch)])
 
     def num_binary_at(self, epoch: int) -> int:
-        """How many layers of `order` are binary in that epoch, counted from 0."""
+        """Returns how many layers of `order` are binary in this epoch, counted from 0."""
         if self.epochs_per_layer == 0:
             return len(self.order)
         return min(len(self.order), epoch // self.epochs_per_layer + 1)
 
     def final_from(self, *, epochs: int) -> int:
-        """The first epoch in which the same layers are binary as in the last of `epochs`."""
+        """Returns the first epoch with the same binary layers as the last of `epochs`."""
         return max(0, self.num_binary_at(epochs - 1) - 1) * self.epochs_per_layer
 
     def check(self, *, epochs: int) -> None:
-        """Refuses an order whose last layers would never turn binary.
+        """Checks that every layer of `order` becomes binary.
 
         Raises:
-            SpecError: Naming them, and the epochs it would take.
+            SpecError: If some never do; names them and the epochs needed.
         """
         missing = self.order[self.num_binary_at(epochs - 1) :]
         if missing:
@@ -74,14 +74,14 @@ class LayerSchedule(Generic[Layer]):
 
 
 def keep_ramp(keep: float, ramp_epochs: int) -> Callable[[int], float]:
-    """The share of weights kept in an epoch, counted from 0, on its way down to `keep`.
+    """Returns a function from an epoch, counted from 0, to the share of weights kept in it.
 
-    It begins at 1/2 and falls steeply first: keep + (1/2 - keep) (1 - epoch / ramp_epochs)^3. A
-    share above 1/2 is there from the first epoch.
+    The share starts at 1/2 and falls, steeply at first, to `keep`:
+    keep + (1/2 - keep) (1 - epoch / ramp_epochs)^3. A `keep` above 1/2 holds from the first epoch.
 
     Args:
-        keep: The share at the end, in (0, 1].
-        ramp_epochs: The first epoch with that share; 0 or more.
+        keep: Final share, in (0, 1].
+        ramp_epochs: First epoch with the final share; 0 or more.
 
     Raises:
         SpecError: If a number is out of range.

@@ -1,4 +1,4 @@
-"""The sign of a tensor, what it is at zero, and the gradients put in place of its own."""
+"""The sign of a tensor, its value at zero, and surrogate gradients (straight-through)."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from torch.autograd.function import FunctionCtx
 
 
 def sign(x: Tensor) -> Tensor:
-    """+1 where x >= 0 (so also at +0.0 and -0.0), -1 elsewhere; shape and dtype of x.
+    """Returns +1 where x >= 0 (also at +0.0 and -0.0), -1 elsewhere; shape and dtype of x.
 
-    A deployed network stores one bit a weight, so there is no third value. Three passes without
-    a temporary are twenty times as fast on a CPU as `torch.where` with two scalars.
+    A deployed network stores one bit per weight, so there is no third value. On a CPU, these three
+    passes without a temporary are twenty times as fast as `torch.where` with two scalars.
     """
-    # `out` of another dtype than bool spares the copy that a cast would make.
+    # Writing to `out` in the dtype of x saves the copy of a cast from bool.
     return torch.ge(x, 0, out=torch.empty_like(x)).mul_(2).sub_(1)
 
 
@@ -30,7 +30,7 @@ class _SignStraightThrough(torch.autograd.Function):
 
 
 def sign_ste(x: Tensor, *, zero: int = 1) -> Tensor:
-    """Sign of x whose gradient passes whole (straight-through estimator).
+    """Sign of x that passes the gradient unchanged (straight-through estimator).
 
     Forward:   sign(x), with sign(0) = zero, at +0.0 and -0.0 alike
     Backward:  d sign(x) / dx = 1 everywhere
@@ -39,7 +39,7 @@ def sign_ste(x: Tensor, *, zero: int = 1) -> Tensor:
         x: Any shape.
         zero: 1 or 0.
 
-    Source: Courbariaux et al. 2015, BinaryConnect, arXiv:1511.00363, sec. 2.3; with zero 0 the
+    Source: Courbariaux et al. 2015, BinaryConnect, arXiv:1511.00363, sec. 2.3; zero 0: the
         published code of iterative training, arXiv:2111.07046.
     """
     result: Tensor = _SignStraightThrough.apply(x, zero)
@@ -62,7 +62,7 @@ class _SignClipped(torch.autograd.Function):
 
 
 def sign_clipped(x: Tensor, *, clip: float, zero: int = 1) -> Tensor:
-    """Sign of x whose gradient passes where |x| is small (hard tanh).
+    """Sign of x that passes the gradient where |x| is small (hard tanh).
 
     Forward:   sign(x), with sign(0) = zero
     Backward:  d sign(x) / dx = 1 where |x| <= clip, else 0
@@ -79,7 +79,7 @@ def sign_clipped(x: Tensor, *, clip: float, zero: int = 1) -> Tensor:
 
 
 class _SignQuadratic(torch.autograd.Function):
-    """Forward: sign(x), sign(0) = zero. Backward: the gradient times 2 - 2|x|, not below 0."""
+    """Forward: sign(x), sign(0) = zero. Backward: the gradient times max(2 - 2|x|, 0)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, zero: int) -> Tensor:
@@ -93,7 +93,7 @@ class _SignQuadratic(torch.autograd.Function):
 
 
 def sign_quadratic(x: Tensor, *, zero: int = 1) -> Tensor:
-    """Sign of x with the gradient of a piecewise quadratic that is close to it.
+    """Sign of x with the gradient of a piecewise quadratic approximation.
 
     Forward:   sign(x), with sign(0) = zero
     Backward:  d sign(x) / dx = 2 - 2 |x| where |x| <= 1, else 0

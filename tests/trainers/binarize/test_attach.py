@@ -127,7 +127,7 @@ def test_a_normalisation_is_no_weight_layer(mlp: Mlp) -> None:
 
 def test_a_second_binarizer_on_a_layer_is_refused(mlp: Mlp) -> None:
     binarize_weights(mlp, ["fc1", "fc2"], "sign")
-    with pytest.raises(SpecError, match="fc1, fc2 already compute with a weight binarizer"):
+    with pytest.raises(SpecError, match="fc1, fc2 already have a weight binarizer"):
         binarize_weights(mlp, ["fc3", "fc2", "fc1"], "sign")
     assert [name for name, _ in binarizers(mlp)] == ["fc1", "fc2"]
 

@@ -81,7 +81,7 @@ def test_check_names_the_layers_and_the_epochs_it_takes() -> None:
 
 
 def test_a_layer_that_comes_twice_is_refused() -> None:
-    with pytest.raises(SpecError, match="order: a stand there more than once"):
+    with pytest.raises(SpecError, match="order: lists a more than once"):
         LayerSchedule(order=("a", "b", "a"))
 
 

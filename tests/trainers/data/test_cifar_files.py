@@ -54,7 +54,7 @@ def test_a_missing_file_names_its_folder_and_the_alternative(
     file: Path, cifar10_dir: Path
 ) -> None:
     (cifar10_dir / file).unlink()
-    with pytest.raises(MissingDataError, match="not there, and could not be downloaded") as raised:
+    with pytest.raises(MissingDataError, match="is missing and could not be downloaded") as raised:
         CIFAR10_SOURCE.load(cifar10_dir, validation=10)
     for said in (str(cifar10_dir), "BNN_DATA_DIR", "image_folder", "Error downloading"):
         assert said in str(raised.value)

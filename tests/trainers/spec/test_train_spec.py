@@ -230,7 +230,7 @@ def test_what_changes_training_stays_in_the_canonical_form(make_spec: MakeSpec) 
         ({"layers": {"order": ["fc1", "fc8"]}}, "layers.order.1", "unknown layer 'fc8'"),
         ({"layers": {"order": [1, 4]}}, "layers.order.1", "no layer 4; the model has 1 to 3"),
         ({"layers": {"order": [0]}}, "layers.order.0", "there is no layer 0"),
-        ({"layers": {"order": [1, "fc1"]}}, "layers.order", "fc1 stand there more than once"),
+        ({"layers": {"order": [1, "fc1"]}}, "layers.order", "lists fc1 more than once"),
         ({"layers": {"order": "fc1"}}, "layers.order", "expected a list"),
         (
             {"layers": {"order": [1, 2, 3], "epochs_per_layer": 3}},

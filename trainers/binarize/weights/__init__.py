@@ -1,4 +1,4 @@
-"""The weight binarizers by name."""
+"""Weight binarizers by name."""
 
 from collections.abc import Callable, Mapping
 
@@ -24,7 +24,7 @@ WEIGHT_BINARIZERS: Mapping[str, Callable[..., WeightBinarizer]] = {
 
 
 def make_weight_binarizer(name: str, latent: Tensor, **options: object) -> WeightBinarizer:
-    """A binarizer for one layer, switched on.
+    """Makes a binarizer for one layer, switched on.
 
     Args:
         name: A key of `WEIGHT_BINARIZERS`.

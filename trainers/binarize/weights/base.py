@@ -1,4 +1,4 @@
-"""What every weight binarizer is, and what it is told while its network is trained."""
+"""The base class of weight binarizers, with the hooks that training calls."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -13,93 +13,93 @@ class WeightBinarizer(nn.Module):
 
     A constructor takes the latent weight first (for its shape, or for statistics taken once) and
     options by keyword. `binarize` must be differentiable: its gradient is the straight-through
-    estimator that carries the layer's gradient to the latent weight, or to parameters of the
-    binarizer's own.
+    estimator, which carries the layer's gradient to the latent weight or to the binarizer's own
+    parameters.
 
-    Whatever else is special about a method is said here too, so that nobody has to know it by
-    name: facts about it, and hooks, which are called in this order (`trainers.binarize.hooks`):
+    A method declares everything special about it here, so no other code needs to know its name:
+    as facts, and as hooks, which training calls in this order (`trainers.binarize.hooks`):
 
-    join               once, with all binarizers that were attached in one call
+    join               once, with all binarizers attached in one call
     initialise         once, before the first epoch
-    begin_epoch        before the first batch of an epoch, of the first one after a restart too
-    before_batch       before each batch is computed
+    begin_epoch        before the first batch of each epoch, also after a restart
+    before_batch       before each training batch
     after_step         after each step of the optimizer
-    before_evaluation  after the last step of an epoch, once, before all that is measured
+    before_evaluation  once after the last step of an epoch, before all evaluations
 
-    All hooks are called whether the binarizer is `enabled` or not. Those that are given the latent
-    weight may change it in place; no gradient is recorded then. What a binarizer remembers from
-    one epoch to the next is a buffer or a parameter: checkpoints hold these, and nothing else.
+    Hooks are called whether the binarizer is `enabled` or not. A hook that gets the latent weight
+    may change it in place; no gradient is recorded. State that must survive from one epoch to the
+    next has to be a buffer or a parameter: checkpoints store nothing else.
     """
 
     enabled: bool = True
 
     trains_latent: bool = True
-    """False: the latent weight is frozen where the binarizer is attached."""
+    """False: attaching the binarizer freezes the latent weight."""
 
     kept_share: float | None = None
-    """The share of weights that stays in the end, the others being 0; None: all stay."""
+    """The final share of weights that are kept; the others are 0. None: all are kept."""
 
     final_from: int = 0
-    """The first epoch in which it computes as it does in the end."""
+    """The first epoch in which it computes in its final way."""
 
     always_binary: bool = True
-    """False: weights that are kept may stay the real numbers they were."""
+    """False: kept weights may remain real numbers."""
 
     zero: int = 1
-    """What a latent weight of 0 becomes: 1; or 0, for which a stored bit has no code."""
+    """The sign of a latent weight of 0: 1; or 0, which one stored bit cannot represent."""
 
     export_fault: Fault | None = None
-    """Why no file could stand for a network with it; None: one can."""
+    """Why a network with this binarizer cannot be exported; None: it can."""
 
     def forward(self, latent: Tensor) -> Tensor:
-        """The binary weight while enabled, else the latent weight itself; shape of `latent`."""
+        """Returns the binary weight while enabled, else the latent weight; shape of `latent`."""
         return self.binarize(latent) if self.enabled else latent
 
     def binarize(self, latent: Tensor) -> Tensor:
-        """The binary weight, of the shape and dtype of `latent`."""
+        """Returns the binary weight, with the shape and dtype of `latent`."""
         raise NotImplementedError
 
     @property
     def epoch_options(self) -> Mapping[str, int]:
-        """Its options that count epochs and matter; they shrink when a trial's epochs do."""
+        """The options in effect that count epochs; they shrink together with a trial's epochs."""
         return {}
 
     def check(self, *, epochs: int) -> None:
-        """Refuses a trial that is too short for its options.
+        """Checks that a trial is long enough for the options.
 
         Args:
-            epochs: How many the trial has.
+            epochs: Number of epochs of the trial.
 
         Raises:
-            SpecError: With paths relative to the options.
+            SpecError: If not; its paths are relative to the options.
         """
 
     @classmethod
     def join(cls, layers: Mapping[str, Self]) -> None:
-        """Has binarizers that were attached in one call share what they have in common.
+        """Lets binarizers attached in one call share state.
 
         Args:
-            layers: By layer name, in forward order.
+            layers: The binarizers by layer name, in forward order.
         """
 
     def initialise(self, generator: Generator | None) -> None:
-        """Draws the binarizer's own parameters; from torch's global generator if none is given."""
+        """Draws the binarizer's own parameters; None: from torch's global generator."""
 
     def begin_epoch(self, epoch: int, generator: Generator) -> None:
-        """An epoch begins.
+        """Called when an epoch begins.
 
         Args:
             epoch: Counted from 0.
-            generator: A CPU generator for all that is drawn in this epoch, its evaluations
-                included; the same for all layers, and seeded anew for every epoch.
+            generator: A CPU generator for all draws of this epoch, including its evaluations; all
+                layers share it, and each epoch seeds it anew.
         """
 
     def before_batch(self, latent: Tensor) -> None:
-        """A training batch is about to be computed."""
+        """Called before each training batch."""
 
     def after_step(self, latent: Tensor) -> None:
-        """The optimizer has updated the latent weight, or the binarizer's own parameters."""
+        """Called after the optimizer updated the latent weight or the binarizer's parameters."""
 
     def before_evaluation(self, latent: Tensor) -> None:
-        """The network is about to be measured; unless a method says otherwise, as for a batch."""
+        """Called before the evaluations of an epoch; by default calls `before_batch`."""
         self.before_batch(latent)

@@ -1,4 +1,4 @@
-"""Multi-prize tickets that are given: nothing of them is trained."""
+"""Fixed multi-prize tickets: nothing is trained."""
 
 from torch import Tensor
 
@@ -6,22 +6,22 @@ from trainers.binarize.weights.scores import ScoredBinarizer, checked_share, kep
 
 
 class BipropFixedBinarizer(ScoredBinarizer):
-    """A subnet that is given by its scores; nothing of it is trained, and weights stay real.
+    """A fixed subnet, chosen by its scores; nothing is trained, and weights stay real.
 
-    Forward:   b = w where the |score| is among the largest, else 0
+    Forward:   b = w where |score| is among the largest, else 0
     Backward:  none
 
-    Its state has the keys of `biprop`'s, so that the state of a trained ticket can be loaded.
+    Its state has the same keys as that of `biprop`, so it can load a trained ticket.
 
     Args:
         latent: Latent weight of any shape.
-        keep: Share of the weights that is kept, in (0, 1].
+        keep: Share of weights to keep, in (0, 1].
 
     Raises:
-        SpecError: If keep is outside that range.
+        SpecError: If keep is outside (0, 1].
 
-    Source: `FixedSubnetConv` in the code published with arXiv:2103.09377, where the number given
-        is the share that is removed.
+    Source: `FixedSubnetConv` in the code published with arXiv:2103.09377, whose option is the
+        share to remove.
     """
 
     always_binary = False
@@ -31,5 +31,5 @@ class BipropFixedBinarizer(ScoredBinarizer):
         self.keep = self.kept_share = checked_share(keep)
 
     def binarize(self, latent: Tensor) -> Tensor:
-        """The latent weight where it is kept, else 0."""
+        """Returns the latent weight where it is kept, else 0."""
         return latent.detach() * kept_by_share(self.scores.detach(), self.keep)

@@ -1,4 +1,4 @@
-"""Multi-prize tickets of a whole network: one threshold for the scores of all layers."""
+"""Multi-prize tickets with one score threshold for all layers of a network."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -15,27 +15,26 @@ log = logging.getLogger(__name__)
 
 
 class BipropGlobalBinarizer(ScoredBinarizer):
-    """The weights whose |score| is above one threshold for all layers, as sign times a scale.
+    """Keeps weights whose |score| is above one threshold for all layers, as sign times scale.
 
     Forward:   b = a * sign(w) where |s| > threshold, else 0;  a = mean of |w| over the kept
-    Backward:  as `BipropBinarizer`
+    Backward:  as in `BipropBinarizer`
 
-    Layers that are attached together share the threshold (`SharedThreshold`): it is set for every
-    pass, so that the share `keep` of the weights of those that are enabled is kept. Where epochs
-    are counted and the share is at most 1/2, it begins at 1/2 and comes down over the first
-    `ramp_epochs` epochs (`trainers.keep_ramp`). A layer of which nothing would be kept keeps its
-    best weight.
+    Layers attached together share the threshold (`SharedThreshold`). Every forward pass sets it so
+    that the share `keep` of all weights in enabled layers is kept. During training, a share of at
+    most 1/2 starts at 1/2 and falls over the first `ramp_epochs` epochs (`trainers.keep_ramp`). A
+    layer with all scores below the threshold keeps its best weight.
 
     Args:
         latent: Latent weight, (out, in) or (out, in, kh, kw).
-        threshold: That of a binarizer on its own; 0 or more.
-        keep: Share of all layers' weights that is kept, in (0, 1].
-        ramp_epochs: Epochs until the share is reached; 0: it is there from the first.
-        published_alpha: A layer of which nothing is kept becomes 0/0, not a number, as published.
-        train_scores: False: a random subnet.
+        threshold: Threshold of a binarizer that shares none; 0 or more.
+        keep: Share of all layers' weights to keep, in (0, 1].
+        ramp_epochs: Epochs until the share is reached; 0: from the first epoch on.
+        published_alpha: The weight of a layer that keeps nothing becomes 0/0 = NaN, as published.
+        train_scores: False: do not train the scores, which gives a random subnet.
 
     Raises:
-        SpecError: If keep or another number is out of range.
+        SpecError: If a number is out of range.
 
     Source: the code published with arXiv:2103.09377, `GlobalSubnetConv`.
     Where we differ: a layer never loses all its weights (`published_alpha`); the sign of 0 is +1.
@@ -57,23 +56,23 @@ class BipropGlobalBinarizer(ScoredBinarizer):
         if not threshold >= 0:
             raise SpecError(Fault("threshold", f"must be 0 or more, got {threshold}"))
         self.keep = self.kept_share = checked_share(keep)
-        # Refuses what cannot be a number of epochs.
+        # Raises SpecError for a negative number of epochs.
         keep_ramp(keep, ramp_epochs)
         self.ramp_epochs = ramp_epochs
         self.final_from = ramp_epochs if keep <= HIGHEST_RAMPED else 0
         self.published_alpha = published_alpha
         self._shared: SharedThreshold | None = None
-        # A single-precision threshold would cut scores of double precision elsewhere.
+        # A float32 threshold would cut float64 scores at another place.
         self.register_buffer("threshold", torch.full((), threshold, dtype=latent.dtype))
         self.threshold = self.threshold.to(latent.device)
 
     @property
     def epoch_options(self) -> Mapping[str, int]:
-        """The ramp's, where there is one."""
+        """The epochs of the ramp, if there is one."""
         return {"ramp_epochs": self.final_from} if self.final_from else {}
 
     def check(self, *, epochs: int) -> None:
-        """Refuses a trial that ends before the share is reached."""
+        """Raises SpecError if the trial ends before the final share is reached."""
         if self.final_from >= epochs:
             what = f"the final share would not be reached in {epochs} epochs"
             hint = f"set epochs to {self.final_from + 1} or more, "
@@ -82,53 +81,54 @@ class BipropGlobalBinarizer(ScoredBinarizer):
 
     @classmethod
     def join(cls, layers: Mapping[str, Self]) -> None:
-        """Gives them one threshold."""
+        """Gives the layers one shared threshold."""
         shared = SharedThreshold(layers)
         for layer in layers.values():
             layer._shared = shared
 
     @property
     def num_above(self) -> int:
-        """Weights whose score is above the threshold: 0 in a layer that has collapsed."""
+        """Number of weights with a score above the threshold; 0 in a collapsed layer."""
         return int((self.scores.detach().abs() > self.threshold).sum())
 
     def begin_epoch(self, epoch: int, generator: Generator) -> None:
-        """The share comes down."""
+        """Sets the share of this epoch."""
         if self._shared is not None:
             share = keep_ramp(self.keep, self.ramp_epochs)(epoch)
             self._shared.begin_epoch(epoch, share=share)
 
     def before_batch(self, latent: Tensor) -> None:
-        """Scores may have changed."""
+        """Invalidates the threshold, because scores may have changed."""
         if self._shared is not None:
             self._shared.forget()
 
     def before_evaluation(self, latent: Tensor) -> None:
-        """Sets the threshold that the network is measured with."""
+        """Sets the threshold for the evaluations."""
         if self._shared is not None:
             self._shared.settle()
 
     def binarize(self, latent: Tensor) -> Tensor:
-        """Scale times sign where the score is above the threshold, else 0."""
+        """Returns scale times sign where the score is above the threshold, else 0."""
         if self._shared is not None:
             self._shared.serve(self)
         magnitude = self.scores.detach().abs()
         kept = magnitude > self.threshold
         if not self.published_alpha:
-            # One element more where there was none, without waiting for the device to say so.
+            # Keeps the best weight of an empty layer, without a wait for the device.
             best = torch.zeros_like(kept).view(-1).index_fill_(0, magnitude.argmax(), True)
             kept = torch.where(kept.any(), kept, best.view_as(kept))
         return ticket(self.scores, latent, kept, kept.sum())
 
 
 class SharedThreshold:
-    """One threshold for several layers, so that a share of all their weights is kept.
+    """One threshold for several layers, which keeps a share of all their weights.
 
-    It is set when a layer asks for it; and anew when one asks a second time, because then another
-    pass has begun, or when other layers are enabled by then. So the share is kept whoever trains.
+    A layer that requests the threshold sets it. It is set again when the same layer requests it a
+    second time, because a new pass has begun, or when other layers are enabled. So the share holds
+    in any training loop.
 
     Args:
-        layers: By layer name; those that are not enabled neither count nor change.
+        layers: The binarizers by layer name; disabled ones do not count and do not change.
     """
 
     def __init__(self, layers: Mapping[str, BipropGlobalBinarizer]) -> None:
@@ -136,28 +136,28 @@ class SharedThreshold:
         self._share = next(iter(self._layers.values())).keep
         self._epoch = 0
         self._is_settled = False
-        # For whom it was set, and who has asked for it since.
+        # The layers the threshold was set for, and those that have requested it since.
         self._enabled: list[BipropGlobalBinarizer] = []
         self._served: set[BipropGlobalBinarizer] = set()
 
     def begin_epoch(self, epoch: int, *, share: float) -> None:
-        """From now on this share is kept."""
+        """Sets the share to keep in this epoch."""
         self._epoch, self._share, self._is_settled = epoch, share, False
         self.forget()
 
     def forget(self) -> None:
-        """The next layer that asks has it set anew."""
+        """Invalidates the threshold; the next request sets it again."""
         self._enabled = []
 
     def serve(self, layer: BipropGlobalBinarizer) -> None:
-        """Sets the threshold of all layers, unless the present one was set for this pass."""
+        """Sets the threshold of all layers, unless it was already set for this pass."""
         enabled = [known for known in self._layers.values() if known.enabled]
         if layer in self._served or enabled != self._enabled:
             self._set(enabled)
         self._served.add(layer)
 
     def settle(self) -> None:
-        """Sets it once for an epoch that is over, and warns of layers that it leaves empty."""
+        """Sets the threshold once at the end of an epoch; warns of layers that keep nothing."""
         if self._is_settled:
             return
         self._is_settled = True
@@ -167,7 +167,7 @@ class SharedThreshold:
         ]
         if empty:
             log.warning(
-                "epoch %d: no weight of %s is above the threshold; its best stays",
+                "epoch %d: no score of %s is above the threshold; the best weight stays",
                 self._epoch,
                 ", ".join(empty),
             )
@@ -184,13 +184,14 @@ class SharedThreshold:
 
 @torch.no_grad()
 def global_threshold(scores: Sequence[Tensor], *, keep: float) -> Tensor:
-    """The |score| above which the share `keep` of all weights lies, as a constant.
+    """Returns the |score| above which the share `keep` of all weights lies, without gradient.
 
-    It is the largest score that is not kept; what equals it is not kept either. -1 where all are.
+    It is the largest |score| that is not kept, so equal scores are not kept either; -1 if all are
+    kept.
 
     Args:
-        scores: Of one layer or more.
-        keep: Share in (0, 1].
+        scores: Scores of one or more layers.
+        keep: Share to keep, in (0, 1].
     """
     magnitudes = torch.cat([part.abs().flatten() for part in scores])
     num_removed = magnitudes.numel() - num_kept(magnitudes.numel(), keep)

@@ -1,4 +1,4 @@
-"""Supermasks: which weights are there is drawn in every forward pass."""
+"""Supermasks: every forward pass draws which weights are kept."""
 
 import torch
 from torch import Generator, Tensor
@@ -8,17 +8,17 @@ from trainers.errors import Fault
 
 
 class BipropSampledBinarizer(ScoredBinarizer):
-    """Each weight is there with the probability that its score says, drawn anew every time.
+    """Keeps each weight with a probability given by its score, drawn anew in every pass.
 
     Forward:   b = w * m,  m = 1 with probability sigmoid(s), else 0
-    Backward:  db/ds = w * sigmoid'(s): straight through the drawing; w gets none
+    Backward:  db/ds = w * sigmoid'(s): straight through the draw; w gets no gradient
 
     Weights stay real numbers, as in the published code.
 
     Args:
         latent: Latent weight of any shape.
-        score: What every score begins as; None: drawn as for `biprop`.
-        train_scores: False: the probabilities stay what they are.
+        score: Initial value of every score; None: drawn as in `biprop`.
+        train_scores: False: do not train the scores, so the probabilities stay.
 
     Source: Zhou et al. 2019, Supermasks, arXiv:1905.01067, sec. 4; `SampleSubnetConv` in the code
         published with arXiv:2103.09377.
@@ -27,8 +27,8 @@ class BipropSampledBinarizer(ScoredBinarizer):
     always_binary = False
     export_fault = Fault(
         "",
-        "is drawn anew in every forward pass, and a file would hold one draw of many",
-        "train with biprop or biprop_global, whose scores say which weights are kept",
+        "is drawn anew in every forward pass, so a file would hold only one of many draws",
+        "train with biprop or biprop_global, whose scores determine the kept weights",
     )
 
     def __init__(
@@ -47,11 +47,11 @@ class BipropSampledBinarizer(ScoredBinarizer):
             self.scores.fill_(self.score)
 
     def begin_epoch(self, epoch: int, generator: Generator) -> None:
-        """What is there is drawn from the epoch's own generator."""
+        """Uses the epoch's generator for all draws."""
         self.generator = generator
 
     def binarize(self, latent: Tensor) -> Tensor:
-        """The latent weight where it was drawn, else 0."""
+        """Returns the latent weight where the draw keeps it, else 0."""
         chance = torch.sigmoid(self.scores)
         # On the CPU, so that the draws are the same on every device.
         drawn = torch.rand(latent.shape, generator=self.generator).to(latent.device)

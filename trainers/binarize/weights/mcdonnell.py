@@ -1,4 +1,4 @@
-"""The sign times a constant: networks that are deployed with one bit a weight."""
+"""The sign times a constant, for networks deployed with one bit per weight."""
 
 import math
 
@@ -12,21 +12,21 @@ from trainers.errors import Fault, SpecError
 
 
 class McDonnellBinarizer(WeightBinarizer):
-    """Sign of the latent weight, times the standard deviation that its layer is initialised with.
+    """Sign of the latent weight, times the standard deviation of its layer's initialisation.
 
     Forward:   b = a * sign(w), a = sqrt(2 / fan-in), with sign(0) = zero
     Backward:  db/dw = 1 everywhere: the gradient is not multiplied by a
 
     Args:
         latent: Latent weight, (out, in) or (out, in, kh, kw); only its shape is used.
-        zero: What the sign of a latent weight of +0.0 or -0.0 is: 1; or 0, as the published code
-            has it.
+        zero: Sign of a latent weight of +0.0 or -0.0: 1; or 0, as in the published code.
 
     Raises:
         SpecError: If zero is neither 1 nor 0.
 
     Source: McDonnell 2018, arXiv:1802.08530, eq. 1.
-    Where we differ: the published code lets zeros stay 0 (`zero: 0`); a stored bit cannot.
+    Where we differ: in the published code zeros stay 0 (`zero: 0`), which one stored bit cannot
+        represent.
     """
 
     def __init__(self, latent: Tensor, *, zero: int = 1) -> None:
@@ -37,7 +37,7 @@ class McDonnellBinarizer(WeightBinarizer):
         self.zero = zero
 
     def binarize(self, latent: Tensor) -> Tensor:
-        """The scale where the latent weight is positive, minus it where it is negative."""
+        """Returns the scale where the latent weight is positive, minus it where negative."""
         result: Tensor = _ScaledSign.apply(latent, self.scale, self.zero)
         return result
 

@@ -1,4 +1,4 @@
-"""What all tickets have: frozen weights, scores of them, and the choice by score."""
+"""The common parts of tickets: frozen weights, their scores, and the choice by score."""
 
 import math
 from typing import Any
@@ -15,8 +15,8 @@ class ScoredBinarizer(WeightBinarizer):
     """A frozen latent weight with a score for each of its elements.
 
     Args:
-        latent: Latent weight of any shape; the scores have its shape and type.
-        train_scores: False: the scores stay as they were drawn, which leaves a random subnet.
+        latent: Latent weight of any shape; the scores have its shape and dtype.
+        train_scores: False: the scores stay at their initial values, which gives a random subnet.
 
     Source: Ramanujan et al. 2020, arXiv:1911.13299, sec. 3; scores drawn uniformly from
         ±1/sqrt(fan-in).
@@ -31,7 +31,7 @@ class ScoredBinarizer(WeightBinarizer):
 
     @torch.no_grad()
     def initialise(self, generator: Generator | None) -> None:
-        """Draws the scores as torch draws the weight of a layer."""
+        """Draws the scores with torch's default initialisation of weights."""
         if self.scores.is_meta:
             return
         bound = 1 / math.sqrt(self.scores[0].numel())
@@ -54,17 +54,17 @@ class _Ticket(torch.autograd.Function):
 
 
 def ticket(scores: Tensor, latent: Tensor, kept: Tensor, count: Tensor | int) -> Tensor:
-    """The signs of the weights that are kept, times the mean of their magnitudes; else 0.
+    """Returns the signs of the kept weights times their mean magnitude, and 0 for the others.
 
     Forward:   b = a * sign(w) where kept, else 0;  a = (sum of |w| over the kept) / count
-    Backward:  db/ds = w * sign(s) for every element, kept or not; a is a constant to the
-               gradient, and w gets none
+    Backward:  db/ds = w * sign(s) for every element, kept or not; a counts as a constant, and w
+               gets no gradient
 
     Args:
-        scores: Of the shape of `latent`.
+        scores: Scores, with the shape of `latent`.
         latent: Latent weight of any shape.
-        kept: Which weights stay, bool, of the same shape.
-        count: What the sum of their magnitudes is divided by.
+        kept: Which weights are kept, bool, with the same shape.
+        count: Divisor of the sum of their magnitudes.
 
     Source: Diffenderfer & Kailkhura 2021, Multi-Prize Tickets, arXiv:2103.09377, alg. 1.
     """
@@ -74,15 +74,15 @@ def ticket(scores: Tensor, latent: Tensor, kept: Tensor, count: Tensor | int) ->
 
 
 def num_kept(size: int, keep: float) -> int:
-    """How many of `size` weights the share stands for: those left when int((1 - keep) size) go."""
+    """Returns how many of `size` weights are kept: all but int((1 - keep) size), at least one."""
     return size - min(int((1 - keep) * size), size - 1)
 
 
 @torch.no_grad()
 def kept_by_share(scores: Tensor, keep: float) -> Tensor:
-    """Where |score| is among the largest, a bool for each; exactly `num_kept` are true.
+    """Returns a bool mask of the largest |score|s; exactly `num_kept` are true.
 
-    Among scores equal to the smallest that is kept, the first are.
+    Among scores equal to the smallest kept one, the first are kept.
     """
     magnitude = scores.abs()
     num_removed = scores.numel() - num_kept(scores.numel(), keep)
@@ -98,12 +98,12 @@ def kept_by_share(scores: Tensor, keep: float) -> Tensor:
 
 
 def checked_share(keep: float) -> float:
-    """The share.
+    """Returns the share unchanged.
 
     Raises:
-        SpecError: If it is not in (0, 1].
+        SpecError: If the share is not in (0, 1].
     """
     if not 0 < keep <= 1:
-        hint = "it is the share that stays; the published code calls it prune_rate"
+        hint = "it is the share of weights kept; the published code calls it prune_rate"
         raise SpecError(Fault("keep", f"must be above 0 and at most 1, got {keep}", hint))
     return keep

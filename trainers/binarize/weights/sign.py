@@ -1,4 +1,4 @@
-"""The plain sign: BinaryConnect's deterministic rule, and that of iterative training."""
+"""The plain sign: the deterministic rule of BinaryConnect and of iterative training."""
 
 from torch import Tensor
 
@@ -15,17 +15,17 @@ class SignBinarizer(WeightBinarizer):
 
     Args:
         latent: Latent weight of any shape; not used.
-        clip: The latent weight is clamped to [-clip, clip] after each optimizer step
-            (BinaryConnect: 1); None leaves it free (iterative training).
-        zero: What a latent weight of +0.0 or -0.0 becomes: 1; or 0, as iterative training's
-            published code has it.
+        clip: Clamp the latent weight to [-clip, clip] after each optimizer step (BinaryConnect:
+            1); None: no clamping (iterative training).
+        zero: Sign of a latent weight of +0.0 or -0.0: 1; or 0, as in the published code of
+            iterative training.
 
     Raises:
         SpecError: If clip is not positive, or zero is neither 1 nor 0.
 
     Source: Courbariaux et al. 2015, arXiv:1511.00363, eq. 1 and sec. 2.4; arXiv:2111.07046.
-    Where we differ: iterative training's published code lets zeros stay 0 (`zero: 0`); a stored
-        bit cannot.
+    Where we differ: in the published code of iterative training zeros stay 0 (`zero: 0`), which
+        one stored bit cannot represent.
     """
 
     def __init__(self, latent: Tensor, *, clip: float | None = None, zero: int = 1) -> None:
@@ -38,10 +38,10 @@ class SignBinarizer(WeightBinarizer):
         self.zero = zero
 
     def after_step(self, latent: Tensor) -> None:
-        """Clamps the latent weight to ± clip, also while the layer is not binary."""
+        """Clamps the latent weight to ± clip, even while the layer is not binary."""
         if self.clip is not None:
             latent.clamp_(-self.clip, self.clip)
 
     def binarize(self, latent: Tensor) -> Tensor:
-        """+1 where the latent weight is positive, -1 where it is negative, `zero` between."""
+        """Returns +1 where the latent weight is positive, -1 where negative, `zero` at 0."""
         return sign_ste(latent, zero=self.zero)

@@ -196,7 +196,7 @@ def test_layers_without_a_weight_above_the_threshold_are_warned_of_once_an_epoch
         for layer in layers:
             layer.before_evaluation(layer.scores)
     # The ramp is over: half of four.
-    text = "no weight of fc1, fc2 is above the threshold; its best stays"
+    text = "no score of fc1, fc2 is above the threshold; the best weight stays"
     assert caplog.messages == [f"epoch 7: {text}", f"epoch 8: {text}"]
     caplog.clear()
     layers[0].enabled = layers[1].enabled = False
