@@ -1,4 +1,4 @@
-"""The training losses by name."""
+"""Training losses by name."""
 
 from collections.abc import Callable, Mapping
 

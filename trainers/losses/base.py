@@ -1,4 +1,4 @@
-"""What every training loss is."""
+"""The interface of training losses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from torch import Tensor
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
-"""Mean loss over a batch, of logits (batch, classes) and class numbers (batch,)."""
+"""Maps logits (batch, classes) and class numbers (batch,) to the mean loss of a batch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loss:
-    """A training loss, and what it asks of a batch.
+    """A training loss, and the batches that it needs.
 
     Args:
-        mean: Of a batch. With several views of each image the logits are (views * batch,
-            classes), all images in their first view, then in the second, ...; a measurement has
-            one view all the same.
-        num_views: Of each training image: as it is, and varied (`data.augment`) anew for each
-            further one.
-        views_option: The option that asks for several views, for messages.
+        mean: Mean loss of a batch. With several views of each image the logits are (views * batch,
+            classes): all images in their first view, then in the second, ... Evaluation always has
+            one view.
+        num_views: Views of each training image: the unchanged image, and for each further view a
+            new variation (`data.augment`).
+        views_option: Name of the option that needs several views, for messages.
     """
 
     mean: LossFunction

@@ -1,4 +1,4 @@
-"""Cross entropy, by itself or with the divergence between views of an image."""
+"""Cross entropy, alone or with the divergence between views of an image."""
 
 import torch
 from torch import Tensor
@@ -8,17 +8,17 @@ from trainers.errors import SpecError
 from trainers.losses.base import Loss
 
 NUM_VIEWS = 3
-"""Of each image, where views are compared: as it is, and varied twice."""
+"""Views of each image for the divergence: the unchanged image and two variations."""
 
 
 def cross_entropy(*, label_smoothing: float = 0.0, jensen_shannon: float = 0.0) -> Loss:
-    """Cross entropy of the logits, which is negative log likelihood of their log-softmax.
+    """Cross entropy of the logits, that is, negative log likelihood of their log-softmax.
 
     Args:
         label_smoothing: Share of the target spread evenly over all classes, in [0, 1).
-        jensen_shannon: Weight of the Jensen-Shannon divergence between what the network says of
-            three views of an image, 12 as published; 0: none. Training batches then hold the
-            images as they are, and varied twice (`data.augment`), one after the other.
+        jensen_shannon: Weight of the Jensen-Shannon divergence between the outputs for three views
+            of an image, 12 as published; 0: no divergence. With it, a training batch holds the
+            unchanged images, then two variations of them (`data.augment`).
 
     Raises:
         SpecError: If a number is out of its range.
@@ -32,7 +32,7 @@ def cross_entropy(*, label_smoothing: float = 0.0, jensen_shannon: float = 0.0) 
         raise SpecError(f"jensen_shannon must be 0 or more, got {jensen_shannon}")
 
     def mean(logits: Tensor, labels: Tensor) -> Tensor:
-        # A measurement sees each image once.
+        # Evaluation has one view, so all logits are of unchanged images.
         clean = logits[: len(labels)]
         entropy = functional.cross_entropy(clean, labels, label_smoothing=label_smoothing)
         if not jensen_shannon or len(logits) == len(labels):
@@ -45,9 +45,9 @@ def cross_entropy(*, label_smoothing: float = 0.0, jensen_shannon: float = 0.0) 
 
 
 def divergence(logits: Tensor) -> Tensor:
-    """Jensen-Shannon divergence between three views, in nats, mean over images.
+    """Jensen-Shannon divergence between three views, in nats, averaged over images.
 
-    The mean over the views of KL(p || m), where m is the mean of their class probabilities.
+    It is the mean over the views of KL(p || m), where m is the mean of their class probabilities.
 
     Args:
         logits: (3 * batch, classes): all images in their first view, then in the second, ...

@@ -1,4 +1,4 @@
-"""Adam with less to do in Python around torch's fused kernel."""
+"""Adam with less Python overhead around torch's fused kernel."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,22 +10,22 @@ from trainers.optim.eager import Eager
 
 
 class Adam(Eager, torch.optim.Adam):
-    """torch's fused Adam, to the bit, faster for small networks on a CPU.
+    """torch's fused Adam with the same bits, but faster for small networks on a CPU.
 
-    Gathering a dozen parameters and counting a step for each of them takes torch as long as the
-    update itself. Here they are gathered once and share one count. Where that does not fit
-    (another device, kinds of number mixed, several groups, a parameter without a gradient)
-    torch's own step is taken. Its state is saved and loaded as torch's. Hooks on steps are not
-    called, and torch's profiler does not mark them.
+    Torch collects the parameters and counts each one's steps in every step, which takes as long as
+    the update itself. This class collects them once, with one shared step count. It falls back to
+    torch's own step for another device, mixed dtypes, several groups or a parameter without a
+    gradient. Its state is saved and loaded in torch's format. Step hooks are not called, and
+    torch's profiler does not mark steps.
 
     Source: Kingma & Ba 2015, arXiv:1412.6980.
     """
 
     _gathered: tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]] | None = None
-    """Parameters, means, squares and counts (the same tensor throughout), once they are known."""
+    """Parameters, means, squares and step counts (one shared tensor); None: not collected yet."""
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One update of every parameter that has a gradient; the closure's loss, if there is one.
+        """Updates every parameter that has a gradient; returns the closure's loss, if any.
 
         Args:
             closure: As in `torch.optim.Optimizer.step`.
@@ -59,23 +59,23 @@ class Adam(Eager, torch.optim.Adam):
         self._gather()
         return loss
 
-    # Torch wraps the step of every class that does not say so, for hooks and its profiler, which
-    # takes as long again as the update of a small network.
+    # This flag tells torch not to wrap `step` for hooks and its profiler; the wrapper would double
+    # the time of an update of a small network.
     step.hooked = True  # type: ignore[attr-defined]
 
     def state_dict(self) -> dict[str, Any]:
-        """As torch's: a count for each parameter."""
+        """Returns the state in torch's format, with one count per parameter."""
         self._scatter()
         state: dict[str, Any] = super().state_dict()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Takes over a loaded state."""
+        """Adopts a loaded state."""
         self._gathered = None
         super().__setstate__(state)  # type: ignore[no-untyped-call]
 
     def _gather(self) -> None:
-        """After a step of torch's, when every state exists."""
+        """Collects the parameters after a step by torch, when every state exists."""
         group, *others = self.param_groups
         parameters = [parameter for parameter in group["params"] if parameter.requires_grad]
         states = [self.state.get(parameter, {}) for parameter in parameters]
@@ -98,7 +98,7 @@ class Adam(Eager, torch.optim.Adam):
         self._gathered = parameters, means, squares, counts
 
     def _scatter(self) -> None:
-        """Gives each parameter a count of its own again, as torch's step needs it."""
+        """Gives each parameter its own count again, which torch's step needs."""
         if self._gathered is not None:
             for parameter in self._gathered[0]:
                 self.state[parameter]["step"] = self.state[parameter]["step"].clone()

@@ -1,4 +1,4 @@
-"""Options that count epochs: marked where they are declared, shrunk where a trial is."""
+"""Marks options that count epochs, and shrinks them together with a trial."""
 
 import typing
 from collections.abc import Callable, Mapping
@@ -37,18 +37,18 @@ def shrunk(
     *,
     epochs: int,
 ) -> dict[str, Value]:
-    """The options of a policy with every number of epochs put through `factor`.
+    """Returns a policy's options with `factor` applied to every number of epochs.
 
-    Those that count epochs are there afterwards also where they had their default.
+    The result contains options that count epochs even if they had their default.
 
     Args:
         entry: The policy.
-        options: What it was given.
-        factor: Maps a number of epochs to the shrunk one, 1 or more.
-        epochs: How many the shrunk trial has.
+        options: The options given to it.
+        factor: Maps a number of epochs to the shrunk number, 1 or more.
+        epochs: Number of epochs of the shrunk trial.
     """
     marked = epoch_options(entry)
-    # What a policy has by default counts epochs too.
+    # Defaults count epochs too, so they shrink as well.
     defaults = {name: options_of(entry)[name].default for name in marked}
     whole = {name: value for name, value in defaults.items() if value} | dict(options)
     result: dict[str, Value] = {}
@@ -57,7 +57,7 @@ def shrunk(
         if mark is None:
             result[name] = value
         elif not (mark.unless and whole.get(mark.unless) is not None):
-            # The rate of the first epoch stays what it is.
+            # The rate of the first epoch must not change.
             least = 2 if whole.get(mark.early) else 1
             result[name] = _shrunk(value, mark, factor, least=least, epochs=epochs)
     return result
@@ -65,7 +65,7 @@ def shrunk(
 
 @lru_cache(maxsize=64)
 def epoch_options(entry: Callable[..., object]) -> dict[str, Epochs]:
-    """The options of a policy that count epochs, with their marks."""
+    """Returns the options of a policy that count epochs, with their marks."""
     hints = typing.get_type_hints(entry, include_extras=True)
     return {
         name: mark

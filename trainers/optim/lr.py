@@ -1,4 +1,4 @@
-"""Learning-rate schedules that begin anew again and again."""
+"""Learning-rate schedules with restarts."""
 
 import math
 from bisect import bisect_right
@@ -18,20 +18,21 @@ def warm_restarts(
     lr_min: float = 1e-4,
     reading: Reading = "textbook",
 ) -> Callable[[int], float]:
-    """Half a cosine from the rate down to `lr_min`, again from every restart on.
+    """Half a cosine from `lr` down to `lr_min`, repeated from every restart on.
 
     Rate:  lr_min + (lr - lr_min) * (1 + cos(pi * t / T)) / 2, at place t of a period of length T
 
-    The period that begins at restart r is r epochs long; the first one, before any restart, is as
-    long as the second. With restarts that double, each period ends where the next one begins.
+    The period that begins at restart r has r epochs; the first period, before any restart, has as
+    many as the second. If each restart doubles the last one, each period ends where the next one
+    begins.
 
     Args:
         lr: Rate at each restart.
-        restarts: Epochs, counted from 0, that begin a period; None: 2, 4, 8, 16, ...
-        lr_min: Rate that a period falls to; between 0 and `lr`.
-        reading: textbook: t counts from the restart. pytorch041: as the published script ran
-            under PyTorch 0.4.1, where a new schedule's first two steps are both its place 0, so
-            that every period but the first lags by one epoch and never ends.
+        restarts: Epochs, counted from 0, at which a period begins; None: 2, 4, 8, 16, ...
+        lr_min: Lowest rate of a period; between 0 and `lr`.
+        reading: textbook: t counts from the restart. pytorch041: reproduces the published script
+            under PyTorch 0.4.1, where the first two steps of a new schedule both have t = 0; so
+            every period but the first is one epoch late and never reaches its end.
 
     Raises:
         SpecError: If the restarts are not positive and increasing, or lr_min is out of range.
@@ -62,7 +63,7 @@ def warm_restarts(
 
 
 def _last_restart(epoch: int, restarts: Sequence[int] | None) -> int:
-    """The restart that began the period of an epoch; 0 before the first."""
+    """Returns the restart that began the period of an epoch; 0 before the first restart."""
     if restarts is None:
         return 1 << (epoch.bit_length() - 1) if epoch > 1 else 0
     number = bisect_right(restarts, epoch)

@@ -10,23 +10,23 @@ from trainers.optim.epochs import Epochs, Warmup
 LrSchedule = Callable[[int], float]
 """Learning rate of an epoch, counted from 0."""
 Steps = Annotated[Sequence[int], Epochs()]
-"""Epochs, counted from 0, from which on the rate is another; as many as a policy has factors."""
+"""Epochs, counted from 0, at which the rate changes; one for each factor of the policy."""
 
 
 def cosine(lr: float, epochs: int, *, warmup: Warmup = 0) -> LrSchedule:
-    """Half a cosine from `lr` down to 0, which the epoch after the last would have.
+    """Half a cosine from `lr` down to 0, reached one epoch after the last.
 
     lr / 2 (1 + cos(pi (epoch - warmup) / (epochs - warmup)))
 
     Args:
         lr: The highest rate.
-        epochs: How many the trial has.
-        warmup: As for `constant`; below `epochs`.
+        epochs: Number of epochs of the trial.
+        warmup: As in `constant`; below `epochs`.
 
     Raises:
-        SpecError: If the warm-up is negative, or as long as the trial.
+        SpecError: If the warm-up is negative or not shorter than the trial.
 
-    Source: Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts; with the warm-up the code
+    Source: Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts; warm-up: the code
         published with arXiv:1911.13299 and arXiv:2103.09377.
     """
     _check_warmup(warmup, epochs)
@@ -34,33 +34,33 @@ def cosine(lr: float, epochs: int, *, warmup: Warmup = 0) -> LrSchedule:
 
 
 def xnor(lr: float, *, milestones: Steps = (30, 44, 54)) -> LrSchedule:
-    """A tenth of the rate from each of the three epochs on.
+    """Divides the rate by 10 at each of three epochs.
 
     Raises:
         SpecError: If there are not three epochs, or one is negative or below the one before.
 
-    Source: the code published with arXiv:2103.09377, as are the next five.
+    Source: the code published with arXiv:2103.09377; also for the next five policies.
     """
     return _stepped(lr, milestones, (0.1, 0.1, 0.1))
 
 
 def mpt132_w34_2(lr: float, *, milestones: Steps = (27, 44, 54)) -> LrSchedule:
-    """A tenth of the rate from the first two epochs on, a hundredth from the third on."""
+    """Divides the rate by 10 at the first two epochs, and by 100 at the third."""
     return _stepped(lr, milestones, (0.1, 0.1, 0.01))
 
 
 def mpt11_w34_2_v2(lr: float, *, milestones: Steps = (50, 62, 70)) -> LrSchedule:
-    """As `mpt132_w34_2`, at other epochs."""
+    """Like `mpt132_w34_2`, at other epochs."""
     return _stepped(lr, milestones, (0.1, 0.1, 0.01))
 
 
 def mpt11_w18_2(lr: float, *, milestones: Steps = (46, 65, 80)) -> LrSchedule:
-    """As `mpt132_w34_2`, at other epochs."""
+    """Like `mpt132_w34_2`, at other epochs."""
     return _stepped(lr, milestones, (0.1, 0.1, 0.01))
 
 
 def mpt11_w18_2_v2(lr: float, *, milestones: Steps = (35, 50, 60)) -> LrSchedule:
-    """As `mpt132_w34_2`, at other epochs."""
+    """Like `mpt132_w34_2`, at other epochs."""
     return _stepped(lr, milestones, (0.1, 0.1, 0.01))
 
 
@@ -72,10 +72,10 @@ def cos_multi(
     cosine_from: Annotated[int, Epochs()] = 55,
     warmup: Warmup = 0,
 ) -> LrSchedule:
-    """As `xnor`; from `cosine_from` on the rate of `cosine` besides, as a factor.
+    """Like `xnor`, multiplied by the factor of `cosine` from epoch `cosine_from` on.
 
     Raises:
-        SpecError: As `xnor` and `cosine`.
+        SpecError: As in `xnor` and `cosine`.
     """
     _check_warmup(warmup, epochs)
     steps = _stepped(lr, milestones, (0.1, 0.1, 0.1))
@@ -88,7 +88,7 @@ def cos_multi(
 
 
 def warmed_up(lr: float, warmup: int, after: LrSchedule) -> LrSchedule:
-    """The rate rises evenly to `lr` over the first `warmup` epochs; then `after` says it.
+    """Raises the rate linearly to `lr` over the first `warmup` epochs, then follows `after`.
 
     Raises:
         SpecError: If the warm-up is negative.

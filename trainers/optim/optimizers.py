@@ -62,7 +62,7 @@ def constant(lr: float, *, warmup: Warmup = 0) -> LrSchedule:
 
     Args:
         lr: The rate.
-        warmup: Epochs over which the rate rises evenly to `lr`, which the last of them has; 0 or
+        warmup: Epochs over which the rate rises linearly; the last of them has rate `lr`. 0 or
             more.
 
     Raises:
@@ -79,20 +79,20 @@ def multistep(
     early: bool = False,
     adjust: Annotated[int, Epochs(early="early", unless="milestones")] = 20,
 ) -> LrSchedule:
-    """The rate times `gamma` for every milestone reached.
+    """Multiplies the rate by `gamma` at every milestone.
 
     Args:
         lr: Rate of the first epoch.
-        milestones: Epochs, counted from 0, from which on the rate is multiplied once more; None:
-            every `adjust` epochs.
+        milestones: Epochs, counted from 0, at which the rate is multiplied; None: every `adjust`
+            epochs.
         gamma: Factor; 0 or more.
-        early: Each drop comes one epoch sooner: the published MNIST and CIFAR-10 code of
-            iterative training counts an epoch before it trains it.
-        adjust: Epochs between two drops where no milestones are given; 1 or more.
+        early: Each drop comes one epoch earlier: the published MNIST and CIFAR-10 code of
+            iterative training increases its epoch counter before training.
+        adjust: Epochs between two drops if no milestones are given; 1 or more.
 
     Raises:
-        SpecError: If the milestones are not positive and increasing, if the first epoch would
-            drop already, or if a number is out of range.
+        SpecError: If the milestones are not positive and increasing, if the rate would drop before
+            the first epoch, or if a number is out of range.
     """
     if gamma < 0:
         raise SpecError(Fault("gamma", f"must be 0 or more, got {gamma}"))
@@ -101,14 +101,14 @@ def multistep(
     if milestones is None:
         if early and adjust == 1:
             what = "with early: true the drop at 1 would come before the first epoch"
-            raise SpecError(Fault("adjust", what, "take 2 or more"))
+            raise SpecError(Fault("adjust", what, "set 2 or more"))
         return lambda epoch: lr * gamma ** ((epoch + early) // adjust)
     if list(milestones) != sorted(set(milestones)) or min(milestones, default=1) < 1:
         what = f"must be positive and increasing, got {list(milestones)}"
         raise SpecError(Fault("milestones", what))
     if early and 1 in milestones:
         what = "with early: true the drop at 1 would come before the first epoch"
-        raise SpecError(Fault("milestones", what, "begin with 2 or more"))
+        raise SpecError(Fault("milestones", what, "start at 2 or more"))
     drops = [milestone - early for milestone in milestones]
     return lambda epoch: lr * gamma ** sum(drop <= epoch for drop in drops)
 
@@ -126,29 +126,28 @@ LR_SCHEDULES: Mapping[str, Callable[..., LrSchedule]] = {
     "warm_restarts": warm_restarts,
     "xnor": xnor,
 }
-"""Each takes the rate of the trial first and, if it has a parameter `epochs`, their number.
+"""Each takes the trial's rate first and, if it has a parameter `epochs`, the number of epochs.
 
-Options that count epochs are marked so: see `trainers.optim.epochs`.
+Options that count epochs carry a mark: see `trainers.optim.epochs`.
 """
 PUBLISHED_OPTIONS = {"warmup_length": "warmup", "lr_adjust": "adjust", "lr_gamma": "gamma"}
-"""What the code published with arXiv:2103.09377 calls some of them."""
+"""Names of options in the code published with arXiv:2103.09377, and ours."""
 _TRIAL = {"lr": option("lr", float), "epochs": option("epochs", int)}
 
 
 def lr_schedule(policy: str, *, lr: float, epochs: int, **options: Any) -> LrSchedule:
-    """The learning rate by epoch, counted from 0.
+    """Returns the function from an epoch, counted from 0, to its learning rate.
 
     Args:
         policy: A key of `LR_SCHEDULES`.
         lr: The trial's rate.
-        epochs: How many the trial has, for policies that depend on it.
-        options: Keyword arguments of the policy; those published under other names go by these
-            too (`PUBLISHED_OPTIONS`).
+        epochs: Number of epochs of the trial.
+        options: Keyword arguments of the policy; published names (`PUBLISHED_OPTIONS`) work too.
 
     Raises:
         UnknownNameError: If there is no such policy.
-        SpecError: If it has no such option, or refuses its value, or there is no epoch; the
-            schedule itself, if it is asked for another epoch.
+        SpecError: If the policy has no such option or rejects its value, or `epochs` is below 1.
+            The returned function raises it for an epoch outside the trial.
     """
     entry = choose("lr schedule", LR_SCHEDULES, policy)
     bind_to(_TRIAL, {"lr": lr, "epochs": epochs}, owner="a trial")
@@ -183,7 +182,7 @@ def _renamed(entry: Callable[..., object], options: Mapping[str, object]) -> dic
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Sets the rate of every parameter group."""
+    """Sets the learning rate of every parameter group."""
     group: dict[str, Any]
     for group in optimizer.param_groups:
         group["lr"] = lr
