@@ -1,7 +1,7 @@
 """Binary-network training in pure PyTorch: specs, networks, binarizers, one engine.
 
-The names below are imported when they are first used, so that whoever reads a spec's faults, or a
-name from one module, does not wait for the rest.
+The names below are imported on first use. So checking a spec, or using one name, does not wait for
+the import of everything else.
 """
 
 import importlib
@@ -113,12 +113,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """A public name, from the module it lives in."""
+    """Imports a public name from its module on first use."""
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'trainers' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    """The public names, beside what is there already."""
+    """Lists the public names, imported or not, and everything else in the module."""
     return sorted({*globals(), *__all__})

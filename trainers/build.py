@@ -1,4 +1,4 @@
-"""From specs to objects: models, data, and the task the engine trains."""
+"""Builds objects from specs: models, data, and the task that the engine trains."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -32,11 +32,11 @@ from trainers.spec.parts import ALL
 from trainers.spec.train_spec import TrainSpec
 
 PUBLISHED_NORM_WEIGHT = 1200**-0.5
-"""The largest first weight of a normalisation that the code of arXiv:2103.09377 draws."""
+"""Largest initial weight of a normalisation in the code published with arXiv:2103.09377."""
 
 
 def build_model(name: str, **options: object) -> nn.Module:
-    """A plain full-precision network, freshly initialised by torch; returns logits.
+    """Builds a full-precision network with random weights from torch; it returns logits.
 
     Args:
         name: A key of `trainers.MODELS`.
@@ -53,8 +53,9 @@ def build_model(name: str, **options: object) -> nn.Module:
 
 
 def build_network(spec: TrainSpec, *, device: torch.device) -> nn.Module:
-    """The network of a trial with its first weights and its binarizers, all switched off."""
-    # Constructors draw from torch's global generator; that is undone, and drawn anew from ours.
+    """Builds a trial's network with initial weights and its binarizers, all switched off."""
+    # Constructors draw from torch's global generator. The fork restores that generator, and all
+    # weights are drawn again from ours.
     with torch.random.fork_rng(devices=[]):
         model = build_model(spec.model.name, **spec.model.options)
         model.to(torch.float32)
@@ -75,18 +76,19 @@ def build_network(spec: TrainSpec, *, device: torch.device) -> nn.Module:
 
 
 def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task:
-    """All that a trial trains with, in its state before the first epoch.
+    """Builds everything that a trial trains with, in the state before the first epoch.
 
     Raises:
-        MissingDataError: If the data set is neither on this machine nor to be downloaded.
-        SpecError: If the augmentation needs bytes and the data set keeps none.
+        MissingDataError: If the data set is missing and cannot be downloaded.
+        SpecError: If the augmentation needs bytes but the data set has none.
     """
     dtype = _dtype(spec)
     model = build_network(spec, device=device)
     splits = load_splits(spec.data.source, data_dir=data_dir, test=spec.measure_test)
     if spec.data.augment.variation is not None and splits.train.normalisation is None:
-        what = f"data set '{spec.data.source.name}' keeps no bytes that could be varied"
-        raise SpecError(Fault("data.augment", what, "cut and mirror, or take an image_folder"))
+        what = f"data set '{spec.data.source.name}' has no image bytes to vary"
+        hint = "use only crop and flip, or another data set such as image_folder"
+        raise SpecError(Fault("data.augment", what, hint))
     splits = splits.to(device, dtype)
     if spec.data.one_batch:
         splits = replace(splits, train=splits.train.first(spec.data.batch_size))
@@ -129,7 +131,10 @@ def _begin_normalisations(spec: TrainSpec, model: nn.Module) -> None:
 
 
 def _optimizer(spec: TrainSpec, model: nn.Module) -> torch.optim.Optimizer:
-    """Over the parameters that ask for a gradient; over all where none does, and none moves."""
+    """Makes the optimizer of all parameters with `requires_grad`.
+
+    If there is none, of all parameters; without gradients none of them changes.
+    """
     asking = [item for item in model.parameters() if item.requires_grad]
     asking = asking or list(model.parameters())
     parts: list[Any] = asking
@@ -143,15 +148,15 @@ def _optimizer(spec: TrainSpec, model: nn.Module) -> torch.optim.Optimizer:
 
 
 def load_splits(source: Component, *, data_dir: Path, test: bool = True) -> Splits:
-    """The data set on the CPU; a process that trains several trials on it reads it once.
+    """Loads a data set on the CPU; a process that trains several trials on it reads it once.
 
     Args:
-        source: Name and options.
-        data_dir: Where data sets lie.
-        test: Read the test part too.
+        source: Name and options of the data set.
+        data_dir: Folder of the data sets.
+        test: Also read the test part.
 
     Raises:
-        MissingDataError: If it is neither on this machine nor to be downloaded.
+        MissingDataError: If the data set is missing and cannot be downloaded.
     """
     return _load_once(source.name, tuple(source.options.items()), data_dir, test)
 

@@ -1,4 +1,4 @@
-"""A trained network from the checkpoints of its trial, without training and without data."""
+"""Restores a trained network from its trial's checkpoints, without training or data."""
 
 import json
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from trainers.storage import Place
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Restored:
-    """A trained network.
+    """A trained network from a checkpoint.
 
     Args:
-        model: On the CPU, in evaluation mode; its layers binary as they end.
-        epoch: After which it was saved.
-        which: best: of the lowest validation error among those of the final network; last.
+        model: The network on the CPU, in evaluation mode, with its final binary layers.
+        epoch: Metrics of the epoch after which it was saved.
+        which: best: lowest validation error among epochs of the final network; last: newest.
         weights_sha256: Digest of its weights and statistics.
     """
 
@@ -34,14 +34,14 @@ class Restored:
 
 
 def restored(spec: TrainSpec, folder: Place) -> Restored | None:
-    """The best network of a trial that is kept, else the last; None if neither is.
+    """Loads the best network of a trial, else the last one; None if no usable one is kept.
 
-    A checkpoint counts only from the epoch on in which every layer is binary that shall be, and
-    no more weights are kept than shall be in the end.
+    A checkpoint is usable only from the epoch on in which the network has its final form: all
+    layers of the order are binary, and only the final share of weights is kept.
 
     Args:
         spec: The trial.
-        folder: The trial's own folder of checkpoints, here or behind a URL.
+        folder: The trial's own checkpoint folder, local or remote.
     """
     checkpoints = Checkpoints(folder, policy=CheckpointPolicy(), identity=identity(spec))
     found = {"best": checkpoints.load_best(), "last": checkpoints.load()}
@@ -61,5 +61,5 @@ def restored(spec: TrainSpec, folder: Place) -> Restored | None:
 
 
 def identity(spec: TrainSpec) -> str:
-    """A text that is equal for trials that train the same, and whose checkpoints are the same."""
+    """Returns a text that is equal for trials with equal training, which share checkpoints."""
     return json.dumps(spec.canonical().to_mapping(), sort_keys=True)

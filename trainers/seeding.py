@@ -1,4 +1,4 @@
-"""Where randomness begins: one seed in, named generators out."""
+"""The source of all randomness: one seed in, named generators out."""
 
 import hashlib
 
@@ -6,16 +6,16 @@ from torch import Generator
 
 
 def generator(seed: int, purpose: str, epoch: int = 0) -> Generator:
-    """A CPU generator that depends on its three arguments alone.
+    """Returns a CPU generator that depends only on the three arguments.
 
-    Nothing is drawn from global state, so a result depends neither on what ran before in the
-    process nor on where a trial was resumed.
+    No draw uses global state. So results depend neither on what the process ran before nor on
+    where a trial was resumed.
 
     Args:
         seed: The trial's seed.
-        purpose: What is drawn: "weights", "order", ...
-        epoch: Epoch from 0, for what is drawn in each.
+        purpose: Name of the draw: "weights", "order", ...
+        epoch: Counted from 0, for draws that every epoch repeats.
     """
     digest = hashlib.sha256(f"{seed}/{purpose}/{epoch}".encode()).digest()
-    # torch takes 64 bits; the top one is left clear because it reads them as signed.
+    # torch reads the 64 bits as a signed number, so the top bit stays 0.
     return Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

@@ -1,6 +1,6 @@
-"""Where checkpoints lie: a folder of this machine, or one behind a URL such as `s3://bucket/mine`.
+"""Storage of checkpoints: a local folder, or a remote one such as `s3://bucket/mine`.
 
-Both keep one promise: a file is there whole, or it is not there.
+Both give one guarantee: a file exists completely or not at all.
 """
 
 import os
@@ -19,22 +19,22 @@ import fsspec
 from trainers.errors import Fault, SpecError, did_you_mean
 
 OBJECT_STORES = frozenset({"abfs", "abfss", "az", "gcs", "gs", "memory", "oci", "oss", "r2", "s3"})
-"""Schemes under which an object appears whole, when its upload is complete."""
+"""Schemes where an object appears only when its upload is complete."""
 SECRET_WORDS = ("credential", "key", "passw", "secret", "sig", "token")
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A folder behind a URL that fsspec knows; travels to other processes as that text.
+    """A remote folder with a URL that fsspec knows; other processes receive it as this text.
 
     Args:
-        url: Such as `s3://bucket/mine`; what follows a `?` configures the client.
+        url: Such as `s3://bucket/mine`; the part after `?` configures the client.
     """
 
     url: str
 
     def __truediv__(self, name: str) -> "Remote":
-        """A folder or file below it."""
+        """Returns a folder or file below it."""
         base, mark, query = self.url.partition("?")
         return Remote(f"{base.rstrip('/')}/{name}{mark}{query}")
 
@@ -52,10 +52,10 @@ Place = Path | Remote
 
 
 def place_at(text: str) -> Place:
-    """The folder that a path or a URL names; nothing is read or made.
+    """Returns the folder at a path or URL; reads and creates nothing.
 
     Raises:
-        SpecError: If nothing here knows such URLs, or if there is a secret in it.
+        SpecError: If no installed client knows such URLs, or the URL contains a secret.
     """
     _refuse_secrets(text)
     scheme, mark, rest = text.partition("://")
@@ -66,22 +66,22 @@ def place_at(text: str) -> Place:
             raise SpecError(Fault("", f"'{text}' has no absolute path", "write file:///folder"))
         return Path(urllib.parse.unquote(rest))
     try:
-        # fsspec's own client for S3 wants packages that pyarrow, which Ray Tune uses, does not.
+        # fsspec's own S3 client needs extra packages; pyarrow comes with Ray Tune and needs none.
         import_module("pyarrow.fs") if scheme == "s3" else fsspec.get_filesystem_class(scheme)
     except ValueError as error:
         near = did_you_mean(scheme, fsspec.available_protocols())
         hint = "such as s3://bucket/mine, or the path of a folder"
         raise SpecError(Fault("", f"nothing here knows '{scheme}://'{near}", hint)) from error
     except ImportError as error:
-        raise SpecError(f"'{scheme}://' needs a package that is not here ({error})") from error
+        raise SpecError(f"'{scheme}://' needs a package that is missing ({error})") from error
     return Remote(text)
 
 
 def names(place: Place) -> list[str]:
-    """Names of what lies in a folder, in order; none where there is no folder.
+    """Returns the sorted names in a folder; empty if the folder does not exist.
 
     Raises:
-        OSError: If it cannot be read.
+        OSError: If the folder cannot be read.
     """
     if isinstance(place, Path):
         return sorted(path.name for path in place.iterdir()) if place.is_dir() else []
@@ -93,10 +93,10 @@ def names(place: Place) -> list[str]:
 
 
 def names_below(place: Place) -> Mapping[str, list[str]]:
-    """Names of the files in each folder of a folder; folders without files may be missing.
+    """Returns the file names in each subfolder; subfolders without files may be missing.
 
     Raises:
-        OSError: If it cannot be read.
+        OSError: If the folder cannot be read.
     """
     if isinstance(place, Path):
         folders = [path for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
@@ -105,7 +105,7 @@ def names_below(place: Place) -> Mapping[str, list[str]]:
     with _errors_of(place):
         files, folder = _opened(place)
         with suppress(FileNotFoundError):
-            # One question for all of them: each takes as long as a small upload.
+            # One request for all subfolders: each request takes as long as a small upload.
             for path in files.find(folder, maxdepth=2):
                 parent, _, name = path.rpartition("/")
                 found.setdefault(_last(parent), []).append(name)
@@ -113,10 +113,10 @@ def names_below(place: Place) -> Mapping[str, list[str]]:
 
 
 def read(file: Place) -> bytes:
-    """The content of a file.
+    """Returns the content of a file.
 
     Raises:
-        OSError: If it is not there or cannot be read.
+        OSError: If the file does not exist or cannot be read.
     """
     if isinstance(file, Path):
         return file.read_bytes()
@@ -127,10 +127,10 @@ def read(file: Place) -> bytes:
 
 
 def write(file: Place, content: bytes) -> None:
-    """Writes a file so that at any moment it is either whole or not there.
+    """Writes a file atomically: at any moment it is complete or does not exist.
 
     Raises:
-        OSError: If it cannot be written; nothing is left behind then.
+        OSError: If the file cannot be written; then no partial file remains.
     """
     if isinstance(file, Path):
         write_atomically(file, content)
@@ -152,10 +152,10 @@ def write(file: Place, content: bytes) -> None:
 
 
 def remove(file: Place) -> None:
-    """Deletes a file, if it is there.
+    """Deletes a file, if it exists.
 
     Raises:
-        OSError: If it cannot be deleted.
+        OSError: If the file cannot be deleted.
     """
     if isinstance(file, Path):
         file.unlink(missing_ok=True)
@@ -166,7 +166,7 @@ def remove(file: Place) -> None:
 
 
 def remove_folder(place: Place) -> None:
-    """Deletes a folder with all in it, as far as that can be done."""
+    """Deletes a folder with its content, as far as possible; ignores errors."""
     if isinstance(place, Path):
         shutil.rmtree(place, ignore_errors=True)
         return
@@ -176,10 +176,10 @@ def remove_folder(place: Place) -> None:
 
 
 def require_writable(place: Place) -> None:
-    """Writes a small file and deletes it.
+    """Checks that a folder is writable: writes a small file and deletes it.
 
     Raises:
-        OSError: If that cannot be done.
+        OSError: If either fails.
     """
     probe = place / f".probe-{os.getpid()}"
     write(probe, b"")
@@ -187,10 +187,10 @@ def require_writable(place: Place) -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file of this machine so that at any moment it is either whole or not there.
+    """Writes a local file atomically: at any moment it is complete or does not exist.
 
     Raises:
-        OSError: If it cannot be written; nothing is left behind then.
+        OSError: If the file cannot be written; then no partial file remains.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
@@ -205,21 +205,21 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _opened(place: Remote) -> tuple[Any, str]:
-    """The file system of fsspec, and the path in it."""
+    """Returns the file system in fsspec's form, and the path in it."""
     base, _, query = place.url.partition("?")
     scheme, _, path = base.partition("://")
     if scheme == "s3":
         bucket = path.partition("/")[0]
         return _s3(f"s3://{bucket}?{query}" if query else f"s3://{bucket}"), path
     files, path = fsspec.core.url_to_fs(place.url)
-    # Others write there too.
+    # Other processes write there too, so a cached listing may be old.
     files.invalidate_cache()
     return files, path.rstrip("/")
 
 
 @lru_cache(maxsize=8)
 def _s3(url: str) -> Any:
-    """The client of pyarrow, its keys and address from the environment, in fsspec's form."""
+    """Returns pyarrow's S3 client in fsspec's form; keys and address come from the environment."""
     import pyarrow.fs
     from fsspec.implementations.arrow import ArrowFSWrapper
 
@@ -229,7 +229,7 @@ def _s3(url: str) -> Any:
 
 @contextmanager
 def _errors_of(place: Remote) -> Iterator[None]:
-    """Whatever a client raises, as an OSError: there are as many kinds as there are clients."""
+    """Turns every error of a client into an OSError, because each client has its own errors."""
     try:
         yield
     except OSError:
@@ -239,13 +239,13 @@ def _errors_of(place: Remote) -> Iterator[None]:
 
 
 def _refuse_secrets(text: str) -> None:
-    """A URL goes into study files, tags and logs."""
+    """Raises SpecError for a URL with a secret: URLs appear in study files, tags and logs."""
     if "://" not in text:
         return
     try:
         parts = urllib.parse.urlsplit(text)
     except ValueError as error:
-        raise SpecError(f"this is no address ({error})") from error
+        raise SpecError(f"this is not a valid URL ({error})") from error
     userinfo, at, _ = parts.netloc.rpartition("@")
     keys = [key for key, _ in urllib.parse.parse_qsl(parts.query, keep_blank_values=True)]
     secret = [key for key in keys if any(word in key.lower() for word in SECRET_WORDS)]

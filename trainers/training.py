@@ -1,4 +1,4 @@
-"""One trial from start to end, in this process."""
+"""Trains one trial from start to end, in this process."""
 
 import logging
 import os
@@ -26,21 +26,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunOptions:
-    """Where and how a trial runs: nothing here may change what it ends with.
+    """Where and how a trial runs; no option here may change its result.
 
     Args:
-        device: "auto" (CUDA when there is one), "cpu", "cuda", "cuda:1", ...
-        num_threads: torch's threads; None leaves them as they are.
-        data_dir: Where data sets lie or are downloaded to; None: BNN_DATA_DIR, else ./data.
-        checkpoint_dir: The trial's own folder, here or behind a URL (see `trainers.place_at`), in
-            which an interrupted run of the same trial left its state; None: no checkpoints.
-        checkpoints: Which are kept.
-        deterministic: Refuse CUDA operations whose result depends on the order of their threads.
-        start: A folder in which another trial left its state, to begin with it; one in which
-            there is none, or a damaged one, is passed over. Whoever names it answers for it that
-            this trial would have come to the same state.
-        leave: Folders to leave the state in for others, by the number of epochs trained.
-        name: What the epochs of this trial are marked with where another one begins with them.
+        device: "auto" (CUDA if available), "cpu", "cuda", "cuda:1", ...
+        num_threads: Number of torch's threads; None: unchanged.
+        data_dir: Folder of the data sets, also for downloads; None: BNN_DATA_DIR, else ./data.
+        checkpoint_dir: The trial's own checkpoint folder, local or remote (see
+            `trainers.place_at`); an interrupted run of the same trial resumes from it. None: no
+            checkpoints.
+        checkpoints: Which checkpoints to keep.
+        deterministic: Raise an error for CUDA operations whose result depends on thread order.
+        start: Folder of another trial's shared checkpoint to start from; ignored if it is missing
+            or damaged. The caller guarantees that this trial would reach the same state itself.
+        leave: Folders in which to write shared checkpoints, by the number of epochs trained.
+        name: Marks this trial's epochs in its shared checkpoints.
     """
 
     device: str = "auto"
@@ -72,44 +72,44 @@ def run(
     options: RunOptions | None = None,
     note: Note | None = None,
 ) -> TrainResult:
-    """Trains a trial to its end, from the furthest state there is.
+    """Trains a trial to its end, from its furthest available checkpoint.
 
-    That is its last checkpoint, the state it was given to begin with, or one that it left for
-    others before it was interrupted.
+    That is its own last checkpoint, the shared checkpoint it was given to start from, or a shared
+    checkpoint that it wrote itself before an interruption.
 
-    The result depends on the spec alone: not on what this process did before, nor on an
-    interruption, nor on who trained the beginning. On a CPU its weights are the same bits for the
-    same number of threads.
+    The result depends only on the spec: not on what this process did before, not on interruptions,
+    and not on who trained the first epochs. On a CPU the weights are the same bits for the same
+    number of threads.
 
     Args:
         spec: The trial.
-        callbacks: Told of every epoch, of those trained before an interruption, or by another
-            trial, first.
+        callbacks: Called for every epoch, also for epochs trained before an interruption or by
+            another trial, which come first.
         options: Where and how to run.
-        note: Told, in a sentence, of each checkpoint or state that could not be written or used,
-            and was done without; also logged.
+        note: Receives one sentence for each checkpoint that could not be written or used, which is
+            also logged.
 
     Raises:
-        MissingDataError: If the data set is neither on this machine nor to be downloaded.
-        BadLossError: If the training loss is no finite number any more.
+        MissingDataError: If the data set is missing and cannot be downloaded.
+        BadLossError: If the training loss is no longer finite.
         SpecError: If the device does not exist here.
     """
     options = options or RunOptions()
     device = _device(options.device)
-    # A caller's no_grad or inference_mode must not reach into the training.
+    # A caller's no_grad or inference_mode must not affect training.
     with _process_settings(spec, options), torch.inference_mode(False), torch.enable_grad():
         task = build_task(spec, data_dir=_data_dir(options), device=device)
         checkpoints = _checkpoints(spec, options, note)
         history = _restore(task, options, checkpoints, note)
         listeners: list[Callback] = []
         if options.leave:
-            # First: whoever hears of the epoch may rely on its state being there.
+            # First, so that later callbacks can rely on the shared checkpoint.
             leaver = Leaver(
                 task, options.leave, name=options.name, num_restored=len(history), note=note
             )
             listeners.append(leaver)
         if checkpoints is not None:
-            # Whoever hears of the epoch may stop us then, and it is not trained again.
+            # Before the caller's callbacks: they may stop the trial, and the epoch is saved then.
             listeners.append(_Keeper(task, checkpoints, num_restored=len(history)))
         listeners += callbacks
         epochs = fit(task, history=history, callbacks=listeners)
@@ -124,13 +124,13 @@ def run(
 def _restore(
     task: Task, options: RunOptions, checkpoints: Checkpoints | None, note: Note | None
 ) -> tuple[EpochMetrics, ...]:
-    """Puts the furthest state there is into model and optimizer; its epochs."""
+    """Loads the furthest available state into model and optimizer; returns its epochs."""
     fits = _fits(task)
     found: list[Checkpoint | None] = [checkpoints.load(fits) if checkpoints else None]
     if options.start is not None:
         found.append(left_state(options.start, fits=fits, note=note))
         if found[-1] is None:
-            log.warning("there is no state in %s to begin with; it is done without", options.start)
+            log.warning("no usable shared checkpoint in %s; trained without it", options.start)
     found += [left_state(folder, fits=fits, note=note) for folder in options.leave.values()]
     states = [state for state in found if state and len(state.history) <= task.epochs]
     if not states:
@@ -138,7 +138,7 @@ def _restore(
     state = max(states, key=lambda state: len(state.history))
     task.model.load_state_dict(state.model)
     task.optimizer.load_state_dict(dict(state.optimizer))
-    # What it left for others and takes back itself is its own.
+    # Epochs from a shared checkpoint that this trial wrote itself are its own.
     return tuple(
         replace(metrics, source="") if metrics.source == options.name else metrics
         for metrics in state.history
@@ -146,9 +146,9 @@ def _restore(
 
 
 def _fits(task: Task) -> Callable[[Checkpoint], bool]:
-    """Whether a state can be put into this model and optimizer without a part left over.
+    """Returns a check that a state fits this model and optimizer exactly.
 
-    Only a state that somebody forged does not; one put in half way would be worse than none.
+    Only a forged state does not fit; loading half of it would be worse than not loading it.
     """
     shapes = {name: value.shape for name, value in task.model.state_dict().items()}
     sizes = [len(group["params"]) for group in task.optimizer.param_groups]
@@ -220,13 +220,13 @@ def _device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise SpecError(f"there is no device '{name}'; known: auto, cpu, cuda, cuda:N")
     if device.type == "cuda" and not has_cuda:
-        raise SpecError(f"device '{name}' was asked for, but torch finds no CUDA GPU here")
+        raise SpecError(f"device '{name}' is not available: torch finds no CUDA GPU here")
     return device
 
 
 @contextmanager
 def _process_settings(spec: TrainSpec, options: RunOptions) -> Iterator[None]:
-    """Sets what torch keeps for the whole process, and puts it back afterwards."""
+    """Sets torch's process-wide settings, and restores them afterwards."""
     threads = torch.get_num_threads()
     tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     deterministic = torch.are_deterministic_algorithms_enabled()
@@ -235,9 +235,9 @@ def _process_settings(spec: TrainSpec, options: RunOptions) -> Iterator[None]:
     if options.num_threads is not None:
         torch.set_num_threads(options.num_threads)
     if options.deterministic:
-        # cuBLAS reads this when its first handle is made.
+        # cuBLAS reads this when it creates its first handle.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # Torch loads its compiler to be told, even what is so already.
+    # This call makes torch load its compiler, so skip it if nothing changes.
     changes = (options.deterministic, False) != (deterministic, warn_only)
     if changes:
         torch.use_deterministic_algorithms(options.deterministic)

@@ -106,7 +106,7 @@ def test_what_configures_the_client_stays_at_the_end() -> None:
     [
         ("s4://bucket/mine", "nothing here knows 's4://', did you mean 's3'"),
         ("file://some/where", "write file:///folder"),
-        ("s3://[bucket/mine", "this is no address"),
+        ("s3://[bucket/mine", "this is not a valid URL"),
         ("s3://name:hunter2@bucket/mine", "has a secret before its @"),
         ("s3://bucket/mine?secret_key=hunter2", "has a secret in 'secret_key'"),
         ("s3://bucket/mine?X-Amz-Signature=hunter2", "taken from the environment"),
@@ -123,7 +123,7 @@ def test_a_client_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
         raise ImportError(f"install {scheme}fs")
 
     monkeypatch.setattr(fsspec, "get_filesystem_class", missing)
-    with pytest.raises(SpecError, match="package that is not here"):
+    with pytest.raises(SpecError, match="package that is missing"):
         place_at("gcs://bucket/mine")
 
 

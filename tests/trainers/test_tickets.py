@@ -308,7 +308,7 @@ def test_what_cannot_be_is_refused(changes: dict[str, Any], message: str) -> Non
 
 def test_noise_needs_images_that_are_kept_as_bytes() -> None:
     spec = make(data=TICKET["data"] | {"augment": {"gaussian": {}}})
-    with pytest.raises(SpecError, match="data set 'digits' keeps no bytes"):
+    with pytest.raises(SpecError, match="data set 'digits' has no image bytes"):
         run(spec, options=CPU)
 
 

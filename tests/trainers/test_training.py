@@ -307,7 +307,7 @@ def test_a_state_that_cannot_be_begun_with_costs_nothing_but_time(
         (path,) = stem.iterdir()
         path.write_bytes(path.read_bytes()[:-7])
     begun = run(spec, options=dataclasses.replace(CPU, start=stem))
-    assert (f"there is no state in {stem}" in caplog.text) == (damage != "too long")
+    assert (f"no usable shared checkpoint in {stem}" in caplog.text) == (damage != "too long")
     assert same_result(begun, run(spec, options=CPU))
 
 
@@ -522,7 +522,7 @@ def test_a_device_that_torch_does_not_know_is_refused(make_spec: MakeSpec) -> No
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
 def test_cuda_is_refused_where_there_is_none(make_spec: MakeSpec) -> None:
-    with pytest.raises(SpecError, match="device 'cuda:0' was asked for, but torch finds no"):
+    with pytest.raises(SpecError, match="device 'cuda:0' is not available: torch finds no"):
         run(make_spec(), options=RunOptions(device="cuda:0"))
 
 

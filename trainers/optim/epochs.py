@@ -14,10 +14,12 @@ class Epochs:
     """Marks an option, or the items of a list, that counts epochs: `Annotated[int, Epochs()]`.
 
     Args:
-        distinct: Of a list: two items that fall together become one.
-        is_within: It stays below the number of epochs of the trial.
-        early: A flag among the options, by which all comes an epoch sooner: then 2 is the least.
-        unless: Another option; where that one is given, this one counts nothing, and is left out.
+        distinct: For a list: items that become equal by shrinking are merged.
+        is_within: The number stays below the trial's number of epochs.
+        early: Name of a flag option that moves everything one epoch earlier; then the least number
+            is 2.
+        unless: Name of another option; if that one is given, this one has no effect and is
+            dropped.
     """
 
     distinct: bool = False
@@ -27,7 +29,7 @@ class Epochs:
 
 
 Warmup = Annotated[int, Epochs(is_within=True)]
-"""Epochs over which a rate rises."""
+"""Epochs over which the learning rate rises."""
 
 
 def shrunk(
