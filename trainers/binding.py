@@ -1,8 +1,8 @@
-"""A table entry chosen by name, and its options bound to the constructor's signature.
+"""Chooses a table entry by name and binds its options to the constructor's signature.
 
-Options are the keyword-only parameters of a constructor; positional ones (the parameters an
-optimizer updates, the latent weight of a binarizer) are supplied by the engine. So a constructor's
-signature is the whole schema of its part of a spec, and nothing is written down twice.
+Options are the keyword-only parameters of a constructor; the engine supplies the positional ones
+(the parameters an optimizer updates, the latent weight of a binarizer). So the signature is the
+complete schema of its part of a spec, and nothing is written twice.
 """
 
 import inspect
@@ -22,25 +22,25 @@ T = TypeVar("T")
 
 
 class Record:
-    """An option that is a mapping itself: a frozen, keyword-only dataclass, all with defaults."""
+    """An option that is itself a mapping: a frozen, keyword-only dataclass with all defaults."""
 
     __slots__ = ()
 
     kind: ClassVar[str]
-    """What it is, for messages."""
+    """Name in messages."""
 
     @classmethod
     def from_mapping(cls, value: object) -> Self:
-        """From what a study file says.
+        """Reads the mapping in a study file.
 
         Raises:
-            SpecError: With every fault; paths are relative to the mapping.
+            SpecError: Lists every fault; paths are relative to the mapping.
         """
         make: Callable[..., Self] = cls
         return make(**bind_options(cls, value, owner=cls.kind))
 
     def to_mapping(self) -> dict[str, object]:
-        """As a study file writes it, without what has its default."""
+        """Returns the mapping for a study file, without defaults."""
         return written(self)
 
 
@@ -49,23 +49,23 @@ Value = bool | int | float | str | None | Record | tuple["Value", ...]
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A name in one of the tables, with the keyword arguments of its constructor."""
+    """A name from a table, with keyword arguments for its constructor."""
 
     name: str
     options: Mapping[str, Value] = field(default_factory=dict, metadata=INLINE)
 
     def __hash__(self) -> int:
-        """Equal components have equal hashes; options are in order since they were bound."""
+        """Hashes name and options, in sorted order."""
         return hash((self.name, tuple(sorted(self.options.items()))))
 
     def to_mapping(self) -> dict[str, object]:
-        """Name and options side by side, as a study file writes them."""
+        """Returns name and options in one mapping, as in a study file."""
         return written(self)
 
 
 @lru_cache(maxsize=256)
 def options_of(entry: Callable[..., object]) -> dict[str, inspect.Parameter]:
-    """The keyword-only parameters of a constructor, annotations resolved to types."""
+    """Returns the keyword-only parameters of a constructor, with annotations as types."""
     target = entry.__init__ if inspect.isclass(entry) else entry
     hints = typing.get_type_hints(target)
     return {
@@ -76,7 +76,7 @@ def options_of(entry: Callable[..., object]) -> dict[str, inspect.Parameter]:
 
 
 def option(name: str, wanted: Any, *, default: Value = None) -> inspect.Parameter:
-    """An option of that name, type and default, for `bind_to`."""
+    """Makes an option with this name, type and default, for `bind_to`."""
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=default, annotation=wanted)
 
@@ -86,17 +86,17 @@ def bind(
 ) -> Component:
     """Checks a mapping `{name: ..., option: ...}` against a table.
 
-    Options equal to their default are left out of the result, so that writing a default down
-    does not make another trial of it.
+    The result omits options that equal their default, so writing a default does not make another
+    trial.
 
     Args:
         kind: What the table holds, for messages ("model").
         table: Constructors by name.
-        mapping: What the user wrote; a bare text is taken as the name.
-        extra: Said after an unknown option, for keys that live elsewhere.
+        mapping: What the user wrote; a bare text is the name.
+        extra: Text after the list of known options, for keys that are read elsewhere.
 
     Raises:
-        SpecError: With every fault; paths are relative to the mapping.
+        SpecError: Lists every fault; paths are relative to the mapping.
     """
     if isinstance(mapping, str):
         mapping = {"name": mapping}
@@ -175,18 +175,18 @@ def names_in(kind: str, value: object) -> tuple[str, ...]:
 def bind_options(
     entry: Callable[..., object], mapping: object, *, owner: str, extra: str = ""
 ) -> dict[str, Value]:
-    """The keyword arguments for a constructor, converted to the types it declares.
+    """Returns the keyword arguments for a constructor, converted to the types it declares.
 
-    Options equal to their default are left out.
+    The result omits options that equal their default.
 
     Args:
         entry: The constructor.
         mapping: What the user wrote.
         owner: What the options belong to, for messages.
-        extra: Said after an unknown option, for keys that live elsewhere.
+        extra: Text after the list of known options, for keys that are read elsewhere.
 
     Raises:
-        SpecError: With every fault; paths are relative to the mapping.
+        SpecError: Lists every fault; paths are relative to the mapping.
     """
     return bind_to(options_of(entry), mapping, owner=owner, extra=extra)
 
@@ -194,16 +194,16 @@ def bind_options(
 def bind_to(
     accepted: Mapping[str, inspect.Parameter], mapping: object, *, owner: str, extra: str = ""
 ) -> dict[str, Value]:
-    """As `bind_options`, for options that no single constructor has.
+    """Like `bind_options`, for options that do not come from a single constructor.
 
     Args:
-        accepted: The options by name, as `options_of` and `option` give them.
+        accepted: The options by name, from `options_of` and `option`.
         mapping: What the user wrote.
         owner: What the options belong to, for messages.
-        extra: Said after an unknown option, for keys that live elsewhere.
+        extra: Text after the list of known options, for keys that are read elsewhere.
 
     Raises:
-        SpecError: With every fault; paths are relative to the mapping.
+        SpecError: Lists every fault; paths are relative to the mapping.
     """
     if not isinstance(mapping, Mapping):
         raise SpecError(f"expected a mapping with {_names(accepted)}, got {show(mapping)}")
@@ -230,12 +230,12 @@ def bind_to(
 
 
 def convert(value: object, wanted: Any) -> Value:
-    """The value as the annotated type: lists become tuples, whole numbers become floats.
+    """Converts a value to the annotated type: lists to tuples, whole numbers to floats.
 
     Numbers and sequences of other libraries become Python's.
 
     Raises:
-        SpecError: If the value is of another type; the path is the place inside a list.
+        SpecError: If the value has another type; the path is the place inside a list.
     """
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if origin in (typing.Union, types.UnionType):
@@ -282,7 +282,7 @@ def _convert_union(value: object, arguments: tuple[Any, ...]) -> Value:
         except SpecError as error:
             if argument is not type(None):
                 found.append(error.faults)
-    # What is wrong inside a record or a list is told where it is.
+    # A fault inside a record or a list has a path, which says more than the others.
     inside = next((faults for faults in found if any(fault.path for fault in faults)), None)
     if inside is not None:
         raise SpecError(*inside)
@@ -310,7 +310,7 @@ def _convert_sequence(value: object, arguments: tuple[Any, ...]) -> Value:
 
 
 def show(value: object) -> str:
-    """What the user wrote, with its type, short enough for one line."""
+    """Returns what the user wrote, with its type, cut to one line."""
     if value is None:
         return "nothing"
     kinds: dict[type, str] = {str: "the text", dict: "the mapping", list: "the list"}

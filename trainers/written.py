@@ -1,7 +1,7 @@
-"""Records as plain values, as study files and databases have them: one way for all of them.
+"""Turns records into plain values for study files and databases, in one way for all.
 
-A field that has its default is left out, so that neither writing a default down nor a field that
-is added later makes another trial. Fields that were there before that rule say so.
+Fields that equal their default are omitted. So neither writing a default nor adding a field later
+makes another trial. Fields older than this rule are marked.
 """
 
 import dataclasses
@@ -9,21 +9,21 @@ from collections.abc import Mapping
 from typing import Any
 
 IN_FULL: Mapping[str, str] = {"written": "in full"}
-"""Metadata of a field that is left out of an id alone where it has its default."""
+"""Metadata of a field whose default is omitted only from an id."""
 ALWAYS: Mapping[str, str] = {"written": "always"}
-"""Metadata of a field that is part of an id also where it has its default."""
+"""Metadata of a field whose default is part of an id too."""
 INLINE: Mapping[str, str] = {"place": "inline"}
-"""Metadata of a field whose keys stand among those of the record that holds it."""
+"""Metadata of a field whose keys are merged into those of its record."""
 BY_KIND: Mapping[str, str] = {"place": "by kind"}
-"""Metadata of a field whose key is the `kind` of the record that it holds."""
+"""Metadata of a field whose key is the `kind` of its value, a record."""
 
 
 def written(record: Any, *, full: bool = True) -> dict[str, Any]:
-    """A dataclass as plain values, without fields that have their default.
+    """Returns a dataclass as plain values, without fields that equal their default.
 
     Args:
         record: An instance.
-        full: With the defaults of fields that are marked `IN_FULL`.
+        full: Include the defaults of fields marked `IN_FULL`.
     """
     mapping: dict[str, Any] = {}
     for field in dataclasses.fields(record):
@@ -39,18 +39,18 @@ def written(record: Any, *, full: bool = True) -> dict[str, Any]:
 
 
 def default_of(field: "dataclasses.Field[Any]") -> Any:
-    """What a field is where nothing is said; `dataclasses.MISSING`: something must be said."""
+    """Returns the default of a field; `dataclasses.MISSING` if it is required."""
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return field.default
 
 
 def plain(value: Any, *, full: bool = True) -> Any:
-    """The value with tuples turned into lists and dataclasses into mappings, as YAML has them.
+    """Turns tuples into lists and dataclasses into mappings, the values that YAML has.
 
     Args:
-        value: What a field or an option may hold.
-        full: As for `written`.
+        value: Value of a field or an option.
+        full: As in `written`.
     """
     if dataclasses.is_dataclass(value):
         return written(value, full=full)

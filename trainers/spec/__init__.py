@@ -1,1 +1,1 @@
-"""What a trial is, checked, with its defaults."""
+"""The specification of a trial: its parts, defaults and checks."""

@@ -1,4 +1,4 @@
-"""A data set as a trial names it, and how it is cut into batches."""
+"""The data set of a trial, and its batches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,15 +12,15 @@ from trainers.written import ALWAYS, IN_FULL, INLINE, written
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataSpec:
-    """A data set and how it is cut into batches.
+    """A data set and its batches.
 
     Args:
         source: Name and options of the data set.
-        batch_size: Training images a batch.
-        eval_batch_size: Images at a time when measuring.
-        augment: How training images are varied.
-        one_batch: Every epoch trains on the first batch alone: for a look at whether a network can
-            learn anything at all.
+        batch_size: Images per training batch.
+        eval_batch_size: Images per batch in evaluation.
+        augment: Augmentation of the training images.
+        one_batch: Every epoch trains only on the first batch, to see whether a network can learn
+            anything at all.
     """
 
     source: Component = field(metadata=INLINE)
@@ -30,15 +30,15 @@ class DataSpec:
     one_batch: bool = False
 
     def to_mapping(self) -> dict[str, object]:
-        """As a study file writes it."""
+        """Returns the mapping for a study file."""
         return written(self)
 
 
 def read_data(value: object) -> DataSpec:
-    """The data set that a trial names, and its batches, from plain values.
+    """Reads a data set and its batches from plain values.
 
     Raises:
-        SpecError: With every fault.
+        SpecError: Lists every fault.
     """
     own = {"batch_size": int, "eval_batch_size": int, "augment": Augment, "one_batch": bool}
     given: dict[str, Any] = {}
@@ -62,7 +62,7 @@ def read_data(value: object) -> DataSpec:
 
 
 def data_faults(data: DataSpec) -> list[Fault]:
-    """What is wrong with a data set that could be read: sizes that its facts rule out."""
+    """Returns the faults of a readable data set: sizes that its facts rule out."""
     faults: list[Fault] = []
     for name in ("batch_size", "eval_batch_size"):
         size = getattr(data, name)
@@ -80,6 +80,6 @@ def data_faults(data: DataSpec) -> list[Fault]:
         num_train = data.batch_size if data.one_batch else facts.num_trained
         if num_train % data.batch_size == 1 or data.batch_size == 1:
             what = f"{data.batch_size} leaves one of {num_train} images alone in a batch"
-            hint = "batch normalisation needs two; take another size"
+            hint = "batch normalisation needs two; set another size"
             faults.append(Fault("batch_size", what, hint))
     return faults

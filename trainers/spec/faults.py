@@ -1,4 +1,4 @@
-"""What is wrong with a trial whose parts could be read."""
+"""Finds the faults of a trial whose parts could be read."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -21,11 +21,11 @@ from trainers.spec.tables import COMPONENTS, binarizer_of
 def faults_between(
     parts: Mapping[str, Any], *, plain: Mapping[str, Any] = MappingProxyType({})
 ) -> list[Fault]:
-    """Faults of parts that are well formed each.
+    """Returns the faults of parts that could be read one by one.
 
     Args:
-        parts: By the key of the trial; those that are not there are passed over.
-        plain: The types of those that are neither components nor records, to check them too.
+        parts: The parts by the trial's key; missing parts are skipped.
+        plain: Types of parts that are neither components nor records; these are checked too.
     """
     faults = _names_and_options(parts, plain)
     if faults:
@@ -51,7 +51,7 @@ def faults_between(
 
 
 def _conflicts(parts: Mapping[str, Any]) -> list[Fault]:
-    """Options of different parts that do not go together."""
+    """Returns the faults of options in different parts that exclude each other."""
     faults: list[Fault] = []
     clip, loss, data = parts.get("clip_gradient"), parts.get("loss"), parts.get("data")
     if clip is not None and not clip > 0:
@@ -66,8 +66,8 @@ def _conflicts(parts: Mapping[str, Any]) -> list[Fault]:
     if weights is not None and layers is not None and layers.order:
         binarizer = binarizer_of(weights)
         if not binarizer.trains_latent and parts.get("latent_at_eval") == "reset":
-            what = f"overwrites latent weights, which '{weights.name}' keeps as they were drawn"
-            faults.append(Fault("latent_at_eval", what, "leave it out"))
+            what = f"overwrites latent weights, but '{weights.name}' needs them unchanged"
+            faults.append(Fault("latent_at_eval", what, "remove it"))
         if epochs:
             try:
                 binarizer.check(epochs=epochs)
@@ -75,13 +75,13 @@ def _conflicts(parts: Mapping[str, Any]) -> list[Fault]:
                 faults += error.under("weights")
     tuned_from = parts["batch_norm"].tuned_from if "batch_norm" in parts else None
     if epochs and tuned_from is not None and tuned_from >= epochs:
-        what = f"is beyond the last of {epochs} epochs, got {tuned_from}"
-        faults.append(Fault("batch_norm.tuned_from", what, "count from 0"))
+        what = f"must be below the number of epochs, {epochs}, got {tuned_from}"
+        faults.append(Fault("batch_norm.tuned_from", what, "epochs count from 0"))
     return faults
 
 
 def _names_and_options(parts: Mapping[str, Any], plain: Mapping[str, Any]) -> list[Fault]:
-    """What `bind` says of each part: `dataclasses.replace` puts any component into a spec."""
+    """Checks each part with `bind`, because `dataclasses.replace` accepts any component."""
     loaders = {name: source.load for name, source in SOURCES.items()}
     checks: list[tuple[str, Callable[[], object]]] = [
         (name, partial(bind, *COMPONENTS[name], parts[name].to_mapping()))
@@ -106,7 +106,7 @@ def _names_and_options(parts: Mapping[str, Any], plain: Mapping[str, Any]) -> li
 
 
 def _trial_faults(name: str, parts: Mapping[str, Any]) -> list[Fault]:
-    """What a constructor itself says about its options: it is called once, on next to nothing."""
+    """Calls the constructor on a dummy to collect its errors."""
     try:
         _MADE[name](parts[name], parts)
     except SpecError as error:
@@ -118,13 +118,13 @@ def _trial_faults(name: str, parts: Mapping[str, Any]) -> list[Fault]:
 
 
 def _made_optimizer(optimizer: Component, parts: Mapping[str, Any]) -> object:
-    # Torch checks the options first; a first parameter would make it load its compiler.
+    # Torch checks the options first. With a parameter it would also load its compiler.
     return OPTIMIZERS[optimizer.name]((), **optimizer.options)
 
 
 def _made_lr_schedule(schedule: Component, parts: Mapping[str, Any]) -> object:
     rate = parts["optimizer"].options.get("lr", 1.0) if "optimizer" in parts else 1.0
-    # A number of epochs that is wrong itself is told once.
+    # A wrong number of epochs is reported elsewhere, and only once.
     epochs = max(parts.get("epochs", 10**6), 1)
     return lr_schedule(schedule.name, lr=rate, epochs=epochs, **schedule.options)
 
@@ -135,7 +135,7 @@ def _made_init(init: Component, parts: Mapping[str, Any]) -> object:
         try:
             keep = binarizer_of(parts["weights"]).kept_share
         except SpecError:
-            # Told of the weights; what is kept of them is not known then.
+            # The check of `weights` reports this; the share of kept weights is unknown.
             return None
     return WEIGHT_INITS[init.name](keep, **init.options)
 
@@ -147,7 +147,7 @@ _MADE: Mapping[str, Callable[[Component, Mapping[str, Any]], object]] = {
     "weights": lambda weights, parts: binarizer_of(weights),
     "init": _made_init,
 }
-"""Makes a part of a trial, from it and the others, for what its constructor says."""
+"""Functions that build a part of a trial, from it and the other parts, to collect its errors."""
 
 
 def _model_faults(parts: Mapping[str, Any]) -> list[Fault]:

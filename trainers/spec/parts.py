@@ -1,4 +1,4 @@
-"""Parts of a trial with a shape of their own: binary inputs, and what normalisations learn."""
+"""Parts of a trial with their own structure: binary inputs and batch normalisation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,35 +14,35 @@ ALL: Literal["all"] = "all"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ActivationSpec:
-    """Binary inputs.
+    """Binary inputs of layers.
 
     Args:
-        binarizer: Which (`ACTIVATION_BINARIZERS`).
-        layers: Whose inputs, by name; "all": wherever the model applies ReLU.
+        binarizer: An activation binarizer (`ACTIVATION_BINARIZERS`).
+        layers: Names of the layers; "all": wherever the model applies ReLU.
     """
 
     binarizer: Component = field(metadata=INLINE)
     layers: tuple[str, ...] | Literal["all"] = ALL
 
     def to_mapping(self) -> dict[str, object]:
-        """As a study file writes it."""
+        """Returns the mapping for a study file."""
         return written(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchNorm(Record):
-    """What the weights and biases of normalisations learn, and how they begin.
+    """Training and initial values of the weights and biases of batch normalisations.
 
     Args:
-        learn: all; bias alone; or none, which is as if they had neither.
-        tuned_from: From this epoch on, counted from 0, they alone learn, and nothing else does;
-            before it, all else learns and they do not. None: they learn along with all else.
+        learn: Which of them learn: all; bias; or none, as if they had neither.
+        tuned_from: Epoch, counted from 0, from which on only they learn; before it, everything
+            else learns. None: they always learn together with everything else.
         decay: The optimizer's weight decay applies to them too.
-        weight: They begin at one; or uniform, from 0 to 1/sqrt(1200), as published.
-        bias: What the biases begin as.
+        weight: Initial weights: one; or uniform from 0 to 1/sqrt(1200), as published.
+        bias: Initial bias.
 
     Raises:
-        SpecError: If nothing would ever be tuned, or the epoch is negative.
+        SpecError: If `tuned_from` is negative, or is set although nothing of them learns.
 
     Source: the code published with arXiv:2103.09377 (`--learn_batchnorm`, `--tune_batchnorm`,
         `--bn_bias_only`, `--no-bn-decay`, `--bn_weight_init`, `--bn_bias_init`).
@@ -57,19 +57,19 @@ class BatchNorm(Record):
     bias: float = 0.0
 
     def __post_init__(self) -> None:
-        """Checks what can be checked without a model."""
+        """Checks everything that needs no model."""
         if self.tuned_from is not None and self.tuned_from < 0:
             raise SpecError(Fault("tuned_from", f"must be 0 or more, got {self.tuned_from}"))
         if self.tuned_from is not None and self.learn == "none":
-            what = "with learn: none nothing would learn from that epoch on"
-            raise SpecError(Fault("tuned_from", what, "take learn: all or learn: bias"))
+            what = "with learn: none, nothing would learn from that epoch on"
+            raise SpecError(Fault("tuned_from", what, "set learn: all or learn: bias"))
 
 
 def read_activations(value: object) -> ActivationSpec | None:
-    """Binary inputs from plain values; nothing, or `none`: there are none.
+    """Reads binary inputs from plain values; returns None for nothing or `none`.
 
     Raises:
-        SpecError: With every fault.
+        SpecError: Lists every fault.
     """
     if value is None or value == "none" or isinstance(value, ActivationSpec):
         return value if isinstance(value, ActivationSpec) else None
@@ -104,20 +104,20 @@ def read_activations(value: object) -> ActivationSpec | None:
 
 
 def binarizer_of(component: Component) -> object:
-    """The binarizer itself.
+    """Makes the activation binarizer.
 
     Raises:
-        SpecError: If it refuses an option's value.
+        SpecError: If it rejects an option's value.
     """
     return ACTIVATION_BINARIZERS[component.name](**component.options)
 
 
 def activation_faults(spec: ActivationSpec, known: Sequence[str]) -> list[Fault]:
-    """Layers that the model has not.
+    """Returns a fault for each layer that the model does not have.
 
     Args:
         spec: Binary inputs.
-        known: Names of the model's layers, and of all else whose input can be binarized.
+        known: Names of the model's layers, and of other modules whose input can be binarized.
     """
     return [
         fault

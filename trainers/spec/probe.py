@@ -1,4 +1,4 @@
-"""What can be known of a network before it is trained: its layers, and what it takes and gives."""
+"""Inspects a network without training it: its layers, input shape and number of outputs."""
 
 from functools import lru_cache
 
@@ -12,38 +12,38 @@ from trainers.errors import Fault, SpecError
 from trainers.models import MODELS
 
 MOST_PARAMETERS = 300_000_000
-"""A slip in a width must not take the machine's memory while a study is checked."""
+"""Limit, so that a typo in a width does not exhaust memory while a study is checked."""
 
 
 def model_on_meta(model: Component) -> nn.Module:
-    """The model without memory for its weights: shapes and names only.
+    """Builds the model on the meta device: shapes and names, without memory for weights.
 
     Raises:
-        SpecError: If the model refuses its options.
+        SpecError: If the model rejects its options.
     """
     try:
         with torch.device("meta"):
             return MODELS[model.name](**model.options)
-    # What torch says to sizes that no tensor can have.
+    # Torch raises these errors for sizes that no tensor can have.
     except (RuntimeError, TypeError, OverflowError) as error:
         raise SpecError(f"cannot be made ({str(error).splitlines()[0]})") from error
 
 
 @torch.no_grad()
 def blank_model(model: Component) -> nn.Module:
-    """The model with weights of zero: for a forward pass that only shapes matter of.
+    """Builds the model with zero weights, for a forward pass that only checks shapes.
 
-    One on the meta device would make torch load its compiler first, for longer than most models
+    On the meta device torch would first load its compiler, which takes longer than most models
     take to compute two images.
 
     Raises:
-        SpecError: If the model refuses its options, or is too large.
+        SpecError: If the model rejects its options, or is too large.
     """
     meta = model_on_meta(model)
     size = sum(parameter.numel() for parameter in meta.parameters())
     if size > MOST_PARAMETERS:
         raise SpecError(f"has {size:,} parameters; {MOST_PARAMETERS:,} is the most")
-    # `to_empty` would load the compiler, too.
+    # `to_empty` would load the compiler too.
     for module in meta.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
             zeros = torch.zeros(parameter.shape, dtype=parameter.dtype)
@@ -55,41 +55,41 @@ def blank_model(model: Component) -> nn.Module:
 
 @lru_cache(maxsize=256)
 def shared_model(model: Component) -> nn.Module:
-    """The model on the meta device, for looks alone: a large one takes a while to make.
+    """Returns a cached model on the meta device, only to read: large models build slowly.
 
     Raises:
-        SpecError: If the model refuses its options.
+        SpecError: If the model rejects its options.
     """
     return model_on_meta(model)
 
 
 @lru_cache(maxsize=256)
 def model_layers(model: Component) -> tuple[str, ...]:
-    """Names of the model's layers in forward order.
+    """Returns the names of the model's layers in forward order.
 
     Raises:
-        SpecError: If the model refuses its options.
+        SpecError: If the model rejects its options.
     """
     return weight_layers(shared_model(model))
 
 
 @lru_cache(maxsize=256)
 def model_places(model: Component) -> tuple[str, ...]:
-    """Names of the modules whose input an activation function makes.
+    """Returns the names of the modules whose input comes from an activation function.
 
     Raises:
-        SpecError: If the model refuses its options.
+        SpecError: If the model rejects its options.
     """
     return activated_modules(shared_model(model))
 
 
 @lru_cache(maxsize=256)
 def fit_faults(model: Component, data: Component) -> tuple[Fault, ...]:
-    """Whether the model takes the images of a data set and tells its classes apart."""
+    """Returns the faults if the model does not fit a data set's images or number of classes."""
     try:
         facts = SOURCES[data.name].facts(data.options)
     except SpecError:
-        # A fault of the data set alone, and told there.
+        # The check of the data set reports this.
         return ()
     shape = "x".join(str(size) for size in facts.shape)
     try:
@@ -108,16 +108,16 @@ def fit_faults(model: Component, data: Component) -> tuple[Fault, ...]:
 
 
 def _num_outputs(model: Component, shape: tuple[int, int, int]) -> int | None:
-    """Outputs for images of that shape; None: more than classes, as published.
+    """Returns the number of outputs; None: more than classes, as published.
 
     Raises:
-        SpecError: If the model refuses its options, or is too large.
-        RuntimeError: What torch says to images that it does not take.
+        SpecError: If the model rejects its options, or is too large.
+        RuntimeError: If the model does not accept images of this shape.
     """
     shared = shared_model(model)
     takes = getattr(shared, "takes", None)
     if takes is not None:
-        # Large networks would take seconds to compute two images.
+        # No forward pass: large networks would take seconds for two images.
         if any(size not in (None, given) for size, given in zip(takes, shape, strict=True)):
             wanted = "x".join("any" if size is None else str(size) for size in takes)
             raise RuntimeError(f"it takes {wanted}")

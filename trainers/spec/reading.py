@@ -1,4 +1,4 @@
-"""How each part of a trial is read from plain values: by its table, its reader, or its type."""
+"""Reads each part of a trial from plain values: by its table, its reader, or its type."""
 
 import typing
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from trainers.spec.tables import COMPONENTS
 from trainers.written import default_of
 
 Reader = Callable[[object, Mapping[str, Any]], object]
-"""Reads a part from plain values; is given the parts that were read before it, too."""
+"""Reads a part from plain values; also gets the parts read before it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,10 +23,10 @@ class Keys:
     """The keys of a trial.
 
     Args:
-        names: All of them, in the order in which they are read.
-        required: Those that have no default.
-        structured: Readers of those that are mappings, or the name that stands for one.
-        plain: The types of all others.
+        names: All keys, in reading order.
+        required: Keys without a default.
+        structured: Readers of keys whose value is a mapping, or a name that stands for one.
+        plain: Types of all other keys.
     """
 
     names: tuple[str, ...]
@@ -36,14 +36,14 @@ class Keys:
 
 
 def keys_of(spec: type) -> Keys:
-    """What the fields of a spec's class say; one of a plain type, or a record, needs no reader."""
+    """Returns the keys of a spec class; fields of a plain type or a record need no reader."""
     if spec not in _KEYS:
         _KEYS[spec] = _keys_of(spec)
     return _KEYS[spec]
 
 
 _KEYS: dict[type, Keys] = {}
-"""Of each class, once they were asked for: looking types up takes as long as checking a trial."""
+"""Cache of the keys by class: resolving types takes as long as checking a trial."""
 
 
 def _keys_of(spec: type) -> Keys:
@@ -69,10 +69,10 @@ def _keys_of(spec: type) -> Keys:
 
 
 def read_parts(keys: Keys, mapping: Mapping[Any, object]) -> tuple[dict[str, Any], list[Fault]]:
-    """The parts of a spec that could be read, and the faults of the others.
+    """Returns the readable parts of a spec, and the faults of the others.
 
     Args:
-        keys: Of the spec's class.
+        keys: The keys of the spec's class.
         mapping: What the user wrote.
     """
     parts: dict[str, Any] = {}
@@ -101,7 +101,7 @@ def _record_reader(kind: type[Record]) -> Reader:
 
 
 def _read_layers(value: object, parts: Mapping[str, Any]) -> LayerSchedule[str]:
-    """Which layers are binary when; by name, or by their number in the model that was read."""
+    """Reads which layers are binary in which epoch; by name, or by number in the model."""
     forward = _forward_layers(parts.get("model"))
     if not isinstance(value, Mapping):
         raise SpecError(f"expected {{order: [...], epochs_per_layer: ...}}, got {show(value)}")
@@ -133,7 +133,7 @@ def _read_layers(value: object, parts: Mapping[str, Any]) -> LayerSchedule[str]:
 
 
 def _forward_layers(model: Component | None) -> tuple[str, ...]:
-    """The model's layers; none when it is not known or cannot be made."""
+    """Returns the model's layers; empty if the model is unknown or cannot be built."""
     try:
         return model_layers(model) if model else ()
     except SpecError:
@@ -145,4 +145,4 @@ _READERS: Mapping[str, Reader] = {
     "data": lambda value, parts: read_data(value),
     "layers": _read_layers,
 }
-"""Of parts that neither a table nor a type says how to read."""
+"""Readers of parts that need more than a table or a type."""

@@ -1,4 +1,4 @@
-"""Where the parts of a trial are looked up, and what a binarizer says of itself."""
+"""The tables of a trial's parts, and the facts of a binarizer."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -28,11 +28,11 @@ COMPONENTS: Mapping[str, tuple[str, Mapping[str, Callable[..., object]]]] = {
 
 @lru_cache(maxsize=256)
 def binarizer_of(weights: Component) -> WeightBinarizer:
-    """A weight binarizer of next to nothing, for what it says of itself.
+    """Makes a weight binarizer for a dummy weight, to read its facts.
 
     Raises:
-        SpecError: If it refuses an option's value.
+        SpecError: If it rejects an option's value.
     """
-    # It may draw scores; a spec that is made twice must not change what follows.
+    # It may draw scores; making a spec must not change later draws.
     with torch.random.fork_rng(devices=[]):
         return WEIGHT_BINARIZERS[weights.name](torch.ones(2, 2), **weights.options)

@@ -1,4 +1,4 @@
-"""A trial written down: frozen, checked when made, equal to what a study file says."""
+"""The spec of a trial: frozen, checked when made, equivalent to the text of a study file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -22,32 +22,32 @@ from trainers.written import ALWAYS, IN_FULL, default_of, plain, written
 class TrainSpec:
     """One trial: everything its result depends on, and nothing else.
 
-    Make one with `TrainSpec.from_mapping`, or here, with parts or with the plain mappings that a
-    study file has for them; change one with `dataclasses.replace`. Either way it is checked whole:
-    names, options, whether the model takes the data's images, whether the layers exist and turn
-    binary in time.
+    Make one with `TrainSpec.from_mapping`, or with this constructor, from parts or from the plain
+    mappings of a study file. Change one with `dataclasses.replace`. Each of these checks the whole
+    spec: names, options, whether the model fits the data's images, whether the layers exist and
+    become binary in time.
 
     Args:
         model: A network (`trainers.MODELS`).
         data: A data set and its batches.
         optimizer: An optimizer (`OPTIMIZERS`), with `lr` among its options.
-        lr_schedule: How the rate changes by epoch (`LR_SCHEDULES`).
+        lr_schedule: Learning-rate policy (`LR_SCHEDULES`).
         loss: The training loss (`LOSSES`).
         weights: The weight binarizer of the layers in `layers` (`WEIGHT_BINARIZERS`).
-        layers: Which layers are binary when, by name.
-        epochs: How many; 1 or more.
-        seed: Where all of the trial's randomness begins.
+        layers: Which layers are binary in which epoch, by name.
+        epochs: Number of epochs; 1 or more.
+        seed: Seed of all randomness in the trial.
         precision: float32; bfloat16 (autocast); tf32 (CUDA matrix products); float64.
         latent_at_eval: keep; or reset, as the published MNIST and CIFAR-10 code of iterative
             training does: see `trainers.engine.latent.reset_latent`.
-        measure_test: Measure the test part too; else it is not even read.
-        init: How first weights are drawn (`WEIGHT_INITS`); default: as the network has it.
-        activations: Binary inputs of layers; None: there are none.
-        batch_norm: What normalisations learn.
-        clip_gradient: Each element of a gradient is clamped to ± this; None: none is.
+        measure_test: Also measure the test part; else it is not even read.
+        init: Initialisation of weights (`WEIGHT_INITS`); default: the network's own.
+        activations: Binary inputs of layers; None: no binary inputs.
+        batch_norm: Training and initial values of normalisations.
+        clip_gradient: Clamp each gradient element to ± this value; None: no clamping.
 
     Raises:
-        SpecError: With every fault found.
+        SpecError: Lists every fault.
     """
 
     model: Component
@@ -68,7 +68,7 @@ class TrainSpec:
     clip_gradient: float | None = None
 
     def __post_init__(self) -> None:
-        """Reads parts that came as plain values, and checks how all fit together."""
+        """Reads parts given as plain values, and checks that all parts fit together."""
         keys, given = keys_of(type(self)), self._parts()
         if any(isinstance(given[name], Mapping | str) for name in keys.structured):
             parts, faults = read_parts(keys, plain(given))
@@ -82,43 +82,43 @@ class TrainSpec:
 
     @classmethod
     def from_mapping(cls, mapping: object) -> Self:
-        """A spec from plain values, as YAML gives them; layers may be given by number, from 1.
+        """Reads a spec from plain values, as in YAML; layers may be numbers, from 1.
 
         Raises:
-            SpecError: With every fault, each with its key path.
+            SpecError: Lists every fault, each with its key path.
         """
         if not isinstance(mapping, Mapping):
             raise SpecError(f"expected a trial as a mapping, got {show(mapping)}")
         parts, faults = read_parts(keys_of(cls), mapping)
         if faults:
             raise SpecError(*faults, *faults_between(parts))
-        # How the parts fit together is checked there.
+        # The constructor checks that the parts fit together.
         return cls(**parts)
 
     def to_mapping(self) -> dict[str, Any]:
-        """Plain values from which `from_mapping` makes an equal spec."""
+        """Returns plain values from which `from_mapping` makes an equal spec."""
         return written(self)
 
     def without_defaults(self) -> dict[str, Any]:
-        """The same without whatever has its default, as an id of the trial hashes it."""
+        """Returns plain values without defaults, the form that the trial's id hashes."""
         return written(self, full=False)
 
     @property
     def keep(self) -> float | None:
-        """The share of weights that its binarizer keeps; None: all of them."""
+        """The share of weights that the binarizer keeps; None: all of them."""
         return binarizer_of(self.weights).kept_share if self.layers.order else None
 
     @property
     def final_from(self) -> int:
-        """The first epoch in which the network is the one that was asked for."""
+        """The first epoch in which the network has its final form."""
         of_layers = self.layers.final_from(epochs=self.epochs)
         return max(of_layers, binarizer_of(self.weights).final_from if self.layers.order else 0)
 
     def canonical(self) -> Self:
-        """The spec that stands for all specs which train the same.
+        """Returns the spec that represents all specs with equal training.
 
-        Where all layers turn binary at once their order has no meaning; where none does, neither
-        the binarizer nor the epochs per layer have, nor is there a latent weight to reset.
+        If all layers become binary at once, their order has no effect. If none does, the binarizer
+        and the epochs per layer have no effect, and there is no latent weight to reset.
         """
         changes: dict[str, Any] = {}
         if not self.layers.order:
@@ -133,16 +133,16 @@ class TrainSpec:
         places = self.activations.layers if self.activations else ALL
         if self.activations and places != ALL and set(places) == set(model_places(self.model)):
             changes["activations"] = replace(self.activations, layers=ALL)
-        # Most are it themselves; to make another one takes as long as to check it.
+        # Most specs are canonical already. A new one would be checked again, which takes long.
         is_canonical = all(getattr(self, name) == part for name, part in changes.items())
         return self if is_canonical else replace(self, **changes)
 
     def scaled(self, factor: Callable[[int], int], *, least_epochs: int = 1) -> Self:
-        """The same trial with every number of epochs put through `factor`.
+        """Returns the trial with `factor` applied to every number of epochs.
 
         Args:
-            factor: Maps a number of epochs to the scaled one, 1 or more.
-            least_epochs: The trial keeps at least this many.
+            factor: Maps a number of epochs to the scaled number, 1 or more.
+            least_epochs: Least number of epochs of the result.
         """
         parts: dict[str, Any] = {}
         per_layer = self.layers.epochs_per_layer

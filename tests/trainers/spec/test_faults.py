@@ -85,8 +85,8 @@ def test_parts_that_go_together_have_no_fault(told: Told, make_spec: MakeSpec) -
         ),
         (
             {"weights": Component("biprop"), "latent_at_eval": "reset"},
-            "latent_at_eval: overwrites latent weights, which 'biprop' keeps as they were drawn; "
-            "leave it out",
+            "latent_at_eval: overwrites latent weights, but 'biprop' needs them unchanged; "
+            "remove it",
         ),
         (
             {"weights": Component("biprop_global", {"ramp_epochs": 5})},
@@ -95,7 +95,8 @@ def test_parts_that_go_together_have_no_fault(told: Told, make_spec: MakeSpec) -
         ),
         (
             {"batch_norm": BatchNorm(tuned_from=5)},
-            "batch_norm.tuned_from: is beyond the last of 5 epochs, got 5; count from 0",
+            "batch_norm.tuned_from: must be below the number of epochs, 5, got 5; "
+            "epochs count from 0",
         ),
         ({"seed": -1}, "seed: must be 0 or more, got -1"),
         ({"optimizer": Component("adam", {"lr": -1.0})}, "optimizer: Invalid learning rate: -1.0"),

@@ -101,7 +101,7 @@ def test_normalisations_learn_along_with_all_else_unless_told() -> None:
     ("options", "message"),
     [
         ({"tuned_from": -1}, "tuned_from: must be 0 or more, got -1"),
-        ({"tuned_from": 0, "learn": "none"}, "tuned_from: with learn: none nothing would learn"),
+        ({"tuned_from": 0, "learn": "none"}, "tuned_from: with learn: none, nothing would learn"),
     ],
 )
 def test_normalisations_that_would_never_be_tuned_are_refused(
