@@ -1,4 +1,4 @@
-"""Floating point operations of a network's products, from shapes alone."""
+"""Counts the floating point operations of a network's layers from shapes only."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -15,14 +15,14 @@ from trainers.spec.probe import shared_model
 
 @lru_cache(maxsize=256)
 def forward_flops(model: Component, data: Component) -> float:
-    """Floating point operations of a forward pass, an image: those of Linear and Conv2d."""
+    """Floating point operations of one image's forward pass, in Linear and Conv2d layers."""
     counted: list[int] = []
 
     def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         assert isinstance(layer.weight, Tensor)
         counted.append(2 * output.numel() * layer.weight[0].numel())
 
-    # On the meta device shapes are all there is: a large network is counted, not computed.
+    # The meta device has shapes but no data, so even a large network costs nothing to count.
     network = shared_model(model)
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
     hooks = [layer.register_forward_hook(count) for layer in layers]
@@ -66,9 +66,9 @@ _STAND_INS: Mapping[object, Callable[..., Tensor]] = {
 
 
 class _Shapes(TorchFunctionMode):
-    """Computes shapes alone.
+    """Replaces operations by stand-ins that compute only shapes.
 
-    On the meta device torch would load its compiler for these, which takes longer than all else.
+    For these, torch would load its compiler on the meta device, which takes longer than the rest.
     """
 
     def __torch_function__(

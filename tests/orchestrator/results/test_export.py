@@ -113,7 +113,7 @@ def test_without_a_checkpoint_it_is_said_how_to_get_one_and_training_again_helps
     recorded: Recorded, found: Found
 ) -> None:
     run_id = recorded(policy="none")
-    with pytest.raises(SpecError, match=r"checkpoint.policy=best, name their --storage"):
+    with pytest.raises(SpecError, match=r"checkpoint.policy=best, name the --storage"):
         found(run_id)
     assert found(run_id, retrain=True).network.which == "best"
 
@@ -132,7 +132,7 @@ def test_a_last_checkpoint_of_other_weights_than_recorded_is_refused(
 ) -> None:
     run_id = recorded(policy="last")
     store.set_tags(run_id, {vocabulary.WEIGHTS_SHA256: "0" * 64})
-    with pytest.raises(SpecError, match="another network in its last checkpoint"):
+    with pytest.raises(SpecError, match="last checkpoint that differs from the recorded"):
         found(run_id)
 
 
