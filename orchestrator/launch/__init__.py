@@ -1,10 +1,10 @@
-"""Trials through Ray Tune; the only package that imports Ray.
+"""Runs trials with Ray Tune; the only package that imports Ray.
 
-Ray schedules trials, it does not define them: a trial reaches Tune as the key of a cell (or, in a
-search, as what the searcher drew), and every result goes to a listener as it arrives.
+Ray schedules trials but does not define them: Tune receives only the key of a cell (in a search,
+the values that the searcher drew). Every result goes to a listener as it arrives.
 
-The names below are imported when they are first used, so that a sweep with nothing left to train,
-or one that is refused, does not wait for Ray.
+The names below are imported on first use, so that a sweep with no remaining cells, or one that is
+refused, does not wait for Ray.
 """
 
 import importlib
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.launch.session import cluster_nodes, ray_session
     from orchestrator.launch.tuning import Listener, failure_reason, launch
 
-# Read when ray is imported: no telemetry, no output but ours, no change of folder.
+# Ray reads these on import: no telemetry, no output of its own, no change of folder.
 os.environ.update(
     {
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -27,7 +27,7 @@ os.environ.update(
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
-        # Ctrl-C is ours: what runs comes to the end of its epoch first.
+        # We handle Ctrl-C ourselves: running trials finish their epoch first.
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
     }
 )

@@ -1,4 +1,4 @@
-"""Which cell a configuration of Ray Tune stands for, and the worker's job for it."""
+"""Maps a configuration of Ray Tune to its cell and to the worker's job."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,13 +16,14 @@ from orchestrator.study.spec import StudySpec, cell_key
 
 @dataclass(frozen=True, kw_only=True)
 class Jobs:
-    """Read by the driver and, pickled, by the workers.
+    """The cells and jobs of a sweep; the driver uses it and, pickled, the workers do.
 
     Args:
         study: The study.
-        cells: The cells to train by key; empty for a search.
-        template: What all jobs have in common; its checkpoint folder is that of all trials.
-        stems: Where beginnings lie that cells have in common.
+        cells: Key to cell, for the cells to train; empty for a search.
+        template: A job with the values common to all; its checkpoint folder holds one folder for
+            each trial.
+        stems: The store of stems (shared checkpoints).
     """
 
     study: StudySpec
@@ -31,21 +32,21 @@ class Jobs:
     stems: StemStore
 
     def trial(self, config: Mapping[str, Any]) -> Cell:
-        """The cell of a configuration: named in it, or at the point a searcher drew."""
+        """The cell of a configuration: the one it names, or the one at the drawn values."""
         return self.cells[config["cell"]] if self.cells else trial_at(self.study, config)
 
     def key(self, config: Mapping[str, Any]) -> str:
-        """The unique key of that cell."""
+        """The unique key of a configuration's cell."""
         return str(config["cell"]) if self.cells else cell_key(self.study, self.trial(config))
 
     def uploads(self, cell: Cell) -> dict[str, str]:
-        """What the journal keeps of a finished cell until MLflow has its checkpoints."""
+        """The journal's note to upload a finished cell's checkpoints; empty: no upload."""
         which = self.study.checkpoint.upload
         folder = self.template.checkpoint_dir / cell.id
         return {vocabulary.UPLOAD: upload_order(folder, which)} if which != "none" else {}
 
     def job(self, config: Mapping[str, Any]) -> Job:
-        """What the worker does; a configuration may say where it begins, and what it leaves."""
+        """The worker's job; a configuration may name the stem to start from and those to save."""
         cell = self.trial(config)
         places = {stem.epochs: self.stems.folder(stem.id) for stem in stems(cell.train)}
         return replace(

@@ -1,8 +1,8 @@
-"""Whatever ends a worker fails its own trial, and not the sweep.
+"""Makes the death of a worker fail only its trial, not the sweep.
 
-Ray mostly tells the end of a worker as the death of an actor, which Tune bears. One that is ended
-before the machine runs out of memory is at times an error of another kind, at which Tune (2.60)
-gives up all trials.
+Ray usually reports the death of a worker as the death of an actor, which Tune handles. If Ray
+kills a worker because memory runs low, it sometimes reports another error, and then Tune (2.60)
+stops all trials.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 
 @contextlib.contextmanager
 def told_as_dead_actors() -> Iterator[None]:
-    """In here whatever Ray makes of a worker's end reaches Tune as the death of an actor."""
+    """Within this context, Tune sees every death of a worker as the death of an actor."""
     usual = RayActorManager._actor_task_failed
 
     def failed(manager: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:
@@ -29,9 +29,9 @@ def told_as_dead_actors() -> Iterator[None]:
 
 
 def as_dead_actor(exception: Exception) -> Exception:
-    """The error itself if it is the trial's, an actor's or not Ray's; else one of an actor.
+    """Turns other errors of Ray into an actor's death; returns a trial's or actor's error as is.
 
-    It keeps its kind in its text, by which a person is told the reason.
+    The message keeps the original error's type, from which we tell the user the reason.
     """
     if not isinstance(exception, RayError) or isinstance(exception, RayActorError | RayTaskError):
         return exception

@@ -1,4 +1,4 @@
-"""From what the engine measures to named numbers."""
+"""Turns the engine's measurements into named metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from trainers.engine.result import EpochMetrics, best_on_test, selected
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Values of one epoch by metric name, with the time at which they were measured."""
+    """Metric name to value for one epoch, with the time of measurement, Unix time in ms."""
 
     step: int
     time_ms: int
@@ -17,7 +17,7 @@ class Series:
 
 
 def curve_points(metrics: EpochMetrics) -> Series:
-    """One point of every curve."""
+    """One point of every curve, for one epoch."""
     values: dict[str, float] = {
         "lr": metrics.lr,
         "binary/layers": float(len(metrics.binary)),
@@ -43,7 +43,7 @@ def curve_points(metrics: EpochMetrics) -> Series:
 
 
 def summary_points(epochs: Sequence[EpochMetrics], *, final_from: int) -> Series:
-    """The numbers a finished trial is reported by; see `vocabulary.SUMMARIES`."""
+    """The summary metrics of a trial; see `vocabulary.SUMMARIES`."""
     which = {
         vocabulary.SELECTED: selected(epochs, final_from=min(final_from, len(epochs) - 1)),
         vocabulary.LAST: epochs[-1],
@@ -62,10 +62,10 @@ def summary_points(epochs: Sequence[EpochMetrics], *, final_from: int) -> Series
 
 
 def objective(epochs: Sequence[EpochMetrics], *, final_from: int) -> float:
-    """What searchers and schedulers compare: lower is better, and the test set has no part in it.
+    """The value that searchers and schedulers minimise; it never depends on the test set.
 
-    The lowest validation error among epochs of the final network; before there is one, that of
-    the present epoch.
+    It is the lowest validation error among epochs of the final network; before the network is
+    final, the current epoch's.
     """
     start = min(final_from, len(epochs) - 1)
     return selected(epochs, final_from=start).validation.error

@@ -1,4 +1,4 @@
-"""Ray Tune's own searchers and schedulers, made from what a study says."""
+"""Builds Ray Tune's searchers and schedulers from those of a study."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ from orchestrator.study.search import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Search:
-    """How configurations are drawn.
+    """How a search draws configurations.
 
     Args:
         axes: The searched axes.
-        searcher: Who draws.
-        num_samples: How many more.
+        searcher: The study's searcher.
+        num_samples: Number of trials that remain to draw.
         known: Configurations measured earlier, with their objectives.
     """
 
@@ -45,12 +45,12 @@ class Search:
 
 
 class ReadyCells(TuneSearcher):
-    """Hands out cells as they become ready; Tune asks again when it had none.
+    """Hands out cells to Tune as they become ready; while none is, Tune asks again.
 
-    Pickled with the experiment, which nobody goes on from, it leaves the cells out.
+    Tune pickles it with the experiment. The pickle omits the cells; nothing resumes from it.
 
     Args:
-        beginnings: Who waits for whom.
+        beginnings: Knows which cells are ready.
     """
 
     def __init__(self, beginnings: Beginnings) -> None:
@@ -60,16 +60,16 @@ class ReadyCells(TuneSearcher):
         self.num_running = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the cells, which hold on to files and locks."""
+        """Omits the cells, which hold files and locks."""
         return {"keys": {}}
 
     def suggest(  # type: ignore[override]  # Tune's annotation forgets its own FINISHED
         self, trial_id: str
     ) -> dict[str, Any] | str | None:
-        """The next cell, and how it is trained; None while none is ready.
+        """The next ready cell and its start; None while none is ready.
 
-        Where nothing runs that another cell could wait for, all that are left are with other
-        sweeps: then this is the end.
+        If none is ready and none runs, other sweeps train all remaining cells, so it returns
+        FINISHED.
         """
         start = self.beginnings.next()
         if start is None:
@@ -79,7 +79,7 @@ class ReadyCells(TuneSearcher):
         return {"cell": start.key, "begins": start.begins, "leaves": list(start.leaves)}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Passes on how far a cell is."""
+        """Passes on a cell's progress."""
         if "left" in result:
             self.beginnings.reported(
                 self.keys[trial_id], epoch=result["epoch"], left=result["left"]
@@ -94,35 +94,35 @@ class ReadyCells(TuneSearcher):
         self.beginnings.ended(self.keys[trial_id], finished=bool(result) and not error)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: a sweep that goes on begins from what is recorded."""
+        """Saves nothing: a sweep resumes from the recorded results."""
 
 
 def search_parts(search: Search) -> tuple[dict[str, Any], SearchAlgorithm | TuneSearcher]:
-    """Tune's search space (empty where the searcher brings its own) and its searcher."""
+    """Tune's search space and searcher; the space is empty if the searcher holds its own."""
     space: dict[str, Any] = {}
     for axis in search.axes:
         if axis.domain is None:
             space[axis.name] = tune.choice(list(axis.points))
         elif axis.domain.integer:
             draw = tune.lograndint if axis.domain.log else tune.randint
-            # Tune leaves the upper end out.
+            # Tune excludes the upper bound.
             space[axis.name] = draw(int(axis.domain.low), int(axis.domain.high) + 1)
         else:
             draw = tune.loguniform if axis.domain.log else tune.uniform
             space[axis.name] = draw(axis.domain.low, axis.domain.high)
-    # A search that goes on must not draw the points it began with once more.
+    # A resumed search must not draw its first points again.
     seed = search.searcher.seed + len(search.known)
     if isinstance(search.searcher, RandomSearch):
         return space, _Variants(random_state=seed)
     assert isinstance(search.searcher, OptunaSearch)
-    # Not for the workers, who import this module too.
+    # Imported here, because workers import this module but do not need Optuna.
     import optuna
     from ray.tune.search.optuna import OptunaSearch as TuneOptunaSearch
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     options: dict[str, Any] = {}
     if search.known:
-        # With points measured earlier it wants the space in Optuna's own form.
+        # With earlier points, Tune requires the space in Optuna's own form.
         options = {
             "space": TuneOptunaSearch.convert_search_space(space),
             "points_to_evaluate": [dict(config) for config, _ in search.known],
@@ -134,30 +134,30 @@ def search_parts(search: Search) -> tuple[dict[str, Any], SearchAlgorithm | Tune
 
 @dataclass(slots=True)
 class StopRequest:
-    """Somebody's wish that what runs comes to the end of its epoch, and nothing begins."""
+    """A request to stop: running trials finish their epoch, and no new trial starts."""
 
     is_made: bool = False
 
 
 class _Variants(BasicVariantGenerator):
-    """Tune's random search, until somebody wishes to stop."""
+    """Tune's random search, until a stop is requested."""
 
     stop = StopRequest()
 
     def is_finished(self) -> bool:
-        """Whether nothing more is drawn."""
+        """Whether no more trials are drawn."""
         return self.stop.is_made or super().is_finished()
 
 
 class _Limiter(ConcurrencyLimiter):
-    """So many trials of a searcher at once, until somebody wishes to stop."""
+    """Limits the trials of a searcher that run at once, until a stop is requested."""
 
     stop = StopRequest()
 
     def suggest(  # type: ignore[override]  # Tune's annotation forgets its own FINISHED
         self, trial_id: str
     ) -> dict[str, Any] | str | None:
-        """What the searcher draws next, if there is room."""
+        """The searcher's next configuration, if a slot is free."""
         if self.stop.is_made:
             return str(self.FINISHED)
         found: dict[str, Any] | str | None = super().suggest(trial_id)
@@ -167,9 +167,9 @@ class _Limiter(ConcurrencyLimiter):
 def limited(
     algorithm: SearchAlgorithm | TuneSearcher, *, slots: int, stop: StopRequest
 ) -> SearchAlgorithm | TuneSearcher:
-    """The algorithm, with no more than so many trials at once, and none after a wish to stop.
+    """Limits the algorithm to `slots` trials at once, and to none after a stop request.
 
-    Tune's own setting for it counts for searchers only, and is passed over in silence for a grid.
+    Tune's own setting works for searchers only; Tune silently ignores it for a grid.
     """
     if isinstance(algorithm, _Variants):
         algorithm.max_concurrent = slots
@@ -182,7 +182,7 @@ def limited(
 
 
 def tune_scheduler(scheduler: Scheduler | None, *, max_epochs: int) -> TrialScheduler:
-    """Tune's scheduler; one that lets every trial end where a study names none."""
+    """Tune's scheduler for a study's scheduler; None: every trial trains all its epochs."""
     if isinstance(scheduler, AshaScheduler):
         return ASHAScheduler(
             time_attr="epoch",

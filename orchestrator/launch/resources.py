@@ -1,4 +1,4 @@
-"""What a trial gets, and how many fit on the machine or cluster; without Ray."""
+"""The CPUs and GPUs of a trial, and how many trials fit at once; does not import Ray."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ class ResourceError(OrchestratorError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
-    """What each trial gets, and how many run at once.
+    """The resources of each trial, and how many trials run at once.
 
     Args:
-        cpus: CPUs of a trial; torch gets as many threads.
-        gpus: GPUs of a trial; a fraction shares one.
-        concurrency: Trials at once at most; None: as many as fit.
+        cpus: CPUs for each trial; torch gets as many threads.
+        gpus: GPUs for each trial; a fraction shares one.
+        concurrency: Most trials at once; None: as many as fit.
     """
 
     cpus: float = 1
@@ -27,17 +27,17 @@ class Resources:
 
 
 def this_machine() -> list[Mapping[str, float]]:
-    """What an embedded Ray would have to give: one node."""
+    """The resources of an embedded Ray: one node."""
     import torch
 
     return [{"CPU": len(os.sched_getaffinity(0)), "GPU": torch.cuda.device_count()}]
 
 
 def num_slots(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> int:
-    """How many trials can run at once on these nodes.
+    """Number of trials that can run at once on these nodes.
 
     Raises:
-        ResourceError: If not even one can, now or ever.
+        ResourceError: If not even one trial fits.
     """
     for kind, asked in (("CPU", resources.cpus), ("GPU", resources.gpus)):
         most = max((node.get(kind, 0) for node in nodes), default=0)

@@ -1,4 +1,4 @@
-"""Ray itself: joined at an address, or started here and ended with the block."""
+"""Starts Ray on this machine, or joins a running cluster."""
 
 import contextlib
 import gc
@@ -21,35 +21,36 @@ from orchestrator.launch.resources import ResourceError, this_machine
 
 WORKER_ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    # glibc gives a thread's large blocks back at once, and training allocates them in every step;
-    # with these it keeps up to 256 MB: a tenth of the time of a small network.
+    # glibc returns a thread's large blocks to the system at once, and training allocates them in
+    # every step. With these, glibc keeps up to 256 MB; this saves a tenth of the time of a small
+    # network.
     "MALLOC_MMAP_THRESHOLD_": str(2**28),
     "MALLOC_TRIM_THRESHOLD_": str(2**28),
 }
 CONNECT_S = 10.0
 LONGEST_RAY_FOLDER = 23
-"""Characters; Ray puts sockets up to 84 characters below it, whose paths may have 107 in all."""
+"""Most characters: Ray adds up to 84 for its sockets, and a socket's path may have 107."""
 SESSION_PREFIX = "bnn"
 OBJECT_STORE_BYTES = 200 * 2**20
 
 
 @contextlib.contextmanager
 def ray_session(*, address: str | None, folder: Path, verbose: bool) -> Iterator[None]:
-    """Ray, joined at an address or started here and ended with the block.
+    """Joins Ray at an address, or starts it here; shuts down at the end of the block.
 
     Args:
-        address: A running cluster; None: an embedded one.
-        folder: Where an embedded one keeps its files.
-        verbose: Let it speak.
+        address: The address of a running cluster; None: start an embedded Ray.
+        folder: Where an embedded Ray keeps its files.
+        verbose: Show Ray's output.
 
     Raises:
         ResourceError: If there is no cluster at the address.
     """
     level = logging.INFO if verbose else logging.ERROR
-    # Tune logs failed trials as errors; they are told by our own display.
+    # Tune logs failed trials as errors, but our own display reports them.
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.INFO if verbose else logging.CRITICAL)
-    # Ray's own way of listening on loopback alone; it has no option for it where nodes could join.
+    # Makes Ray listen on loopback only, as if no node could join; Ray has no option for that.
     can_cluster = ray_constants.ENABLE_RAY_CLUSTER
     common: dict[str, Any] = {"log_to_driver": verbose, "logging_level": level}
     if address is not None:
@@ -62,9 +63,9 @@ def ray_session(*, address: str | None, folder: Path, verbose: bool) -> Iterator
         session = None
     else:
         session = embedded_folder(folder)
-        # A token of our own spares Ray the writing of one to the user's home.
+        # With our own token, Ray does not write one to the user's home folder.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        # Its processes inherit the environment; a runtime_env would start one more.
+        # Ray's processes inherit the environment; a runtime_env would start one more process.
         os.environ.update(WORKER_ENVIRONMENT)
         ray_constants.ENABLE_RAY_CLUSTER = False
         ray.init(
@@ -85,10 +86,10 @@ def ray_session(*, address: str | None, folder: Path, verbose: bool) -> Iterator
 
 
 def _shut_down() -> None:
-    """Ends Ray, with no garbage of its own left behind.
+    """Shuts Ray down with garbage collection disabled.
 
-    An object reference that another thread's garbage collection meets while Ray goes down ends
-    the whole process.
+    If another thread's garbage collection finds an object reference while Ray shuts down, the
+    whole process dies.
     """
     was_enabled = gc.isenabled()
     with _uninterrupted():
@@ -103,7 +104,7 @@ def _shut_down() -> None:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Without Ctrl-C for the second or two; whoever is ending need not be told to."""
+    """Ignores Ctrl-C during the shutdown, which takes a second or two."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -115,33 +116,33 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def cluster_nodes() -> list[Mapping[str, float]]:
-    """What each node of the Ray that is joined has to give."""
+    """The resources of each node that is alive in the current Ray cluster."""
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return [node["Resources"] for node in nodes if node["Alive"]]
 
 
 def _refuse_silent(address: str) -> None:
-    """Ray itself tries an address for minutes before it says that nobody is there."""
+    """Refuses an address that does not answer; Ray itself would try it for minutes."""
     host, _, port = address.rpartition("//")[2].rpartition(":")
     if not host or not port.isdecimal():
         return
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
-    # A name that no address can have is a UnicodeError.
+    # An invalid host name raises UnicodeError.
     except (OSError, UnicodeError) as error:
         what = f"no Ray cluster answers at '{address}' ({error})"
         raise ResourceError(what) from error
 
 
 def embedded_folder(folder: Path) -> Path:
-    """A folder for the session's files: in the home, or where Ray cannot take that, in /tmp."""
+    """A folder for the session's files: in the home, or in /tmp if Ray cannot use that path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = str(folder.absolute())
     if len(path) > LONGEST_RAY_FOLDER or not path.isascii():
         folder = Path(tempfile.gettempdir())
     for left in folder.glob(f"{SESSION_PREFIX}*-*"):
         pid = left.name.removeprefix(SESSION_PREFIX).partition("-")[0]
-        # A driver that was killed could not tidy up after itself.
+        # Removes folders of drivers that were killed.
         if pid.isdecimal() and not Path("/proc", pid).exists():
             shutil.rmtree(left, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"{SESSION_PREFIX}{os.getpid()}-", dir=folder))

@@ -1,4 +1,4 @@
-"""Trials through Ray Tune's loop, and each of its events to a listener."""
+"""Runs trials in Ray Tune's loop and passes its events to a listener."""
 
 import contextlib
 import os
@@ -32,25 +32,25 @@ from orchestrator.study.search import Scheduler
 
 
 class Listener(Protocol):
-    """Told of what happens, on the driver, in Tune's loop: must be quick and must not raise."""
+    """Receives events in Tune's loop on the driver; must be quick and must not raise."""
 
     def started(self, config: Mapping[str, Any]) -> None:
-        """A worker begins with a cell, or begins again after a failure."""
+        """A worker starts a cell, or restarts it after a failure."""
 
     def reported(self, key: str, report: Report) -> None:
-        """A cell has trained further."""
+        """A cell reports its progress."""
 
     def ended(self, key: str) -> None:
-        """A cell is trained, or was stopped by the scheduler."""
+        """A cell is trained, or the scheduler stopped it."""
 
     def failed(self, key: str, *, reason: str, details: str, final: bool) -> None:
-        """A cell failed; unless `final` it is tried again."""
+        """A cell failed; unless `final`, it is retried."""
 
     def tick(self) -> None:
         """Called several times a second."""
 
     def stopping(self) -> None:
-        """Somebody wishes to stop: what runs comes to the end of its epoch."""
+        """A stop is requested: running cells finish their epoch."""
 
 
 def launch(
@@ -66,25 +66,25 @@ def launch(
     folder: Path,
     verbose: bool,
 ) -> bool:
-    """Runs all cells that are to be had, or as many as a search asks for.
+    """Runs all available cells, or as many trials as a search asks for.
 
-    The first SIGINT lets what runs come to the end of its epoch; the second, and SIGTERM, end it
-    at once.
+    After the first SIGINT, running trials finish their epoch. The second SIGINT, or a SIGTERM,
+    stops them at once.
 
     Args:
-        work: What each configuration means.
-        cells: Hands them out, or says how they are drawn.
-        scheduler: What stops hopeless trials, if anything.
+        work: Maps each configuration to its cell and job.
+        cells: Hands out the cells, or says how a search draws them.
+        scheduler: Stops bad trials early; None: every trial trains all its epochs.
         max_epochs: Most epochs of a trial.
-        resources: What each trial gets.
+        resources: The resources of each trial.
         slots: Trials at once.
-        retries: Further tries of a cell that failed.
-        listener: Told of everything.
-        folder: Where Tune writes; emptied afterwards.
-        verbose: Let Tune speak.
+        retries: How often a failed cell is retried.
+        listener: Told about all events.
+        folder: Where Tune writes; its files are deleted afterwards unless `verbose`.
+        verbose: Show Tune's output.
 
     Returns:
-        Whether it came to its end without a signal.
+        Whether it ended without a stop request.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"sweep-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
@@ -123,19 +123,19 @@ def launch(
 def _drawn(
     cells: Beginnings | Search,
 ) -> tuple[dict[str, Any], SearchAlgorithm | TuneSearcher, int]:
-    """What Tune draws from, what draws, and how often."""
+    """Tune's search space, its searcher, and the number of samples."""
     if isinstance(cells, Search):
         return *search_parts(cells), cells.num_samples
     return {}, ReadyCells(cells), len(cells)
 
 
 def _trainable(config: dict[str, Any], *, work: Jobs) -> None:
-    # Tune finds nothing to compare by in a report without its metric, so each has it.
+    # Every report has the objective, because Tune needs its metric in each.
     train_cell(work.job(config), lambda report: tune.report(dict(report)))
 
 
 class _Bridge(tune.Callback):
-    """Passes Tune's events on. Pickled with the experiment, it leaves the listener out."""
+    """Passes Tune's events to the listener; Tune pickles it, without the listener."""
 
     def __init__(self, listener: Listener, work: Jobs) -> None:
         self.listener: Listener | None = listener
@@ -179,34 +179,34 @@ class _Bridge(tune.Callback):
 
 
 def _failure(trial: Any) -> tuple[str, str]:
-    """Why a trial failed, in one line, and all that is known."""
-    # Tune also pickles the error; its text says as much, and reading it runs nothing.
+    """Why a trial failed: the reason in one line, and all details."""
+    # Tune also pickles the error, but the text says as much and is safe to read.
     path = Path(trial.error_file or "")
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     return failure_reason(details := text.rpartition("Failure # ")[2]), details
 
 
 def failure_reason(details: str) -> str:
-    """The reason in what Tune writes about a failure: a traceback, or how an actor died."""
+    """Finds the reason in Tune's text about a failure: a traceback, or how an actor died."""
     lines = [line.strip() for line in details.splitlines() if line.strip()]
     if any(
         "ray.exceptions.OutOfMemoryError" in line or "running low on memory" in line
         for line in lines
     ):
-        return "out of memory: the worker was ended before the machine ran out"
+        return "out of memory: Ray killed the worker before the machine ran out"
     if any("actor died" in line.lower() or "ActorDiedError" in line for line in lines):
         return "the worker process died (killed, or out of memory)"
-    # The first line is Tune's own: which failure, and when.
+    # Tune writes the first line: the number and the time of the failure.
     if len(lines) < 2:
         return "unknown reason"
     kind, colon, message = lines[-1].partition(": ")
-    # `trainers.errors.BadLossError: ...` without the module.
+    # Drops the module from `trainers.errors.BadLossError: ...`.
     is_name = all(part.isidentifier() for part in kind.split("."))
     return f"{kind.rpartition('.')[2]}{colon}{message}" if is_name else lines[-1]
 
 
 class _AtEpochEnd(tune.Stopper):
-    """Stops each trial at its next report once somebody wishes to stop."""
+    """Stops each trial at its next report once a stop is requested."""
 
     def __init__(self, stop: StopRequest) -> None:
         self.stop = stop
@@ -215,13 +215,13 @@ class _AtEpochEnd(tune.Stopper):
         return self.stop.is_made
 
     def stop_all(self) -> bool:
-        """Never: what runs is to come to the end of its epoch."""
+        """Never, because running trials finish their epoch."""
         return False
 
 
 @contextlib.contextmanager
 def _stopped_by_signals(stop: StopRequest, listener: Listener) -> Iterator[None]:
-    """What Ctrl-C and SIGTERM do while Tune runs; only a main thread is told of signals."""
+    """Handles Ctrl-C and SIGTERM while Tune runs; only a main thread receives signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -244,7 +244,7 @@ def _stopped_by_signals(stop: StopRequest, listener: Listener) -> Iterator[None]
 
 
 def _stop_at_once() -> None:
-    """Lets Tune stop its trials and return, as soon as it listens."""
+    """Makes Tune stop its trials and return; raises KeyboardInterrupt if Tune is not ready."""
     if signal.getsignal(signal.SIGUSR1) in (signal.SIG_DFL, signal.SIG_IGN, None):
         raise KeyboardInterrupt
     signal.raise_signal(signal.SIGUSR1)

@@ -1,4 +1,4 @@
-"""One cell in a worker process: from plain values to a trained trial, reported as it goes."""
+"""Trains one cell in a worker process and reports its progress."""
 
 import time
 from collections import Counter
@@ -17,27 +17,27 @@ from trainers.training import RunOptions, run
 
 Report = Mapping[str, Any]
 """`points`: list of [step, time_ms, {name: value}]; `epoch`: epochs trained; `objective`;
-`inherited`: epochs that other cells trained, by their names; `left`: numbers of epochs after which
-the state was left for others; `notes`: what went wrong so far and was done without; with the last
-one `done` and `weights_sha256`."""
+`inherited`: name of another cell to the number of epochs it trained for this one; `left`: numbers
+of epochs after which a stem was saved; `notes`: problems so far that did not stop the training;
+the last report also has `done` and `weights_sha256`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """What a worker is told. Specs travel as plain values, modules never.
+    """A worker's instructions; specs travel as plain values, modules never.
 
     Args:
-        train: The trial as `TrainSpec.to_mapping` gives it.
-        data_dir: Where data sets lie.
+        train: The trial, from `TrainSpec.to_mapping`.
+        data_dir: Where data sets are stored.
         checkpoint_dir: The trial's own folder.
         checkpoints: Which checkpoints it keeps.
-        device: As `RunOptions` takes it.
+        device: As for `RunOptions`.
         num_threads: torch's threads.
-        deterministic: As `RunOptions` takes it.
-        report_every_s: Seconds between two reports at least; epochs in between travel together.
-        name: The cell's, for those who begin with its epochs.
-        begins_from: As `RunOptions.start`.
-        leaves: As `RunOptions.leave`.
+        deterministic: As for `RunOptions`.
+        report_every_s: Least seconds between two reports; one report may hold several epochs.
+        name: The cell's name, for cells that start from its stems.
+        begins_from: As for `RunOptions.start`.
+        leaves: As for `RunOptions.leave`.
     """
 
     train: Mapping[str, Any]
@@ -54,11 +54,11 @@ class Job:
 
 
 def train_cell(job: Job, report: Callable[[Report], None]) -> None:
-    """Trains a cell to its end, from its checkpoint or a beginning left for it if there is one.
+    """Trains a cell to its end; continues from its checkpoint or a stem if there is one.
 
     Args:
-        job: What to do.
-        report: Called with what was measured since the last call; may stop the process.
+        job: The worker's instructions.
+        report: Called with the measurements since the last call; may stop the process.
     """
     spec = TrainSpec.from_mapping(job.train)
     reporter = _Reporter(report, spec=spec, every_s=job.report_every_s, leaves=job.leaves)
@@ -82,7 +82,7 @@ def train_cell(job: Job, report: Callable[[Report], None]) -> None:
 
 
 class _Reporter:
-    """Collects epochs and sends them, not more often than asked."""
+    """Collects epochs and sends them, at most once every `every_s` seconds."""
 
     def __init__(
         self,
@@ -109,18 +109,18 @@ class _Reporter:
         if metrics.source:
             self.inherited[metrics.source] += 1
         if len(self.epochs) == self.num_epochs:
-            # The last epoch travels with the end, so that no scheduler can stop between the two.
+            # The last epoch is sent with the final report, so no scheduler can stop in between.
             return
         folder = self.leaves.get(len(self.epochs))
         has_left = folder is not None and is_left(folder)
         if has_left:
             self.left.append(len(self.epochs))
-        # Others may be waiting for what was left.
+        # Other cells may be waiting for this stem.
         if has_left or time.monotonic() - self.sent_at >= self.every_s:
             self.send()
 
     def note(self, text: str) -> None:
-        """Travels with the next report."""
+        """Adds a note to the next report."""
         if text not in self.notes:
             self.notes.append(text)
 
@@ -129,7 +129,7 @@ class _Reporter:
         self.report(
             {
                 "points": [_plain(item) for item in points],
-                # Always sent: a scheduler may stop the trial at any report.
+                # In every report, because a scheduler may stop the trial at any of them.
                 "summary": _plain(summary_points(self.epochs, final_from=self.final_from)),
                 "objective": objective(self.epochs, final_from=self.final_from),
                 "epoch": len(self.epochs),

@@ -17,7 +17,7 @@ def test_a_worker_ended_for_its_memory_is_a_dead_actor_that_says_so() -> None:
     error = as_dead_actor(OutOfMemoryError("1 worker(s) were killed"))
     assert isinstance(error, RayActorError)
     told = f"Failure # 1 (occurred at noon)\n{type(error).__name__}: {error}"
-    assert failure_reason(told).startswith("out of memory: the worker was ended")
+    assert failure_reason(told).startswith("out of memory: Ray killed the worker")
 
 
 def test_any_other_end_of_a_worker_keeps_its_kind_in_the_text() -> None:
