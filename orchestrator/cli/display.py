@@ -1,4 +1,4 @@
-"""A sweep as a person follows it: one live display in a terminal, a few lines elsewhere."""
+"""Shows a sweep to the user: a live display in a terminal, a few lines elsewhere."""
 
 import time
 from pathlib import Path
@@ -20,10 +20,10 @@ MEASURED_AFTER_S = 3.0
 
 
 class SweepDisplay:
-    """Watches a sweep.
+    """Watches a sweep and prints its progress.
 
     Args:
-        console: Where to.
+        console: The console to print to.
     """
 
     def __init__(self, console: Console) -> None:
@@ -44,11 +44,11 @@ class SweepDisplay:
         if changes := study.variant.told():
             say(f"changed   {'; '.join(changes)}")
         finished = plan.num_cells - (plan.num_todo if plan.num_samples else _open_cells(plan))
-        say(f"cells     {plan.num_cells}, {finished} of them finished already")
+        say(f"cells     {plan.num_cells}, {finished} of them finished")
         if plan.only is not None:
-            say(f"failed    {plan.num_todo} of them, to be tried again; no others are trained")
+            say(f"failed    {plan.num_todo} of them, which are retried; no others are trained")
         if slots is None:
-            say("nothing left to do" if plan.only is None else "nothing to try again")
+            say("nothing left to do" if plan.only is None else "nothing to retry")
             return
         say(f"epochs    {plan.epochs_todo:,} to train")
         if plan.shares:
@@ -59,7 +59,7 @@ class SweepDisplay:
         say("time      known once the first epochs are measured")
 
     def began(self, progress: Progress) -> None:
-        """Starts the live display, in a terminal."""
+        """Starts the live display if the console is a terminal."""
         self.progress = progress
         self.began_at = self.drawn_at = time.monotonic()
         if self.console.is_terminal:
@@ -67,7 +67,7 @@ class SweepDisplay:
             self.live.start()
 
     def tick(self, *, waiting: str | None) -> None:
-        """Draws, if it is time."""
+        """Updates the display if it is time."""
         if waiting and not self.waiting:
             self.say(f"MLflow does not take results; they wait in the journal ({waiting[:100]})")
         elif self.waiting and not waiting:
@@ -86,11 +86,11 @@ class SweepDisplay:
             self.say(self._line())
 
     def cell_noted(self, name: str, *, note: str) -> None:
-        """One line for what went wrong and was done without."""
+        """Prints one line for a problem that did not stop the cell."""
         self.say(f"{name}: {note}")
 
     def cell_ended(self, name: str, *, objective: float, reason: str | None) -> None:
-        """One line for each cell that is over."""
+        """Prints one line for each cell that has failed or finished."""
         assert self.progress is not None
         number = self.progress.num_finished + self.progress.num_failed
         place = f"{number:>{len(str(self.progress.num_cells))}}/{self.progress.num_cells}"
@@ -100,17 +100,17 @@ class SweepDisplay:
             self.say(f"{place}  {name}: validation error {objective:.2%}")
 
     def cell_retried(self, name: str, *, reason: str) -> None:
-        """One line for each cell that is tried again."""
-        self.say(f"{name} failed and is tried again: {reason}")
+        """Prints one line for each cell that is retried."""
+        self.say(f"{name} failed and is retried: {reason}")
 
     def silent(self, reason: str, *, journal: Path) -> None:
-        """Says that MLflow does not answer, and where results wait."""
+        """Says that MLflow does not answer, and where the results are kept."""
         self.waiting = reason
         self.say(f"MLflow    does not answer: {reason}")
         self.say(f"          training goes on; results wait in {journal} until it does")
 
     def elsewhere(self, num_cells: int, holders: str) -> None:
-        """Says, once for each answer, who trains what is left."""
+        """Says who trains the remaining cells; repeats only if that changes."""
         cells = "1 cell" if num_cells == 1 else f"{num_cells} cells"
         others = f"waiting for {cells} that others train ({holders or 'until now'})"
         if others != self.others:
@@ -118,7 +118,7 @@ class SweepDisplay:
         self.others = others
 
     def stopping(self) -> None:
-        """Says what Ctrl-C does, and what a second one does."""
+        """Says what the first and a second Ctrl-C do."""
         self.say("stopping at the end of the epoch; Ctrl-C again stops at once")
 
     def stopped(self) -> None:
@@ -129,7 +129,7 @@ class SweepDisplay:
             self.live = None
 
     def say(self, text: str, *, style: str | None = None) -> None:
-        """A line, above the live display if there is one; brackets in it are not markup."""
+        """Prints a line, above the live display if there is one; brackets are not markup."""
         self.console.print(Text(text, style or ""), soft_wrap=True)
 
     def _is_measured(self, now: float) -> bool:
@@ -149,7 +149,7 @@ class SweepDisplay:
         if progress.num_elsewhere:
             parts.append(f"{progress.num_elsewhere} trained by others")
         if progress.num_retries:
-            parts.append(f"{progress.num_retries} tried again")
+            parts.append(f"{progress.num_retries} retried")
         if progress.epochs_per_s is not None and progress.left_s is not None:
             parts.append(f"{progress.epochs_per_s:.3g} epochs/s")
             parts.append(f"{duration(progress.left_s)} left")

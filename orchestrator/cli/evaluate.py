@@ -1,4 +1,4 @@
-"""`bnn-orchestrate evaluate`: measures an exported network, from its file alone."""
+"""`bnn-orchestrate evaluate`: measures an exported network, using only its file."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ from orchestrator.cli.options import add_data_dir, add_home, add_verbose, data_f
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's flags."""
+    """Adds the command and its flags."""
     parser = subparsers.add_parser("evaluate", help="measure the network in an exported file")
     parser.add_argument("file", type=Path, metavar="FILE")
     add_data_dir(parser)
@@ -17,7 +17,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints loss and error of each part, beside what was recorded when it was trained."""
+    """Prints loss and error of each split, next to those recorded during training."""
     from trainers.export.load import read_packed
     from trainers.export.measure import measured
 

@@ -1,4 +1,4 @@
-"""`bnn-orchestrate export`: a recorded cell's network as a file of one bit a weight."""
+"""`bnn-orchestrate export`: writes a recorded cell's network with one bit for each weight."""
 
 import argparse
 import sys
@@ -24,14 +24,15 @@ BEST = "best:"
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's flags."""
+    """Adds the command and its flags."""
     parser = subparsers.add_parser(
-        "export", help="write a trained network to a file of one bit a binary weight"
+        "export", help="write a trained network to a file with one bit for each binary weight"
     )
     parser.add_argument(
         "run_id",
         metavar="RUN",
-        help="MLflow's id of a cell's run; or best:STUDY, its cell of lowest validation error",
+        help="MLflow's id of a cell's run, or best:STUDY for its cell with the lowest validation "
+        "error",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     parser.add_argument(
@@ -43,10 +44,14 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--retrain",
         action="store_true",
-        help="where no checkpoint was kept, train the trial again, to the same bits",
+        help="if no checkpoint was kept, train the trial again, to the same bits",
     )
     parser.add_argument(
-        "--threads", type=int, default=1, metavar="N", help="torch's threads for --retrain; 1"
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="torch's threads for --retrain (default: 1)",
     )
     add_data_dir(parser)
     add_storage(parser)
@@ -56,7 +61,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the file and says what is in it; 1 if it does not compute what it should."""
+    """Writes the file and prints its content; returns 1 if the file gives other logits."""
     from orchestrator.record.store import Store
     from orchestrator.results.export import export_cell, trained_cell
     from trainers import place_at
@@ -73,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     for line in _lines(args.output, cell, done):
         print(line)
     if done.verified is False:
-        print(f"error: {args.output} computes something else: {done.why}", file=sys.stderr)
+        print(f"error: {args.output} gives other results: {done.why}", file=sys.stderr)
         return EXIT_FAILED
     return 0
 

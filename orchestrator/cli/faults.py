@@ -1,4 +1,4 @@
-"""How errors are told: where, what, the nearest valid names, what to do."""
+"""Prints errors: where, what, the nearest valid names, what to do."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
 
 
 class UsageError(OrchestratorError):
-    """Flags that do not go together."""
+    """The command line has a wrong or missing argument, or flags that exclude each other."""
 
 
 def explain(error: Exception, *, trains: bool) -> int:
-    """Prints what is wrong to the terminal's error output; the exit code that goes with it.
+    """Prints an error to stderr and returns the exit code.
 
     Args:
-        error: What ended the command.
-        trains: Whether the command is one that trains; the others never launch anything.
+        error: The error that ended the command.
+        trains: Whether the command trains; other commands never launch anything.
     """
     from trainers.errors import SpecError
 
     if isinstance(error, OrchestratorError):
         known = error
     elif isinstance(error, SpecError):
-        # Of trainers, which knows nothing of commands: what was asked for cannot be.
+        # An error of trainers, which knows no exit codes: the request is wrong.
         known = OrchestratorError()
     else:
         return _explain_unexpected(error)
@@ -48,7 +48,7 @@ def _explain_unexpected(error: Exception) -> int:
 
 
 def _listed(error: "SpecError", source: str) -> str:
-    """The faults of a file below each other, paths aligned."""
+    """The faults of a file, one on each line, with aligned paths."""
     count = "1 fault" if len(error.faults) == 1 else f"{len(error.faults)} faults"
     lines = [f"{source or 'error'}: {count}"]
     width = min(34, max(len(fault.path) for fault in error.faults))

@@ -1,4 +1,4 @@
-"""`bnn-orchestrate inspect`: what an exported file holds, layer by layer."""
+"""`bnn-orchestrate inspect`: shows the content of an exported file, layer by layer."""
 
 import argparse
 from pathlib import Path
@@ -7,15 +7,15 @@ from orchestrator.cli.options import add_verbose
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's flags."""
-    parser = subparsers.add_parser("inspect", help="show what is in an exported file")
+    """Adds the command and its flags."""
+    parser = subparsers.add_parser("inspect", help="show the content of an exported file")
     parser.add_argument("file", type=Path, metavar="FILE")
     add_verbose(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints layers, bits, bytes, and how much smaller it is."""
+    """Prints layers, bits, bytes, and the compression ratio."""
     from rich.console import Console
     from rich.table import Table
 

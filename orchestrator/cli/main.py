@@ -40,7 +40,7 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command.
+    """Runs a command and returns the exit code.
 
     Returns:
         0: done; 1: some cells failed; 2: the request is wrong and nothing was launched; 130:
@@ -56,11 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        more = "; what is finished is kept, the same command goes on" if args.trains else ""
+        more = "; finished cells are kept, the same command resumes" if args.trains else ""
         print(f"\ninterrupted{more}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough; nothing may be written any more.
+        # The reader closed the pipe; send the rest to devnull so the flush at exit cannot fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:

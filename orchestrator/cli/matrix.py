@@ -1,4 +1,4 @@
-"""`bnn-orchestrate matrix`: a study's result matrix, from MLflow alone."""
+"""`bnn-orchestrate matrix`: shows a study's result matrix, read from MLflow only."""
 
 import argparse
 from pathlib import Path
@@ -15,18 +15,20 @@ from orchestrator.mlflow_reader.gc_pause import uncollected
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's flags."""
+    """Adds the command and its flags."""
     parser = subparsers.add_parser("matrix", help="show a study's result matrix")
     add_study(parser)
-    parser.add_argument("--metric", help="another metric than the study's own")
+    parser.add_argument("--metric", help="the metric to show (default: the study's metric)")
     parser.add_argument(
         "--where",
         action="append",
         default=[],
         metavar="AXIS=LABEL",
-        help="only these cells; may come again",
+        help="use only matching cells; may be repeated",
     )
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write it there, all digits")
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="also write it to this file, with all digits"
+    )
     add_home(parser)
     add_verbose(parser)
     parser.set_defaults(run=run)
@@ -45,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     if not matrix.attrs["is_asked"]:
         console.print(
-            f"nothing is finished as the study stands; this is {matrix.attrs['title']}\n",
+            f"no cell of the study as in its file is finished; this is {matrix.attrs['title']}\n",
             markup=False,
         )
     console.print(matrix_title(matrix), soft_wrap=True, highlight=False, markup=False)

@@ -12,36 +12,36 @@ if TYPE_CHECKING:
 
 
 def add_study(parser: argparse.ArgumentParser) -> None:
-    """Which study, and what to change in it."""
+    """Adds the study's name and the flags that change it."""
     parser.add_argument("study", metavar="STUDY", help="a study's name, or a path to a YAML file")
     add_changes(parser)
 
 
 def add_changes(parser: argparse.ArgumentParser) -> None:
-    """What to change in a study."""
+    """Adds the flags that change a study."""
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY.PATH=VALUE",
         dest="overrides",
-        help="change a value of the study, such as base.optimizer.lr=0.01; may come again",
+        help="change a value of the study, such as base.optimizer.lr=0.01; may be repeated",
     )
     parser.add_argument(
         "--as-published",
         action="store_true",
-        help="train as the published code did: change what the study's key as_published says; "
-        "such runs are kept apart",
+        help="train like the published code: apply the study's key as_published; such runs are "
+        "kept apart",
     )
     parser.add_argument(
         "--apart",
         type=_name,
         metavar="NAME",
-        help="train and show cells of their own, kept apart under this name; for a study whose "
-        "values, or whose code, changed since it began",
+        help="train and show separate cells, kept apart under this name; for a study whose values "
+        "or code changed since its first sweep",
     )
     parser.add_argument(
-        "--seeds", type=_seeds, metavar="N,N,...", help="seeds in place of its own"
+        "--seeds", type=_seeds, metavar="N,N,...", help="seeds that replace the study's own"
     )
     parser.add_argument(
         "--scale-epochs",
@@ -51,7 +51,7 @@ def add_changes(parser: argparse.ArgumentParser) -> None:
 
 
 def add_home(parser: argparse.ArgumentParser) -> None:
-    """Where results live."""
+    """Adds the flags for where results are stored."""
     parser.add_argument(
         "--home", metavar="DIR", help="folder of all results (BNN_HOME, else ./bnn-runs)"
     )
@@ -63,46 +63,50 @@ def add_home(parser: argparse.ArgumentParser) -> None:
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
-    """Where data sets lie."""
+    """Adds the flag for where data sets are stored."""
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
-        help="folder of data sets, downloaded to if empty (BNN_DATA_DIR, else data/ in the home)",
+        help="folder of data sets; missing ones are downloaded to it (BNN_DATA_DIR, else data/ in "
+        "the home)",
     )
 
 
 def add_storage(parser: argparse.ArgumentParser) -> None:
-    """Where checkpoints lie."""
+    """Adds the flag for where checkpoints are stored."""
     parser.add_argument(
         "--storage",
         metavar="URL",
-        help="folder of checkpoints, or s3://bucket/mine and the like, with keys from the "
+        help="folder of checkpoints, or a URL such as s3://bucket/mine, with keys from the "
         "environment (the study's checkpoint.storage, else checkpoints/ in the home)",
     )
 
 
 def add_verbose(parser: argparse.ArgumentParser) -> None:
-    """How much is said."""
+    """Adds the flag for more output."""
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="let Ray and MLflow speak, show tracebacks"
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="show the output of Ray and MLflow, and tracebacks",
     )
 
 
 def home_of(args: argparse.Namespace) -> Home:
-    """The home the flags name."""
+    """The home that the flags name."""
     return Home.at(args.home, args.tracking_uri)
 
 
 def data_folder_of(args: argparse.Namespace) -> Path:
-    """Where data sets lie."""
+    """The folder of data sets that the flags name."""
     return home_of(args).data_folder(args.data_dir)
 
 
 def storage_of(args: argparse.Namespace) -> str | None:
-    """The storage the flag names, if it does; nothing is written there yet.
+    """The storage that the flag names; None: no flag. Writes nothing there.
 
     Raises:
-        SpecError: If it cannot be used.
+        SpecError: If the storage is not valid.
     """
     from trainers.errors import SpecError
     from trainers.storage import place_at
@@ -115,7 +119,7 @@ def storage_of(args: argparse.Namespace) -> str | None:
 
 
 def study_of(args: argparse.Namespace, *, check_trials: bool = True) -> "StudySpec":
-    """The study the flags name, checked."""
+    """Loads and checks the study that the flags name."""
     from orchestrator.study.catalog import load_variant
     from orchestrator.study.variant import Variant
 
@@ -124,10 +128,10 @@ def study_of(args: argparse.Namespace, *, check_trials: bool = True) -> "StudySp
 
 
 def named_or_changed(args: argparse.Namespace) -> "StudySpec | str":
-    """A study's name, by which the store knows it; the study itself where it is another variant.
+    """The study's name if no flag changes it; else, or for a file, the study itself.
 
     Raises:
-        StudyError: If that is none.
+        StudyError: If the study has faults.
     """
     is_file = args.study.endswith((".yaml", ".yml")) or "/" in args.study
     if not is_changed(args) and not is_file:
@@ -136,7 +140,7 @@ def named_or_changed(args: argparse.Namespace) -> "StudySpec | str":
 
 
 def is_changed(args: argparse.Namespace) -> bool:
-    """Whether flags ask for another variant than the study's file."""
+    """Whether flags ask for another variant than the one in the study's file."""
     from orchestrator.study.variant import Variant
 
     return not Variant.from_args(args).is_plain
@@ -153,5 +157,5 @@ def _seeds(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        what = f"expected whole numbers with commas between, such as 316,317; got '{text}'"
+        what = f"expected whole numbers separated by commas, such as 316,317; got '{text}'"
         raise argparse.ArgumentTypeError(what) from None

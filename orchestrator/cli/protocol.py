@@ -1,4 +1,4 @@
-"""`bnn-orchestrate protocol`: the stages of a network's protocol, each fed by the one before."""
+"""`bnn-orchestrate protocol`: runs the stages of a network's protocol."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -33,12 +33,13 @@ STEPS = ("sensitivity", "lr", "full", "matrix")
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's flags."""
+    """Adds the command and its flags."""
     parser = subparsers.add_parser(
         "protocol",
         help="sensitivities, learning rates, full runs and their matrix, in one go",
-        description="Runs the studies NETWORK-sensitivity, NETWORK-lr and NETWORK-full, each made "
-        "from what the one before it found, and shows the matrix. Goes on where it stopped.",
+        description="Runs the studies NETWORK-sensitivity, NETWORK-lr and NETWORK-full, each "
+        "built from the results of the previous one, and shows the matrix. Resumes where it "
+        "stopped.",
     )
     parser.add_argument("network", nargs="?", metavar="NETWORK", help="such as mnist300 or vgg5")
     parser.add_argument(
@@ -49,12 +50,10 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         dest="first",
         choices=STEPS,
         metavar="STAGE",
-        help=f"begin there, with what the store has of the stages before: {', '.join(STEPS)}",
+        help=f"start at this stage, with the recorded results of earlier ones: {', '.join(STEPS)}",
     )
-    parser.add_argument("--only", choices=STEPS, metavar="STAGE", help="this stage alone")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="show what it would cost; train nothing"
-    )
+    parser.add_argument("--only", choices=STEPS, metavar="STAGE", help="run only this stage")
+    parser.add_argument("--dry-run", action="store_true", help="show the costs; train nothing")
     add_changes(parser)
     add_resources(parser)
     add_storage(parser)
@@ -65,7 +64,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the stages and prints what each found."""
+    """Runs the stages and prints the results of each."""
     from rich.console import Console
 
     from orchestrator.protocol.stages import Changes, check_network
@@ -102,24 +101,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Display:
-    """Prints a protocol as it goes."""
+    """Prints the progress and results of a protocol."""
 
     def __init__(self, console: "Console") -> None:
         self.console = console
 
     def stage_begins(self, network: str, stage: str) -> "SweepWatcher":
-        """Which stage it is; its sweep has a display of its own."""
+        """Prints the stage's name and returns the display of its sweep."""
         from orchestrator.cli.display import SweepDisplay
 
         self.say(f"\n[{network}] stage {STEPS.index(stage) + 1} of 3: {stage}")
         return SweepDisplay(self.console)
 
     def stage_ended(self, outcome: "Outcome") -> None:
-        """The cells that failed."""
+        """Prints the cells that failed."""
         say_failures(outcome, self.console)
 
     def ranked(self, found: "Sensitivities") -> None:
-        """Layer by learning rate, and the orders that follow."""
+        """Prints the table of layer by learning rate, and the resulting orders."""
         from dashboards.protocol_report import rates_table, table_title
 
         self.say(f"\n{table_title(found.table)}")
@@ -130,7 +129,7 @@ class _Display:
             self.say(f"published {_text(found.published)}: Kendall tau {found.kendall_tau:+.2f}")
 
     def rated(self, table: "pd.DataFrame") -> None:
-        """Row by learning rate."""
+        """Prints the table of row by learning rate."""
         from dashboards.protocol_report import rates_table, table_title
 
         self.say(f"\n{table_title(table)}")
@@ -139,7 +138,7 @@ class _Display:
     def compared(
         self, matrices: "Mapping[str, pd.DataFrame]", rates: "Mapping[str, Mapping[str, str]]"
     ) -> None:
-        """The matrix, and how to look closer."""
+        """Prints the matrix, and the command that compares its cells."""
         from dashboards.protocol_report import networks_table, table_title
 
         title = table_title(next(iter(matrices.values())))
@@ -149,7 +148,7 @@ class _Display:
             self.say(f"compare   bnn-orchestrate ui {matrix.attrs['study']}")
 
     def say(self, text: str) -> None:
-        """A line; brackets in it are not markup."""
+        """Prints a line; brackets are not markup."""
         self.console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 

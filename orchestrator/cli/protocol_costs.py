@@ -1,4 +1,4 @@
-"""What a protocol would cost: `bnn-orchestrate protocol NETWORK --dry-run`."""
+"""The costs of a protocol: `bnn-orchestrate protocol NETWORK --dry-run`."""
 
 import os
 from collections.abc import Sequence
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 def show_costs(
     names: Sequence[str], stages: Sequence[str], changes: Changes, console: Console
 ) -> None:
-    """Prints every stage with its cells, epochs and rough time; trains nothing.
+    """Prints the cells, epochs, rough time and disk space of every stage; trains nothing.
 
     Args:
-        names: Networks.
-        stages: Of `orchestrator.protocol.stages.STAGES`.
-        changes: As the protocol would run; the costs of all epochs are shown beside it.
-        console: Where to.
+        names: The networks.
+        stages: Some of `orchestrator.protocol.stages.STAGES`.
+        changes: How the stages differ from their files; with an epoch scale, the table also shows
+            the costs without it.
+        console: The console to print to.
     """
     cores = os.cpu_count() or 1
     table = Table(box=None, pad_edge=False)
@@ -50,7 +51,7 @@ def show_costs(
 
 
 def _figures(name: str, stage: str, changes: Changes, cores: int) -> list[float]:
-    """Cells, epochs, seconds; with a scale those of all epochs too; bytes of disk."""
+    """Cells, epochs, seconds; with an epoch scale also those without it; bytes of disk."""
     given = None if stage == SENSITIVITY else unmeasured(name, changes)
     study = load_stage(name, stage, changes, given)
     figures = [float(plan(study).num_cells), *_cost(study, cores)]
@@ -67,7 +68,7 @@ def _cost(study: "StudySpec", cores: int) -> list[float]:
 
 
 def _texts(figures: Sequence[float]) -> list[str]:
-    """Counts in groups of three; every figure from the third on by twos is a time."""
+    """The figures as text: counts, with seconds in the places 2 and 4, and bytes at the end."""
     *counts, disk = figures
     is_time = [place in (2, 4) for place in range(len(counts))]
     pairs = zip(counts, is_time, strict=True)

@@ -1,4 +1,4 @@
-"""`bnn-orchestrate results`: a study's finished cells one by one, as CSV, from MLflow alone."""
+"""`bnn-orchestrate results`: a study's finished cells as CSV, read from MLflow only."""
 
 import argparse
 import sys
@@ -9,13 +9,13 @@ from orchestrator.mlflow_reader.gc_pause import uncollected
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's flags."""
+    """Adds the command and its flags."""
     parser = subparsers.add_parser(
-        "results", help="a study's finished cells one by one, with the columns of BIPROP's code"
+        "results", help="list a study's finished cells, with the columns of BIPROP's code"
     )
     add_study(parser)
     parser.add_argument(
-        "--csv", type=Path, metavar="FILE", help="write it there; else it is printed"
+        "--csv", type=Path, metavar="FILE", help="write to this file instead of printing"
     )
     add_home(parser)
     add_verbose(parser)

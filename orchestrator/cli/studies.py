@@ -1,4 +1,4 @@
-"""`bnn-orchestrate studies`: what exists."""
+"""`bnn-orchestrate studies`: lists the shipped studies."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from orchestrator.mlflow_reader.gc_pause import uncollected
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's flags."""
+    """Adds the command and its flags."""
     parser = subparsers.add_parser("studies", help="list the studies that come with this package")
     add_verbose(parser)
     parser.set_defaults(run=run)
@@ -16,7 +16,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 @uncollected()
 def run(args: argparse.Namespace) -> int:
-    """Prints name, question, trials and a cost hint of every study."""
+    """Prints name, question, trials and rough cost of every study."""
     from rich.console import Console
     from rich.table import Table
 

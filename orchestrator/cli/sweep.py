@@ -1,4 +1,4 @@
-"""`bnn-orchestrate sweep`: trains what is left of a study and shows its matrix."""
+"""`bnn-orchestrate sweep`: trains the remaining cells of a study and shows its matrix."""
 
 import argparse
 import shlex
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's flags."""
-    parser = subparsers.add_parser("sweep", help="train what is left of a study")
+    """Adds the command and its flags."""
+    parser = subparsers.add_parser("sweep", help="train the remaining cells of a study")
     add_study(parser)
     parser.add_argument(
         "--retry-failed",
         action="store_true",
-        help="train the cells that failed for good, and no others",
+        help="train only the cells that failed for good",
     )
     add_resources(parser)
     add_storage(parser)
@@ -47,31 +47,31 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def add_resources(parser: argparse.ArgumentParser) -> None:
-    """What trials get, and where they run."""
+    """Adds the flags for the resources of trials, and where they run."""
     resources = parser.add_argument_group("resources")
     resources.add_argument("--cpus-per-trial", type=_positive, default=1.0, metavar="N")
     resources.add_argument(
         "--gpus-per-trial",
         type=_not_negative,
         metavar="N",
-        help="fractions share a GPU; 1 where there are GPUs, else 0",
+        help="a fraction shares a GPU (default: 1 if there are GPUs, else 0)",
     )
     resources.add_argument(
-        "--concurrency", type=int, metavar="N", help="trials at once at most; as many as fit"
+        "--concurrency", type=int, metavar="N", help="most trials at once (default: all that fit)"
     )
     resources.add_argument(
-        "--ray-address", metavar="ADDRESS", help="join this cluster; else an embedded Ray"
+        "--ray-address", metavar="ADDRESS", help="join this cluster (default: an embedded Ray)"
     )
     resources.add_argument(
-        "--deterministic", action="store_true", help="only deterministic algorithms on CUDA"
+        "--deterministic", action="store_true", help="use only deterministic algorithms on CUDA"
     )
     resources.add_argument(
         "--no-share",
         action="store_true",
-        help="train every trial on its own, also where orders of layers begin alike",
+        help="train every trial on its own, even if their layer orders begin alike",
     )
     resources.add_argument(
-        "--force", action="store_true", help="start also where the disk has too little room"
+        "--force", action="store_true", help="start even if the disk has too little room"
     )
     resources.add_argument(
         "--accept-code",
@@ -82,11 +82,11 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Sweeps, prints the matrix and where everything lies."""
+    """Runs a sweep; prints the matrix and where everything is stored."""
     study, home, options = study_of(args), home_of(args), sweep_options(args)
     if args.retry_failed:
         if study.is_searched:
-            raise UsageError("--retry-failed is for studies whose cells are known; a search draws")
+            raise UsageError("--retry-failed does not work for a search, which draws its cells")
         options = replace(options, only_failed=True)
 
     from rich.console import Console
@@ -115,10 +115,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def sweep_options(args: argparse.Namespace) -> "SweepOptions":
-    """What the flags of `add_resources` ask for.
+    """The options that the flags of `add_resources` ask for.
 
     Raises:
-        UsageError: If they ask for what cannot be.
+        UsageError: If a flag's value is not valid.
     """
     if args.concurrency is not None and args.concurrency < 1:
         raise UsageError(f"--concurrency must be 1 or more, got {args.concurrency}")
@@ -144,16 +144,16 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
 
 
 def say_how_to_go_on(console: "Console") -> None:
-    """The command that goes on after an interruption."""
+    """Prints the command that resumes after an interruption."""
     from orchestrator.home import masked
 
     again = masked(shlex.join(["bnn-orchestrate", *sys.argv[1:]]))
-    text = f"\ninterrupted; go on with: {again}"
+    text = f"\ninterrupted; resume with: {again}"
     console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def say_failures(outcome: "Outcome", console: "Console") -> None:
-    """Each cell that failed, why, and where its log lies."""
+    """Prints each failed cell, the reason, and the path of its log."""
     for failure in outcome.failures:
         text = f"failed    {failure.name}: {failure.reason}\n          log: {failure.log}"
         console.print(text, soft_wrap=True, highlight=False, markup=False)
@@ -179,12 +179,12 @@ def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:
     say_failures(outcome, console)
     if outcome.num_copied:
         say(
-            f"{outcome.num_copied} cells were trained before, elsewhere; their results were copied"
+            f"{outcome.num_copied} cells were already trained elsewhere; their results were copied"
         )
     if outcome.num_undelivered:
         say(
-            f"MLflow has not got all of {outcome.num_undelivered:,} cells; they are safe in "
-            f"{home.journal} and go out with the next sweep, or with: bnn-orchestrate sync"
+            f"MLflow lacks results of {outcome.num_undelivered:,} cells; they are safe in "
+            f"{home.journal}; deliver them with the next sweep, or with: bnn-orchestrate sync"
         )
     if outcome.train_s:
         say(

@@ -1,4 +1,4 @@
-"""`bnn-orchestrate sync`: brings to MLflow what earlier sweeps could not deliver."""
+"""`bnn-orchestrate sync`: delivers to MLflow the results that earlier sweeps could not."""
 
 import argparse
 import sys
@@ -9,9 +9,9 @@ from orchestrator.errors import EXIT_FAILED
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's flags."""
+    """Adds the command and its flags."""
     parser = subparsers.add_parser(
-        "sync", help="deliver results that MLflow has not got yet from this machine's journal"
+        "sync", help="deliver results from this machine's journal that MLflow lacks"
     )
     add_home(parser)
     add_verbose(parser)
@@ -19,7 +19,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    """Delivers, and says how much; 1 if something could not be delivered."""
+    """Delivers results and says how many; returns 1 if some could not be delivered."""
     from orchestrator.home import masked
     from orchestrator.record.delivery import Delivery
     from orchestrator.record.delivery_lock import InUseError
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             Delivery(journal, store).deliver()
         except InUseError:
             raise
-        # Whatever the client raises: nothing is lost, and the same command goes on.
+        # The client raises many kinds of errors. Nothing is lost; the same command resumes.
         except Exception as error:
             left = journal.num_unsent()
             reason = masked(" ".join(str(error).split()))[:200]

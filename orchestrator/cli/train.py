@@ -1,4 +1,4 @@
-"""`bnn-orchestrate train`: one trial of a study, here, without Ray; for debugging."""
+"""`bnn-orchestrate train`: trains one trial in this process, without Ray; for debugging."""
 
 import argparse
 import os
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's flags."""
+    """Adds the command and its flags."""
     parser = subparsers.add_parser(
         "train", help="train one trial here, without Ray; nothing is recorded"
     )
@@ -31,10 +31,12 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "--trial",
         default="",
         metavar="AXIS=LABEL,...",
-        help="which one, such as order=reverse,seed=316; axes with one value may be left out",
+        help="which trial, such as order=reverse,seed=316; an axis with one value may be omitted",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
-    parser.add_argument("--threads", type=int, metavar="N", help="torch's threads; all cores")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="torch's threads (default: all cores)"
+    )
     add_storage(parser)
     add_data_dir(parser)
     add_home(parser)
@@ -43,7 +45,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    """Trains the trial and prints a line an epoch."""
+    """Trains the trial and prints one line for each epoch."""
     from orchestrator.study.catalog import StudyError
     from orchestrator.study.checkpointing import place_of
     from orchestrator.study.expansion import pick
@@ -63,10 +65,10 @@ def run(args: argparse.Namespace) -> int:
     print(f"{study.title}: {trial.name} (trial {trial.id}), {trial.train.epochs} epochs")
 
     class Lines:
-        """Prints each epoch as it ends."""
+        """Prints each epoch at its end."""
 
         def on_epoch_end(self, metrics: EpochMetrics) -> None:
-            """One line."""
+            """Prints one line."""
             print(epoch_line(metrics, epochs=trial.train.epochs), flush=True)
 
     result = train(
@@ -91,13 +93,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def errors(metrics: "EpochMetrics") -> str:
-    """Of the validation part, and of the test part where it was measured."""
+    """The validation error, and the test error if it was measured, as text."""
     test = "" if metrics.test is None else f", test error {metrics.test.error:.2%}"
     return f"validation error {metrics.validation.error:.2%}{test}"
 
 
 def epoch_line(metrics: "object", *, epochs: int) -> str:
-    """What is worth knowing of an epoch, in one line."""
+    """The main results of an epoch in one line."""
     from trainers import EpochMetrics
 
     assert isinstance(metrics, EpochMetrics)

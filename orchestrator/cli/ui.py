@@ -1,4 +1,4 @@
-"""`bnn-orchestrate ui`: MLflow's own pages on the same store."""
+"""`bnn-orchestrate ui`: serves MLflow's own pages on the results."""
 
 import argparse
 import json
@@ -16,12 +16,14 @@ MOST_SIDE_BY_SIDE = 24
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's flags."""
+    """Adds the command and its flags."""
     parser = subparsers.add_parser("ui", help="open MLflow's pages on the results")
     parser.add_argument(
         "study", nargs="?", metavar="STUDY", help="print the link that compares its cells"
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; loopback")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: loopback)"
+    )
     parser.add_argument("--port", type=int, default=5000)
     add_home(parser)
     add_verbose(parser)
@@ -29,7 +31,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the links; serves the pages until Ctrl-C, unless a server does already."""
+    """Prints the links; serves the pages until Ctrl-C, unless the store is a server itself."""
     home = home_of(args)
     has_server = home.tracking_uri.startswith(("http://", "https://"))
     base = home.shown_uri.rstrip("/") if has_server else f"http://{args.host}:{args.port}"
@@ -53,10 +55,10 @@ def _links(study: str | None, home: Home, base: str) -> list[str]:
     from orchestrator.results.publish import publish_view
 
     runs = study_runs(study, home.tracking_uri)
-    # A sweep that was killed left none, and one that grew since then another.
+    # Publish the view again: a killed sweep saved none, and later cells may have outdated it.
     view = publish_view(Store(home), runs)
     links = [f"compare   {view.link(base, runs.experiment_id)}"]
-    # Side by side on one page, each in a column; the link grows with every cell.
+    # MLflow's page shows the cells in columns; the link grows with every cell.
     if len(runs.cells) > MOST_SIDE_BY_SIDE:
         return links
     cells = json.dumps([cell.run_id for cell in runs.cells], separators=(",", ":"))
@@ -79,9 +81,9 @@ def _serve(args: argparse.Namespace, tracking_uri: str) -> int:
         **os.environ,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
-        # Its job runner starts seven further processes, none of which we need.
+        # MLflow's job runner starts seven more processes, and we need none of them.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        # Not among the arguments, which everybody on the machine can read: it may hold a password.
+        # It may hold a password, and every user of the machine can read arguments.
         "MLFLOW_BACKEND_STORE_URI": tracking_uri,
     }
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]

@@ -1,4 +1,4 @@
-"""`bnn-orchestrate validate`: every fault of a study at once."""
+"""`bnn-orchestrate validate`: checks a study and shows all faults at once."""
 
 import argparse
 
@@ -6,7 +6,7 @@ from orchestrator.cli.options import add_study, add_verbose, study_of
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's flags."""
+    """Adds the command and its flags."""
     parser = subparsers.add_parser("validate", help="check a study and all of its trials")
     add_study(parser)
     add_verbose(parser)
@@ -14,7 +14,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints that all is well, or raises with every fault."""
+    """Prints a summary if the study is valid, else raises with every fault."""
     from orchestrator.free_space import size_text
     from orchestrator.planning.disk import need
     from orchestrator.planning.planning import plan

@@ -85,7 +85,7 @@ def test_cells_without_memory_or_a_finite_loss_fail_alone_with_the_reason(
     before = {cell.name: cell.rows for cell in cells}
     code, out = _with_little_memory(user, "sweep", path, "--retry-failed")
     assert code == 1, out
-    assert "failed    2 of them, to be tried again; no others are trained" in out
+    assert "failed    2 of them, which are retried; no others are trained" in out
     cells = records.read_cells(user.home / "mlflow.db")
     assert _reasons(cells) == reasons
     assert {cell.name: cell.rows for cell in cells} == before

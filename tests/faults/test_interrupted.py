@@ -34,7 +34,7 @@ def _interrupted(user: Any, path: str, *, times: int) -> str:
     assert process.returncode == 130, out
     assert time.monotonic() - pressed_at < STOPS_WITHIN_S
     assert "Traceback" not in out
-    assert f"go on with: bnn-orchestrate sweep {path}" in out
+    assert f"resume with: bnn-orchestrate sweep {path}" in out
     return str(out)
 
 

@@ -99,7 +99,7 @@ def test_trials_of_a_lost_node_end_elsewhere_with_the_same_bits(
         took_s = time.monotonic() - killed_at
     assert process.returncode == 0, out
     assert "slots     2 at a time" in out
-    assert "tried again" in out
+    assert "retried" in out
     verdict = records.compare(records.read_cells(user.home / "mlflow.db"), calm_cells)
     ledger.note(
         "node of a cluster lost",

@@ -53,7 +53,7 @@ def test_a_search_makes_its_trials_stops_some_and_goes_on_when_it_grows(user: An
     assert "nothing left to do" in again.out
     grown = user.runs("sweep", path, "--set", "search.num_samples=7")
     assert grown.code == 0, grown.err
-    assert "cells     7, 5 of them finished already" in grown.out
+    assert "cells     7, 5 of them finished" in grown.out
     assert len(user.cells()) == 7
 
 

@@ -258,7 +258,7 @@ def test_more_seeds_train_only_the_new_cells(first: First, settled: Any) -> None
     flags = ["--from", "full", "--seeds", "316,317,318"]
     grown = settled.runs("protocol", "./one", *flags)
     assert grown.code == 0, grown.err
-    assert "cells     12, 8 of them finished already" in grown.out
+    assert "cells     12, 8 of them finished" in grown.out
     assert "stage 1 of 3" not in grown.out
     after = _all_cells(settled, "one")
     new = {key: cell for key, cell in after.items() if key not in before}

@@ -28,7 +28,7 @@ def test_a_sweep_prints_plan_progress_matrix_and_places(first: Any, settled: Any
     assert first.code == 0, first.err
     lines = first.out.splitlines()
     assert "Does the order matter on a few digits?" in lines[0]
-    assert "cells     3, 0 of them finished already" in lines
+    assert "cells     3, 0 of them finished" in lines
     assert "epochs    12 to train" in lines
     assert sum("validation error" in line for line in lines) >= 3
     rows = [line.split()[0] for line in lines if line.startswith((" float", " forw", " rev"))]
@@ -108,7 +108,7 @@ def test_the_matrix_command_and_the_frame_agree(first: Any, settled: Any) -> Non
 def test_a_study_that_grows_runs_only_its_new_cells(first: Any, settled: Any) -> None:
     grown = settled.runs("sweep", "./small.yaml", "--seeds", "7,8")
     assert grown.code == 0, grown.err
-    assert "cells     6, 3 of them finished already" in grown.out
+    assert "cells     6, 3 of them finished" in grown.out
     assert "epochs    12 to train" in grown.out
     assert len(settled.cells()) == 6
     assert "±" in grown.out
@@ -132,7 +132,7 @@ def test_scaled_runs_are_kept_apart(first: Any, settled: Any) -> None:
     scaled = settled.runs("sweep", "./small.yaml", "--scale-epochs", "0.5")
     assert scaled.code == 0, scaled.err
     assert "0.5 of all epochs" in scaled.out
-    assert "cells     3, 0 of them finished already" in scaled.out
+    assert "cells     3, 0 of them finished" in scaled.out
     full = settled.runs("matrix", "small")
     assert "0.5" not in full.out.splitlines()[0]
     apart = settled.runs("matrix", "./small.yaml", "--scale-epochs", "0.5")

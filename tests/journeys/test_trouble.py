@@ -61,7 +61,7 @@ def test_a_failing_cell_is_named_and_the_others_go_on(user: Any, small: str) -> 
     assert done.code == 1, done.err
     assert "bad · seed 7" in done.out
     assert "BadLossError" in done.out
-    assert "tried again" in done.out
+    assert "retried" in done.out
     (line,) = (line for line in done.out.splitlines() if line.strip().startswith("log:"))
     assert "BadLossError" in Path(line.split("log:")[1].strip()).read_text(encoding="utf-8")
     states = {cell.name: (cell.status, cell.tags["bnn.state"]) for cell in user.cells()}
@@ -73,7 +73,7 @@ def test_a_failing_cell_is_named_and_the_others_go_on(user: Any, small: str) -> 
     assert "BadLossError" in failure.read_text()
     again = user.runs("sweep", "./small.yaml", "--seeds", "7,8", "--retry-failed")
     assert again.code == 1, again.err
-    assert "failed    1 of them, to be tried again" in again.out
+    assert "failed    1 of them, which are retried" in again.out
     assert {cell.name: (cell.status, cell.tags["bnn.state"]) for cell in user.cells()} == states
 
 
@@ -88,7 +88,7 @@ def test_ctrl_c_stops_soon_keeps_what_is_finished_and_says_how_to_go_on(
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130, out
     assert time.monotonic() - pressed < 20
-    assert "go on with: bnn-orchestrate sweep ./small.yaml" in out
+    assert "resume with: bnn-orchestrate sweep ./small.yaml" in out
     assert "Traceback" not in out
     assert {cell.tags["bnn.state"] for cell in user.cells()} == {"interrupted"}
 

@@ -124,7 +124,7 @@ def test_elsewhere_than_in_a_terminal_each_cell_is_a_line(
     assert lines == [
         " 1/12  forward · seed 1: validation error 6.25%",
         " 2/12  failed  reverse: no memory",
-        "binary failed and is tried again: the worker died",
+        "binary failed and is retried: the worker died",
     ]
 
 

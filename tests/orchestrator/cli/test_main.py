@@ -47,4 +47,4 @@ def test_an_interruption_is_told_and_has_a_code_of_its_own(
         answer = cli(command, "digits-orders")
         assert answer.code == 130
         assert "interrupted" in answer.err
-        assert ("the same command goes on" in answer.err) == goes_on
+        assert ("the same command resumes" in answer.err) == goes_on

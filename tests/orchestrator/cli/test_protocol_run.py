@@ -200,7 +200,7 @@ def test_the_matrix_command_says_that_it_shows_what_a_protocol_found(
     answer = cli("matrix", "net-full", "--home", str(home.root))
     assert answer.code == 0
     title = "net-full · as its protocol found"
-    assert f"nothing is finished as the study stands; this is {title}" in answer.out
+    assert f"no cell of the study as in its file is finished; this is {title}" in answer.out
     assert f"{title}: selected/test_error, %" in answer.out
     assert cli("matrix", "net-sensitivity", "--home", str(home.root)).out.startswith("net-sens")
 
@@ -238,7 +238,7 @@ def test_an_interruption_ends_the_protocol_and_says_how_to_go_on(
     answer = type_in(protocol_files())
     assert answer.code == 130
     assert played.names == ["net-sensitivity", "net-lr"]
-    assert "interrupted; go on with: bnn-orchestrate" in answer.out
+    assert "interrupted; resume with: bnn-orchestrate" in answer.out
     assert "method" not in answer.out
 
 

@@ -40,7 +40,7 @@ def test_resources_that_make_no_sense_are_refused(
 
 def test_a_search_has_no_failed_cells_to_try_again(refused: Refused) -> None:
     err = refused("sweep", "mnist300-lr-search", "--retry-failed")
-    assert "--retry-failed is for studies whose cells are known" in err
+    assert "--retry-failed does not work for a search" in err
 
 
 @pytest.fixture
@@ -151,9 +151,9 @@ def test_where_mlflow_has_not_got_all_it_is_said_and_no_matrix_is_shown(
     answer = cli("sweep", file())
     assert answer.code == code
     assert "the matrix is shown once MLflow has the results" in answer.out
-    assert "MLflow has not got all of 2 cells; they are safe in" in answer.out
+    assert "MLflow lacks results of 2 cells; they are safe in" in answer.out
     assert "bnn-orchestrate sync" in answer.out
-    assert ("interrupted; go on with:" in answer.out) == interrupted
+    assert ("interrupted; resume with:" in answer.out) == interrupted
 
 
 def test_what_goes_wrong_when_all_is_trained_was_no_wrong_request(
