@@ -112,7 +112,7 @@ class SweepDisplay:
     def elsewhere(self, num_cells: int, holders: str) -> None:
         """Says who trains the remaining cells; repeats only if that changes."""
         cells = "1 cell" if num_cells == 1 else f"{num_cells} cells"
-        others = f"waiting for {cells} that others train ({holders or 'until now'})"
+        others = f"waiting for {cells} that others train ({holders or 'unknown process'})"
         if others != self.others:
             self.say(others)
         self.others = others

@@ -1,1 +1,1 @@
-"""One sweep: its rounds, its listener, its leases, its progress."""
+"""Runs one sweep: rounds, listener, leases and progress."""

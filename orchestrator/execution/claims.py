@@ -1,4 +1,4 @@
-"""Which cells this sweep may train: those that no other one trains, or has trained meanwhile."""
+"""Decides which cells this sweep may train: those that no other sweep trains or has trained."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -20,12 +20,12 @@ class Claim(Enum):
 
 
 class Claims:
-    """Takes cells for this sweep, one lease a trial.
+    """Claims cells for this sweep, with one lease for each trial.
 
     Args:
         leases: This process's leases.
-        recorded: What was known when the sweep began.
-        done: Told of a cell that another sweep has finished meanwhile.
+        recorded: The results known when the sweep began.
+        done: Called with a cell that another sweep has finished since then.
     """
 
     def __init__(
@@ -35,15 +35,15 @@ class Claims:
         self._refused_at: dict[str, float] = {}
 
     def take(self, cell: Cell) -> Claim:
-        """Takes a cell if it is to be had."""
+        """Claims a cell if it is available."""
         now = time.monotonic()
-        # Asked for several times a second where a worker has nothing to do.
+        # An idle worker asks several times a second.
         if now - self._refused_at.get(cell.id, -ASK_EVERY_S) < ASK_EVERY_S:
             return Claim.THEIRS
         if not self.leases.claim(cell.id):
             self._refused_at[cell.id] = now
             return Claim.THEIRS
-        # Another sweep gives a lease back after it has journaled the end.
+        # Another sweep releases a lease only after it has journaled the end of the cell.
         if self.recorded.finished_since(cell.id) is not None:
             self.leases.release(cell.id)
             self.done(cell)
@@ -51,7 +51,7 @@ class Claims:
         return Claim.OURS
 
     def left(self, cells: Mapping[str, Cell]) -> dict[str, Cell]:
-        """Those of the cells that are not done, taken where they are to be had, by key."""
+        """The cells that are not done, by key; claims those that are available."""
         return {key: cell for key, cell in cells.items() if self.take(cell) is not Claim.DONE}
 
     def is_ours(self, cell: Cell) -> bool:

@@ -1,8 +1,8 @@
-"""Which process trains what: one at a time, and what a dead one held is free again.
+"""Leases: only one process trains a trial at a time, and a dead process loses its leases.
 
-A lease is a row in the journal, so that sweeps that use one home see each other's. It ends when
-its holder says so, when the holder is gone (a file that the holder locks is not locked any more),
-or when it was not renewed for a while, as on a machine that hangs.
+A lease is a row in the journal, so that all sweeps of one home see it. It ends when its holder
+releases it, when the holder is dead (its lock file is no longer locked), or when the holder has
+not renewed it for a while, for example because its machine hangs.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ from orchestrator.free_space import DiskFullError, is_full
 log = logging.getLogger(__name__)
 
 LEASE_S = 120.0
-"""Seconds after which a lease that was not renewed is free."""
+"""Seconds after which a lease expires unless it is renewed."""
 RENEW_S = 20.0
 _TABLE = """
 CREATE TABLE IF NOT EXISTS leases (
@@ -36,7 +36,7 @@ class Leases:
     """The leases of one process.
 
     Args:
-        journal: The journal's file; lock files lie in a folder beside it.
+        journal: The journal's file; lock files are in a folder next to it.
         clock: Seconds since the epoch.
     """
 
@@ -47,11 +47,11 @@ class Leases:
         self._folder = journal.with_name(f"{journal.name}.holders")
         self._renewed_at = clock()
         self._folder.mkdir(parents=True, exist_ok=True)
-        # Not inherited by the processes that this one starts, so that it is free when we are gone.
+        # Child processes do not inherit the descriptor, so the lock ends with this process.
         hidden = self._folder / f".{self.holder}"
         self._lock = os.open(hidden, os.O_RDWR | os.O_CREAT, 0o644)
         _try_lock(self._lock)
-        # Nobody may meet it unlocked, and take it for a dead one's.
+        # Renamed once locked, so that no one sees it unlocked and takes this process for dead.
         hidden.rename(self._folder / self.holder)
         self._db = sqlite3.connect(
             journal, timeout=30, isolation_level=None, check_same_thread=False
@@ -63,7 +63,7 @@ class Leases:
         """Takes a lease; False if another process has it.
 
         Raises:
-            DiskFullError: If it cannot be written down that we have it.
+            DiskFullError: If the disk is too full to record the lease.
         """
         try:
             return self._claim(what)
@@ -87,7 +87,7 @@ class Leases:
             )
             return True
         finally:
-            # A full disk has ended the transaction already.
+            # A full disk has already ended the transaction.
             if self._db.in_transaction:
                 self._db.execute("COMMIT")
 
@@ -97,7 +97,7 @@ class Leases:
         return row is not None and row[0] == self.holder
 
     def holder_of(self, what: str) -> str | None:
-        """Who has a lease, for people; None if nobody has."""
+        """The holder of a lease as text for the user; None if no one holds it."""
         query = "SELECT holder, until, name FROM leases WHERE what = ?"
         row = self._db.execute(query, (what,)).fetchone()
         if row is None or not self._is_held(row[0], row[1], now=self.clock()):
@@ -105,7 +105,7 @@ class Leases:
         return str(row[2])
 
     def lives(self, holder: str) -> bool:
-        """Whether a holder still has its lock file locked."""
+        """Whether a holder is alive, that is, still locks its lock file."""
         try:
             descriptor = os.open(self._folder / holder, os.O_RDWR)
         except OSError:
@@ -116,7 +116,7 @@ class Leases:
             os.close(descriptor)
 
     def renew(self) -> None:
-        """Renews all leases of this process, if it is time; call it every few seconds."""
+        """Renews all leases of this process if it is time; call it every few seconds."""
         now = self.clock()
         if now - self._renewed_at < RENEW_S:
             return
@@ -125,18 +125,18 @@ class Leases:
         self._try(query, now + LEASE_S, self.holder)
 
     def release(self, what: str) -> None:
-        """Gives a lease back."""
+        """Releases a lease."""
         self._try("DELETE FROM leases WHERE what = ? AND holder = ?", what, self.holder)
 
     def close(self) -> None:
-        """Gives all leases back."""
+        """Releases all leases."""
         self._try("DELETE FROM leases WHERE holder = ?", self.holder)
         self._db.close()
         (self._folder / self.holder).unlink(missing_ok=True)
         os.close(self._lock)
 
     def _try(self, query: str, *arguments: object) -> None:
-        """Writes what can be done without: a lease ends on its own, and with its holder."""
+        """Writes but ignores failures, because a lease also expires, and ends with its holder."""
         try:
             self._db.execute(query, arguments)
         except sqlite3.OperationalError as error:
@@ -146,7 +146,7 @@ class Leases:
         return until > now and (holder == self.holder or self.lives(holder))
 
     def _tidy(self) -> None:
-        """Removes what dead processes left."""
+        """Removes lock files and leases of dead processes."""
         for path in self._folder.glob("[!.]*"):
             if not self.lives(path.name):
                 path.unlink(missing_ok=True)
@@ -154,7 +154,7 @@ class Leases:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Whether the file is locked by us now; on file systems without locks it never is."""
+    """Tries to lock the file; always fails on file systems without locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

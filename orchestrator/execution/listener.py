@@ -1,4 +1,4 @@
-"""What the driver does with each event of a sweep: journal first, then count, then tell."""
+"""Handles each event of a sweep on the driver: writes it to the journal, counts it, shows it."""
 
 import logging
 import re
@@ -23,10 +23,10 @@ from orchestrator.study.cells import Cell
 log = logging.getLogger(__name__)
 
 MOST_NOTE = 4000
-"""Characters of a tag; MLflow takes 8,000."""
+"""Most characters of a note in a tag; MLflow allows 8,000."""
 
 LONGEST_NAME = 100
-"""Characters of a cell's name in that of its log; its id follows."""
+"""Most characters of a cell's name in the name of its log; its id follows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,36 +39,36 @@ class Failure:
 
 
 class Watcher(Protocol):
-    """Shows running cells to a person."""
+    """Receives the events of cells, to show them to the user."""
 
     def tick(self, *, waiting: str | None) -> None:
-        """Several times a second; `waiting` says why results do not reach MLflow."""
+        """Called several times a second; `waiting` says why results do not reach MLflow."""
 
     def cell_ended(self, name: str, *, objective: float, reason: str | None) -> None:
-        """A cell is finished, or failed for good for a reason."""
+        """A cell is finished, or has failed for good if there is a reason."""
 
     def cell_retried(self, name: str, *, reason: str) -> None:
-        """A cell failed and is tried again."""
+        """A cell failed and is retried."""
 
     def stopping(self) -> None:
-        """Somebody wishes to stop: what runs comes to the end of its epoch."""
+        """A stop is requested: running cells finish their epoch."""
 
     def cell_noted(self, name: str, *, note: str) -> None:
-        """Something went wrong in a cell and was done without."""
+        """A cell had a problem that did not stop it."""
 
 
 class SweepListener:
-    """Listens to Tune's loop: quick, and never talks to MLflow.
+    """Listens to events in Tune's loop; it is quick and never calls MLflow.
 
     Args:
-        work: What configurations mean.
-        journal: Where results go first.
-        leases: Given back when a cell is over.
-        delivery: Asked whether MLflow answers.
-        progress: Counted up.
-        watcher: Told afterwards.
-        describe: What the MLflow run of a cell says.
-        logs: Folder of the cells' log files.
+        work: Maps configurations to cells.
+        journal: Where results are written first.
+        leases: Released when a cell ends.
+        delivery: Knows whether MLflow answers.
+        progress: Counts cells and epochs.
+        watcher: Told about each event last.
+        describe: Makes the description of a cell's MLflow run.
+        logs: The folder of the cells' log files.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class SweepListener:
         self.failures: list[Failure] = []
         self.train_s = self.journal_s = 0.0
         self.refused: DiskFullError | None = None
-        """Why nothing can be journaled any more; the sweep is to end then."""
+        """Why the journal can no longer be written; the sweep then ends."""
         self._cells: dict[str, Cell] = {}
         self._last: dict[str, Report] = {}
         self._begins: dict[str, int] = {}
@@ -103,7 +103,7 @@ class SweepListener:
         self._notes: dict[str, list[str]] = {}
 
     def started(self, config: Mapping[str, Any]) -> None:
-        """Journals that a cell begins, or begins again."""
+        """Journals that a cell starts or restarts."""
         key, cell = self.work.key(config), self.work.trial(config)
         self._cells[key] = cell
         self._begins[key] = config.get("begins", 0)
@@ -112,14 +112,14 @@ class SweepListener:
         self.progress.start(key, name=cell.name, epochs=cell.train.epochs)
 
     def reported(self, key: str, report: Report) -> None:
-        """Journals what a cell measured."""
+        """Journals the measurements of a cell."""
         points = [point for item in report["points"] for point in _points(item)]
         with self._journaling():
             self.journal.append(key, points)
         self._last[key] = report
         self._tell(key, report.get("notes", ()))
         inherited = sum(report["inherited"].values())
-        # Epochs that others trained are the first ones, and were counted where they were trained.
+        # The first epochs are those that other cells trained; they were counted there.
         own = [item for item in report["points"] if item[0] >= inherited]
         spent_s = sum(item[2]["epoch_s"] for item in own)
         self.train_s += spent_s
@@ -135,7 +135,7 @@ class SweepListener:
     def ended(self, key: str) -> None:
         """Journals the summary of a cell, and that it is finished."""
         if self._is_stopping and "weights_sha256" not in self._last.get(key, {}):
-            # Not the end of the cell, only of the epoch: it goes on some other day.
+            # Only the epoch has ended, because of a stop request; a later sweep resumes the cell.
             return
         cell, last = self._cells[key], self._last.pop(key)
         objective = last[vocabulary.OBJECTIVE]
@@ -154,7 +154,7 @@ class SweepListener:
         self.watcher.cell_ended(cell.name, objective=objective, reason=None)
 
     def failed(self, key: str, *, reason: str, details: str, final: bool) -> None:
-        """Logs a failure; journals it if the cell is not tried again."""
+        """Logs a failure; journals it if the cell is not retried."""
         cell = self._cells[key]
         path = self._log(cell, f"failed: {reason}\n{details}")
         if not final:
@@ -175,21 +175,21 @@ class SweepListener:
         self.watcher.cell_ended(cell.name, objective=float("nan"), reason=reason)
 
     def open_of(self, cells: Mapping[str, Cell]) -> dict[str, Cell]:
-        """Those of the cells that did not come to an end here, well or not, by key."""
+        """The cells that have neither finished nor failed in this sweep, by key."""
         return {key: cell for key, cell in cells.items() if key not in self._over}
 
     def tick(self) -> None:
-        """Keeps what is leased, and lets the watcher draw."""
+        """Renews the leases and lets the watcher update its display."""
         self.leases.renew()
         self.watcher.tick(waiting=self.delivery.last_error)
 
     def stopping(self) -> None:
-        """Lets the watcher say that what runs comes to the end of its epoch."""
+        """Notes the stop request and tells the watcher."""
         self._is_stopping = True
         self.watcher.stopping()
 
     def interrupt(self) -> None:
-        """Journals that the cells which still run were interrupted."""
+        """Journals that all running cells were interrupted."""
         for key in self.progress.running:
             tags = self._tags(key, self._last.get(key))
             with self._journaling():
@@ -203,12 +203,12 @@ class SweepListener:
         except DiskFullError as error:
             if self.refused is None:
                 self.refused = error
-                # As Ctrl-C: to raise in Tune's loop would fail one cell, and train the others on.
+                # Stops like Ctrl-C. An exception in Tune's loop would only fail this one cell.
                 signal.raise_signal(signal.SIGINT)
         self.journal_s += time.perf_counter() - started
 
     def _tell(self, key: str, notes: Iterable[str]) -> None:
-        """What a cell notes, once each, however often it is said and the cell tried."""
+        """Logs and shows each note of a cell once, even over several reports and retries."""
         cell, told = self._cells[key], self._notes.setdefault(key, [])
         for note in notes:
             if note not in told:
@@ -217,17 +217,17 @@ class SweepListener:
                 self.watcher.cell_noted(cell.name, note=note)
 
     def _tags(self, key: str, report: Report | None) -> dict[str, str]:
-        """What is known of a cell beside its measures, however it ends."""
+        """Tags of a cell at its end, finished or not: inherited epochs and notes."""
         notes = self._notes.get(key)
         noted = {vocabulary.NOTE: "; ".join(notes)[:MOST_NOTE]} if notes else {}
         return {**_inherited_tags(report), **noted}
 
     def _note(self, key: str, report: Report) -> str:
-        """What the log of a cell says of its beginning, if there is anything to say."""
+        """Text for a cell's log on which epochs other cells trained; empty: none, as planned."""
         text, begins = inherited_text(report), self._begins[key]
         if sum(report["inherited"].values()) < begins:
-            text = text or "all its own"
-            text += f"; it did not begin with the {begins} epochs that were left for it"
+            text = text or "all trained by itself"
+            text += f"; it did not start from the shared checkpoint after {begins} epochs"
         return f", {text}" if text else ""
 
     def _log(self, cell: Cell, text: str) -> Path:
@@ -236,19 +236,19 @@ class SweepListener:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {cell.name}: {text.rstrip()}\n")
-        # What matters is in the journal; a full disk must not end the sweep here.
+        # The results are in the journal, so a failed log must not end the sweep.
         except OSError as error:
             log.warning("%s cannot be written: %s", path, error)
         return path
 
 
 def file_name(name: str) -> str:
-    """The name, cut, with whatever a path could stumble over turned into hyphens."""
+    """The name as a valid file name: shortened, with other characters replaced by hyphens."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", name[:LONGEST_NAME]).strip("-.") or "cell"
 
 
 def inherited_text(report: Report) -> str:
-    """How many of a cell's epochs others trained, and who: `20 epochs from forward`."""
+    """How many epochs of a cell other cells trained, and which: `20 epochs from forward`."""
     sources = report["inherited"].items()
     return ", ".join(f"{count} epochs from {name}" for name, count in sources)
 

@@ -1,4 +1,4 @@
-"""How a sweep runs."""
+"""The options of a sweep."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,20 +8,20 @@ from orchestrator.launch.resources import Resources, this_machine
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepOptions:
-    """How a sweep runs: nothing here changes what its trials end with, but for the CPUs.
+    """How a sweep runs; of these options only the CPUs can change the results of trials.
 
     Args:
-        data_dir: Where data sets lie or are downloaded to.
-        resources: What each trial gets.
-        ray_address: A running cluster; None: an embedded Ray.
-        deterministic: As `RunOptions` takes it.
-        verbose: Let Ray and MLflow speak.
-        share: Train beginnings that trials have in common once.
-        only_failed: Train the trials whose cells failed for good, and no others.
-        storage: Where checkpoints lie, a folder or a URL; None: where the study says, else in
+        data_dir: Where data sets are stored or downloaded to.
+        resources: The resources of each trial.
+        ray_address: The address of a running cluster; None: an embedded Ray.
+        deterministic: As for `RunOptions`.
+        verbose: Show the output of Ray and MLflow.
+        share: Train epochs that trials have in common once.
+        only_failed: Train only the trials whose cells failed for good.
+        storage: Where checkpoints are stored, a folder or a URL; None: as in the study, else in
             the home.
-        force: Start also where the disk has too little room.
-        accept_code: Count results of other code, and train what is left with this code.
+        force: Start even if the disk has too little room.
+        accept_code: Count results of other code, and train the remaining trials with this code.
     """
 
     data_dir: Path
@@ -39,13 +39,13 @@ class SweepOptions:
 def resources_of(
     cpus: float, gpus: float | None, concurrency: int | None, *, ray_address: str | None
 ) -> Resources:
-    """What each trial gets.
+    """The resources of each trial.
 
     Args:
-        cpus: CPUs of a trial.
-        gpus: GPUs of a trial; None: 1 where this machine has any, and no cluster is asked for.
-        concurrency: Trials at once at most; None: as many as fit.
-        ray_address: A running cluster; None: an embedded Ray.
+        cpus: CPUs for each trial.
+        gpus: GPUs for each trial; None: 1 if this machine has any and no cluster is named.
+        concurrency: Most trials at once; None: as many as fit.
+        ray_address: The address of a running cluster; None: an embedded Ray.
     """
     if gpus is None:
         gpus = 1.0 if ray_address is None and this_machine()[0]["GPU"] else 0.0

@@ -1,4 +1,4 @@
-"""How far a sweep is: counted from what the workers report."""
+"""Counts the progress of a sweep from the workers' reports."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class CellProgress:
-    """One running cell; `inherited` of its epochs were trained by others."""
+    """One running cell; other cells trained `inherited` of its epochs."""
 
     name: str
     epochs: int
@@ -18,14 +18,14 @@ class CellProgress:
 
 @dataclass(slots=True)
 class Progress:
-    """The state of a sweep.
+    """The progress of a sweep.
 
     Args:
         num_cells: Cells to train in this sweep.
-        epochs: Epochs to train for them together at most.
-        inherited: Epochs that each begins with if nothing fails, trained by others, by key; left
-            out where there are none. They are not among `epochs`.
-        clock: Seconds, monotonic.
+        epochs: Most epochs to train for all of them together.
+        inherited: Key to the epochs that other cells train for a cell if nothing fails; cells
+            without any are omitted. `epochs` does not include them.
+        clock: A monotonic clock, in seconds.
     """
 
     num_cells: int
@@ -43,7 +43,7 @@ class Progress:
     _training_since: float | None = None
 
     def start(self, key: str, *, name: str, epochs: int) -> None:
-        """A cell begins, or begins again."""
+        """A cell starts or restarts."""
         cell = CellProgress(name=name, epochs=epochs, inherited=self.inherited.get(key, 0))
         if key in self.running:
             self._expect(self.running[key], inherited=cell.inherited)
@@ -59,22 +59,23 @@ class Progress:
         objective: float,
         inherited: int = 0,
     ) -> None:
-        """A cell has come through `done` epochs, of which others trained `inherited`.
+        """A cell has completed `done` epochs, of which other cells trained `inherited`.
 
-        Since its last report it has trained `num_new`, in `spent_s`.
+        Since its last report it has trained `num_new` epochs in `spent_s` seconds.
         """
         cell = self.running[key]
-        # Known at once: those that others trained come first. Fewer than planned are more to do.
+        # Inherited epochs come first, so the number is known now. If it is lower than planned,
+        # this cell must train more.
         if done > inherited or inherited > cell.inherited:
             self._expect(cell, inherited=inherited)
         cell.done, cell.objective = done, objective
         self._trained += num_new
         if self._training_since is None:
-            # The start of the processes is no part of the rate.
+            # The rate excludes the start of the processes.
             self._training_since = self.clock() - spent_s
 
     def end(self, key: str, *, failed: bool) -> None:
-        """A cell is over."""
+        """A cell has finished or failed."""
         cell = self.running.pop(key)
         self._settled_epochs += cell.epochs - cell.inherited
         if failed:
@@ -85,24 +86,24 @@ class Progress:
             self.best = cell.objective, cell.name
 
     def trained_elsewhere(self, key: str, *, epochs: int) -> None:
-        """Another sweep has trained a cell meanwhile."""
+        """Another sweep has trained a cell."""
         self.num_elsewhere += 1
         self.epochs -= epochs - self.inherited.get(key, 0)
 
     @property
     def is_over(self) -> bool:
-        """Whether every cell came to its end, well or not, here or elsewhere."""
+        """Whether every cell has finished or failed, here or in another sweep."""
         return self.num_finished + self.num_failed + self.num_elsewhere >= self.num_cells
 
     @property
     def epochs_done(self) -> int:
-        """Epochs behind us; a cell that was stopped early counts as all of its epochs."""
+        """Epochs done; a cell that a scheduler stopped early counts with all its epochs."""
         running = sum(max(0, cell.done - cell.inherited) for cell in self.running.values())
         return self._settled_epochs + running
 
     @property
     def epochs_per_s(self) -> float | None:
-        """Epochs trained a second by all workers together; None before there is a measure."""
+        """Epochs per second of all workers together; None before the first measurement."""
         if self._training_since is None:
             return None
         passed = self.clock() - self._training_since
@@ -110,11 +111,11 @@ class Progress:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds left if it goes on like this; None before there is a measure."""
+        """Remaining seconds at the current rate; None before the first measurement."""
         rate = self.epochs_per_s
         return None if rate is None else max(0, self.epochs - self.epochs_done) / rate
 
     def _expect(self, cell: CellProgress, *, inherited: int) -> None:
-        """The cell turns out to have so many epochs of others."""
+        """Corrects how many epochs other cells trained for this cell."""
         self.epochs += cell.inherited - inherited
         cell.inherited = inherited

@@ -1,4 +1,4 @@
-"""Trains the cells of one sweep in rounds of Ray Tune, beside other sweeps that use the home."""
+"""Trains the cells of a sweep in rounds of Ray Tune, next to other sweeps of the same home."""
 
 import logging
 import time
@@ -27,21 +27,21 @@ T = TypeVar("T")
 
 
 class Bystander(Protocol):
-    """Shows a person who else trains."""
+    """Shows the user which other sweeps train cells of this study."""
 
     def elsewhere(self, num_cells: int, holders: str) -> None:
-        """Once a second while all cells that are left are trained by others."""
+        """Called once a second while other sweeps train all remaining cells."""
 
 
 class Rounds:
-    """All that is to be had is trained in one round of Tune; what others drop, in a further one.
+    """Trains all available cells in one round of Tune; later rounds train cells others release.
 
     Args:
-        todo: What is left to train.
-        work: What configurations mean.
-        recorded: What was known when the sweep began.
+        todo: The plan of the study.
+        work: Maps configurations to cells and jobs.
+        recorded: The results known when the sweep began.
         leases: This process's leases.
-        stems: Where beginnings lie that cells have in common.
+        stems: The store of stems (shared checkpoints).
         slots: Trials at once.
     """
 
@@ -76,14 +76,14 @@ class Rounds:
         folder: Path,
         verbose: bool,
     ) -> None:
-        """Returns when nothing is left to train, or on a signal.
+        """Trains until no cell remains, or until a signal.
 
         Args:
-            listener: Told of everything.
-            bystander: Told while others train what is left.
-            resources: What each trial gets.
+            listener: Told about all events.
+            bystander: Told while other sweeps train the remaining cells.
+            resources: The resources of each trial.
             folder: Where Tune writes.
-            verbose: Let Tune speak.
+            verbose: Show Tune's output.
         """
 
         def one_round(cells: Beginnings | launch.Search) -> bool:
@@ -110,7 +110,7 @@ class Rounds:
             while left and one_round(self._beginnings(left, claims)):
                 left = self._wait(listener.open_of(left), claims, listener, bystander)
         except KeyboardInterrupt:
-            log.info("interrupted while other sweeps trained what is left")
+            log.info("interrupted while other sweeps trained the remaining cells")
 
     def _wait(
         self,
@@ -119,7 +119,7 @@ class Rounds:
         listener: SweepListener,
         bystander: Bystander,
     ) -> dict[str, Cell]:
-        """Waits until a cell that another sweep trains is to be had; those that are open then."""
+        """Waits until a cell of another sweep is available; returns the cells that remain then."""
         cells = claims.left(left)
         while cells and not any(claims.is_ours(cell) for cell in cells.values()):
             holders = {self.leases.holder_of(cell.id) for cell in cells.values()} - {None}
@@ -134,7 +134,7 @@ class Rounds:
         self.progress.trained_elsewhere(key, epochs=cell.train.epochs)
 
     def _beginnings(self, cells: Mapping[str, Cell], claims: Claims) -> Beginnings:
-        """Who waits for whom."""
+        """Hands out the cells in an order that shares stems."""
         taken = {Claim.OURS: True, Claim.THEIRS: False, Claim.DONE: None}
         return Beginnings(
             cells,

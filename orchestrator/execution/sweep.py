@@ -1,4 +1,4 @@
-"""One execution of a study: what is recorded already, what is left, and its training."""
+"""Runs one sweep of a study: finds the recorded results, trains and records the rest."""
 
 import contextlib
 import json
@@ -47,9 +47,9 @@ from trainers.storage import Place
 log = logging.getLogger(__name__)
 
 DRAIN_S = 60.0
-"""How long the end of a sweep waits for MLflow; what is left stays in the journal."""
+"""Seconds that the end of a sweep waits for MLflow; undelivered results stay in the journal."""
 SILENT_S = 5.0
-"""The same where MLflow did not answer once during the sweep."""
+"""The same, if MLflow never answered during the sweep."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,14 +57,14 @@ class Outcome:
     """How a sweep ended.
 
     Args:
-        plan: The plan it began with.
+        plan: The plan at the start.
         failures: Cells that failed for good.
-        num_finished: Cells trained to their end in this sweep.
-        num_copied: Cells whose trial was finished elsewhere.
-        interrupted: Whether a signal ended it.
-        num_undelivered: Cells that MLflow has not got whole; the journal has.
-        wall_s: Seconds it took.
-        train_s: Seconds the workers trained and measured, added up.
+        num_finished: Cells that this sweep trained to their end.
+        num_copied: Cells whose results were copied from another cell of the same trial.
+        interrupted: Whether a signal stopped it.
+        num_undelivered: Cells with results in the journal that MLflow lacks.
+        wall_s: Duration in seconds.
+        train_s: Seconds of training and measuring, summed over the workers.
         track_s: Seconds spent in the journal and in delivery.
     """
 
@@ -80,62 +80,60 @@ class Outcome:
 
 
 class SweepWatcher(Watcher, Bystander, Protocol):
-    """Shows a whole sweep to a person."""
+    """Receives all events of a sweep, to show them to the user."""
 
     def planned(self, plan: Plan, *, slots: int | None, disk: str = "") -> None:
-        """Before anything starts; `slots` is None when nothing will. `disk`: what it needs."""
+        """The plan is known. `slots` is None if nothing will be trained; `disk` says the need."""
 
     def silent(self, reason: str, *, journal: Path) -> None:
-        """MLflow does not answer; results wait in the journal until it does."""
+        """MLflow does not answer; the journal keeps results until it does."""
 
     def began(self, progress: Progress) -> None:
         """Workers are about to start."""
 
     def stopped(self) -> None:
-        """Training is over, or nothing of it comes any more; may be told again."""
+        """Training is over, or the sweep has failed; may be called twice."""
 
 
 class Unwatched:
-    """Shows nothing to anybody."""
+    """Ignores all events."""
 
     def _nothing(self, *told: object, **more: object) -> None:
-        """Whatever it is told."""
+        """Ignores the event."""
 
     planned = silent = began = stopped = elsewhere = _nothing
     tick = cell_ended = cell_retried = cell_noted = stopping = _nothing
 
 
 def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWatcher) -> Outcome:
-    """Trains what is left of a study and records it.
+    """Trains the remaining cells of a study and records the results.
 
     Args:
-        study: The study, checked.
-        home: Where results live.
+        study: The checked study.
+        home: Where results are stored.
         options: How to run.
-        watcher: Told what happens.
+        watcher: Told about the sweep's events.
 
     Raises:
-        StudyError: If the store holds results of other values, or of other code, under the same
-            name.
-        StoreError: If MLflow cannot be used; a server that is merely away can.
+        StudyError: If the store holds results of other values or other code under this name.
+        StoreError: If MLflow cannot be used; a server that does not answer is not an error.
         JournalError: If the journal cannot be used.
-        InUseError: If another sweep draws for the same search, or one from another home trains
-            the same study, or some of its trials, in the same store.
-        MissingDataError: If a data set is neither here nor to be downloaded.
-        ResourceError: If a trial asks for more than there is.
-        StorageError: If checkpoints cannot be kept where they are to be.
-        NoRoomError: If the disk has too little room for what is left.
-        DiskFullError: If the disk took nothing more on the way; the same command goes on.
+        InUseError: If another process runs the same search, or if another home trains this study
+            or some of its trials in the same store.
+        MissingDataError: If a data set is missing and cannot be downloaded.
+        ResourceError: If a trial asks for more CPUs or GPUs than there are.
+        StorageError: If the storage cannot hold checkpoints.
+        NoRoomError: If the disk has too little room for the remaining cells.
+        DiskFullError: If the disk becomes full during the sweep; the same command resumes it.
     """
     started = time.perf_counter()
     if options.ray_address is None:
         launch.num_slots(options.resources, launch.this_machine())
-    # Nothing is recorded in a new store, so all is to be trained: what is missing is said before
-    # anything is written.
+    # A new store is empty, so every cell needs its data: check that before writing anything.
     is_new = home.database is not None and not home.database.exists()
     checksum = data_checksum(study, options.data_dir) if is_new else None
     storage = place_of(study.checkpoint, home, asked=options.storage)
-    # What Tune and MLflow write there may be refused, too; the journal says so itself.
+    # Tune and MLflow may also hit a full disk; the journal raises DiskFullError by itself.
     with told_if_full(home.root):
         store = Store(home)
         silence = store.silence()
@@ -162,18 +160,18 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
 
 
 def _deliver_what_waits(delivery: Delivery) -> None:
-    """What MLflow has not got, or has lost, comes first: it may be all that is missing."""
+    """Delivers results that MLflow lacks or has lost first; nothing else may remain to do."""
     try:
         forget_lost(delivery.journal, delivery.store)
         delivery.deliver()
     except InUseError:
-        log.info("another process delivers what waits")
+        log.info("another process delivers the journal's results")
     except Exception as error:
         log.warning("results of an earlier sweep cannot be delivered: %s", masked(str(error)))
 
 
 class _Sweep:
-    """What the steps of one sweep share."""
+    """The state that the steps of one sweep share."""
 
     def __init__(
         self,
@@ -223,7 +221,7 @@ class _Sweep:
         )
 
     def _prepare(self, todo: Plan, checksum: str | None) -> None:
-        """What has to be known, and in order, before anything is trained."""
+        """Checks code, disk and data before anything is trained."""
         code, commit = self.recorded.code, git_commit()
         if not self.options.accept_code:
             refuse_other_code(self.study, self.recorded.cells, code=code, commit=commit)
@@ -251,7 +249,7 @@ class _Sweep:
         self.watcher.stopped()
         if listener.refused is not None:
             raise listener.refused
-        # A trial may stand in two places of one study, or was trained by another sweep.
+        # Two cells of a study may have the same trial, or another sweep may have trained it.
         self._copy_missing()
         is_over = listener.progress.is_over
         state = vocabulary.FINISHED if is_over else vocabulary.INTERRUPTED
@@ -268,7 +266,7 @@ class _Sweep:
         )
 
     def _hold(self, todo: Plan) -> contextlib.AbstractContextManager[object]:
-        """No other home trains the same in a store for several; in a home leases see to it."""
+        """Locks the study in a shared store against other homes; inside a home, leases do that."""
         store = self.recorded.store
         if store is None or self.home.owns_store:
             return contextlib.nullcontext()
@@ -287,7 +285,7 @@ class _Sweep:
         try:
             self.delivery.deliver()
         except InUseError:
-            # Another sweep is at it, and delivers ours with its own.
+            # Another process delivers this journal, with our results.
             log.info("another process delivers from %s", self.home.journal)
 
     def _copy_missing(self) -> None:
@@ -298,7 +296,7 @@ class _Sweep:
         if self.study.is_searched:
             self._draw_alone()
         if address is None:
-            # Known without Ray, so that what cannot be is said before it starts.
+            # Computed without Ray, so that an impossible request fails before Ray starts.
             slots = launch.num_slots(options.resources, launch.this_machine())
             self._announce(todo, slots)
         with launch.ray_session(address=address, folder=self.home.ray, verbose=options.verbose):
@@ -330,12 +328,12 @@ class _Sweep:
         return listener
 
     def _draw_alone(self) -> None:
-        """Two that draw for one search would draw the same."""
+        """Claims the search, because two processes would draw the same trials for it."""
         what = f"search {self.record.key}"
         if not self.leases.claim(what):
             holder = self.leases.holder_of(what) or "another process"
             raise InUseError(
-                f"{holder} is drawing for the search '{self.study.name}'; wait for its end"
+                f"{holder} is running the search '{self.study.name}'; wait for its end"
             )
 
     def _announce(self, todo: Plan, slots: int) -> None:
@@ -366,7 +364,7 @@ class _Sweep:
             device="cuda" if resources.gpus else "cpu",
             num_threads=max(1, int(resources.cpus)),
             deterministic=self.options.deterministic,
-            # A scheduler compares trials epoch by epoch.
+            # A scheduler compares trials at every epoch.
             report_every_s=0.0 if self.study.scheduler else 0.5,
         )
         cells = {cell_key(self.study, cell): cell for cell in todo.todo}

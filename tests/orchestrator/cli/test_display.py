@@ -285,7 +285,7 @@ def test_who_else_trains_is_said_once_for_each_answer(
         display.elsewhere(2, "process 7 on here")
     assert _text(display) == "waiting for 2 cells that others train (process 7 on here)\n"
     display.elsewhere(1, "")
-    assert _text(display) == "waiting for 1 cell that others train (until now)\n"
+    assert _text(display) == "waiting for 1 cell that others train (unknown process)\n"
     progress.num_elsewhere = 3
     assert "3 trained by others" in display._line()
 

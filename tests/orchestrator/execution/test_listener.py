@@ -208,7 +208,7 @@ def test_a_beginning_that_was_not_found_is_logged(listener: SweepListener, key: 
         listener.reported(key, _report(epoch, weights_sha256="abc"))
     listener.ended(key)
     [log] = listener.logs.iterdir()
-    assert "all its own; it did not begin with the 1 epochs that were left" in log.read_text()
+    assert "all trained by itself; it did not start from the shared" in log.read_text()
 
 
 def test_epochs_of_several_cells_are_marked_with_each() -> None:

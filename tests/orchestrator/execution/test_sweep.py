@@ -67,7 +67,7 @@ def test_a_search_for_which_another_sweep_draws_is_left_alone(
     search = make_search()
     with closing(Leases(home.journal)) as leases:
         assert leases.claim(f"search {search.key}")
-        with pytest.raises(InUseError, match=r"is drawing for the search 'tiny-search'; wait"):
+        with pytest.raises(InUseError, match=r"is running the search 'tiny-search'; wait"):
             sweep(search, home, SweepOptions(data_dir=home.data_folder()), NOBODY)
 
 
