@@ -1,1 +1,1 @@
-"""From the journal to MLflow, exactly once; the only writer of MLflow."""
+"""Delivers results from the journal to MLflow exactly once; the only writer of MLflow."""

@@ -1,4 +1,4 @@
-"""What the run of a study says of it, and what of its past a study must not contradict."""
+"""Makes a study's record for MLflow, and refuses studies that contradict earlier results."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ from trainers.errors import Fault
 def study_record(
     study: StudySpec, *, state: str = "", texts: Mapping[str, str] | None = None
 ) -> StudyRecord:
-    """What MLflow is to say of a study.
+    """The record of a study for its MLflow run.
 
     Args:
         study: The study.
-        state: Of the sweep; empty: as it was.
-        texts: Artifacts by file name.
+        state: The sweep's state; empty: unchanged.
+        texts: File name to text of the run's artifacts.
     """
     return StudyRecord(
         name=study.name,
@@ -36,7 +36,7 @@ def study_record(
 
 
 def parent_tags(study: StudySpec) -> dict[str, str]:
-    """What the run of a study says: how its matrix is laid out, and what makes it this variant."""
+    """Tags of a study's run: the layout of its matrix, and what makes it this variant."""
     rows = next(axis for axis in study.axes if axis.name == study.matrix.rows)
     return {
         "mlflow.note.content": study.question,
@@ -80,7 +80,7 @@ def plan_content(todo: Plan) -> dict[str, object]:
 
 
 def _inherits(start: Start | None, names: Mapping[str, str]) -> dict[str, object]:
-    """With whose epochs a cell begins, and after how many it leaves its state for others."""
+    """Which cell's epochs a cell starts from, and after which epochs it saves stems."""
     if start is None or not (start.begins or start.leaves):
         return {}
     carrier = names[start.carrier] if start.carrier else "an earlier sweep"
@@ -89,10 +89,10 @@ def _inherits(start: Start | None, names: Mapping[str, str]) -> dict[str, object
 
 
 def refuse_changed_labels(study: StudySpec, recorded: Sequence[RecordedCell]) -> None:
-    """Refuses a study that means other trials by labels under which some are recorded.
+    """Refuses a study whose labels now mean other trials than the recorded ones.
 
     Raises:
-        StudyError: Naming the labels and both trials.
+        StudyError: Names the labels and both trials.
     """
     if study.is_searched:
         return
@@ -111,14 +111,14 @@ def refuse_changed_labels(study: StudySpec, recorded: Sequence[RecordedCell]) ->
 
 
 def refuse_other_values(study: StudySpec, known: Sequence[StudyRecord]) -> None:
-    """Refuses to begin anew under a name and changes by which other values were swept before.
+    """Refuses a study whose base changed since it was first swept with the same flags.
 
     Args:
         study: The study.
-        known: The variants that are recorded of it.
+        known: Its recorded variants.
 
     Raises:
-        StudyError: With the values of both.
+        StudyError: With the old and the new values.
     """
     if any(record.variant == study.variant_id for record in known):
         return
@@ -129,18 +129,20 @@ def refuse_other_values(study: StudySpec, known: Sequence[StudyRecord]) -> None:
         return
     theirs = like[-1].tags.get(vocabulary.BASE)
     now, before = _differences(_flat(ours[vocabulary.BASE]), _flat(theirs))
-    what = f"these values{now} are others than those that were swept under this name{before}"
-    raise StudyError(study.name, Fault("base", what, f"put them back, or {_APART}"))
+    what = "changed since the first sweep under this name"
+    if now:
+        what = f"{what}: was{before}, is now{now}"
+    raise StudyError(study.name, Fault("base", what, f"restore the values, or {_APART}"))
 
 
 _ASKED = (vocabulary.AXES, *vocabulary.VARIANT_TAGS)
-"""Tags that say on which request a variant differs from its file."""
+"""Tags that say which axes and flags a variant has."""
 MOST_SHOWN = 4
-_APART = "train cells of their own, kept apart: --apart NAME"
+_APART = "train separate cells: --apart NAME"
 
 
 def _flat(text: str | None) -> dict[str, str]:
-    """What a tag says of the base, by key path."""
+    """The base in a tag as key path to value."""
     flat: dict[str, str] = {}
 
     def put(path: str, value: object) -> None:
@@ -155,7 +157,7 @@ def _flat(text: str | None) -> dict[str, str]:
 
 
 def _differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> tuple[str, str]:
-    """The values that differ, of either side: ` (optimizer.lr 0.1)`; empty if it is not known."""
+    """The differing values of each side: ` (optimizer.lr 0.1)`; empty if they are unknown."""
     keys = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
     if not theirs or not keys:
         return "", ""

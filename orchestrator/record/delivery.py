@@ -1,4 +1,4 @@
-"""Brings what the journal holds to MLflow, off the scheduling loop, each point once."""
+"""Delivers the journal to MLflow in a thread outside the scheduling loop, each point once."""
 
 import logging
 import threading
@@ -24,14 +24,14 @@ BUSY_PAUSE_S = 0.2
 
 
 class Delivery:
-    """A thread that delivers until it is closed.
+    """A thread that delivers results until it is closed.
 
-    It delivers whatever the journal holds, of other sweeps too. Of several that use one journal,
-    one delivers at a time.
+    It delivers all results in the journal, including those of other sweeps. Only one process
+    delivers from a journal at a time.
 
     Args:
-        journal: What to deliver.
-        store: Where to.
+        journal: The journal to deliver.
+        store: The store to deliver to.
     """
 
     def __init__(self, journal: Journal, store: Store) -> None:
@@ -40,9 +40,9 @@ class Delivery:
         self.busy_s = 0.0
         self.last_error: str | None = None
         self.has_delivered = False
-        """Whether the store took anything at all, or there was nothing to take."""
+        """Whether the store accepted anything, or there was nothing to deliver."""
         self.holds: list[StudyHold] = []
-        """Renewed with each pass."""
+        """Locks on studies, renewed with each pass."""
         self._seen: set[str] = set()
         self._ids: dict[str, StudyIds] = {}
         self._wake = threading.Event()
@@ -54,10 +54,10 @@ class Delivery:
         self._thread.start()
 
     def close(self, *, within_s: float) -> bool:
-        """Delivers what is left and stops the thread, if it was started and still runs.
+        """Delivers the remaining results and stops the thread, if it runs.
 
         Args:
-            within_s: Seconds after which what could not be delivered stays in the journal.
+            within_s: Seconds to wait; results not delivered by then stay in the journal.
 
         Returns:
             Whether everything was delivered.
@@ -66,16 +66,16 @@ class Delivery:
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(within_s)
-        # A thread that still waits for an answer must not begin anything new.
+        # If the thread still waits for an answer, it must not start anything new.
         self._abandoned = True
         return not self._thread.is_alive() and not self.journal.undelivered()
 
     def deliver(self) -> None:
-        """Everything the journal holds now, in the order in which cells began.
+        """Delivers all results now in the journal, in the order in which cells started.
 
         Raises:
             InUseError: If another process is delivering from this journal.
-            Exception: Whatever the store's client raises when the store does not answer.
+            Exception: Any error of the store's client, for example if the store does not answer.
         """
         with held(self.journal.path):
             started = time.perf_counter()
@@ -92,7 +92,7 @@ class Delivery:
         for item in items:
             try:
                 deliver(item)
-            # One that cannot be delivered must not keep the others from it, unless all fail alike.
+            # Continue with the next item, unless the store is away and all would fail.
             except Exception as error:
                 errors.append(error)
                 if self._abandoned or may_answer_later(error):
@@ -102,24 +102,24 @@ class Delivery:
     def _loop(self) -> None:
         pause = INTERVAL_S
         while not self._abandoned:
-            # Only the wish to close wakes it early.
+            # Only close() wakes it early.
             self._wake.wait(pause)
             closing = self._closing
             try:
                 self.deliver()
                 pause, self.last_error = INTERVAL_S, None
             except InUseError:
-                # Whoever delivers may have looked before the last of ours came.
+                # The other process may have read the journal before our last results came.
                 if closing and self.journal.undelivered():
                     time.sleep(BUSY_PAUSE_S)
                     continue
-            # Whatever the client raises, the journal has it all and the thread must live.
+            # The client raises many kinds of errors. The journal has all results, so keep going.
             except Exception as error:
-                # A run may be gone, so each is looked up again.
+                # A run may be gone, so look up each run again.
                 self._seen.clear()
                 self._ids.clear()
                 pause = min(2 * pause, LONGEST_PAUSE_S)
-                # The client's messages hold the whole address of the server.
+                # The client's messages contain the server's full address, password included.
                 self.last_error = masked(f"{type(error).__name__}: {error}")
                 reason = masked(str(error))
                 log.warning("MLflow did not take results, next try in %.0f s: %s", pause, reason)
@@ -162,28 +162,28 @@ class Delivery:
         upload = tags.pop(vocabulary.UPLOAD, None)
         self.store.set_state(run_id, entry.state, tags)
         if upload is not None:
-            # Last: the cell is recorded, whatever becomes of large files.
+            # Last, so that the cell is recorded even if the upload of large files fails.
             upload_checkpoints(self.store, run_id, upload)
         self.journal.mark_state_sent(cell, entry.state)
 
     def _run_of(self, entry: Entry) -> tuple[str, str | None]:
-        """The cell's run, and the state MLflow knows of it.
+        """The cell's run, and the last state that MLflow has of it.
 
-        A run is looked for before it is made, and made anew if somebody deleted it.
+        Looks for an existing run before creating one, and replaces a deleted run.
         """
         cell = entry.description.cell
         if entry.run_id is not None:
             if cell in self._seen or not self.store.is_gone(entry.run_id):
                 self._seen.add(cell)
                 return entry.run_id, entry.state_sent
-            log.warning("the run of %s was deleted in MLflow; it is made anew", cell)
+            log.warning("the run of %s was deleted in MLflow; creating a new one", cell)
             self.journal.forget_run(cell)
         study = self._study_of(entry)
         run_id = self.store.find_cell(entry.description, study)
         if run_id is None:
             run_id = self.store.create_cell(entry.description, study)
         else:
-            # Another journal began this run: what is there need not, and must not, come twice.
+            # Another journal started this run: mark its points as sent, so none is sent twice.
             self.journal.append(cell, there := self.store.points_of(run_id))
             self.journal.mark_sent(cell, there)
         self.journal.set_run(cell, run_id)

@@ -1,6 +1,6 @@
-"""One deliverer at a time: whoever brings a journal to MLflow holds it, until it ends or dies.
+"""The lock that lets only one process at a time deliver a journal to MLflow.
 
-Two at once would both find no run of a cell, and make one each. Who trains is another matter, see
+Two deliverers would create two runs for one cell. For who trains a cell, see
 `orchestrator.execution.leases`.
 """
 
@@ -14,22 +14,22 @@ from orchestrator.errors import OrchestratorError
 
 
 class InUseError(OrchestratorError):
-    """Another process is at it."""
+    """Another process holds the journal, the search or the study."""
 
 
 @contextmanager
 def held(journal: Path) -> Iterator[None]:
-    """Holds a journal for this process; the hold of a process that was killed ends with it.
+    """Locks a journal for this process; the lock ends with the process, even if it is killed.
 
     Args:
-        journal: The journal's file; the lock lies beside it. On file systems without locks
-            nothing is held.
+        journal: The journal's file; the lock file is next to it. On file systems without locks,
+            this does nothing.
 
     Raises:
         InUseError: If another process holds it.
     """
     journal.parent.mkdir(parents=True, exist_ok=True)
-    # Not inherited by the processes that this one starts: none of them outlives it as a holder.
+    # Child processes do not inherit the descriptor, so none can keep the lock.
     descriptor = os.open(journal.with_name(f"{journal.name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _lock(descriptor, journal)
@@ -42,9 +42,10 @@ def _lock(descriptor: int, journal: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.read(descriptor, 20).decode() or "unknown"
-        what = f"{journal.parent} is in use by another bnn-orchestrate (process {holder})"
-        raise InUseError(f"{what}; wait for its end, or take another --home") from None
+        holder = os.read(descriptor, 20).decode()
+        who = f"process {holder}" if holder else "unknown process"
+        what = f"{journal.parent} is in use by another bnn-orchestrate ({who})"
+        raise InUseError(f"{what}; wait for its end, or use another --home") from None
     except OSError:
         return
     os.ftruncate(descriptor, 0)

@@ -1,4 +1,4 @@
-"""What the MLflow run of a cell says from its start; pure."""
+"""The params and tags with which a cell's MLflow run starts; pure."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from trainers.spec.train_spec import TrainSpec
 
 
 def describe(cell: Cell, study: StudySpec, *, tags: Mapping[str, str]) -> CellDescription:
-    """What the run of a cell says from its start.
+    """The description with which a cell's MLflow run starts.
 
     Args:
         cell: The cell.
@@ -54,7 +54,7 @@ def named_parts(train: TrainSpec) -> dict[str, str]:
 
 
 def flat_params(cell: Cell) -> dict[str, str]:
-    """A trial's parameters under the names they have in every study."""
+    """A trial's parameters, flat, with the same names in every study."""
     flat: dict[str, str] = {
         vocabulary.AXIS_PARAM.format(axis=axis): label for axis, label in cell.labels.items()
     }
@@ -62,7 +62,7 @@ def flat_params(cell: Cell) -> dict[str, str]:
     def put(key: str, value: object) -> None:
         if isinstance(value, Mapping):
             for name, item in value.items():
-                # `model.name` is what a reader looks for under `model`.
+                # The param `model` holds `model.name`, because readers look for it there.
                 put(key if name == "name" else f"{key}.{name}" if key else str(name), item)
         elif isinstance(value, list):
             separator = " " if any(isinstance(item, str) for item in value) else "-"

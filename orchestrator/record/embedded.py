@@ -1,4 +1,4 @@
-"""The SQLite file of an embedded MLflow store: whole from its first moment, whoever makes it."""
+"""Creates the SQLite file of an embedded MLflow store atomically."""
 
 import fcntl
 import os
@@ -9,18 +9,18 @@ from pathlib import Path
 
 
 def make_once(database: Path, make: Callable[[Path], None]) -> None:
-    """Makes the file if there is none; of several processes one does, and the others wait.
+    """Creates the file if it does not exist; of several processes one does, the others wait.
 
-    MLflow makes its tables one after the other: a second process would meet half of them, and so
-    would everybody after a kill. So they are made beside, and the file comes whole.
+    MLflow creates its tables one by one, so a second process, or any process after a kill, could
+    find half of them. So they are created in a temporary file that is renamed once complete.
 
     Args:
         database: The file.
-        make: Makes the tables in a file of another name.
+        make: Creates the tables in a file with another name.
 
     Raises:
-        sqlite3.Error: If it cannot be written.
-        OSError: If it cannot be written.
+        sqlite3.Error: If the file cannot be written.
+        OSError: If the file cannot be written.
     """
     if database.exists():
         return
@@ -28,10 +28,10 @@ def make_once(database: Path, make: Callable[[Path], None]) -> None:
         if database.exists():
             return
         begun, whole = (database.with_name(f".{database.name}.{end}") for end in ("new", "whole"))
-        # Of one who was killed.
+        # Left over from a process that was killed.
         _remove(begun, whole)
         make(begun)
-        # Whoever made the tables may still hold their file open, by its name.
+        # MLflow may keep the file with the tables open, by its name, so copy it.
         with closing(sqlite3.connect(begun)) as source, closing(sqlite3.connect(whole)) as target:
             source.backup(target)
         whole.rename(database)
@@ -39,7 +39,7 @@ def make_once(database: Path, make: Callable[[Path], None]) -> None:
 
 
 def prepare(database: Path) -> None:
-    """Sets WAL mode, in which readers do not wait for the writer.
+    """Sets WAL mode, in which readers do not wait for the writer, and checks write access.
 
     Raises:
         sqlite3.Error: If the database cannot be written.
@@ -47,8 +47,8 @@ def prepare(database: Path) -> None:
     with closing(sqlite3.connect(database, timeout=20)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         try:
-            # Else it shows with the first result that the file can only be read. To begin does not
-            # show it in WAL mode; to write something does, and it is taken back.
+            # Finds a read-only file now, not at the first result. In WAL mode BEGIN does not find
+            # it, but a write does; the write is rolled back.
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("PRAGMA user_version = 1")
             connection.rollback()
@@ -58,13 +58,13 @@ def prepare(database: Path) -> None:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Waits until no other process is in here; on file systems without locks all are."""
+    """Lets one process in at a time; on file systems without locks it does not wait."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-        # Whoever waits for it finds that the work is done.
+        # A process that still waits for the lock finds the work done.
         lock.unlink(missing_ok=True)
     finally:
         os.close(descriptor)

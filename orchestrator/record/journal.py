@@ -1,8 +1,8 @@
-"""Every result as it arrives, on this machine's disk, until MLflow has it.
+"""The journal: stores every result on this machine's disk as it arrives.
 
-SQLite in WAL mode; several sweeps may use one journal. A point is (cell, key, step): the first one
-written stays, so a trial that trains an epoch again after a kill changes nothing. A commit is
-flushed before it returns.
+It is an SQLite file in WAL mode; several sweeps may use it. A point is identified by (cell, key,
+step) and the first one written stays, so a trial that repeats an epoch after a kill changes
+nothing. A commit returns only after it is flushed to disk.
 """
 
 import json
@@ -58,21 +58,21 @@ _COLUMNS = "description, state, tags, run_id, state_sent"
 
 
 class JournalError(OrchestratorError):
-    """The journal cannot be used as it is."""
+    """The journal's file is damaged or of another version."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyRecord:
-    """What MLflow says of one variant of a study: its experiment, and a run in it.
+    """The record of one variant of a study, for its experiment and run in MLflow.
 
     Args:
-        name: The study's name, and that of the experiment.
-        variant: What its cells have in common, hashed.
-        title: Name of the run.
-        question: What the study is to find out.
-        tags: Of the run, beside those that find it.
-        texts: Artifacts of the run by file name.
-        state: Of the sweep; empty: as it was.
+        name: The name of the study and of the experiment.
+        variant: Hash of what the variant's cells have in common.
+        title: The name of the run.
+        question: The question that the study answers.
+        tags: Tags of the run, without those that identify it.
+        texts: File name to text of the run's artifacts.
+        state: The sweep's state; empty: unchanged.
     """
 
     name: str
@@ -85,21 +85,21 @@ class StudyRecord:
 
     @property
     def key(self) -> str:
-        """Unique key of the variant."""
+        """The unique key of the variant."""
         return study_key(self.name, self.variant)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CellDescription:
-    """What the MLflow run of a cell says from its start.
+    """The description with which a cell's MLflow run starts.
 
     Args:
-        cell: Unique key of the cell.
-        study: Key of the variant it belongs to; its record was journaled before.
-        trial: Content id of its trial.
-        name: Name of the run.
+        cell: The unique key of the cell.
+        study: The key of its variant, whose record is already in the journal.
+        trial: The id of its trial.
+        name: The name of the run.
         params: Flat parameters.
-        tags: Tags, those that find the run again among them.
+        tags: Tags, including those that identify the run.
     """
 
     cell: str
@@ -112,7 +112,7 @@ class CellDescription:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """A cell as the journal holds it."""
+    """A cell in the journal."""
 
     description: CellDescription
     state: str
@@ -132,16 +132,16 @@ class Point:
 
 
 class Journal:
-    """The journal of one store; used by several threads, and by several processes.
+    """The journal of one store; several threads and processes may use it.
 
-    Once its disk has refused something nothing more is written, or an epoch could be missing
-    between two others: whatever writes raises DiskFullError from then on.
+    After the first write that fails on a full disk, every write raises DiskFullError. Otherwise an
+    epoch could be missing between two others.
 
     Args:
-        path: Its file; made, with its folder, where there is none.
+        path: Its file; created, with its folder, if it does not exist.
 
     Raises:
-        JournalError: If the file is of another version, or no journal.
+        JournalError: If the file has another version, is damaged, or is not a journal.
     """
 
     def __init__(self, path: Path) -> None:
@@ -166,17 +166,17 @@ class Journal:
             if is_full(error):
                 raise JournalError(str(DiskFullError.at(path, error))) from error
             what = f"{path} cannot be used as a journal: {error}"
-            way = "move it away to go on: a new one is filled from MLflow and the checkpoints"
+            way = "move it away to continue: a new one is filled from MLflow and the checkpoints"
             raise JournalError(f"{what}; {way}") from error
 
     def _refuse_damaged(self) -> None:
-        """Damage is said before anything is trained; half a second for 100 MB."""
+        """Finds damage before anything is trained; takes half a second for 100 MB."""
         [first] = self._db.execute("PRAGMA quick_check(1)").fetchone()
         if first != "ok":
             raise sqlite3.DatabaseError(f"it is damaged ({' '.join(first.split())})")
 
     def _drop_schema_1(self) -> None:
-        """Begins anew where the first schema's journal holds nothing that MLflow has not got."""
+        """Drops a journal of the first schema if MLflow has all its results."""
         if self._db.execute("PRAGMA user_version").fetchone()[0] != 1:
             return
         waits = "SELECT (SELECT COUNT(*) FROM points WHERE sent = 0) + COUNT(*) FROM cells "
@@ -184,20 +184,20 @@ class Journal:
             self._db.executescript("DROP TABLE cells; DROP TABLE points; PRAGMA user_version=0")
 
     def close(self) -> None:
-        """Closes the file; nothing is lost without it."""
+        """Closes the file; if it is not called, nothing is lost."""
         with self._lock:
             self._db.close()
 
     @property
     def home(self) -> str:
-        """An id of this journal's own, made when it was."""
+        """The id of this journal, created on first use."""
         with self._write() as db:
             query = "INSERT INTO home SELECT ? WHERE NOT EXISTS (SELECT 1 FROM home)"
             db.execute(query, (secrets.token_hex(6),))
         return str(self._read("SELECT id FROM home")[0][0])
 
     def begin_study(self, record: StudyRecord) -> None:
-        """What MLflow is to say of a study, from now on."""
+        """Stores the record that MLflow shall have of a study from now on."""
         with self._write() as db:
             db.execute(
                 "INSERT INTO studies (study, record) VALUES (?, ?) "
@@ -206,29 +206,29 @@ class Journal:
             )
 
     def study(self, key: str) -> StudyRecord | None:
-        """What MLflow is to say of a study; None if it was never begun."""
+        """The record that MLflow shall have of a study; None if the study was never begun."""
         rows = self._read("SELECT record FROM studies WHERE study = ?", key)
         return StudyRecord(**json.loads(rows[0][0])) if rows else None
 
     def variants(self, name: str) -> list[StudyRecord]:
-        """What was begun of a study, one for each variant, the oldest first."""
+        """The records of a study's variants, oldest first."""
         rows = self._read("SELECT record FROM studies ORDER BY rowid")
         records = [StudyRecord(**json.loads(text)) for (text,) in rows]
         return [record for record in records if record.name == name]
 
     def unsent_studies(self) -> list[StudyRecord]:
-        """Studies of which MLflow does not know all, oldest first."""
+        """Studies whose record MLflow lacks, oldest first."""
         rows = self._read("SELECT record FROM studies WHERE sent IS NOT record ORDER BY rowid")
         return [StudyRecord(**json.loads(text)) for (text,) in rows]
 
     def mark_study_sent(self, record: StudyRecord) -> None:
-        """MLflow has confirmed this record."""
+        """Notes that MLflow has confirmed this record."""
         with self._write() as db:
             query = "UPDATE studies SET sent = ? WHERE study = ?"
             db.execute(query, (json.dumps(asdict(record)), record.key))
 
     def begin(self, description: CellDescription) -> None:
-        """A cell starts, or starts again."""
+        """Stores that a cell starts or restarts."""
         row = (description.cell, description.study, description.trial)
         with self._write() as db:
             db.execute(
@@ -240,13 +240,13 @@ class Journal:
             )
 
     def append(self, cell: str, points: Iterable[Point]) -> None:
-        """Keeps points of a cell; of two with one key and step the first stays."""
+        """Stores points of a cell; if key and step already exist, the first point stays."""
         rows = [(cell, point.key, point.step, point.value, point.time_ms, 0) for point in points]
         with self._write() as db:
             db.executemany("INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def end(self, cell: str, state: str, tags: Mapping[str, str] | None = None) -> None:
-        """A cell is finished, has failed, or was interrupted."""
+        """Stores that a cell is finished, has failed, or was interrupted."""
         with self._write() as db:
             db.execute(
                 "UPDATE cells SET state = ?, tags = ? WHERE cell = ?",
@@ -254,7 +254,7 @@ class Journal:
             )
 
     def undelivered(self, *, study: str | None = None) -> list[Entry]:
-        """Cells of which MLflow does not know all, oldest first; of one study, or of all."""
+        """Cells with results that MLflow lacks, oldest first; of one study, or of all."""
         rows = self._read(
             f"SELECT {_COLUMNS} FROM cells WHERE (state_sent IS NOT state "
             "OR cell IN (SELECT DISTINCT cell FROM points WHERE sent = 0)) "
@@ -269,13 +269,13 @@ class Journal:
         return [_entry(row) for row in self._read(query, study)]
 
     def finished(self, trial: str) -> list[Entry]:
-        """The cells of any study in which a trial was trained to its end, oldest first."""
+        """Cells of any study that trained a trial to its end, oldest first."""
         query = f"SELECT {_COLUMNS} FROM cells WHERE trial = ? AND state = ? ORDER BY rowid"
         found = [_entry(row) for row in self._read(query, trial, vocabulary.FINISHED)]
         return [entry for entry in found if vocabulary.STOPPED_EARLY not in entry.tags]
 
     def entry(self, cell: str) -> Entry | None:
-        """One cell; None if it was never begun."""
+        """One cell; None if it was never started."""
         query = f"SELECT {_COLUMNS} FROM cells WHERE cell = ?"
         rows = self._read(query, cell)
         return _entry(rows[0]) if rows else None
@@ -296,30 +296,30 @@ class Journal:
         return [_point(row) for row in self._read(query, cell)]
 
     def mark_sent(self, cell: str, points: Sequence[Point]) -> None:
-        """MLflow has confirmed these points."""
+        """Notes that MLflow has confirmed these points."""
         keys = [(cell, point.key, point.step) for point in points]
         query = "UPDATE points SET sent = 1 WHERE cell = ? AND key = ? AND step = ?"
         with self._write() as db:
             db.executemany(query, keys)
 
     def mark_state_sent(self, cell: str, state: str) -> None:
-        """MLflow has confirmed this state."""
+        """Notes that MLflow has confirmed this state."""
         with self._write() as db:
             db.execute("UPDATE cells SET state_sent = ? WHERE cell = ?", (state, cell))
 
     def set_run(self, cell: str, run_id: str) -> None:
-        """The MLflow run in which the cell is recorded."""
+        """Stores the id of the cell's MLflow run."""
         with self._write() as db:
             db.execute("UPDATE cells SET run_id = ? WHERE cell = ?", (run_id, cell))
 
     def forget_run(self, cell: str) -> None:
-        """The run is gone from MLflow: everything the journal has is to be delivered again."""
+        """Marks all of a cell's results for redelivery, because its MLflow run is gone."""
         with self._write() as db:
             db.execute("UPDATE cells SET run_id = NULL, state_sent = NULL WHERE cell = ?", (cell,))
             db.execute("UPDATE points SET sent = 0 WHERE cell = ?", (cell,))
 
     def forget_study(self, name: str) -> None:
-        """A study is gone from MLflow: as `forget_run`, for each cell of all its variants."""
+        """Does the same as `forget_run` for each cell of all variants of a study."""
         keys = [(record.key,) for record in self.variants(name)]
         of_it = "SELECT cell FROM cells WHERE study = ?"
         with self._write() as db:
@@ -329,17 +329,17 @@ class Journal:
             db.executemany(query, keys)
 
     def value(self, cell: str, key: str) -> float | None:
-        """The last point of a metric of a cell; None if there is none."""
+        """The last value of a cell's metric; None if there is none."""
         query = "SELECT value FROM points WHERE cell = ? AND key = ? ORDER BY step DESC LIMIT 1"
         rows = self._read(query, cell, key)
         return rows[0][0] if rows else None
 
     def num_unsent(self) -> int:
-        """Points that wait for delivery."""
+        """Number of points that wait for delivery."""
         return int(self._read("SELECT COUNT(*) FROM points WHERE sent = 0")[0][0])
 
     def delivered_studies(self) -> list[str]:
-        """Names of the studies of which MLflow has had something, the oldest first."""
+        """Names of the studies that were at least partly delivered, oldest first."""
         rows = self._read(
             "SELECT record FROM studies WHERE sent IS NOT NULL OR EXISTS (SELECT 1 FROM cells "
             "WHERE cells.study = studies.study AND run_id IS NOT NULL) ORDER BY rowid"
@@ -378,5 +378,5 @@ def _entry(row: tuple[str, str, str, str | None, str | None]) -> Entry:
 
 def _point(row: tuple[str, int, float | None, int]) -> Point:
     key, step, value, time_ms = row
-    # SQLite has no NaN: it stores NULL.
+    # SQLite stores NaN as NULL.
     return Point(key, step, float("nan") if value is None else value, time_ms)

@@ -1,4 +1,4 @@
-"""What is recorded of a study: by MLflow, and in the journal where MLflow has not got it yet."""
+"""The recorded results of a study: from MLflow, and from the journal if MLflow lacks them."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ _COPIED = (
 
 
 class Recorded:
-    """The cells of a study and of its trials elsewhere, as known when a sweep begins.
+    """The recorded cells of a study, and of its trials in other studies, when a sweep begins.
 
     Args:
         study: The study.
@@ -68,13 +68,13 @@ class Recorded:
         return next((e for e in entries if e.description.cell not in self._old), None)
 
     def copy_missing(self, tags: Mapping[str, str]) -> int:
-        """Gives cells whose trial is finished under another label or study its results.
+        """Copies results to cells whose trial is finished under another label or study.
 
         Args:
-            tags: Of all cells of the sweep.
+            tags: Tags of all cells of the sweep.
 
         Returns:
-            How many got theirs.
+            The number of cells that received results.
         """
         if self.study.is_searched:
             return 0
@@ -146,11 +146,11 @@ class Recorded:
 
 
 def forget_lost(journal: Journal, store: Store) -> list[str]:
-    """Makes the journal deliver anew what MLflow has lost: all of a study, as with its database.
+    """Makes the journal redeliver the studies that MLflow has lost, for example with its database.
 
     Args:
-        journal: What was delivered.
-        store: Where to; it answers.
+        journal: The journal with the delivered results.
+        store: The store; it must answer.
 
     Returns:
         The names of the studies.
@@ -160,17 +160,17 @@ def forget_lost(journal: Journal, store: Store) -> list[str]:
         try:
             is_lost = store.find_study(study) is None
         except StoreError:
-            # Somebody deleted it in MLflow, where it can be restored.
+            # A user deleted it in MLflow and can restore it there.
             is_lost = False
         if is_lost:
-            log.warning("MLflow has lost %s; the journal delivers it anew", study)
+            log.warning("MLflow has lost %s; the journal delivers it again", study)
             lost.append(study)
             journal.forget_study(study)
     return lost
 
 
 def _cell_of(entry: Entry, journal: Journal) -> RecordedCell:
-    """A cell of the journal, as MLflow would give it back."""
+    """A cell of the journal as a recorded cell, as MLflow would return it."""
     description = entry.description
     objective = journal.value(description.cell, OBJECTIVE)
     return recorded_cell(

@@ -1,6 +1,6 @@
-"""MLflow as the store of studies and cells: what is written there, and what is asked of it.
+"""Writes studies and cells to MLflow, and reads them back.
 
-Nothing in it is called by a worker, nor from Ray Tune's loop.
+Neither workers nor Ray Tune's loop call this module.
 """
 
 import json
@@ -34,7 +34,7 @@ MOST_POINTS = 1000
 MOST_TAGS = 100
 """The same for tags."""
 LONGEST_NAME = 250
-"""Characters that MLflow's tables hold; SQLite takes more, PostgreSQL refuses the run."""
+"""Most characters of a run's name in MLflow's tables; PostgreSQL refuses a longer one."""
 _STATUS = {
     vocabulary.FINISHED: RunStatus.to_string(RunStatus.FINISHED),
     vocabulary.FAILED: RunStatus.to_string(RunStatus.FAILED),
@@ -45,7 +45,7 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class StudyIds:
-    """Where MLflow keeps a variant of a study: its experiment, and the run of the variant."""
+    """MLflow's ids of a study's variant: its experiment, and the run of the variant."""
 
     experiment: str
     run: str
@@ -55,10 +55,10 @@ class Store:
     """One MLflow store.
 
     Args:
-        home: Names the store, and where artifacts of an embedded one lie.
+        home: Names the store and the folder for artifacts of an embedded store.
 
     Raises:
-        StoreError: If it cannot be opened. A server is not asked; see `silence`.
+        StoreError: If it cannot be opened. Does not contact a server; see `silence`.
     """
 
     def __init__(self, home: Home) -> None:
@@ -74,10 +74,10 @@ class Store:
                 prepare(home.database)
 
     def silence(self) -> str | None:
-        """Why the store does not answer now, though it may later; None if it does.
+        """Why the store does not answer now but may later; None if it answers.
 
         Raises:
-            StoreError: If it never will like this: a wrong address, or no right to it.
+            StoreError: If it cannot answer later either: a wrong address, or no access.
         """
         try:
             with told(self.home.tracking_uri):
@@ -89,10 +89,10 @@ class Store:
         return None
 
     def find_study(self, name: str) -> str | None:
-        """Id of a study's experiment; None if there is none yet.
+        """The id of a study's experiment; None if there is none yet.
 
         Raises:
-            StoreError: If somebody deleted it.
+            StoreError: If the experiment was deleted.
         """
         found = self.reader.find_study(name)
         if found is None:
@@ -103,7 +103,7 @@ class Store:
         return str(found.experiment_id)
 
     def open_study(self, record: StudyRecord) -> StudyIds:
-        """Where a variant of a study is kept; made if need be, and its tags are set."""
+        """Finds or creates the run of a study's variant, and sets its tags."""
         experiment_id = self._experiment(record)
         finds = {
             vocabulary.KIND: vocabulary.PARENT,
@@ -117,7 +117,7 @@ class Store:
         run = self.client.create_run(
             experiment_id, run_name=record.title, tags={**finds, **record.tags}
         )
-        # Another home may have made one at once, or MLflow's own retry after a lost answer.
+        # Another home may have created one too, or MLflow's own retry after a lost response.
         run_id = self._oldest(self.reader.runs([experiment_id], finds))
         return StudyIds(experiment_id, run_id or str(run.info.run_id))
 
@@ -129,7 +129,7 @@ class Store:
         }
 
     def variants(self, experiment_id: str) -> list[StudyRecord]:
-        """What is recorded of a study, one for each variant, the oldest first."""
+        """The recorded variants of a study, oldest first."""
         return [
             StudyRecord(
                 name=variant.tags[vocabulary.STUDY],
@@ -142,7 +142,7 @@ class Store:
         ]
 
     def cells(self, experiment_id: str, variant: str) -> list[RecordedCell]:
-        """The cells of a study's variant, whatever their state."""
+        """The cells of a study's variant, in any state."""
         return self.reader.cells([experiment_id], {vocabulary.VARIANT: variant})
 
     def finished_elsewhere(
@@ -166,8 +166,8 @@ class Store:
         return found
 
     def find_cell(self, description: CellDescription, study: StudyIds) -> str | None:
-        """The run of a cell; of twins, which a lost answer can leave behind, the older one."""
-        # MLflow's filters cannot quote every label, so the key is compared here.
+        """The run of a cell; if a lost response caused duplicates, the oldest one."""
+        # MLflow's filters cannot quote every label, so compare the key here.
         tags = {key: description.tags[key] for key in (vocabulary.VARIANT, vocabulary.TRIAL)}
         return self._oldest(
             run
@@ -176,7 +176,7 @@ class Store:
         )
 
     def create_cell(self, description: CellDescription, study: StudyIds) -> str:
-        """A new run for a cell; its params and tags are set."""
+        """Creates a run for a cell, with its params and tags."""
         run = self.client.create_run(
             study.experiment,
             run_name=description.name[:LONGEST_NAME],
@@ -184,16 +184,16 @@ class Store:
         )
         params = [Param(key, value) for key, value in description.params.items()]
         self.client.log_batch(run.info.run_id, params=params)
-        # MLflow's own retry after a lost answer may have made another one.
+        # MLflow's own retry after a lost response may have created another one.
         return self.find_cell(description, study) or str(run.info.run_id)
 
     def log_points(self, run_id: str, points: Sequence[Point]) -> None:
-        """At most `MOST_POINTS` points; sending the same ones twice changes nothing."""
+        """Sends at most `MOST_POINTS` points; sending a point twice changes nothing."""
         metrics = [Metric(p.key, p.value, p.time_ms, p.step) for p in points]
         self.client.log_batch(run_id, metrics=metrics)
 
     def points_of(self, run_id: str) -> list[Point]:
-        """Every point of a run."""
+        """All points of a run."""
         run = self.client.get_run(run_id)
         return [
             Point(metric.key, metric.step, metric.value, metric.timestamp)
@@ -206,7 +206,7 @@ class Store:
         return dict(self.client.get_run(run_id).data.tags)
 
     def is_gone(self, run_id: str) -> bool:
-        """Whether somebody deleted the run."""
+        """Whether the run was deleted."""
         try:
             return bool(self.client.get_run(run_id).info.lifecycle_stage == "deleted")
         except MlflowException as error:
@@ -215,9 +215,9 @@ class Store:
             raise
 
     def set_state(self, run_id: str, state: str, tags: Mapping[str, str]) -> None:
-        """The state of a cell, and what else is known now."""
+        """Sets the state of a run, and tags."""
         if state != vocabulary.FAILED and vocabulary.REASON in self.tags_of(run_id):
-            # It failed before, and was tried again.
+            # The cell failed before and was retried.
             self.client.delete_tag(run_id, vocabulary.REASON)
         self.set_tags(run_id, {**tags, vocabulary.STATE: state})
         if state == vocabulary.RUNNING:
@@ -226,22 +226,22 @@ class Store:
             self.client.set_terminated(run_id, status=_STATUS[state])
 
     def log_text(self, run_id: str, text: str, name: str) -> None:
-        """A text file among a run's artifacts."""
+        """Writes a text file to a run's artifacts."""
         self.client.log_text(run_id, text, name)
 
     def log_file(self, run_id: str, file: Path, folder: str | None = None) -> None:
-        """A file among a run's artifacts, or in a folder of them; replaced if it is there."""
+        """Writes a file to a run's artifacts or to a folder of them; replaces an existing one."""
         self.client.log_artifact(run_id, str(file), folder)
 
     def file_sizes(self, run_id: str, folder: str) -> dict[str, int]:
-        """Bytes of the files in a folder of a run's artifacts, by their names."""
+        """Name to size in bytes of the files in a folder of a run's artifacts."""
         files = self.client.list_artifacts(run_id, folder)
         return {file.path.rpartition("/")[2]: file.file_size or 0 for file in files}
 
     def log_table(self, run_id: str, table: pd.DataFrame, name: str) -> None:
-        """A table among a run's artifacts, in the form that MLflow's pages show as one.
+        """Writes a table to a run's artifacts, in the format that MLflow's pages show as a table.
 
-        MLflow's own `log_table` appends to a table that is there; this one replaces it.
+        MLflow's own `log_table` appends to an existing table; this one replaces it.
         """
         path = f"{name}.json"
         self.log_text(run_id, table.to_json(orient="split", index=False), path)
@@ -251,7 +251,7 @@ class Store:
             self.client.set_tag(run_id, MLFLOW_LOGGED_ARTIFACTS, json.dumps([*tagged, entry]))
 
     def log_values(self, run_id: str, values: Mapping[str, float], time_ms: int) -> None:
-        """Summary metrics of a study, at step 0; one that changed follows the earlier one."""
+        """Writes summary metrics of a study at step 0; adds only values that have changed."""
         known = self.client.get_run(run_id).data.metrics
         metrics = [
             Metric(key, value, time_ms, 0)
@@ -262,32 +262,32 @@ class Store:
             self.client.log_batch(run_id, metrics=metrics[start : start + MOST_POINTS])
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Tags of a run, set in their order; those that are there are replaced."""
+        """Sets tags of a run in order; replaces existing ones."""
         batch = [RunTag(key, value) for key, value in tags.items()]
         for start in range(0, len(batch), MOST_TAGS):
             self.client.log_batch(run_id, tags=batch[start : start + MOST_TAGS])
 
     def delete_tags(self, run_id: str, keys: Iterable[str]) -> None:
-        """Takes tags of a run away, those that are there."""
+        """Deletes tags of a run, if they exist."""
         there = self.tags_of(run_id)
         for key in keys:
             if key in there:
                 self.client.delete_tag(run_id, key)
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None:
-        """A tag of an experiment; replaced if it is there."""
+        """Sets a tag of an experiment; replaces an existing one."""
         try:
             self.client.set_experiment_tag(experiment_id, key, value)
         except MlflowException as error:
             if may_answer_later(error):
                 raise
-            # MLflow looks first and writes then: of two that bring a new one at once, one fails.
+            # MLflow checks before it writes, so if two create a tag at once, one fails.
             self.client.set_experiment_tag(experiment_id, key, value)
 
     def _oldest(self, runs: Iterable[Run]) -> str | None:
-        """Of runs that are to be one, the id of that which stays; the others are deleted.
+        """Keeps one of several duplicate runs and returns its id; deletes the others.
 
-        One that a sweep has marked as its own stays: clocks of two machines may differ.
+        A run that a sweep has marked stays, because clocks of two machines may differ.
         """
         found = sorted(
             runs, key=lambda run: (not _is_held(run), run.info.start_time, run.info.run_id)
@@ -309,14 +309,14 @@ class Store:
             return str(self.client.create_experiment(record.name, location, tags=tags))
         except MlflowException as error:
             found = self.find_study(record.name)
-            # Somebody else made it meanwhile, or we did and the answer was lost.
+            # Another process created it, or we did and the response was lost.
             if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
                 raise
             return found
 
 
 def _make_tables(database: Path) -> None:
-    """A fresh store; the first call to it makes its tables."""
+    """Creates MLflow's tables: the first call to a new store does so."""
     client_of(f"sqlite:///{database}").search_experiments(max_results=1)
 
 

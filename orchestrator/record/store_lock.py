@@ -1,4 +1,7 @@
-"""One home at a time for a study, and for a trial, on a store: homes do not see others' leases."""
+"""Lets only one home at a time sweep a study or train a trial in a shared store.
+
+Homes do not see each other's leases, so each marks the study's MLflow run.
+"""
 
 import json
 import logging
@@ -15,21 +18,21 @@ from orchestrator.record.store import Store, StudyIds
 log = logging.getLogger(__name__)
 
 HOLD_S = 120.0
-"""Seconds after which a hold that was not renewed is over."""
+"""Seconds after which a mark expires unless it is renewed."""
 RENEW_S = 30.0
 TRIALS_A_TAG = 250
-"""Ids of 16 characters and a space each: MLflow's own tables hold 8,000, others' 5,000."""
+"""Ids in one tag, with 16 characters and a space each: a tag holds 8,000, or 5,000 elsewhere."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mark:
-    """What the run of a study says of a process that sweeps it.
+    """A process that sweeps a study, as marked on the study's run.
 
     Args:
-        holder: Ids of the home and of the process in it, a point between.
-        name: Who sweeps, for people.
-        until: When it is over, in seconds since the epoch.
-        trials: Ids of what is trained.
+        holder: Ids of the home and of its process, separated by a point.
+        name: The process as text for the user.
+        until: When the mark expires, in seconds since the epoch.
+        trials: Ids of the trials that it trains.
     """
 
     holder: str
@@ -39,22 +42,22 @@ class Mark:
 
     @property
     def home(self) -> str:
-        """Id of the home."""
+        """The home's id."""
         return self.holder.partition(".")[0]
 
     @property
     def key(self) -> str:
-        """The tag that says who sweeps, and until when."""
+        """The name of the tag with the process and the expiry."""
         return vocabulary.HELD.format(holder=self.holder)
 
     @property
     def text(self) -> str:
-        """What that tag says."""
+        """The value of that tag."""
         return json.dumps({"name": self.name, "until": self.until})
 
     @property
     def parts(self) -> dict[str, str]:
-        """The tags that say what is trained."""
+        """The tags with the ids of the trials."""
         ids = sorted(self.trials)
         starts = range(0, len(ids), TRIALS_A_TAG)
         return {
@@ -78,20 +81,20 @@ def marks(tags: Mapping[str, str]) -> list[Mark]:
 
 
 class StudyHold:
-    """Says on the run of a study from which home it is being swept, and what is trained.
+    """Marks on a study's run which home sweeps it, and which trials it trains.
 
-    Each process has a mark of its own, so that of two which come at once at least one sees the
-    other. Those of one home keep apart by leases.
+    Each process writes its own mark before it reads the others, so if two start at once, at least
+    one sees the other. Inside a home, leases keep processes apart.
 
     Args:
         store: The store.
-        ids: Of the study.
-        home: Id of the home, the same after a restart.
-        holder: Id of this process.
-        name: Who sweeps, for people.
-        lives: Whether a process of this home is still there, by its id.
-        trials: Ids of what is to be trained; of a search nobody knows them before.
-        clock: Seconds since the epoch; the clocks of two machines may differ by some seconds.
+        ids: The study's ids in MLflow.
+        home: The home's id, which survives restarts.
+        holder: The id of this process.
+        name: This process as text for the user.
+        lives: Says whether the process with this id, of this home, is alive.
+        trials: Ids of the trials to train; empty for a search, which does not know them yet.
+        clock: Seconds since the epoch; clocks of two machines may differ by a few seconds.
     """
 
     def __init__(
@@ -116,28 +119,28 @@ class StudyHold:
         """Marks the study.
 
         Raises:
-            InUseError: If it is being swept from another home, or some of its trials are.
+            InUseError: If another home sweeps the study or trains some of its trials.
         """
         mark = self._mark()
-        # Last who it is, so that nobody meets half of it.
+        # The tag that makes the mark visible comes last, so that no one reads half a mark.
         self.store.set_tags(self.ids.run, {**mark.parts, mark.key: mark.text})
         for ids, tags in self.store.parents().items():
             for other in marks(tags):
                 if self._is_over(other):
-                    # Left by a process that was killed.
+                    # Left over from a process that was killed.
                     self._end(ids, other)
                 elif other.home != self.home and (why := self._conflict(ids, tags, other)):
                     self.release()
                     raise InUseError(f"{why} (or {HOLD_S:.0f} s, if it was killed)")
 
     def _is_over(self, mark: Mark) -> bool:
-        """Whether a mark was left behind; of those of this home that is known at once."""
+        """Whether a mark has expired, or belongs to a dead process of this home."""
         process = mark.holder.partition(".")[2]
         is_dead = mark.home == self.home and not self.lives(process)
         return is_dead or mark.until < self.clock()
 
     def _conflict(self, ids: StudyIds, tags: Mapping[str, str], other: Mark) -> str:
-        """Why this sweep cannot run beside another home's; empty if it can."""
+        """Why this sweep cannot run at the same time as another home's; empty if it can."""
         if ids == self.ids:
             what = f"this study is being swept from another home, by {other.name}"
             return f"{what}; use that home, or wait for its end"
@@ -146,18 +149,18 @@ class StudyHold:
             return ""
         study = tags.get(vocabulary.STUDY, "")
         what = f"trials of this study ({num_shared:,}) are being trained for the study '{study}'"
-        way = "use that home, or wait for its end, and their results are taken"
+        way = "use that home, or wait for its end; their results are then copied"
         return f"{what} from another home, by {other.name}; {way}"
 
     @contextmanager
     def renewed_by(self, renewed: "list[StudyHold]") -> Iterator[None]:
-        """Takes the hold for a block, however that ends.
+        """Marks the study for the duration of a block.
 
         Args:
-            renewed: Holds that somebody renews; this one is among them meanwhile.
+            renewed: Marks that the delivery thread renews; includes this one during the block.
 
         Raises:
-            InUseError: If another home is at it.
+            InUseError: If another home sweeps the study or trains some of its trials.
         """
         self.take()
         renewed.append(self)
@@ -167,18 +170,18 @@ class StudyHold:
             renewed.remove(self)
             try:
                 self.release()
-            # It ends by itself a little later.
+            # The mark expires by itself a little later.
             except Exception as error:
                 log.warning("the study is still marked as being swept: %s", masked(str(error)))
 
     def renew(self) -> None:
-        """Renews the mark, if it is time."""
+        """Renews the mark if it is time."""
         if self.clock() - self._renewed_at >= RENEW_S:
             mark = self._mark()
             self.store.set_tags(self.ids.run, {mark.key: mark.text})
 
     def release(self) -> None:
-        """Takes the mark away."""
+        """Removes the mark."""
         self._end(self.ids, self._mark())
 
     def _mark(self) -> Mark:

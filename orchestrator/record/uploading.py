@@ -1,4 +1,4 @@
-"""Checkpoints of finished cells to MLflow: in the driver, off Tune's loop, each once."""
+"""Uploads checkpoints of finished cells to MLflow once, on the driver, outside Tune's loop."""
 
 import json
 import logging
@@ -14,16 +14,16 @@ log = logging.getLogger(__name__)
 
 
 def upload_checkpoints(store: Store, run_id: str, order: str) -> None:
-    """Gives a run the checkpoints it lacks; those that are damaged it does not get.
+    """Uploads the checkpoints that a run lacks; skips damaged ones.
 
     Args:
-        store: Where to.
+        store: The store with the run.
         run_id: The cell's run.
-        order: What `orchestrator.study.checkpointing.upload_order` returned.
+        order: The result of `orchestrator.study.checkpointing.upload_order`.
 
     Raises:
         OSError: If the storage does not answer.
-        Exception: Whatever the store's client raises when the store does not answer.
+        Exception: Any error of the store's client, for example if the store does not answer.
     """
     wanted = json.loads(order)
     folder = place_at(wanted["folder"])
@@ -31,8 +31,8 @@ def upload_checkpoints(store: Store, run_id: str, order: str) -> None:
     for name in kept_names(names(folder), wanted["which"]):
         content = read(folder / name)
         if not is_whole(name, content):
-            log.warning("%s is damaged, and not uploaded", folder / name)
-        # One whose upload was cut off is shorter.
+            log.warning("%s is damaged; not uploaded", folder / name)
+        # An interrupted upload leaves a shorter file.
         elif there.get(name) != len(content):
             with tempfile.TemporaryDirectory() as temporary:
                 file = Path(temporary, name)

@@ -161,6 +161,6 @@ def test_a_journal_that_is_damaged_is_refused_and_may_be_moved_away(again: Any) 
     journal.write_bytes(content)
     said = _refused(again, "sweep", "./small.yaml")
     assert "journal.db cannot be used as a journal" in said
-    assert "move it away to go on" in said
+    assert "move it away to continue" in said
     journal.rename(again.home / "damaged")
     assert "nothing left to do" in again.runs("sweep", "./small.yaml").out

@@ -172,13 +172,13 @@ def test_other_values_under_the_name_of_a_study_are_refused_with_both(
     changed = _with_rate(make_study, 0.5)
     refuse_other_values(study, [])
     refuse_other_values(study, before)
-    with pytest.raises(StudyError, match="others than those that were swept") as raised:
+    with pytest.raises(StudyError, match="changed since the first sweep") as raised:
         refuse_other_values(changed, before)
     [fault] = raised.value.faults
     assert fault.path == "base"
     assert "(optimizer.lr 0.5)" in fault.what
     assert "(optimizer.lr 0.01)" in fault.what
-    assert "put them back" in fault.hint
+    assert "restore the values" in fault.hint
     assert "--apart NAME" in fault.hint
     # Those that were put back are known still.
     refuse_other_values(
@@ -197,7 +197,7 @@ def test_other_values_that_are_asked_for_are_cells_of_their_own(
     changed = replace(_with_rate(make_study, 0.5), variant=Variant(**asked))
     refuse_other_values(changed, [study_record(study)])
     # Under the same request they are compared again.
-    with pytest.raises(StudyError, match="others than those that were swept"):
+    with pytest.raises(StudyError, match="changed since the first sweep"):
         refuse_other_values(replace(study, variant=Variant(**asked)), [study_record(changed)])
 
 

@@ -377,5 +377,5 @@ def test_a_journal_that_is_damaged_within_is_refused_at_once(path: Path) -> None
     middle = len(content) // 2
     content[middle : middle + 8192] = b"\xa5" * 8192
     path.write_bytes(content)
-    with pytest.raises(JournalError, match=r"damaged.*; move it away to go on: a new one is"):
+    with pytest.raises(JournalError, match=r"damaged.*; move it away to continue: a new one is"):
         Journal(path)

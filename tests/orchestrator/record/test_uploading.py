@@ -81,7 +81,7 @@ def test_what_is_damaged_is_not_uploaded(
     (tmp_path / name).write_bytes(b"damaged")
     upload_checkpoints(store, run_id, upload_order(tmp_path, "last"))
     assert store.file_sizes(run_id, FOLDER) == {}
-    assert "is damaged, and not uploaded" in caplog.text
+    assert "is damaged; not uploaded" in caplog.text
 
 
 def test_from_behind_a_url_it_is_uploaded_too(store: Any, run_id: str) -> None:
