@@ -1,4 +1,4 @@
-"""The recorded cells of a study, and which variant of it they belong to."""
+"""Reads the recorded cells of a study's variant."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ from orchestrator.mlflow_reader.reader import Reader, told
 
 
 class NoResultsError(OrchestratorError):
-    """The store holds nothing that was asked for."""
+    """The store has no results for the request."""
 
 
 @runtime_checkable
 class StudyLike(Protocol):
-    """What identifies a study's results: its name, and the variant that overrides make of it."""
+    """What identifies a study's results: its name and its variant."""
 
     @property
     def name(self) -> str:
@@ -32,22 +32,23 @@ class StudyLike(Protocol):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is as its file has it."""
+        """Whether the study is exactly as in its file."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyRuns:
-    """One variant of a study, as recorded.
+    """The recorded results of one variant of a study.
 
     Args:
-        study: Its name.
-        title: Its name, and in what it differs from its file.
+        study: The study's name.
+        title: The study's name, and how the variant differs from its file.
         experiment_id: MLflow's experiment.
         run_id: MLflow's run of the variant.
-        tags: Of that run.
+        tags: The tags of that run.
         cells: The finished cells.
-        is_asked: Whether it is the variant that was asked for, and not the newest for want of it.
+        is_asked: Whether it is the requested variant; False: that one has no finished cell, so
+            this is the newest.
     """
 
     study: str
@@ -59,23 +60,23 @@ class StudyRuns:
     is_asked: bool
 
     def labels(self) -> list[str]:
-        """Labels of the rows in the study's order."""
+        """The labels of the rows in the study's order."""
         labels: list[str] = json.loads(self.tags.get(vocabulary.ROWS, "[]"))
         return labels
 
     def also(self) -> list[str]:
-        """Further metrics that the study shows beside its own."""
+        """More metrics that the study shows in addition to its own."""
         names: list[str] = json.loads(self.tags.get(vocabulary.ALSO, "[]"))
         return names
 
 
 def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> StudyRuns:
-    """The recorded cells of a study.
+    """Reads the recorded cells of a study.
 
     Args:
-        study: A name, for the study as its file has it; or a study, for that variant. Where that
-            has no finished cell and nothing was overridden, the newest variant that has.
-        tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else the one in the home.
+        study: A name, for the study as in its file; or a study, for that variant. If it has no
+            finished cell and no changes, the newest variant with finished cells is read instead.
+        tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else the store in the home.
 
     Raises:
         NoResultsError: If there is no finished cell.
@@ -110,11 +111,11 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
                 is_asked=variant.id == asked,
             )
     known = ", ".join(variant.title for variant in variants) or "none"
-    raise NoResultsError(f"no cell of '{name}' is finished like this; recorded: {known}")
+    raise NoResultsError(f"no cell of this variant of '{name}' is finished; recorded: {known}")
 
 
 def _asked(study: str | StudyLike, variants: Sequence[RecordedVariant]) -> tuple[str | None, bool]:
-    """The variant that is meant, and whether another one will do."""
+    """The requested variant, and whether another one may be used instead."""
     if isinstance(study, str):
         plain = [variant for variant in variants if variant.is_plain]
         return (plain[-1].id if plain else None), True

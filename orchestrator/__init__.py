@@ -1,7 +1,7 @@
-"""Studies, their expansion into trials, and what schedules and records them.
+"""Reads studies, expands them into trials, schedules the trials and records the results.
 
-The names below are imported when they are first used, so that a command which trains nothing does
-not wait for torch.
+The names below are imported on first use, so that a command that trains nothing does not wait for
+torch.
 """
 
 import importlib
@@ -27,7 +27,7 @@ __all__ = ["SweepResult", "expand", "load_study", "named_order", "plan", "sweep"
 
 
 def __getattr__(name: str) -> object:
-    """A public name, from the module it lives in."""
+    """Imports a public name from its module."""
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'orchestrator' has no attribute '{name}'")

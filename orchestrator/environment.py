@@ -25,7 +25,7 @@ def environment() -> dict[str, object]:
 
 
 def version(package: str) -> str:
-    """The installed version; empty if it is not installed."""
+    """The installed version of a package; empty if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -34,7 +34,7 @@ def version(package: str) -> str:
 
 @cache
 def git_commit() -> str:
-    """The commit this code was checked out from, `-dirty` if changed; empty outside a checkout."""
+    """The commit of this code, with `-dirty` if it has changes; empty outside a checkout."""
     folder = Path(__file__).resolve().parent
     try:
         described = subprocess.run(
@@ -47,7 +47,7 @@ def git_commit() -> str:
         )
     except (OSError, subprocess.SubprocessError):
         return ""
-    # An installed package may lie inside somebody else's repository.
+    # An installed package may be inside another project's repository.
     return described.stdout.strip() if (folder.parent / ".git").exists() else ""
 
 

@@ -1,6 +1,6 @@
-"""What can be expected to go wrong, and the exit code that goes with it; imports nothing.
+"""The base class of expected errors, and the exit codes; imports nothing of this project.
 
-Each error is defined where it is raised. Here is what they have in common.
+Each error is defined in the module that raises it.
 """
 
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
 
 
 class OrchestratorError(RuntimeError):
-    """Something that can be expected to go wrong: its message alone says what to do.
+    """An expected error; its message alone tells the user what to do.
 
     Attributes:
-        launched: Whether anything may have been launched by then.
-        source: What it is about, such as a study; empty: the message says so.
-        hint: What to type next; empty: the message says so.
+        launched: Whether anything may have been launched before the error.
+        source: The object with the error, such as a study; empty: the message names it.
+        hint: What to type next; empty: the message says it.
     """
 
     launched = False
@@ -24,13 +24,13 @@ class OrchestratorError(RuntimeError):
 
     @property
     def exit_code(self) -> int:
-        """What a command ends with; a request is wrong only where nothing was launched."""
+        """The command's exit code: a request counts as wrong only if nothing was launched."""
         return EXIT_FAILED if self.launched else EXIT_WRONG
 
 
 @contextmanager
 def after_launch() -> Iterator[None]:
-    """A block that begins when something was launched: errors that leave it say so."""
+    """Sets `launched` on errors that leave the block."""
     try:
         yield
     except OrchestratorError as error:

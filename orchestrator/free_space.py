@@ -1,4 +1,4 @@
-"""How much room a disk has, and how the lack of it is told."""
+"""The free space of a disk, and the error if a disk is full."""
 
 import errno
 import shutil
@@ -14,33 +14,33 @@ _SQLITE_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQL
 
 
 class DiskFullError(OrchestratorError):
-    """What must be kept cannot be; nothing that was kept before is lost."""
+    """The disk is full, so a result cannot be stored; results stored before are safe."""
 
     launched = True
 
     @classmethod
     def at(cls, path: Path, error: Exception) -> "DiskFullError":
-        """What could not be written, how much room there is, and what to do."""
+        """Makes the error: which path cannot be written, the free space, and what to do."""
         return cls(
             f"{path} cannot be written ({error}); {size_text(free_bytes(path))} free there; "
-            "make room and give the same command again: it goes on"
+            "make room and repeat the command: it resumes"
         )
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether the error says that a disk takes nothing more: full, over its quota, read-only."""
+    """Whether the error means that the disk is full, over its quota or read-only."""
     if isinstance(error, sqlite3.OperationalError):
-        # The lowest byte is the kind; the rest says where in SQLite.
+        # The lowest byte is the kind of error; the other bytes say where in SQLite.
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_FULL
     return isinstance(error, OSError) and error.errno in _FULL
 
 
 @contextmanager
 def told_if_full(path: Path) -> Iterator[None]:
-    """Says what to do where the disk of a file or folder takes nothing more.
+    """Turns an OSError of a full disk into a DiskFullError for this path.
 
     Raises:
-        DiskFullError: In place of the error that said so.
+        DiskFullError: Replaces the OSError.
     """
     try:
         yield
@@ -51,17 +51,17 @@ def told_if_full(path: Path) -> Iterator[None]:
 
 
 def existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
+    """The path, or its nearest parent folder that exists."""
     return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
 def free_bytes(path: Path) -> int:
-    """Bytes that can still be written where a file or folder lies, or is to lie."""
+    """Free bytes on the disk of a path, which need not exist yet."""
     return shutil.disk_usage(existing(path)).free
 
 
 def size_text(size: float) -> str:
-    """Bytes as people say them: 700 kB, 120 MB, 1.5 GB."""
+    """A size in bytes as readable text: 700 kB, 120 MB, 1.5 GB."""
     for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= factor:
             return f"{size / factor:.{0 if size >= 10 * factor else 1}f} {unit}"

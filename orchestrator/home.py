@@ -1,4 +1,4 @@
-"""The one folder in which results live, and the store inside it."""
+"""The home: the folder that holds all results, and the address of its MLflow store."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ DEFAULT_HOME = "bnn-runs"
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where a sweep keeps what it makes.
+    """The folder and the MLflow store of all results.
 
     Args:
         root: The folder; absolute.
@@ -23,7 +23,7 @@ class Home:
 
     @classmethod
     def at(cls, root: Path | str | None = None, tracking_uri: str | None = None) -> "Home":
-        """The home that options and environment name.
+        """The home from arguments and environment variables.
 
         Args:
             root: The folder; None: BNN_HOME, else ./bnn-runs.
@@ -35,7 +35,7 @@ class Home:
 
     @property
     def shown_uri(self) -> str:
-        """MLflow's store for people and files: without the password it may hold."""
+        """MLflow's store without its password, for display and files."""
         return masked(self.tracking_uri)
 
     @property
@@ -47,17 +47,17 @@ class Home:
 
     @property
     def owns_store(self) -> bool:
-        """Whether the store lies in the home, and no other home uses it."""
+        """Whether the store is in the home, so that no other home uses it."""
         return self.tracking_uri == _embedded(self.root)
 
     @property
     def artifacts(self) -> Path:
-        """Artifacts of an SQLite store."""
+        """The folder for artifacts of an SQLite store."""
         return self.root / "artifacts"
 
     @property
     def journal(self) -> Path:
-        """Results on their way to MLflow; each store has its own."""
+        """The journal's file, with results for MLflow; each store has its own."""
         if self.owns_store:
             return self.root / "journal.db"
         digest = hashlib.sha256(self.tracking_uri.encode()).hexdigest()[:8]
@@ -65,27 +65,27 @@ class Home:
 
     @property
     def checkpoints(self) -> Path:
-        """One folder a trial, named by its id."""
+        """The folder of checkpoints, with one folder for each trial, named by its id."""
         return self.root / "checkpoints"
 
     @property
     def logs(self) -> Path:
-        """One folder a study, one file a cell."""
+        """The folder of logs, with one folder for each study and one file for each cell."""
         return self.root / "logs"
 
     @property
     def ray(self) -> Path:
-        """What Ray Tune writes during a sweep."""
+        """The folder that Ray Tune writes to during a sweep."""
         return self.root / "ray"
 
     def data_folder(self, named: Path | str | None = None) -> Path:
-        """Where data sets lie: as named, else in BNN_DATA_DIR, else in the home."""
+        """The folder of data sets: the named one, else BNN_DATA_DIR, else in the home."""
         folder = named or os.environ.get("BNN_DATA_DIR") or self.root / "data"
         return Path(folder).expanduser().absolute()
 
 
 def masked(text: str) -> str:
-    """The text with the user and password of every address in it covered."""
+    """The text with user and password of every address masked."""
     return re.sub(r"(\w://)[^\s/@]+@", r"\1***@", text)
 
 

@@ -1,26 +1,28 @@
-"""Names of params, metrics and tags as MLflow shows them: constants, no imports.
+"""The names of params, metrics and tags in MLflow: constants, no imports.
 
-Curves have one point an epoch; the step is the epoch, counted from 0. Summaries have one point,
-written when a cell is finished. Errors and accuracies are fractions in [0, 1]; losses are means in
-nats an image.
+Curves have one point for each epoch; the step is the epoch, counted from 0. Summaries have one
+point, written when a cell is finished. Errors and accuracies are fractions in [0, 1]; losses are
+means in nats per image.
 """
 
 SPLITS = ("train", "validation", "test")
-SPLIT_METRICS = ("loss", "accuracy", "error", "top5_accuracy")  # the last of six classes or more
+SPLIT_METRICS = ("loss", "accuracy", "error", "top5_accuracy")  # the last with six classes or more
 CURVES = (
     *(f"{split}/{metric}" for split in SPLITS for metric in SPLIT_METRICS),
     "lr",  # learning rate used in the epoch
-    "binary/layers",  # how many layers computed with binary weights
+    "binary/layers",  # number of layers with binary weights
     "epoch_s",  # seconds the epoch took, evaluation included
 )
 LAYER_CURVES = {
-    "binary": "binary/{layer}",  # 1 where the layer computed with binary weights, else 0
+    "binary": "binary/{layer}",  # 1 if the layer's weights are binary, else 0
     "signs_flipped": "signs_flipped/{layer}",  # share of latent signs flipped since last epoch
     "near_zero": "near_zero/{layer}",  # share of latent weights below 5 % of the mean magnitude
 }
-SELECTED = "selected"  # the epoch of lowest validation error, all of its layers binary
+SELECTED = (
+    "selected"  # the epoch with the lowest validation error among those of the final network
+)
 LAST = "last"  # the last epoch
-BEST_ON_TEST = "best_on_test"  # chosen by the test set, as the published protocol did
+BEST_ON_TEST = "best_on_test"  # the epoch chosen by the test set, as in the published protocol
 SUMMARY_EPOCHS = (SELECTED, LAST, BEST_ON_TEST)
 SUMMARIES = (
     *(
@@ -35,26 +37,26 @@ SUMMARIES = (
             "test_accuracy",
         )
     ),
-    # Those of the last epoch are the ends of the curves.
+    # The last epoch has none of these: they are the last points of the curves.
     f"{SELECTED}/train_accuracy",
     *(f"{SELECTED}/{split}_top5_accuracy" for split in SPLITS),
 )
 METRICS = (*SUMMARIES, *CURVES)
-TEST_METRICS = tuple(  # those that a trial without the test part does not have
+TEST_METRICS = tuple(  # metrics that need the test set
     name for name in METRICS if name.startswith(("test/", BEST_ON_TEST)) or "/test_" in name
 )
 INHERITED_EPOCHS = "inherited_epochs"  # epochs of a cell's curves that another cell trained
-OBJECTIVE = "objective"  # what searchers and schedulers compare: see orchestrator.launch.metrics
-ROW_MEAN = "matrix/{row}"  # on the parent run: the metric's mean over a row's cells
+OBJECTIVE = "objective"  # searchers and schedulers minimise it: see orchestrator.launch.metrics
+ROW_MEAN = "matrix/{row}"  # on the study's run: the metric's mean over a row's cells
 
 AXIS_PARAM = "axis/{axis}"  # a cell's label on an axis
 
-# Tags. Those of a cell find its run again; those of a parent find its cells.
+# Tags. Those of a cell identify its run; those of a study's run identify its cells.
 KIND = "bnn.kind"
 CELL, PARENT = "cell", "study"
 STUDY = "bnn.study"
-VARIANT = "bnn.variant"  # the study's base and epoch scale, hashed; the axes' values may grow
-TRIAL = "bnn.trial"  # content hash: equal wherever the same thing is trained
+VARIANT = "bnn.variant"  # StudySpec.variant_id: stays the same if axes get more values
+TRIAL = "bnn.trial"  # Cell.id: equal for equal trials, in any study
 CELL_KEY = "bnn.cell"  # unique: variant and labels
 STATE = "bnn.state"
 FINISHED, FAILED, RUNNING, INTERRUPTED = "finished", "failed", "running", "interrupted"
@@ -67,16 +69,16 @@ METRIC_BETTER = "bnn.metric.better"
 ALSO = "bnn.matrix.also"
 EPOCH_SCALE = "bnn.epoch_scale"
 OVERRIDES = "bnn.overrides"
-GIVEN = "bnn.given"  # JSON: what the study took over from an earlier stage of its protocol
-AS_PUBLISHED = "bnn.as_published"  # true: changed as the study's key as_published says
+GIVEN = "bnn.given"  # JSON: results taken from an earlier stage of the protocol
+AS_PUBLISHED = "bnn.as_published"  # true: the study's key as_published was applied
 APART = "bnn.apart"  # the name under which a variant is kept apart
-VARIANT_TAGS = (AS_PUBLISHED, OVERRIDES, GIVEN, EPOCH_SCALE, APART)  # in what it differs
-UNSET = ("", "[]")  # what these tags say where it does not
+VARIANT_TAGS = (AS_PUBLISHED, OVERRIDES, GIVEN, EPOCH_SCALE, APART)  # how it differs from its file
+UNSET = ("", "[]")  # values of these tags if it does not differ
 STOPPED_EARLY = "bnn.stopped_early"
 REASON = "bnn.reason"
-INHERITED = "bnn.inherited"  # where a cell has epochs of others: how many, and whose
-NOTE = "bnn.note"  # what went wrong and was done without, such as a checkpoint
-COPIED_FROM = "bnn.copied_from"  # run id, where another study had trained the trial already
+INHERITED = "bnn.inherited"  # how many of a cell's epochs other cells trained, and which cells
+NOTE = "bnn.note"  # problems that did not stop the cell, such as a damaged checkpoint
+COPIED_FROM = "bnn.copied_from"  # id of the run whose results were copied, or its cell's key
 WEIGHTS_SHA256 = "bnn.weights_sha256"
 DATA_SHA256 = "bnn.data_sha256"
 GIT_COMMIT = "bnn.git_commit"
@@ -84,20 +86,20 @@ CODE = "bnn.code"  # what the code that trained is known by: see orchestrator.fi
 ACCEPTED_CODE = "bnn.code.accepted"  # JSON: that of other cells, which --accept-code let count
 AXES = "bnn.axes"  # names of the study's axes, commas between
 BASE = "bnn.base"  # JSON: what the cells of a variant have in common
-HELD = "bnn.held.{holder}"  # JSON: who sweeps the study, and until when
-HELD_TRIALS = "bnn.held.{holder}.trials.{part}"  # ids of what is trained there
-TRAIN = "bnn.train"  # JSON: the trial in full, as TrainSpec.to_mapping gives it
-EXPORT = "bnn.export"  # the checksum of the file its network was last exported to
-EXPORT_VERIFIED = "bnn.export_verified"  # true: its network gave the same logits, bit by bit
+HELD = "bnn.held.{holder}"  # JSON: who sweeps the study, and until when the mark is valid
+HELD_TRIALS = "bnn.held.{holder}.trials.{part}"  # ids of the trials that this process trains
+TRAIN = "bnn.train"  # JSON: the whole trial, from TrainSpec.to_mapping
+EXPORT = "bnn.export"  # checksum of the file of the last export
+EXPORT_VERIFIED = "bnn.export_verified"  # true: the file's network gave the same logits
 
 PLAN_ARTIFACT = "plan.json"
 STUDY_ARTIFACT = "study.yaml"
 ENVIRONMENT_ARTIFACT = "environment.json"
 MATRIX_ARTIFACT = "matrix"
-SENSITIVITY_ARTIFACT = "sensitivity"  # layer by learning rate, and the orders it gives
-RATES_ARTIFACT = "rates"  # row by learning rate, and the best rate of each
-PROTOCOL_ARTIFACT = "protocol"  # the matrix of the full runs with the gaps to both controls
+SENSITIVITY_ARTIFACT = "sensitivity"  # layer by learning rate, and the resulting orders
+RATES_ARTIFACT = "rates"  # row by learning rate, and each row's best rate
+PROTOCOL_ARTIFACT = "protocol"  # the matrix of full runs, with the gaps to both controls
 FAILURE_ARTIFACT = "failure.txt"
-CHECKPOINT_ARTIFACTS = "checkpoints"  # a folder: what the study's `checkpoint.upload` asks for
-UPLOAD = "upload"  # in the journal only: which checkpoints MLflow is still to get
-NETWORK_ARTIFACT = "network"  # what MLflow calls the exported network of a run
+CHECKPOINT_ARTIFACTS = "checkpoints"  # folder of uploaded checkpoints: see `checkpoint.upload`
+UPLOAD = "upload"  # in the journal only: which checkpoints to upload to MLflow
+NETWORK_ARTIFACT = "network"  # the name in MLflow of a run's exported network

@@ -62,7 +62,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """A public name, from the module it lives in."""
+    """Imports a public name from its module."""
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'orchestrator.launch' has no attribute '{name}'")

@@ -1,1 +1,1 @@
-"""Reading MLflow: its client's settings, its pages, runs as cells; shared with dashboards."""
+"""Reads MLflow: client settings, pages, runs as cells; dashboards use it, too."""

@@ -1,6 +1,6 @@
-"""A cell and a study's variant as their MLflow runs tell of them; pure.
+"""Recorded cells and variants, read from the tags of their MLflow runs; pure.
 
-This is the one place that knows which tag of a run means what to a reader.
+Only this module knows what each tag of a run means to a reader.
 """
 
 from collections.abc import Mapping
@@ -11,23 +11,23 @@ from orchestrator import vocabulary
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordedCell:
-    """A cell as it is recorded, whatever its state.
+    """A recorded cell, in any state.
 
     Args:
-        run_id: MLflow's run; empty where only the journal has the cell.
-        name: Its labels, for people.
+        run_id: MLflow's run; empty if only the journal has the cell.
+        name: Its labels as readable text.
         key: The unique key of the cell.
-        trial: Content id of its trial.
-        variant: The variant of the study it belongs to.
+        trial: The id of its trial.
+        variant: The id of its variant of the study.
         labels: Axis name to label.
-        state: How far it is.
-        params: What was trained, flat.
+        state: Its state, such as finished.
+        params: The trial's parameters, flat.
         metrics: Summaries, and the last point of each curve.
-        code: Fingerprint of the code that trained it; empty: not known.
-        commit: The commit of that code; empty: not known.
-        weights_sha256: Digest of what it ended with; empty if a scheduler stopped it.
-        is_stopped_early: Whether a scheduler did.
-        ended_ms: When it was finished, in milliseconds since the epoch.
+        code: Fingerprint of the code that trained it; empty: unknown.
+        commit: The commit of that code; empty: unknown.
+        weights_sha256: Digest of the final weights; empty if a scheduler stopped it.
+        is_stopped_early: Whether a scheduler stopped it.
+        ended_ms: When it finished, Unix time in milliseconds.
     """
 
     run_id: str
@@ -47,7 +47,7 @@ class RecordedCell:
 
     @property
     def objective(self) -> float | None:
-        """The validation error of its selected epoch; None before there is one."""
+        """The validation error of its selected epoch; None if it has none yet."""
         return self.metrics.get(OBJECTIVE)
 
 
@@ -56,14 +56,14 @@ OBJECTIVE = f"{vocabulary.SELECTED}/validation_error"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordedVariant:
-    """One variant of a study as it is recorded.
+    """A recorded variant of a study.
 
     Args:
-        experiment_id: MLflow's experiment, that of the study.
+        experiment_id: The study's experiment in MLflow.
         run_id: MLflow's run of the variant.
-        title: The study's name, and in what the variant differs from its file.
-        tags: Of that run.
-        started_ms: When it was begun, in milliseconds since the epoch.
+        title: The study's name, and how the variant differs from its file.
+        tags: The tags of that run.
+        started_ms: When it started, Unix time in milliseconds.
     """
 
     experiment_id: str
@@ -74,12 +74,12 @@ class RecordedVariant:
 
     @property
     def id(self) -> str:
-        """What its cells have in common, hashed."""
+        """Hash of what its cells have in common."""
         return self.tags.get(vocabulary.VARIANT, "")
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is as the study's file has it."""
+        """Whether the study is exactly as in its file."""
         return all(self.tags.get(key, "") in vocabulary.UNSET for key in vocabulary.VARIANT_TAGS)
 
 
@@ -92,15 +92,15 @@ def recorded_cell(
     metrics: Mapping[str, float],
     ended_ms: int = 0,
 ) -> RecordedCell:
-    """The cell that a run, or what will be one, tells of.
+    """Makes a recorded cell from a run's values, or from values for a future run.
 
     Args:
-        tags: Of the run.
-        run_id: As `RecordedCell` takes it, and so are the others.
-        name: Of the run.
-        params: Of the run.
-        metrics: The last value of each.
-        ended_ms: When the run ended.
+        tags: The run's tags.
+        run_id: As for `RecordedCell`.
+        name: The run's name.
+        params: The run's params.
+        metrics: The last value of each metric.
+        ended_ms: When the run ended, Unix time in milliseconds.
     """
     return RecordedCell(
         run_id=run_id,

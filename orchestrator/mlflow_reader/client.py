@@ -1,4 +1,4 @@
-"""MLflow's client, made and imported with our settings; its names come from here."""
+"""Imports MLflow's client with our settings; other modules import MLflow's names from here."""
 
 import logging
 import os
@@ -28,13 +28,13 @@ __all__ = [
 
 
 def client_of(tracking_uri: str) -> MlflowClient:
-    """A client of one store, which says nothing by itself; a server is not asked yet.
+    """Creates a client of one store, with logging off; does not contact a server yet.
 
     Args:
         tracking_uri: MLflow's store.
     """
     for name in ("mlflow", "alembic", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    # It logs with a traceback what it then raises, and we tell.
+    # MLflow logs errors with a traceback and also raises them; we report them ourselves.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     return MlflowClient(tracking_uri=tracking_uri)

@@ -1,4 +1,4 @@
-"""What it means that a server did not answer: that it is away for now, or that it never will."""
+"""Tells a server that is away for now from one that never answers, and gives the reason."""
 
 import socket
 import sqlite3
@@ -9,7 +9,7 @@ from orchestrator.home import masked
 
 
 def may_answer_later(error: Exception) -> bool:
-    """Whether a server is merely away, slow or in trouble; one of a wrong name never answers."""
+    """Whether a server is only away, slow or in trouble; an unknown host name never answers."""
     chain = _chain(error)
     if any(isinstance(cause, socket.gaierror) for cause in chain):
         return False
@@ -18,8 +18,8 @@ def may_answer_later(error: Exception) -> bool:
 
 
 def is_of_a_store(error: Exception) -> bool:
-    """Whether it is MLflow's client, its server or its database that raised an error."""
-    # Imported by now, where they are what was raised.
+    """Whether the error comes from MLflow's client, server or database."""
+    # If these raised the error, they are already imported.
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,13 +27,13 @@ def is_of_a_store(error: Exception) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """Why it did not answer: what is at the bottom of an error, in one line, without passwords."""
+    """Why a server did not answer: the root cause in one line, without passwords."""
     chain = _chain(error)
     return first_line(chain[-1] if may_answer_later(error) else error)
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error, without passwords: clients tell the whole address."""
+    """The first line of an error, with the passwords in addresses masked."""
     lines = masked(str(error)).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 

@@ -1,4 +1,4 @@
-"""What MLflow's client answers in pages, as a whole."""
+"""Fetches every page of an MLflow query."""
 
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
@@ -9,27 +9,27 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 LARGEST_PAGE = 1000
-"""Most that MLflow puts on one."""
+"""Most items that MLflow puts on one page."""
 
 
 class Page(Protocol[T_co]):
-    """A part of an answer; `token` asks for the next one, and is empty on the last."""
+    """One page of results; `token` fetches the next page, and is empty on the last."""
 
     @property
     def token(self) -> str | None:
-        """What the next page is asked for with."""
+        """The token of the next page; empty on the last page."""
         ...
 
     def __iter__(self) -> Iterator[T_co]:
-        """What is on it."""
+        """The items on the page."""
         ...
 
 
 def whole(page_at: Callable[[str | None], Page[T]]) -> list[T]:
-    """What is on all pages, in their order.
+    """Fetches every page of an MLflow query and returns all items in order.
 
     Args:
-        page_at: Asks for a page by its token; for the first one by None.
+        page_at: Fetches the page with this token; None: the first page.
     """
     found: list[T] = []
     token: str | None = None

@@ -19,13 +19,13 @@ class StoreError(OrchestratorError):
 
 @contextmanager
 def told(tracking_uri: str) -> Iterator[None]:
-    """Says which store it was that cannot be used, or did not answer.
+    """Turns errors of MLflow's client into a StoreError that names the store.
 
     Args:
-        tracking_uri: That store.
+        tracking_uri: MLflow's store.
 
     Raises:
-        StoreError: In place of what MLflow's client raises.
+        StoreError: Replaces the error of MLflow's client.
     """
     try:
         yield
@@ -36,24 +36,24 @@ def told(tracking_uri: str) -> Iterator[None]:
 
 
 class Reader:
-    """What one MLflow store says.
+    """Reads one MLflow store.
 
-    To make one, and to ask it, raises whatever MLflow's client raises when the store cannot be
-    used; `told` says it to people.
+    The constructor and all methods raise the errors of MLflow's client if the store cannot be
+    used; `told` turns them into messages for the user.
 
     Args:
-        tracking_uri: MLflow's store. A server is not asked yet.
+        tracking_uri: MLflow's store; the constructor does not contact a server.
     """
 
     def __init__(self, tracking_uri: str) -> None:
         self.client = client_of(tracking_uri)
 
     def find_study(self, name: str) -> Experiment | None:
-        """A study's experiment, also one that was deleted; None if there is none."""
+        """A study's experiment, even a deleted one; None if there is none."""
         return self.client.get_experiment_by_name(name)
 
     def studies(self) -> list[str]:
-        """Ids of the experiments of all studies."""
+        """The ids of the experiments of all studies."""
         wanted = f"tags.`{vocabulary.STUDY}` != ''"
         found = whole(
             lambda token: self.client.search_experiments(
@@ -63,7 +63,7 @@ class Reader:
         return [str(experiment.experiment_id) for experiment in found]
 
     def variants(self, experiments: Sequence[str]) -> list[RecordedVariant]:
-        """The variants of studies, the oldest first."""
+        """The variants of studies, oldest first."""
         runs = self.runs(experiments, {vocabulary.KIND: vocabulary.PARENT})
         return [
             RecordedVariant(
@@ -79,11 +79,11 @@ class Reader:
     def cells(
         self, experiments: Sequence[str], tags: Mapping[str, str] | None = None
     ) -> list[RecordedCell]:
-        """The cells of studies, the oldest first.
+        """The cells of studies, oldest first.
 
         Args:
-            experiments: Of the studies.
-            tags: Only cells that have these; None: all.
+            experiments: The ids of the studies' experiments.
+            tags: Only cells with these tags; None: all cells.
         """
         runs = self.runs(experiments, {vocabulary.KIND: vocabulary.CELL, **(tags or {})})
         with uncollected():
@@ -100,7 +100,7 @@ class Reader:
             ]
 
     def runs(self, experiments: Sequence[str], tags: Mapping[str, str]) -> list[Run]:
-        """The runs that have these tags and were not deleted, the oldest first."""
+        """The runs with these tags that are not deleted, oldest first."""
         wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
         return whole(
             lambda token: self.client.search_runs(

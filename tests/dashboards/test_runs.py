@@ -128,7 +128,7 @@ def test_what_took_something_over_is_no_plain_study(
         assert [cell.run_id for cell in found.cells] == list(plain.values())
         assert found.is_asked
     other = make_study(given={"rows": {"float": {"optimizer.lr": 0.25}}})
-    with pytest.raises(NoResultsError, match="no cell of 'tiny' is finished like this"):
+    with pytest.raises(NoResultsError, match="no cell of this variant of 'tiny' is finished"):
         study_runs(other, home.tracking_uri)
 
 
