@@ -33,7 +33,7 @@ from orchestrator.record.conflicts import (
 )
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.delivery_lock import InUseError
-from orchestrator.record.describe import describe, named_parts
+from orchestrator.record.describe import describe
 from orchestrator.record.journal import CellDescription, Journal
 from orchestrator.record.known import Recorded, forget_lost
 from orchestrator.record.other_code import accepted_tags, refuse_other_code
@@ -341,16 +341,17 @@ class _Sweep:
         if self.delivery.last_error is not None and self.recorded.store is None:
             self.watcher.silent(self.delivery.last_error, journal=self.home.journal)
         content = json.dumps({**plan_content(todo), "slots": slots}, indent=1)
-        parts = [named_parts(cell.train) for cell in todo.todo] or [named_parts(self.study.base)]
+        specs = [cell.train for cell in todo.todo] or [self.study.base]
+        trials = [spec.to_mapping() for spec in specs]
         code = self.recorded.code
-        made_with = {**environment(), "sources": code.units(*parts)}
+        made_with = {**environment(), "sources": code.units(*trials)}
         texts = {
             vocabulary.PLAN_ARTIFACT: content,
             vocabulary.ENVIRONMENT_ARTIFACT: json.dumps(made_with, indent=1),
         }
         if self.study.text:
             texts[vocabulary.STUDY_ARTIFACT] = self.study.text
-        tags = {**self.record.tags, **self.cell_tags, vocabulary.CODE: code.of(*parts)}
+        tags = {**self.record.tags, **self.cell_tags, vocabulary.CODE: code.of(*trials)}
         self.record = replace(self.record, state=vocabulary.RUNNING, texts=texts, tags=tags)
         self.journal.begin_study(self.record)
 
@@ -371,7 +372,7 @@ class _Sweep:
         return Jobs(study=self.study, cells=cells, template=template, stems=self.stems)
 
     def _describe(self, cell: Cell) -> CellDescription:
-        code = self.recorded.code.of(named_parts(cell.train))
+        code = self.recorded.code.of(cell.train.to_mapping())
         return describe(cell, self.study, tags={**self.cell_tags, vocabulary.CODE: code})
 
     def _outcome(self, todo: Plan) -> Outcome:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from orchestrator.fingerprint.shipped import Shipped, shipped
 from orchestrator.fingerprint.sources import PACKAGE, Sources, installed
@@ -57,32 +58,32 @@ class Code:
     def __init__(self, sources: Sources, shipped: Mapping[str, Shipped]) -> None:
         self.sources, self.shipped = sources, shipped
 
-    def units(self, *trials: Mapping[str, str]) -> dict[str, str]:
+    def units(self, *trials: Mapping[str, Any]) -> dict[str, str]:
         """The digests of the units that trials use, by name.
 
         Args:
-            trials: Their params, flat.
+            trials: Their plain values, as `TrainSpec.to_mapping` gives them.
         """
         found: dict[str, str] = {}
-        for params in trials:
-            found |= self.sources.used_by(params)
+        for trial in trials:
+            found |= self.sources.used_by(trial)
         return dict(sorted(found.items()))
 
-    def of(self, *trials: Mapping[str, str]) -> str:
+    def of(self, *trials: Mapping[str, Any]) -> str:
         """What results of these trials say of the code, if it trains them."""
         units = self.units(*trials)
         numbers = self._numbers(units)
         others = {name: digest for name, digest in units.items() if name not in numbers}
         return str(Origin(max(numbers.values(), default=0), others))
 
-    def is_same(self, origin: str, trial: Mapping[str, str]) -> bool:
+    def is_same(self, origin: str, trial: Mapping[str, Any]) -> bool:
         """Whether code that left this text trains the trial to the same result.
 
         Where a result says nothing of its code, it does.
         """
         return not origin or self.changes(origin, trial) == ()
 
-    def changes(self, origin: str, trial: Mapping[str, str]) -> tuple[str, ...] | None:
+    def changes(self, origin: str, trial: Mapping[str, Any]) -> tuple[str, ...] | None:
         """The files of a trial's code that changed; None: some did, and it is not known which."""
         before = Origin.read(origin)
         if before is None:

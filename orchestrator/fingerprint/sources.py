@@ -7,11 +7,12 @@ that is not in `TABLES` is code like any other, with all of its entries.
 Sources are read, never imported, so nothing here waits for torch.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from orchestrator.fingerprint.module import Module, Part
 
@@ -21,6 +22,7 @@ ROOT = "trainers.training"
 TABLES: Mapping[str, str] = {
     "trainers.models.MODELS": "model",
     "trainers.data.SOURCES": "data",
+    "trainers.data.augment.AUGMENTATIONS": "data.augment",
     "trainers.optim.optimizers.OPTIMIZERS": "optimizer",
     "trainers.optim.optimizers.LR_SCHEDULES": "lr_schedule",
     "trainers.losses.LOSSES": "loss",
@@ -28,9 +30,9 @@ TABLES: Mapping[str, str] = {
     "trainers.binarize.activations.ACTIVATION_BINARIZERS": "activations",
     "trainers.models.weight_inits.WEIGHT_INITS": "init",
 }
-"""The tables that a trial names entries of, and under which key."""
+"""The tables that a trial names entries of, and where: by `name`, or each by a key of its own."""
 DEFAULTS: Mapping[str, str] = {"init": "default"}
-"""The entry of a trial that says nothing under the key; of any other table it uses none then."""
+"""The entry of a trial that says nothing there; of any other table it uses none then."""
 BESIDE = frozenset({"trainers", "trainers.errors", "trainers.spec.faults"})
 """They give public names, word errors, refuse trials: what they let pass trains the same."""
 
@@ -63,29 +65,41 @@ class Sources:
             name = ".".join([PACKAGE, *file.with_suffix("").parts])
             self._files[name.removesuffix(".__init__")] = file.as_posix()
         self._modules: dict[str, Module] = {}
-        self._used: dict[tuple[str | None, ...], Mapping[str, str]] = {}
+        self._used: dict[tuple[Unit, ...], Mapping[str, str]] = {}
 
-    def units(self) -> Mapping[str, str]:
-        """The digests of all units that trials use: `build.py`, `losses.py:LOSSES.mine`, ..."""
+    def units(self, entries: Container[str] | None = None) -> Mapping[str, str]:
+        """The digests of all units that trials use: `build.py`, `data/__init__.py:SOURCES.mnist`.
+
+        Args:
+            entries: The names of the entries that any trial names; None: all there are.
+        """
         owners = {table.rpartition(".")[0] for table in TABLES}
-        entries = [unit for owner in owners for unit in self._entries(owner)]
-        return self._named(self._reached([Unit(ROOT), *entries]))
+        found = [unit for owner in owners for unit in self._entries(owner)]
+        if entries is not None:
+            found = [unit for unit in found if self._name(unit) in entries]
+        return self._named(self._reached([Unit(ROOT), *found]))
 
-    def used_by(self, params: Mapping[str, str]) -> Mapping[str, str]:
+    def used_by(self, trial: Mapping[str, Any]) -> Mapping[str, str]:
         """The same of the units that one trial uses.
 
         Args:
-            params: Of the trial, flat: `model` is the name of its network.
+            trial: Its plain values, as `TrainSpec.to_mapping` gives them.
         """
-        named = tuple(params.get(key, DEFAULTS.get(key)) for key in TABLES.values())
-        if named not in self._used:
-            first = [Unit(ROOT)]
-            for table, entry in zip(TABLES, named, strict=True):
-                module, _, short = table.rpartition(".")
-                if entry in self._module(module).tables.get(short, {}):
-                    first.append(Unit(module, f"{short}.{entry}"))
-            self._used[named] = self._named(self._reached(first))
-        return self._used[named]
+        entries = tuple(self._entries_of(trial))
+        if entries not in self._used:
+            self._used[entries] = self._named(self._reached([Unit(ROOT), *entries]))
+        return self._used[entries]
+
+    def _entries_of(self, trial: Mapping[str, Any]) -> Iterator[Unit]:
+        for table, path in TABLES.items():
+            if path == "weights" and not trial.get("layers", {}).get("order"):
+                # Nothing is binary, and the binarizer is never made.
+                continue
+            module, _, short = table.rpartition(".")
+            known = self._module(module).tables.get(short, {})
+            for name in _names_at(path, trial):
+                if name in known:
+                    yield Unit(module, f"{short}.{name}")
 
     def _named(self, units: Iterable[Unit]) -> Mapping[str, str]:
         found = {self._name(unit): self._part(unit).digest for unit in units}
@@ -141,6 +155,16 @@ class Sources:
             tables = frozenset(short for owner, _, short in heads if owner == name)
             self._modules[name] = Module(self.folder / self._files[name], tables)
         return self._modules[name]
+
+
+def _names_at(path: str, trial: Mapping[str, Any]) -> Iterable[str]:
+    """The names that a trial has there: one of an entry, or keys."""
+    part: Any = trial
+    for key in path.split("."):
+        part = part.get(key, {})
+    if "name" in part:
+        return [part["name"]]
+    return part or ([DEFAULTS[path]] if path in DEFAULTS else [])
 
 
 @cache

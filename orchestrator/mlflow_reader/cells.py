@@ -3,8 +3,10 @@
 Only this module knows what each tag of a run means to a reader.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from orchestrator import vocabulary
 
@@ -22,6 +24,7 @@ class RecordedCell:
         labels: Axis name to label.
         state: Its state, such as finished.
         params: The trial's parameters, flat.
+        train: The whole trial as JSON; empty: not recorded.
         metrics: Summaries, and the last point of each curve.
         code: Fingerprint of the code that trained it; empty: unknown.
         commit: The commit of that code; empty: unknown.
@@ -38,6 +41,7 @@ class RecordedCell:
     labels: Mapping[str, str] = field(default_factory=dict)
     state: str = vocabulary.RUNNING
     params: Mapping[str, str] = field(default_factory=dict)
+    train: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     code: str = ""
     commit: str = ""
@@ -49,6 +53,12 @@ class RecordedCell:
     def objective(self) -> float | None:
         """The validation error of its selected epoch; None if it has none yet."""
         return self.metrics.get(OBJECTIVE)
+
+    @property
+    def trained(self) -> dict[str, Any]:
+        """The trial as plain values; empty: not recorded."""
+        values: dict[str, Any] = json.loads(self.train or "{}")
+        return values
 
 
 OBJECTIVE = f"{vocabulary.SELECTED}/validation_error"
@@ -111,6 +121,7 @@ def recorded_cell(
         labels=labels_of(tags),
         state=tags.get(vocabulary.STATE, vocabulary.RUNNING),
         params=params,
+        train=tags.get(vocabulary.TRAIN, ""),
         metrics=metrics,
         code=tags.get(vocabulary.CODE, ""),
         commit=tags.get(vocabulary.GIT_COMMIT, ""),

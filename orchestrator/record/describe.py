@@ -7,7 +7,6 @@ from orchestrator import vocabulary
 from orchestrator.record.journal import CellDescription
 from orchestrator.study.cells import Cell
 from orchestrator.study.spec import StudySpec, cell_key
-from trainers.spec.train_spec import TrainSpec
 
 
 def describe(cell: Cell, study: StudySpec, *, tags: Mapping[str, str]) -> CellDescription:
@@ -41,16 +40,6 @@ def describe(cell: Cell, study: StudySpec, *, tags: Mapping[str, str]) -> CellDe
         params=flat_params(cell),
         tags=own,
     )
-
-
-def named_parts(train: TrainSpec) -> dict[str, str]:
-    """The parts of a trial that have a name, as `flat_params` has them, in less time."""
-    parts = {
-        key: value["name"]
-        for key, value in train.to_mapping().items()
-        if isinstance(value, Mapping) and "name" in value
-    }
-    return parts if train.layers.order else parts | {"weights": "none"}
 
 
 def flat_params(cell: Cell) -> dict[str, str]:

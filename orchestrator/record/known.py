@@ -126,7 +126,7 @@ class Recorded:
         return [entry for entry in entries if counts(_cell_of(entry, self.journal))]
 
     def _is_ours(self, cell: RecordedCell) -> bool:
-        return self.code.is_same(cell.code, cell.params)
+        return self.code.is_same(cell.code, cell.trained)
 
     def _copy(self, cell: Cell, source: RecordedCell, tags: Mapping[str, str]) -> None:
         entry = self.journal.entry(source.key)

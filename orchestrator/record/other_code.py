@@ -20,7 +20,7 @@ _WAYS = (
 
 def of_other_code(recorded: Iterable[RecordedCell], code: Code) -> list[RecordedCell]:
     """The cells that other code trained; those that do not say which are taken as of this one."""
-    return [cell for cell in recorded if not code.is_same(cell.code, cell.params)]
+    return [cell for cell in recorded if not code.is_same(cell.code, cell.trained)]
 
 
 def refuse_other_code(
@@ -52,7 +52,7 @@ def accepted_tags(recorded: Iterable[RecordedCell], code: Code) -> dict[str, str
 
 
 def _changes(others: Sequence[RecordedCell], code: Code) -> str:
-    known = [code.changes(cell.code, cell.params) for cell in others]
+    known = [code.changes(cell.code, cell.trained) for cell in others]
     files = sorted({file for changes in known for file in changes or ()})
     if not files:
         return "it is not recorded which of its files changed"

@@ -1,6 +1,7 @@
 """Whether two results come from the same code, and what differs if they do not."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
@@ -9,8 +10,15 @@ from orchestrator.fingerprint.shipped import Shipped
 from orchestrator.fingerprint.sources import Sources, installed
 
 Change = Callable[..., Sources]
-TRIAL = {"model": "mlp", "data": "digits", "optimizer": "adam", "weights": "sign"}
-TICKET = TRIAL | {"weights": "biprop"}
+TRIAL: Mapping[str, Any] = {
+    "model": {"name": "mlp"},
+    "data": {"name": "digits"},
+    "optimizer": {"name": "adam"},
+    "weights": {"name": "sign"},
+    "layers": {"order": ["fc1"]},
+}
+TICKET = {**TRIAL, "weights": {"name": "biprop"}}
+CONV, VGG5 = ({**TRIAL, "model": {"name": name}} for name in ("conv", "vgg5"))
 FIT = "engine/fit.py"
 
 
@@ -83,9 +91,9 @@ def test_other_results_of_a_file_are_those_of_the_trials_that_use_it() -> None:
     code = Code(sources, _shipped(sources, models__mlp=2, models__conv=3))
     assert code.of(TRIAL) == "results-2"
     assert code.changes("results-1", TRIAL) == ("trainers/models/mlp.py",)
-    assert code.of(TRIAL | {"model": "conv"}) == "results-3"
-    assert code.of(TRIAL | {"model": "vgg5"}) == "results-1"
-    assert code.is_same("results-1", TRIAL | {"model": "vgg5"})
+    assert code.of(CONV) == "results-3"
+    assert code.of(VGG5) == "results-1"
+    assert code.is_same("results-1", VGG5)
 
 
 def test_results_of_a_later_version_are_others(code: Code) -> None:
@@ -99,10 +107,9 @@ def test_a_file_that_is_used_no_more_changed(code: Code) -> None:
 
 def test_several_trials_say_what_any_of_them_uses(code: Code, change: Change) -> None:
     mine = Code(change("models/mlp.py"), code.shipped)
-    conv = TRIAL | {"model": "conv"}
-    assert mine.of(conv) == "results-1"
-    assert mine.of(conv, TRIAL) == mine.of(TRIAL)
-    assert mine.units(conv, TRIAL) == {**mine.units(conv), **mine.units(TRIAL)}
+    assert mine.of(CONV) == "results-1"
+    assert mine.of(CONV, TRIAL) == mine.of(TRIAL)
+    assert mine.units(CONV, TRIAL) == {**mine.units(CONV), **mine.units(TRIAL)}
 
 
 def test_what_a_result_says_fits_into_a_tag_of_mlflow() -> None:

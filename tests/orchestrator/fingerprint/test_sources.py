@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -10,22 +11,25 @@ from typing import Any
 
 import pytest
 
-from orchestrator.fingerprint.sources import DEFAULTS, ROOT, TABLES, Sources, installed
-from orchestrator.record.describe import named_parts
+import trainers
+from orchestrator.fingerprint.sources import BESIDE, ROOT, TABLES, Sources, installed
 from trainers import TrainSpec
 from trainers.binarize.activations import ACTIVATION_BINARIZERS
 from trainers.binding import Component
 from trainers.data import SOURCES
+from trainers.data.augment import AUGMENTATIONS
+from trainers.data.variation import Variation
 from trainers.spec.tables import COMPONENTS
 
 Change = Callable[..., Sources]
-TRIAL: Mapping[str, str] = {
-    "model": "mlp",
-    "data": "digits",
-    "optimizer": "adam",
-    "lr_schedule": "constant",
-    "loss": "cross_entropy",
-    "weights": "sign",
+TRIAL: Mapping[str, Any] = {
+    "model": {"name": "mlp"},
+    "data": {"name": "digits", "augment": {"flip": True}},
+    "optimizer": {"name": "adam", "lr": 0.01},
+    "lr_schedule": {"name": "constant"},
+    "loss": {"name": "cross_entropy"},
+    "weights": {"name": "sign"},
+    "layers": {"order": ["fc1"]},
 }
 
 
@@ -34,7 +38,7 @@ def _whole(**changes: Any) -> TrainSpec:
     return TrainSpec.from_mapping(
         {
             "model": {"name": "mlp", "widths": [64, 8, 10]},
-            "data": {"name": "digits", "batch_size": 64},
+            "data": {"name": "digits", "batch_size": 64, "augment": {"gaussian": {}}},
             "optimizer": {"name": "adam", "lr": 0.01},
             "layers": {"order": ["fc1", "fc2"]},
             "init": {"name": "ones"},
@@ -45,54 +49,62 @@ def _whole(**changes: Any) -> TrainSpec:
     )
 
 
-def _components(part: object) -> list[str]:
-    """The names of all entries of tables that a spec holds, wherever it does."""
+def _named(part: object) -> set[str]:
+    """The entries of tables that a spec holds, wherever it does."""
     if isinstance(part, Component):
-        return [
-            part.name,
-            *(name for value in part.options.values() for name in _components(value)),
-        ]
-    if dataclasses.is_dataclass(part):
-        fields = (getattr(part, field.name) for field in dataclasses.fields(part))
-        return [name for value in fields for name in _components(value)]
-    return []
+        return {part.name}.union(*map(_named, part.options.values()))
+    if not dataclasses.is_dataclass(part):
+        return set()
+    own = {part.kind} if isinstance(part, Variation) else set()
+    return own.union(*(_named(getattr(part, item.name)) for item in dataclasses.fields(part)))
+
+
+def _looked_up(spec: TrainSpec) -> dict[str, str]:
+    """The entries that are taken as used, by the table."""
+    used = (name.rpartition(":")[2] for name in installed().used_by(spec.to_mapping()))
+    return dict(name.split(".", 1) for name in used if "." in name and name[0].isupper())
 
 
 def test_every_entry_that_a_trial_names_is_looked_up() -> None:
     """Fails where a spec gets a part from a table that `TABLES` does not have."""
-    spec = _whole()
-    parts = named_parts(spec)
-    assert sorted(_components(spec)) == sorted(parts[key] for key in TABLES.values())
-    used = installed().used_by(parts)
-    for table, key in TABLES.items():
-        short = table.rpartition(".")[2]
-        assert any(name.endswith(f":{short}.{parts[key]}") for name in used)
+    found = _looked_up(_whole())
+    assert set(found.values()) == _named(_whole())
+    assert found.keys() == {table.rpartition(".")[2] for table in TABLES}
 
 
 def test_an_entry_that_a_trial_takes_by_default_is_looked_up_too() -> None:
-    spec = _whole(init="default", activations="none")
-    parts = {**DEFAULTS, **named_parts(spec)}
-    assert sorted(_components(spec)) == sorted(parts.values())
-    assert "models/weight_inits.py:WEIGHT_INITS.default" in installed().used_by(named_parts(spec))
+    spec = _whole(init="default", activations="none", data={"name": "digits", "batch_size": 64})
+    found = _looked_up(spec)
+    assert found["WEIGHT_INITS"] == "default"
+    assert set(found.values()) == _named(spec)
+
+
+def test_a_trial_that_is_never_binary_uses_no_binarizer() -> None:
+    spec = _whole(weights={"name": "mcdonnell"}, layers={"order": []})
+    assert "WEIGHT_BINARIZERS" not in _looked_up(spec)
+    assert _named(spec) - set(_looked_up(spec).values()) == {"mcdonnell"}
 
 
 def test_every_table_is_found_with_all_of_its_entries() -> None:
     units = installed().units()
-    tables = {key: table for key, (_, table) in COMPONENTS.items()}
-    tables |= {"data": SOURCES, "activations": ACTIVATION_BINARIZERS}
-    assert sorted(tables) == sorted(TABLES.values())
-    for name, key in TABLES.items():
+    tables = [table for _, table in COMPONENTS.values()]
+    tables += [SOURCES, ACTIVATION_BINARIZERS, AUGMENTATIONS]
+    for name in TABLES:
         module, _, short = name.rpartition(".")
         table = getattr(importlib.import_module(module), short)
-        assert table is tables[key]
+        assert any(table is known for known in tables)
         for entry in table:
             assert any(unit.endswith(f":{short}.{entry}") for unit in units), entry
+    assert len(TABLES) == len(tables)
 
 
 def test_training_begins_where_it_is_said_to() -> None:
-    import trainers
-
     assert trainers.run.__module__ == ROOT
+
+
+def test_what_stands_beside_is_there() -> None:
+    for name in BESIDE:
+        assert importlib.util.find_spec(name) is not None
 
 
 def test_sources_are_read_without_torch() -> None:
@@ -139,6 +151,7 @@ def test_what_cannot_change_the_result_of_a_trial_does_not_count(
         "models/residual.py",
         "binarize/weights/mcdonnell.py",
         "data/mnist.py",
+        "data/augmix.py",
         "export/pack.py",
         "errors.py",
         "spec/faults.py",
@@ -160,7 +173,7 @@ def test_files_that_a_trial_does_not_use_do_not_count(file: str, change: Change)
         "models/mlp.py",
         "data/digits.py",
         "data/augment.py",
-        "losses/base.py",
+        "losses/entropy.py",
         "optim/adam.py",
         "optim/lr_policies.py",
         "spec/train_spec.py",
@@ -173,7 +186,7 @@ def test_files_that_it_uses_do(file: str, change: Change) -> None:
 @pytest.mark.parametrize(
     ("name", "before", "after"),
     [
-        ("losses/entropy.py", "return entropy\n", "return 2 * entropy\n"),
+        ("losses/__init__.py:LOSSES.cross_entropy", "cross_entropy}", "divergence}"),
         (
             "optim/optimizers.py:LR_SCHEDULES.constant",
             "lambda epoch: lr)",

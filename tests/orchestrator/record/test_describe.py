@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from orchestrator import vocabulary
-from orchestrator.record.describe import describe, flat_params, named_parts
+from orchestrator.record.describe import describe, flat_params
 from orchestrator.study.cells import Cell
 from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.study.variant import Variant
-from trainers.spec.train_spec import TrainSpec
 
 
 def test_flat_params_are_readable(cells: tuple[Cell, ...]) -> None:
@@ -42,20 +41,6 @@ def test_a_network_in_full_precision_has_no_binarizer_among_its_params(
     params = flat_params(cells[0])
     assert cells[0].labels["order"] == "float"
     assert (params["weights"], params["layers.order"]) == ("none", "none")
-
-
-def test_the_parts_with_a_name_are_those_among_the_params(cells: tuple[Cell, ...]) -> None:
-    keys = {"model", "data", "optimizer", "lr_schedule", "loss", "weights"}
-    for cell in cells:
-        parts = named_parts(cell.train)
-        assert parts.keys() == keys
-        assert parts.items() <= flat_params(cell).items()
-    more = {"init": "ones", "activations": "sign", "weights": {"name": "biprop", "keep": 0.5}}
-    train = TrainSpec.from_mapping(cells[-1].train.to_mapping() | more)
-    for trial in (train, replace(train, layers=cells[0].train.layers)):
-        parts = named_parts(trial)
-        assert parts.keys() == {*keys, "init", "activations"}
-        assert parts.items() <= flat_params(replace(cells[-1], train=trial)).items()
 
 
 def test_a_description_holds_what_finds_the_cell_again(

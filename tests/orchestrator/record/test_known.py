@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -54,8 +55,8 @@ class _Code(Code):
     def __init__(self) -> None:
         """It has no sources."""
 
-    def changes(self, origin: str, trial: Mapping[str, str]) -> tuple[str, ...] | None:
-        assert trial["model"] == "mlp"
+    def changes(self, origin: str, trial: Mapping[str, Any]) -> tuple[str, ...] | None:
+        assert trial["model"]["name"] == "mlp"
         return () if origin == CODE else None
 
 

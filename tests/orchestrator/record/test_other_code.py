@@ -8,7 +8,6 @@ import pytest
 from orchestrator import vocabulary
 from orchestrator.fingerprint.code import Code, Origin
 from orchestrator.mlflow_reader.cells import RecordedCell
-from orchestrator.record.describe import flat_params
 from orchestrator.record.other_code import accepted_tags, of_other_code, refuse_other_code
 from orchestrator.study.catalog import StudyError
 from orchestrator.study.cells import Cell
@@ -30,7 +29,7 @@ def recorded(cells: tuple[Cell, ...]) -> list[RecordedCell]:
             state=vocabulary.FINISHED,
             name=cell.name,
             code="results-1",
-            params=flat_params(cell),
+            train=json.dumps(cell.train.to_mapping()),
         )
         for cell in cells
     ]

@@ -406,7 +406,7 @@ def test_cells_that_do_not_count_are_no_results_for_another_study(
     assert set(store.finished_elsewhere(asked, counts=counts)) == {cells[1].id}
     # It is asked of no other trial, and sees what the code is judged by.
     assert sorted(cell.trial for cell in seen) == sorted(asked)
-    assert all(cell.params["model"] == "mlp" for cell in seen)
+    assert all(cell.trained["model"]["name"] == "mlp" for cell in seen)
 
 
 def test_a_store_that_answers_is_not_silent(store: Store) -> None:
