@@ -118,13 +118,13 @@ def make(
     *arguments: object,
     options: Mapping[str, object],
 ) -> T:
-    """What a table's entry makes of options that nobody has checked.
+    """Makes a table's entry from options that have not been checked yet.
 
     Args:
         kind: What the table holds, for messages ("model").
         table: Constructors by name.
         name: A key of the table.
-        arguments: What the constructor takes before its options.
+        arguments: Positional arguments of the constructor.
         options: Its keyword arguments.
 
     Raises:
@@ -143,7 +143,7 @@ def component(
     *,
     extra: str = "",
 ) -> Component:
-    """A table's entry with its options, checked; those that have their default are left out.
+    """A table's entry with checked options; options at their default are dropped.
 
     Args:
         kind: What the table holds, for messages ("model").
@@ -162,10 +162,10 @@ def component(
 
 
 def names_in(kind: str, value: object) -> tuple[str, ...]:
-    """Names that were given as a list, or whatever goes through them one by one.
+    """The names in a list, or in any other iterable.
 
     Raises:
-        SpecError: If it is a text, which would be taken for a list of letters, or no list.
+        SpecError: If it is a single text, whose letters would pass for names, or not iterable.
     """
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise SpecError(f"expected a list of names, each of a {kind}, got {show(value)}")

@@ -13,7 +13,7 @@ from trainers.build import build_task
 from trainers.engine.callbacks import Callback
 from trainers.engine.checkpoint import Checkpoint, CheckpointPolicy, Checkpoints, Note
 from trainers.engine.fit import Task, fit
-from trainers.engine.handover import Leaver, left_state
+from trainers.engine.handover import shared_checkpoint
 from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics, TrainResult, selected
 from trainers.errors import SpecError
@@ -104,10 +104,10 @@ def run(
         listeners: list[Callback] = []
         if options.leave:
             # First, so that later callbacks can rely on the shared checkpoint.
-            leaver = Leaver(
+            sharer = Sharer(
                 task, options.leave, name=options.name, num_restored=len(history), note=note
             )
-            listeners.append(leaver)
+            listeners.append(sharer)
         if checkpoints is not None:
             # Before the caller's callbacks: they may stop the trial, and the epoch is saved then.
             listeners.append(_Keeper(task, checkpoints, num_restored=len(history)))
@@ -128,10 +128,10 @@ def _restore(
     fits = _fits(task)
     found: list[Checkpoint | None] = [checkpoints.load(fits) if checkpoints else None]
     if options.start is not None:
-        found.append(left_state(options.start, fits=fits, note=note))
+        found.append(shared_checkpoint(options.start, fits=fits, note=note))
         if found[-1] is None:
             log.warning("no usable shared checkpoint in %s; trained without it", options.start)
-    found += [left_state(folder, fits=fits, note=note) for folder in options.leave.values()]
+    found += [shared_checkpoint(folder, fits=fits, note=note) for folder in options.leave.values()]
     states = [state for state in found if state and len(state.history) <= task.epochs]
     if not states:
         return ()

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.launch.metrics import Series, curve_points, objective, summary_points
 from trainers.engine.checkpoint import CheckpointPolicy
-from trainers.engine.handover import is_left
+from trainers.engine.handover import is_available
 from trainers.engine.result import EpochMetrics
 from trainers.spec.train_spec import TrainSpec
 from trainers.storage import Place
@@ -112,11 +112,11 @@ class _Reporter:
             # The last epoch is sent with the final report, so no scheduler can stop in between.
             return
         folder = self.leaves.get(len(self.epochs))
-        has_left = folder is not None and is_left(folder)
-        if has_left:
+        is_shared = folder is not None and is_available(folder)
+        if is_shared:
             self.left.append(len(self.epochs))
         # Other cells may be waiting for this stem.
-        if has_left or time.monotonic() - self.sent_at >= self.every_s:
+        if is_shared or time.monotonic() - self.sent_at >= self.every_s:
             self.send()
 
     def note(self, text: str) -> None:

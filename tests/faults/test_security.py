@@ -22,7 +22,7 @@ from orchestrator.execution.listener import file_name
 from orchestrator.home import masked
 from orchestrator.study.catalog import load_study
 from trainers.data import SOURCES
-from trainers.engine.handover import left_state
+from trainers.engine.handover import shared_checkpoint
 from trainers.errors import MissingDataError, SpecError
 
 slow = pytest.mark.slow
@@ -196,7 +196,7 @@ def test_a_pickle_where_a_beginning_was_left_runs_nothing(tmp_path: Path) -> Non
     for content in (buffer.getvalue(), pickle.dumps(_Touch(trace), protocol=2)):
         digest = hashlib.sha256(content).hexdigest()[:16]
         (stem / f"epoch-000003-{digest}.pt").write_bytes(content)
-        assert left_state(stem) is None
+        assert shared_checkpoint(stem) is None
     assert not trace.exists()
 
 

@@ -6,7 +6,7 @@ from trainers.binding import Record
 
 
 class Variation(Record):
-    """A way to change the pixels of training images, with its options as fields."""
+    """Changes the pixels of training images; its fields are its options."""
 
     __slots__ = ()
 

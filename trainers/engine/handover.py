@@ -13,7 +13,7 @@ from trainers.engine.result import EpochMetrics
 from trainers.storage import Place
 
 
-def left_state(
+def shared_checkpoint(
     folder: Place,
     *,
     fits: Callable[[Checkpoint], bool] = lambda found: True,
@@ -26,18 +26,18 @@ def left_state(
         fits: As in `Checkpoints.load`.
         note: Receives why a file is not used.
     """
-    return _states(folder, note).load(fits)
+    return _checkpoints(folder, note).load(fits)
 
 
-def is_left(folder: Place) -> bool:
+def is_available(folder: Place) -> bool:
     """Whether a folder has a checkpoint that this process can see; does not read it."""
     try:
-        return _states(folder).any
+        return _checkpoints(folder).any
     except OSError:
         return False
 
 
-class Leaver:
+class Sharer:
     """Writes shared checkpoints of a trial after certain epochs.
 
     Failed writes are skipped: other trials can train these epochs themselves.
@@ -71,9 +71,9 @@ class Leaver:
         """Writes the checkpoint if it is due and no usable one exists."""
         self.history.append(metrics)
         folder = self.folders.get(len(self.history))
-        if folder is None or len(self.history) < self.num_restored or left_state(folder):
+        if folder is None or len(self.history) < self.num_restored or shared_checkpoint(folder):
             return
-        _states(folder, self.note).save(
+        _checkpoints(folder, self.note).save(
             model=self.task.model,
             optimizer=self.task.optimizer,
             history=[replace(item, source=item.source or self.name) for item in self.history],
@@ -82,6 +82,6 @@ class Leaver:
         )
 
 
-def _states(folder: Place, note: Note | None = None) -> Checkpoints:
+def _checkpoints(folder: Place, note: Note | None = None) -> Checkpoints:
     policy = CheckpointPolicy(policy="every", keep=1)
     return Checkpoints(folder, policy=policy, identity=folder.name, note=note)

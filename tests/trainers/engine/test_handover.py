@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from trainers.engine.fit import Task, fit
-from trainers.engine.handover import Leaver, is_left, left_state
+from trainers.engine.handover import Sharer, is_available, shared_checkpoint
 from trainers.engine.result import EpochMetrics
 
 MakeTask = Callable[..., Task]
 
 
 def _train(task: Task, folders: dict[int, Path], *, num_restored: int = 0) -> None:
-    leaver = Leaver(task, folders, name="forward", num_restored=num_restored)
-    fit(task, callbacks=[leaver])
+    sharer = Sharer(task, folders, name="forward", num_restored=num_restored)
+    fit(task, callbacks=[sharer])
 
 
 def test_the_state_is_left_after_the_epochs_asked_for(make_task: MakeTask, tmp_path: Path) -> None:
@@ -27,9 +27,9 @@ def test_the_state_is_left_after_the_epochs_asked_for(make_task: MakeTask, tmp_p
         def on_epoch_end(self, metrics: EpochMetrics) -> None:
             seen.append({key: value.clone() for key, value in task.model.state_dict().items()})
 
-    leaver = Leaver(task, {2: tmp_path / "stem"}, name="forward", num_restored=0)
-    fit(task, callbacks=[leaver, Watch()])
-    state = left_state(tmp_path / "stem")
+    sharer = Sharer(task, {2: tmp_path / "stem"}, name="forward", num_restored=0)
+    fit(task, callbacks=[sharer, Watch()])
+    state = shared_checkpoint(tmp_path / "stem")
     assert state is not None
     assert [metrics.epoch for metrics in state.history] == [0, 1]
     assert all(torch.equal(state.model[key], seen[1][key]) for key in seen[1])
@@ -40,10 +40,10 @@ def test_epochs_are_marked_with_who_trained_them(
     make_task: MakeTask, tmp_path: Path, make_metrics: Callable[..., EpochMetrics]
 ) -> None:
     task = make_task(epochs=1)
-    leaver = Leaver(task, {2: tmp_path / "stem"}, name="forward", num_restored=0)
-    leaver.on_epoch_end(EpochMetrics.from_mapping(make_metrics(0).to_mapping() | {"source": "b"}))
-    leaver.on_epoch_end(make_metrics(1))
-    state = left_state(tmp_path / "stem")
+    sharer = Sharer(task, {2: tmp_path / "stem"}, name="forward", num_restored=0)
+    sharer.on_epoch_end(EpochMetrics.from_mapping(make_metrics(0).to_mapping() | {"source": "b"}))
+    sharer.on_epoch_end(make_metrics(1))
+    state = shared_checkpoint(tmp_path / "stem")
     assert state is not None
     assert [metrics.source for metrics in state.history] == ["b", "forward"]
 
@@ -54,7 +54,7 @@ def test_nothing_is_left_for_an_epoch_that_is_only_told_again(
     # The model is in a later state by then.
     folders = {1: tmp_path / "one", 2: tmp_path / "two", 3: tmp_path / "three"}
     _train(make_task(epochs=3), folders, num_restored=2)
-    assert [is_left(folder) for folder in folders.values()] == [False, True, True]
+    assert [is_available(folder) for folder in folders.values()] == [False, True, True]
 
 
 def test_what_another_left_is_not_left_again(make_task: MakeTask, tmp_path: Path) -> None:
@@ -71,10 +71,10 @@ def test_a_damaged_state_is_left_anew(make_task: MakeTask, tmp_path: Path) -> No
     _train(make_task(epochs=1), {1: folder})
     (path,) = folder.iterdir()
     path.write_bytes(path.read_bytes()[:-1])
-    assert is_left(folder)
-    assert left_state(folder) is None
+    assert is_available(folder)
+    assert shared_checkpoint(folder) is None
     _train(make_task(epochs=1), {1: folder})
-    assert left_state(folder) is not None
+    assert shared_checkpoint(folder) is not None
 
 
 def test_a_state_that_was_moved_is_not_used(
@@ -83,14 +83,14 @@ def test_a_state_that_was_moved_is_not_used(
     _train(make_task(epochs=1), {1: tmp_path / "stem"})
     (tmp_path / "stem").rename(tmp_path / "other")
     with caplog.at_level(logging.WARNING):
-        assert left_state(tmp_path / "other") is None
+        assert shared_checkpoint(tmp_path / "other") is None
     assert "belongs to another trial" in caplog.text
 
 
 def test_where_nothing_was_left_there_is_no_state(tmp_path: Path) -> None:
-    assert left_state(tmp_path / "missing") is None
-    assert not is_left(tmp_path / "missing")
-    assert not is_left(tmp_path)
+    assert shared_checkpoint(tmp_path / "missing") is None
+    assert not is_available(tmp_path / "missing")
+    assert not is_available(tmp_path)
 
 
 def test_a_state_that_cannot_be_read_or_written_is_done_without(
@@ -103,5 +103,5 @@ def test_a_state_that_cannot_be_read_or_written_is_done_without(
     folder = tmp_path / "stem"
     (folder / f"epoch-000000-{'0' * 16}.pt").mkdir(parents=True)
     with caplog.at_level(logging.WARNING):
-        assert left_state(folder) is None
+        assert shared_checkpoint(folder) is None
     assert "cannot be read" in caplog.text
