@@ -8,7 +8,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from trainers.engine import storage
+from trainers import storage
 from trainers.errors import SpecError
 from trainers.storage import (
     Place,

@@ -291,7 +291,7 @@ def test_binary_inputs_hang_where_the_spec_says() -> None:
         ),
         ({"clip_gradient": 0.0}, "clip_gradient: must be positive"),
         ({"batch_norm": {"learn": "some"}}, "batch_norm.learn: unknown value"),
-        ({"batch_norm": {"tuned_from": 9}}, "batch_norm.tuned_from: is beyond the last"),
+        ({"batch_norm": {"tuned_from": 9}}, "batch_norm.tuned_from: must be below the number"),
         ({"batch_norm": {"tuned_from": 1, "learn": "none"}}, "batch_norm.tuned_from: with"),
         ({"latent_at_eval": "reset"}, "latent_at_eval: overwrites latent weights"),
         (
