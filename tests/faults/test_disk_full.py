@@ -140,7 +140,7 @@ def test_a_trial_goes_on_without_the_checkpoints_that_its_disk_refuses(
     alone = run(spec, options=RunOptions(device="cpu", num_threads=1))
     assert disturbed.weights_sha256 == alone.weights_sha256
     [note] = notes
-    assert "the checkpoint after epoch 4 could not be kept" in note
+    assert "the checkpoint after epoch 4 could not be written" in note
     assert ("No space left" if how == "full" else "Read-only") in note
     # What was there when the trouble began is there when it ends, and nothing else.
     assert len(kept[0]) == 2
@@ -311,7 +311,7 @@ def test_a_sweep_whose_checkpoints_fill_their_disk_is_refused_or_forced_and_ends
     assert "nothing was launched" in out
     code, out = command.runs(*line, "home", "--force")
     assert code == 0, out
-    assert out.count("could not be kept: [Errno 28] No space left on device") == 2, out
+    assert out.count("could not be written: [Errno 28] No space left on device") == 2, out
     code, out = command.runs("--home", "calm")
     assert code == 0, out
     cells, undisturbed = _cells(tmp_path / "home"), _cells(tmp_path / "calm")

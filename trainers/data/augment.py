@@ -75,7 +75,9 @@ class Augment(Record):
         chosen = {name: read.pop(name) for name in sorted(AUGMENTATIONS) if name in read}
         if len(chosen) > 1:
             first, second, *_ = chosen
-            raise SpecError(Fault(second, f"stands beside {first}", "take one of the two"))
+            raise SpecError(
+                Fault(second, f"cannot be combined with {first}", "keep one of the two")
+            )
         return cls(**read, variation=next(iter(chosen.values()), None))
 
     def vary(

@@ -135,7 +135,7 @@ class Checkpoints:
             for name in written:
                 write(self.folder / name, content)
         except OSError as error:
-            what = f"the checkpoint after epoch {len(history)} could not be kept"
+            what = f"the checkpoint after epoch {len(history)} could not be written"
             self._note_once(f"{what}: {error}; training goes on without it")
             return
         try:

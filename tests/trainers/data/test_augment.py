@@ -204,7 +204,10 @@ def test_defaults_that_are_written_down_make_no_other_augmentation() -> None:
             "^augmix.widht: unknown option of augmix, did you",
         ),
         ({"gaussian": 0.1}, "^gaussian: expected a mapping with clean, std"),
-        ({"gaussian": {}, "augmix": {}}, "^gaussian: stands beside augmix; take one of the two$"),
+        (
+            {"gaussian": {}, "augmix": {}},
+            "^gaussian: cannot be combined with augmix; keep one of the two$",
+        ),
         (["crop"], "^expected a mapping with augmix, crop, flip, gaussian, padding"),
         ({"crop": 1.5, "flip": 1}, r"^crop: expected a whole number.*\nflip: expected true or"),
     ],

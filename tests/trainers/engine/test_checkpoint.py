@@ -441,7 +441,7 @@ def test_a_checkpoint_that_cannot_be_written_is_noted_once_and_those_before_stay
         trial.epoch()
         trial.epoch()
     [note] = notes
-    assert "the checkpoint after epoch 2 could not be kept" in note
+    assert "the checkpoint after epoch 2 could not be written" in note
     assert "No space left on device" in note
     assert "training goes on without it" in note
     assert _kept(tmp_path) == ["epoch-000000"]

@@ -99,7 +99,7 @@ def test_a_state_that_cannot_be_read_or_written_is_done_without(
     (tmp_path / "a-file").touch()
     with caplog.at_level(logging.WARNING):
         _train(make_task(epochs=2), {1: tmp_path / "a-file" / "stem"})
-    assert "the checkpoint after epoch 1 could not be kept" in caplog.text
+    assert "the checkpoint after epoch 1 could not be written" in caplog.text
     folder = tmp_path / "stem"
     (folder / f"epoch-000000-{'0' * 16}.pt").mkdir(parents=True)
     with caplog.at_level(logging.WARNING):
