@@ -18,9 +18,7 @@ LAYER_CURVES = {
     "signs_flipped": "signs_flipped/{layer}",  # share of latent signs flipped since last epoch
     "near_zero": "near_zero/{layer}",  # share of latent weights below 5 % of the mean magnitude
 }
-SELECTED = (
-    "selected"  # the epoch with the lowest validation error among those of the final network
-)
+SELECTED = "selected"  # the final network's epoch with the lowest validation error
 LAST = "last"  # the last epoch
 BEST_ON_TEST = "best_on_test"  # the epoch chosen by the test set, as in the published protocol
 SUMMARY_EPOCHS = (SELECTED, LAST, BEST_ON_TEST)

@@ -68,7 +68,7 @@ def test_deleted_runs_do_not_count(
     found = study_runs(study, home.tracking_uri)
     assert [cell.run_id for cell in found.cells] == [runs["forward 1"]]
     store.client.delete_run(runs["forward 1"])
-    with pytest.raises(NoResultsError, match="no cell of 'tiny' is finished"):
+    with pytest.raises(NoResultsError, match="no cell of this variant of 'tiny' is finished"):
         study_runs(study, home.tracking_uri)
 
 

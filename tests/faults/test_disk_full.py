@@ -210,7 +210,7 @@ def test_a_journal_on_a_full_disk_keeps_what_it_took(
         steps = len(journal.points(description.cell)) // 20
         assert steps > 10
         assert len(journal.points(description.cell)) == 20 * steps
-        with pytest.raises(DiskFullError, match="give the same command again"):
+        with pytest.raises(DiskFullError, match="repeat the command"):
             journal.append(description.cell, _epoch(steps + 1))
     _mount("-o", "remount,size=4m", str(disk.folder))
     with closing(Journal(path)) as journal:
@@ -342,7 +342,7 @@ def test_a_sweep_whose_home_fills_up_stops_says_why_and_goes_on_with_room(
     assert process.returncode == 1, out
     assert "Traceback" not in out
     assert f"stopped: {home / 'journal.db'} cannot be written" in out
-    assert "make room and give the same command again" in out
+    assert "make room and repeat the command" in out
     disk.make_room()
     code, out = command.runs("--home", str(home), *longer)
     assert code == 0, out

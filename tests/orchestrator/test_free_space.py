@@ -74,7 +74,7 @@ def test_a_full_disk_is_told_with_what_to_do(tmp_path: Path) -> None:
     error = DiskFullError.at(tmp_path / "journal.db", OSError(28, "No space left on device"))
     assert str(tmp_path / "journal.db") in str(error)
     assert "No space left on device" in str(error)
-    assert "free there; make room and give the same command again" in str(error)
+    assert "free there; make room and repeat the command" in str(error)
 
 
 def test_what_a_full_disk_raises_is_told_and_other_errors_are_let_through(tmp_path: Path) -> None:

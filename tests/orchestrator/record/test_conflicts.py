@@ -211,7 +211,7 @@ def test_many_values_that_differ_are_not_all_shown(
         "layers": {"order": ["fc1", "fc2"], "epochs_per_layer": 2},
     }
     changed = _with_rate(make_study, 0.5, **more)
-    with pytest.raises(StudyError, match=r"[0-9]+ more\) are others"):
+    with pytest.raises(StudyError, match=r"[0-9]+ more\), is now"):
         refuse_other_values(changed, [study_record(study)])
 
 
@@ -220,5 +220,5 @@ def test_values_of_a_study_that_did_not_record_them_are_refused_without(
 ) -> None:
     record = study_record(study)
     tags = {key: value for key, value in record.tags.items() if key != vocabulary.BASE}
-    with pytest.raises(StudyError, match="these values are others"):
+    with pytest.raises(StudyError, match="first sweep under this name; restore"):
         refuse_other_values(_with_rate(make_study, 0.5), [replace(record, tags=tags)])
