@@ -13,7 +13,7 @@ from trainers.build import build_task
 from trainers.engine.callbacks import Callback
 from trainers.engine.checkpoint import Checkpoint, CheckpointPolicy, Checkpoints, Note
 from trainers.engine.fit import Task, fit
-from trainers.engine.handover import shared_checkpoint
+from trainers.engine.handover import Sharer, shared_checkpoint
 from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics, TrainResult, selected
 from trainers.errors import SpecError
