@@ -10,6 +10,7 @@ what a file makes of a trial gives the file a new one:
     python -m orchestrator.fingerprint.shipped old.py=new.py    # what had a number lies elsewhere
 """
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,9 +43,13 @@ def shipped() -> Mapping[str, Shipped]:
 
 
 def read(text: str) -> dict[str, Shipped]:
-    """A list as `written` writes it."""
-    lines = (line.split(maxsplit=2) for line in text.splitlines())
-    return {name: Shipped(int(results), digest) for results, digest, name in lines}
+    """A list as `written` writes it; of one with conflicts of a merge, the higher numbers."""
+    found: dict[str, Shipped] = {}
+    for results, digest, name in re.findall(r"(?m)^(\d+) ([0-9a-f]+) (.+)$", text):
+        unit = Shipped(int(results), digest)
+        if name not in found or found[name].results < unit.results:
+            found[name] = unit
+    return found
 
 
 def written(units: Mapping[str, Shipped]) -> str:

@@ -24,11 +24,12 @@ differing: """
 
 def test_the_list_is_that_of_the_sources() -> None:
     """New entries may be missing until the next version, and what they alone use."""
-    listed = {name: unit.digest for name, unit in read(PATH.read_text("utf-8")).items()}
+    text = PATH.read_text("utf-8")
+    listed = {name: unit.digest for name, unit in read(text).items()}
     units = installed().units(listed)
     names = units.keys() | listed.keys()
     differing = sorted(name for name in names if units.get(name) != listed.get(name))
-    if differing:
+    if differing or text != written(read(text)):
         pytest.fail(STALE + ", ".join(differing))
 
 
@@ -48,6 +49,11 @@ def test_a_new_entry_waits_for_the_next_list(folder: Path, change: Callable[...,
 def test_a_list_is_read_as_it_was_written() -> None:
     assert read(written(LIST)) == LIST
     assert written(LIST).splitlines()[1] == "3 bb b.py"
+
+
+def test_of_a_list_with_conflicts_the_higher_numbers_are_taken() -> None:
+    text = "<<<<<<< HEAD\n1 ab a.py\n2 cd b.py\n=======\n3 ef a.py\n1 cd b.py\n>>>>>>> 12ab 3\n"
+    assert read(text) == {"a.py": Shipped(3, "ef"), "b.py": Shipped(2, "cd")}
 
 
 def test_code_that_is_only_rewritten_keeps_its_number() -> None:
