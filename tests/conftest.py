@@ -1,14 +1,16 @@
 """The command line as a user runs it: in a process of its own, from a folder of its own."""
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import warm
 
 # Before torch is loaded, here and in the processes that tests start: `make test` runs several
 # tests at a time, and torch's threads would wait for cores that the others have.
@@ -16,6 +18,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 COMMAND = (sys.executable, "-m", "orchestrator.cli.main")
 LIMIT_S = 240
+UNWANTED = ("MLFLOW_", "RAY_")
+"""Beginnings of names in the environment that would change what a command does."""
+Process = warm.Command | subprocess.Popen[str]
 
 SMALL = """\
 study: small
@@ -76,41 +81,51 @@ class Cell:
 
 
 class User:
-    """Somebody in a folder, who types commands."""
+    """Somebody in a folder, who types commands.
+
+    Args:
+        folder: Where.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "bnn-runs"
-        unwanted = ("MLFLOW_", "BNN_", "RAY_")
+        self.prefix: tuple[str, ...] = ()
+        """What stands before each command."""
         self.environment = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(unwanted) or name == "BNN_DATA_DIR"
+            if not name.startswith((*UNWANTED, "BNN_")) or name == "BNN_DATA_DIR"
         }
 
-    def runs(self, *arguments: str, within_s: float = LIMIT_S) -> Ended:
-        """Types a command and waits for its end."""
-        done = subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=within_s,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
+    def runs(self, *arguments: str, within_s: float = LIMIT_S, cold: bool = False) -> Ended:
+        """Types a command and waits for its end; `cold`: it loads all libraries itself."""
+        process = self._starts(arguments, apart=True, cold=cold)
+        try:
+            out, err = process.communicate(timeout=within_s)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            raise
+        assert process.returncode is not None
+        return Ended(process.returncode, out, err)
 
-    def starts(self, *arguments: str) -> "subprocess.Popen[str]":
+    def starts(self, *arguments: str) -> Process:
         """Types a command and goes on at once; in a process group of its own."""
-        return subprocess.Popen(
-            [*COMMAND, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        return self._starts(arguments, apart=False)
+
+    def _starts(self, arguments: Sequence[str], *, apart: bool, cold: bool = False) -> Process:
+        # Libraries read these when they are loaded.
+        if cold or self.prefix or any(name.startswith(UNWANTED) for name in self.environment):
+            return subprocess.Popen(
+                [*self.prefix, *COMMAND, *arguments],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if apart else subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        return warm.start(arguments, folder=self.folder, environment=self.environment, apart=apart)
 
     def writes(self, text: str, name: str = "small.yaml") -> str:
         """Writes a study file; its path as typed."""

@@ -67,16 +67,12 @@ def test_a_journal_of_a_newer_program_is_refused(again: Any) -> None:
         assert "newer program" in said
 
 
-def test_a_database_that_is_read_only_is_refused(again: Any, monkeypatch: Any) -> None:
+def test_a_database_that_is_read_only_is_refused(again: Any) -> None:
     if os.geteuid() == 0:
         setpriv = shutil.which("setpriv")
         if setpriv is None:
             pytest.skip("root may write to everything, and there is no setpriv to prevent it")
-        import sys
-
-        conftest = sys.modules[type(again).__module__]
-        without = (setpriv, "--bounding-set=-dac_override", "--inh-caps=-dac_override")
-        monkeypatch.setattr(conftest, "COMMAND", (*without, *conftest.COMMAND))
+        again.prefix = (setpriv, "--bounding-set=-dac_override", "--inh-caps=-dac_override")
     # Left by the last who wrote; without them nothing beside the file changes.
     for beside in again.home.glob("mlflow.db-*"):
         beside.unlink()

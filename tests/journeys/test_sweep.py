@@ -21,7 +21,7 @@ NOISE = ("INFO", "WARNING", "ray.init", "Traceback", "alembic", "tune_controller
 @pytest.fixture(scope="module")
 def first(settled: Any, small: str) -> Any:
     """The first sweep in the shared folder."""
-    return settled.runs("sweep", settled.writes(small))
+    return settled.runs("sweep", settled.writes(small), cold=True)
 
 
 def test_a_sweep_prints_plan_progress_matrix_and_places(first: Any, settled: Any) -> None:

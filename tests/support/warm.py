@@ -1,0 +1,182 @@
+"""The command line in processes that need not load torch, Ray and MLflow: seconds less for each.
+
+One process loads them, and is asked for commands over a socket. It forks each off: a process in
+its own session, with its own folder, environment and output, that can be killed as any other. A
+second fork waits for its end and tells the code.
+"""
+
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+MODULE = "orchestrator.cli.main"
+LOADED = (
+    "orchestrator.launch.tuning",
+    "orchestrator.results.recorded_sweep",
+    # Loaded by libraries when they are first used.
+    "mlflow.store.tracking.sqlalchemy_store",
+    "aiohttp.web",
+)
+MOST_BYTES = 2**17
+
+
+class Command:
+    """A command that runs: what tests need of `subprocess.Popen`, under the same names.
+
+    Args:
+        told: Where its process id is told, and its exit code in the end.
+        outputs: Files of what it says, and of its errors if they go elsewhere.
+    """
+
+    def __init__(self, told: socket.socket, outputs: Sequence[int]) -> None:
+        self._told, self._outputs = told, outputs
+        self._said: list[str] = []
+        self.returncode: int | None = None
+        self.pid = int(told.recv(64))
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._end(within_s=0)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """What it said, once it has ended; errors are empty where they go to the same file.
+
+        Raises:
+            subprocess.TimeoutExpired: If it has not ended by then.
+        """
+        if self._end(within_s=timeout) is None:
+            raise subprocess.TimeoutExpired(MODULE, timeout or 0)
+        if not self._said:
+            self._said = [_content(file) for file in self._outputs]
+        return self._said[0], "".join(self._said[1:])
+
+    def _end(self, *, within_s: float | None) -> int | None:
+        if self.returncode is None and select.select([self._told], [], [], within_s)[0]:
+            self.returncode = int(self._told.recv(64))
+            self._told.close()
+        return self.returncode
+
+
+def _content(file: int) -> str:
+    """All that was written to a file, which is closed."""
+    with open(file, "rb") as content:
+        content.seek(0)
+        return content.read().decode()
+
+
+def _nameless_file() -> int:
+    file, path = tempfile.mkstemp()
+    os.unlink(path)
+    return file
+
+
+def start(
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    apart: bool,
+) -> Command:
+    """Starts a command.
+
+    Args:
+        arguments: As typed.
+        folder: Where.
+        environment: All of it.
+        apart: Keep errors apart from what else it says.
+    """
+    request = {"arguments": arguments, "folder": str(folder), "environment": dict(environment)}
+    outputs = [_nameless_file() for _ in range(1 + apart)]
+    ours, theirs = _channel()
+    with theirs:
+        descriptors = [theirs.fileno(), outputs[0], outputs[-1]]
+        socket.send_fds(_server(), [json.dumps(request).encode()], descriptors)
+    return Command(ours, outputs)
+
+
+def _channel() -> tuple[socket.socket, socket.socket]:
+    """Two ends between which messages keep their bounds."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+@cache
+def _server() -> socket.socket:
+    """The process with everything loaded, as whoever asks it; it ends with this process."""
+    ours, theirs = _channel()
+    with theirs:
+        subprocess.Popen(
+            [sys.executable, __file__, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+    return ours
+
+
+def _serve(requests: socket.socket) -> None:
+    """Forks commands off until nobody is left to ask for one."""
+    before = dict(os.environ)
+    for module in LOADED:
+        importlib.import_module(module)
+    # What libraries and ours put there when they are imported.
+    put = {name: value for name, value in os.environ.items() if before.get(name) != value}
+    # Else each command's collections look at all of it again, and so copy it.
+    gc.freeze()
+    # Who waits for a command is waited for by nobody.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        message, descriptors, *_ = socket.recv_fds(requests, MOST_BYTES, 3)
+        if not message:
+            return
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            requests.close()
+            request = json.loads(message)
+            request["environment"] = put | request["environment"]
+            _attend(request, *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _attend(request: Mapping[str, object], told: int, out: int, err: int) -> NoReturn:
+    """Forks a command off and tells of its end."""
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        os.close(told)
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        _become(**request)  # type: ignore[arg-type]
+    os.close(out)
+    os.close(err)
+    os.write(told, str(pid).encode())
+    _, status = os.waitpid(pid, 0)
+    os.write(told, str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
+
+
+def _become(*, arguments: Sequence[str], folder: str, environment: Mapping[str, str]) -> NoReturn:
+    """Runs the command as `python -m` does, to the end of this process."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[0] = folder
+    sys.argv = [MODULE, *arguments]
+    runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
+    sys.exit()
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))
