@@ -1,7 +1,9 @@
 """Shows a sweep to the user: a live display in a terminal, a few lines elsewhere."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -11,8 +13,12 @@ from rich.text import Text
 
 from orchestrator.execution.progress import Progress
 from orchestrator.planning.cost import duration
-from orchestrator.planning.planning import Plan
 
+if TYPE_CHECKING:
+    from orchestrator.planning.planning import Plan
+    from orchestrator.results.settled import Outline
+
+NOTHING_LEFT = "nothing left to do"
 LINE_EVERY_S = 30.0
 DRAW_EVERY_S = 0.25
 MOST_ROWS = 12
@@ -35,20 +41,16 @@ class SweepDisplay:
         self.waiting: str | None = None
         self.others: str | None = None
 
-    def planned(self, plan: Plan, *, slots: int | None, disk: str = "") -> None:
+    def planned(self, plan: "Plan", *, slots: int | None, disk: str = "") -> None:
         """Prints the plan."""
         study, say = plan.study, self.say
-        self.console.print(
-            Text.assemble((study.name, "bold"), f"  {study.question}"), soft_wrap=True
-        )
-        if changes := study.variant.told():
-            say(f"changed   {'; '.join(changes)}")
+        self._say_study(study.name, study.question, study.variant.told())
         finished = plan.num_cells - (plan.num_todo if plan.num_samples else _open_cells(plan))
-        say(f"cells     {plan.num_cells}, {finished} of them finished")
+        self._say_cells(plan.num_cells, finished)
         if plan.only is not None:
             say(f"failed    {plan.num_todo} of them, which are retried; no others are trained")
         if slots is None:
-            say("nothing left to do" if plan.only is None else "nothing to retry")
+            say(NOTHING_LEFT if plan.only is None else "nothing to retry")
             return
         say(f"epochs    {plan.epochs_todo:,} to train")
         if plan.shares:
@@ -57,6 +59,20 @@ class SweepDisplay:
         if disk:
             say(f"disk      {disk}")
         say("time      known once the first epochs are measured")
+
+    def settled(self, outline: "Outline") -> None:
+        """Prints that nothing is left to do."""
+        self._say_study(outline.name, outline.question, outline.changes)
+        self._say_cells(len(outline.cells), len(outline.cells))
+        self.say(NOTHING_LEFT)
+
+    def _say_study(self, name: str, question: str, changes: Sequence[str]) -> None:
+        self.console.print(Text.assemble((name, "bold"), f"  {question}"), soft_wrap=True)
+        if changes:
+            self.say(f"changed   {'; '.join(changes)}")
+
+    def _say_cells(self, num_cells: int, finished: int) -> None:
+        self.say(f"cells     {num_cells}, {finished} of them finished")
 
     def began(self, progress: Progress) -> None:
         """Starts the live display if the console is a terminal."""
@@ -174,5 +190,5 @@ class SweepDisplay:
         return Group(Text(self._line()), bar, rows)
 
 
-def _open_cells(plan: Plan) -> int:
+def _open_cells(plan: "Plan") -> int:
     return sum(cell.id not in plan.finished for cell in plan.cells)

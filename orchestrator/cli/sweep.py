@@ -19,6 +19,7 @@ from orchestrator.cli.options import (
     study_of,
 )
 from orchestrator.errors import EXIT_FAILED, EXIT_INTERRUPTED
+from orchestrator.mlflow_reader.gc_pause import uncollected
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.options import SweepOptions
     from orchestrator.execution.sweep import Outcome
     from orchestrator.home import Home
+    from orchestrator.results.settled import Outline
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -83,7 +85,15 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs a sweep; prints the matrix and where everything is stored."""
-    study, home, options = study_of(args), home_of(args), sweep_options(args)
+    from orchestrator.results.settled import depends_on, keep_outline, known_outline
+    from orchestrator.study.variant import Variant
+
+    home = home_of(args)
+    given = depends_on(args.study, Variant.from_args(args), args.seeds)
+    outline = known_outline(given) if _is_usual(args) else None
+    if outline is not None and _show_settled(outline, home):
+        return 0
+    study, options = study_of(args), sweep_options(args)
     if args.retry_failed:
         if study.is_searched:
             raise UsageError("--retry-failed does not work for a search, which draws its cells")
@@ -94,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
     from orchestrator.cli.display import SweepDisplay
     from orchestrator.results.recorded_sweep import recorded_sweep
 
+    keep_outline(given, study)
     console = Console()
     result = recorded_sweep(
         study,
@@ -112,6 +123,36 @@ def run(args: argparse.Namespace) -> int:
         say_how_to_go_on(console)
         return EXIT_INTERRUPTED
     return EXIT_FAILED if outcome.failures else 0
+
+
+def _is_usual(args: argparse.Namespace) -> bool:
+    """Whether nothing is asked for that may be refused, or done, though nothing is left."""
+    asked = (args.gpus_per_trial, args.concurrency, args.ray_address, args.storage)
+    is_plain = all(flag is None for flag in asked) and args.cpus_per_trial == 1
+    return is_plain and not args.retry_failed
+
+
+@uncollected()
+def _show_settled(outline: "Outline", home: "Home") -> bool:
+    """Prints and records the matrix of a study with nothing left to do; whether it is one."""
+    from orchestrator.results.settled import is_settled
+
+    if not is_settled(outline, home):
+        return False
+
+    from rich.console import Console
+
+    from orchestrator.cli.display import SweepDisplay
+    from orchestrator.results.publish import matrix_of_finished, record_matrix
+
+    console = Console()
+    SweepDisplay(console).settled(outline)
+    matrix = matrix_of_finished(outline, home)
+    _show_matrix(matrix, console)
+    if matrix is not None:
+        record_matrix(outline, matrix, home)
+    _say_places(outline.name, home, console)
+    return True
 
 
 def sweep_options(args: argparse.Namespace) -> "SweepOptions":
@@ -191,10 +232,16 @@ def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:
             f"took      {duration(outcome.wall_s)}; training {duration(outcome.train_s)} over all "
             f"workers, tracking {outcome.track_s:.1f} s"
         )
-    name = outcome.plan.study.name
-    say(f"results   {home.root}")
-    say(f"MLflow    {home.shown_uri}")
-    say(f"compare   bnn-orchestrate ui {name}")
+    _say_places(outcome.plan.study.name, home, console)
+
+
+def _say_places(name: str, home: "Home", console: "Console") -> None:
+    for text in (
+        f"results   {home.root}",
+        f"MLflow    {home.shown_uri}",
+        f"compare   bnn-orchestrate ui {name}",
+    ):
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def _positive(text: str) -> float:

@@ -32,7 +32,8 @@ from orchestrator.protocol.stages import (
     unmeasured,
 )
 from orchestrator.record.store import Store
-from orchestrator.results.recorded_sweep import record_matrix, recorded_sweep
+from orchestrator.results.publish import record_matrix
+from orchestrator.results.recorded_sweep import recorded_sweep
 from orchestrator.study.spec import StudySpec
 
 STEPS = (*STAGES, MATRIX)

@@ -3,14 +3,34 @@
 import time
 from typing import Any
 
+import pandas as pd
+
+from dashboards.matrix import result_matrix
 from dashboards.report import matrix_csv, matrix_markdown
-from dashboards.runs import StudyRuns
+from dashboards.runs import NoResultsError, StudyLike, StudyRuns, study_runs
 from dashboards.views import View, view_of
 from orchestrator import vocabulary
+from orchestrator.home import Home
 from orchestrator.record.store import Store
 
 LONGEST_ROW = 200
 """Most characters of a row's label in its metric's name, which MLflow limits to 250."""
+
+
+def matrix_of_finished(study: StudyLike, home: Home) -> pd.DataFrame | None:
+    """The matrix of a study from MLflow; None if no cell of it is finished."""
+    try:
+        matrix = result_matrix(study, home.tracking_uri)
+    except NoResultsError:
+        return None
+    return matrix if matrix.attrs["is_asked"] else None
+
+
+def record_matrix(study: StudyLike, matrix: pd.DataFrame, home: Home) -> None:
+    """Records a matrix and the view of its cells on the run of the study."""
+    store = Store(home)
+    publish_matrix(store, matrix)
+    publish_view(store, study_runs(study, home.tracking_uri))
 
 
 def publish_matrix(store: Store, matrix: Any) -> None:

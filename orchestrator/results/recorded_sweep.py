@@ -6,16 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from dashboards.matrix import result_matrix
-from dashboards.runs import NoResultsError, study_runs
 from orchestrator.errors import after_launch
 from orchestrator.execution.options import SweepOptions, resources_of
 from orchestrator.execution.sweep import Outcome, SweepWatcher, Unwatched
 from orchestrator.execution.sweep import sweep as train_what_is_left
 from orchestrator.home import Home
 from orchestrator.mlflow_reader.reader import StoreError
-from orchestrator.record.store import Store
-from orchestrator.results.publish import publish_matrix, publish_view
+from orchestrator.results.publish import matrix_of_finished, record_matrix
 from orchestrator.study.catalog import load_study
 from orchestrator.study.spec import StudySpec
 
@@ -150,19 +147,3 @@ def recorded_sweep(
         if matrix is not None:
             record_matrix(study, matrix, home)
     return SweepResult(outcome=outcome, matrix=matrix)
-
-
-def matrix_of_finished(study: StudySpec, home: Home) -> pd.DataFrame | None:
-    """The matrix of a study from MLflow; None if no cell of it is finished."""
-    try:
-        matrix = result_matrix(study, home.tracking_uri)
-    except NoResultsError:
-        return None
-    return matrix if matrix.attrs["is_asked"] else None
-
-
-def record_matrix(study: StudySpec, matrix: pd.DataFrame, home: Home) -> None:
-    """Records a matrix and the view of its cells on the run of the study."""
-    store = Store(home)
-    publish_matrix(store, matrix)
-    publish_view(store, study_runs(study, home.tracking_uri))

@@ -3,17 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.study.expansion import expand
 from orchestrator.study.file import StudyFile, read_study_file
 from orchestrator.study.given import Given
 from orchestrator.study.overrides import AS_PUBLISHED, overridden, with_published
 from orchestrator.study.shipped import config_folder
-from orchestrator.study.spec import StudySpec
 from orchestrator.study.variant import Variant, checked_scale
 from trainers.errors import Fault, SpecError, UnknownNameError
+
+if TYPE_CHECKING:
+    from orchestrator.study.spec import StudySpec
 
 
 class StudyError(SpecError, OrchestratorError):
@@ -47,7 +48,7 @@ def load_study(
     as_published: bool = False,
     apart: str = "",
     check_trials: bool = True,
-) -> StudySpec:
+) -> "StudySpec":
     """Reads a study, applies the changes asked for, and checks it with all its trials.
 
     Args:
@@ -86,7 +87,7 @@ def load_variant(
     seeds: Sequence[int] | None = None,
     check_trials: bool = True,
     is_given: bool = False,
-) -> StudySpec:
+) -> "StudySpec":
     """Loads and checks a variant of a study.
 
     Args:
@@ -100,6 +101,10 @@ def load_variant(
     Raises:
         StudyError: With every fault of the study and its trials.
     """
+    # Only here, so that finding a study does not wait for torch.
+    from orchestrator.study.expansion import expand
+    from orchestrator.study.spec import StudySpec
+
     path = find_study(name_or_path)
     is_from_file = not variant.overrides and not variant.as_published
     file: StudyFile | None = None
@@ -164,6 +169,9 @@ def _having_published() -> Iterable[str]:
 
 def _check_published(mapping: Mapping[Any, Any]) -> None:
     """Checks that the study is valid with its `as_published` values, too."""
+    from orchestrator.study.expansion import expand
+    from orchestrator.study.spec import StudySpec
+
     changed = with_published(mapping)
     try:
         expand(StudySpec.from_mapping(changed))

@@ -5,9 +5,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trainers.spec.train_spec import TrainSpec
+if TYPE_CHECKING:
+    from trainers.spec.train_spec import TrainSpec
 
 ID_VERSION = 1
 """Increase it when the same spec trains differently than before; all trials get new ids."""
@@ -23,7 +24,7 @@ class Cell:
         epoch_scale: The factor on its epochs, as the user wrote it; empty: no scaling.
     """
 
-    train: TrainSpec
+    train: "TrainSpec"
     labels: Mapping[str, str]
     epoch_scale: str = ""
 
@@ -49,7 +50,7 @@ def study_key(name: str, variant_id: str) -> str:
     return f"{name}/{variant_id}"
 
 
-def minimal(spec: TrainSpec) -> dict[str, Any]:
+def minimal(spec: "TrainSpec") -> dict[str, Any]:
     """The canonical trial as plain values, without keys at their default.
 
     So a trial keeps its id if a study spells out a default, or if a later version adds a key.
