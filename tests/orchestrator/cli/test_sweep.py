@@ -10,8 +10,10 @@ import pytest
 import torchvision
 
 from orchestrator.execution.sweep import Outcome
+from orchestrator.home import Home
 from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.planning.planning import plan
+from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec
 
 Refused = Callable[..., str]
@@ -190,3 +192,30 @@ def test_a_server_that_is_away_at_the_end_keeps_the_matrix_back_and_nothing_else
     assert (answer.code, answer.err) == (0, "")
     assert "the matrix cannot be shown now: http://host: refused" in answer.out
     assert "compare   bnn-orchestrate ui" in answer.out
+
+
+@pytest.mark.slow
+def test_what_is_left_of_a_finished_study_is_known_without_reading_it_again(
+    cli: Callable[..., Any],
+    file: File,
+    home: Home,
+    study: StudySpec,
+    record: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record(study, {" ".join(cell.labels.values()): 0.25 for cell in expand(study)})
+    line = ("sweep", file(), "--home", str(home.root))
+    # The first one delivers the tags of the study.
+    first, second = cli(*line), cli(*line)
+    assert first.code == 0, first.err
+    assert "nothing left to do" in first.out
+    assert second == first
+    with monkeypatch.context() as patch:
+        patch.setattr("orchestrator.study.catalog.load_variant", _never)
+        assert cli(*line) == first
+    # What is wrong all the same is still said.
+    assert "a trial asks for 4096 CPUs" in cli(*line, "--cpus-per-trial", "4096").err
+
+
+def _never(*arguments: object, **more: object) -> None:
+    raise AssertionError("this is not to be called")
