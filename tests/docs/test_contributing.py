@@ -125,7 +125,7 @@ def tried(copy: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*command, *files],
         cwd=copy,
-        env={**env, "PYTHONPATH": str(copy)},
+        env={**env, "PYTHONPATH": str(copy), "XDG_CACHE_HOME": str(copy / "cache")},
         capture_output=True,
         text=True,
     )
