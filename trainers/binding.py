@@ -118,7 +118,7 @@ def make(
     *arguments: object,
     options: Mapping[str, object],
 ) -> T:
-    """Makes a table's entry from options that have not been checked yet.
+    """Makes a table's entry; checks its options first.
 
     Args:
         kind: What the table holds, for messages ("model").
@@ -129,7 +129,7 @@ def make(
 
     Raises:
         UnknownNameError: If there is no such entry.
-        SpecError: With every option that is unknown, missing, or of another type.
+        SpecError: Lists every option that is unknown, missing, or of another type.
     """
     checked = component(kind, table, name, options)
     return table[name](*arguments, **checked.options)
@@ -143,18 +143,18 @@ def component(
     *,
     extra: str = "",
 ) -> Component:
-    """A table's entry with checked options; options at their default are dropped.
+    """Checks the options of a table's entry; the result omits options that equal their default.
 
     Args:
         kind: What the table holds, for messages ("model").
         table: Constructors by name.
         name: A key of the table.
         options: Keyword arguments for its entry.
-        extra: Said after an unknown option, for keys that live elsewhere.
+        extra: Text after the list of known options, for keys that are read elsewhere.
 
     Raises:
         UnknownNameError: If there is no such entry.
-        SpecError: With every option that is unknown, missing, or of another type.
+        SpecError: Lists every option that is unknown, missing, or of another type.
     """
     entry = choose(kind, table, name)
     bound = bind_options(entry, options, owner=f"{kind} '{name}'", extra=extra)
@@ -162,10 +162,10 @@ def component(
 
 
 def names_in(kind: str, value: object) -> tuple[str, ...]:
-    """The names in a list, or in any other iterable.
+    """Returns the names in a list or another iterable.
 
     Raises:
-        SpecError: If it is a single text, whose letters would pass for names, or not iterable.
+        SpecError: If the value is not iterable, or is a text, whose letters would pass as names.
     """
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise SpecError(f"expected a list of names, each of a {kind}, got {show(value)}")
@@ -232,7 +232,7 @@ def bind_to(
 def convert(value: object, wanted: Any) -> Value:
     """Converts a value to the annotated type: lists to tuples, whole numbers to floats.
 
-    Numbers and sequences of other libraries become Python's.
+    Numbers and sequences of other libraries become Python's own.
 
     Raises:
         SpecError: If the value has another type; the path is the place inside a list.

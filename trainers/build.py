@@ -44,7 +44,7 @@ def build_model(name: str, **options: object) -> nn.Module:
 
     Raises:
         UnknownNameError: If there is no such network.
-        SpecError: If it has no such option, needs another one, or refuses a value.
+        SpecError: If it has no such option, needs another one, or rejects a value.
     """
     checked = component("model", MODELS, name, options)
     model = MODELS[name](**checked.options)

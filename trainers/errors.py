@@ -111,7 +111,7 @@ def choose(kind: str, table: Mapping[str, T], name: str) -> T:
     Raises:
         UnknownNameError: If there is none; the message suggests the nearest name.
     """
-    # Whoever calls from a notebook may give anything.
+    # A caller in a notebook may pass a value of any type.
     if isinstance(name, str) and name in table:
         return table[name]
     raise UnknownNameError(kind, name, table)

@@ -89,6 +89,6 @@ def make_activation_binarizer(name: str, **options: object) -> ActivationBinariz
 
     Raises:
         UnknownNameError: If there is no such binarizer.
-        SpecError: If it has no such option, or refuses its value.
+        SpecError: If it has no such option, or rejects its value.
     """
     return make("activation binarizer", ACTIVATION_BINARIZERS, name, options=options)

@@ -44,7 +44,7 @@ def binarize_weights(
 
     Raises:
         UnknownNameError: If a layer or the binarizer does not exist.
-        SpecError: If a layer already has one, or the binarizer refuses an option.
+        SpecError: If a layer already has one, or the binarizer rejects an option.
     """
     known = _layers(model)
     chosen = {layer: choose("layer", known, layer) for layer in names_in("layer", layers)}
@@ -108,7 +108,7 @@ def binarize_activations(
 
     Raises:
         UnknownNameError: If a module or the binarizer does not exist.
-        SpecError: If the input of one is binarized already, or the binarizer refuses an option.
+        SpecError: If an input is binarized already, or the binarizer rejects an option.
     """
     names = dict.fromkeys((*weight_layers(model), *activated_modules(model)))
     known = {place: model.get_submodule(place) for place in names}

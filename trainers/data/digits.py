@@ -30,7 +30,7 @@ def load_digits(data_dir: Path, test: bool = True) -> Splits:
     if spec is None or not spec.submodule_search_locations:
         what = "the data set 'digits' lies inside scikit-learn, which is not installed"
         raise MissingDataError(f"{what}; pip install scikit-learn")
-    # Its own `load_digits` reads the same file, once the whole library is loaded: a second.
+    # Its own `load_digits` reads the same file, but first loads the whole library: one second.
     file = Path(spec.submodule_search_locations[0], "datasets", "data", "digits.csv.gz")
     table = torch.from_numpy(np.loadtxt(file, delimiter=","))
     pixels, classes = table[:, :-1], table[:, -1]

@@ -166,10 +166,10 @@ def lr_schedule(policy: str, *, lr: float, epochs: int, **options: Any) -> LrSch
 
 
 def _renamed(entry: Callable[..., object], options: Mapping[str, object]) -> dict[str, object]:
-    """The options under the names that they have here.
+    """Returns the options under our names.
 
     Raises:
-        SpecError: If one is given under both of its names.
+        SpecError: If an option is given under both its names.
     """
     accepted, own = options_of(entry), {}
     for name, value in options.items():

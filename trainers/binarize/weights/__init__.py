@@ -33,7 +33,7 @@ def make_weight_binarizer(name: str, latent: Tensor, **options: object) -> Weigh
 
     Raises:
         UnknownNameError: If there is no such binarizer.
-        SpecError: If it has no such option, or refuses its value.
+        SpecError: If it has no such option, or rejects its value.
     """
     return make("weight binarizer", WEIGHT_BINARIZERS, name, latent, options=options)
 
