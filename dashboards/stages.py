@@ -119,7 +119,7 @@ def by_network(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _refuse_another(runs: StudyRuns) -> None:
     if not runs.is_asked:
-        what = f"no cell of {runs.study} is finished as asked for"
+        what = f"no cell of the requested variant of {runs.study} is finished"
         raise NoResultsError(f"{what}; the store has {runs.title}")
 
 

@@ -1,4 +1,4 @@
-"""What a result was made with: commit, packages, hardware."""
+"""Describes the commit, packages and hardware that produce a result."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ PACKAGES = ("bnn-orchestrate", "torch", "torchvision", "ray", "mlflow", "optuna"
 
 
 def environment() -> dict[str, object]:
-    """Plain values that describe this process's commit, packages and machine."""
+    """This process's commit, packages and machine, as plain values."""
     return {
         "git_commit": git_commit(),
         "python": platform.python_version(),

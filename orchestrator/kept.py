@@ -1,9 +1,8 @@
-"""Keeps what a command worked out, so that the next one need not.
+"""Caches values that a command computed, for later commands.
 
-A value is plain data that depends on what is given and on this program alone. It lies in the
-user's cache folder, under a digest of both: other sources or another version of torch are another
-digest, so nothing is ever out of date. Whatever goes wrong with the folder, the value is worked
-out anew.
+A value is plain data that depends only on given data and on this program. It is stored in the
+user's cache folder under a digest of both. Changed sources or another version of torch change the
+digest, so no value is ever stale. If the folder cannot be used, values are computed again.
 """
 
 import contextlib
@@ -23,19 +22,19 @@ from typing import Any
 import trainers
 
 PACKAGES = ("torch", "torchvision", "pyyaml")
-"""Packages that have a say in what a study comes to."""
+"""Packages whose version can change the cached values."""
 STAYS_S = 30 * 86400
-"""Seconds after which what another version of the program kept is deleted."""
+"""Seconds after which values of another version of the program are deleted."""
 
 log = logging.getLogger(__name__)
 
 
 def kept(what: str, given: object) -> Any:
-    """Returns a value that was kept, as JSON gives it back; None if there is none.
+    """Returns a cached value, as read from JSON; None if there is none.
 
     Args:
         what: The kind of value.
-        given: Plain data that the value depends on, beside this program.
+        given: Plain data that the value depends on, in addition to this program.
     """
     try:
         text = _file(what, given).read_text(encoding="utf-8")
@@ -45,11 +44,11 @@ def kept(what: str, given: object) -> Any:
 
 
 def keep(what: str, given: object, value: object) -> None:
-    """Keeps a value, if the cache folder can be written.
+    """Stores a value in the cache, if the cache folder can be written.
 
     Args:
         what: The kind of value.
-        given: Plain data that the value depends on, beside this program.
+        given: Plain data that the value depends on, in addition to this program.
         value: Plain data; not None.
     """
     try:
@@ -57,20 +56,20 @@ def keep(what: str, given: object, value: object) -> None:
         if not file.parent.exists():
             _tidy(file.parent.parent)
         file.parent.mkdir(parents=True, exist_ok=True)
-        # It appears whole or not at all, also when several commands write it.
+        # Renamed once complete, so that no one reads half a file, even if two commands write it.
         descriptor, name = tempfile.mkstemp(dir=file.parent)
         with os.fdopen(descriptor, "w", encoding="utf-8") as begun:
             json.dump(value, begun)
         os.replace(name, file)
     except (OSError, RuntimeError) as error:
-        log.info("%s cannot be kept: %s", what, error)
+        log.info("%s cannot be cached: %s", what, error)
 
 
 def cache_folder() -> Path:
-    """Returns the folder of all that is kept: XDG_CACHE_HOME, else ~/.cache.
+    """Returns the folder of the cache, in XDG_CACHE_HOME, else in ~/.cache.
 
     Raises:
-        RuntimeError: If nobody knows where this user's home is.
+        RuntimeError: If the user's home folder is unknown.
     """
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "bnn-orchestrate"
@@ -78,10 +77,10 @@ def cache_folder() -> Path:
 
 @cache
 def program() -> str:
-    """Returns a digest of this program: its sources, and versions of what it runs on.
+    """Returns a digest of this program: its sources, and the versions of Python and packages.
 
     Raises:
-        RuntimeError: If it cannot be known, because the sources are no files.
+        RuntimeError: If the sources are not files.
     """
     digest = hashlib.sha256(sys.version.encode())
     for package in PACKAGES:
@@ -104,7 +103,7 @@ def _file(what: str, given: object) -> Path:
 
 
 def _tidy(root: Path) -> None:
-    """Deletes what other versions of the program kept, some time after they last did."""
+    """Deletes values of other versions of the program that have not been written for a while."""
     for folder in root.glob("*"):
         if time.time() - folder.stat().st_mtime > STAYS_S:
             shutil.rmtree(folder, ignore_errors=True)

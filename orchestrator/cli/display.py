@@ -123,7 +123,7 @@ class SweepDisplay:
         """Says that MLflow does not answer, and where the results are kept."""
         self.waiting = reason
         self.say(f"MLflow    does not answer: {reason}")
-        self.say(f"          training goes on; results wait in {journal} until it does")
+        self.say(f"          training continues; results wait in {journal} until it does")
 
     def elsewhere(self, num_cells: int, holders: str) -> None:
         """Says who trains the remaining cells; repeats only if that changes."""

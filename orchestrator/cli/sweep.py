@@ -78,8 +78,8 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
     resources.add_argument(
         "--accept-code",
         action="store_true",
-        help="count results of other code, and train what is left with this code; the study and "
-        "its cells say so in MLflow",
+        help="count results of other code, and train the remaining cells with this code; MLflow "
+        "notes it on the study and its cells",
     )
 
 

@@ -24,9 +24,9 @@ LEASE_S = 120.0
 RENEW_S = 20.0
 _TABLE = """
 CREATE TABLE IF NOT EXISTS leases (
-    what TEXT PRIMARY KEY,   -- id of a trial, or whatever only one may do
+    what TEXT PRIMARY KEY,   -- id of a trial, or name of another job for one process
     holder TEXT NOT NULL,
-    name TEXT NOT NULL,      -- the holder's, for people
+    name TEXT NOT NULL,      -- the holder as text for the user
     until REAL NOT NULL      -- seconds since the epoch
 )
 """

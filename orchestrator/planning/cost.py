@@ -30,7 +30,7 @@ def duration(seconds: float) -> str:
 
 
 def _trial_seconds(trial: "Cell") -> float:
-    # Not for whoever only says how long something took.
+    # Imported here, because `duration` does not need torch.
     from orchestrator.planning.flops import forward_flops
     from trainers.data import SOURCES
 

@@ -1,4 +1,4 @@
-"""Lists what the shipped studies come to: trials, epochs, a rough time."""
+"""Lists the shipped studies with their trials, epochs and rough time."""
 
 from dataclasses import asdict, dataclass
 
@@ -6,20 +6,20 @@ from orchestrator.kept import keep, kept
 from orchestrator.study.shipped import config_digest
 
 MOST_LOOKED_AT = 6
-"""Trials of a study whose network is looked at for the rough time."""
+"""Most trials of a study whose cost is computed for the rough time."""
 _KIND = "listing"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listed:
-    """A study in a list.
+    """A study in the list.
 
     Args:
         name: The study's name.
-        question: What it is to find out.
-        trials: How many it has; of a search, how many are drawn.
-        epochs: Of all trials together; of a search, at most.
-        core_seconds: Rough seconds of all of them on one core.
+        question: The question it answers.
+        trials: Number of trials; for a search, the number that it draws.
+        epochs: Epochs of all trials together; for a search, an upper bound.
+        core_seconds: Rough seconds for all trials on one core.
         is_searched: Whether a searcher draws the trials.
     """
 
@@ -32,7 +32,7 @@ class Listed:
 
 
 def listing() -> list[Listed]:
-    """Lists the shipped studies in the order of their names; worked out once, then kept."""
+    """Lists the shipped studies in the order of their names; computed once, then cached."""
     given = config_digest()
     rows = kept(_KIND, given)
     if rows is None:
@@ -42,7 +42,7 @@ def listing() -> list[Listed]:
 
 
 def _made() -> list[Listed]:
-    # Only here: these wait for torch.
+    # Imported here, because these modules import torch.
     from orchestrator.planning.cost import rough_seconds
     from orchestrator.planning.planning import plan
     from orchestrator.study.catalog import load_study, study_files

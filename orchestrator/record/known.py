@@ -32,9 +32,9 @@ class Recorded:
     Args:
         study: The study.
         journal: This home's journal.
-        store: MLflow; None: it does not answer now.
-        code: This code; trials that other code finished elsewhere are other results.
-        accepts_code: They count nevertheless, where this code finished none.
+        store: MLflow; None: it does not answer.
+        code: The current code; results of other code from other studies do not count.
+        accepts_code: Count them anyway for trials that the current code has not finished.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Recorded:
     ) -> None:
         self.study, self.journal, self.store = study, journal, store
         self.code, self.accepts_code = code, accepts_code
-        # The journal first: what is finished in between is then in one of the two.
+        # Reads the journal before MLflow, so that no cell delivered in between is missed.
         entries = journal.entries(study.key)
         self.variants = journal.variants(study.name)
         self.cells = tuple(self._merged(entries).values())
@@ -63,7 +63,7 @@ class Recorded:
                 self.finished = {**others, **self.finished}
 
     def finished_since(self, trial: str) -> Entry | None:
-        """The cell in which another sweep finished a trial meanwhile; None if there is none."""
+        """The cell in which another sweep has finished a trial since then; None: there is none."""
         entries = self._entries(trial, _any if self.accepts_code else self._is_ours)
         return next((e for e in entries if e.description.cell not in self._old), None)
 
@@ -108,7 +108,7 @@ class Recorded:
         return cells
 
     def _elsewhere(self, trials: set[str], counts: Counts) -> dict[str, RecordedCell]:
-        """Finished cells of these trials that count, in whichever study, by trial id."""
+        """Trial id to a finished cell of that trial that counts, in any study."""
         found: dict[str, RecordedCell] = {}
         for trial in sorted(trials):
             entries = self._entries(trial, counts)
@@ -121,7 +121,7 @@ class Recorded:
         return found
 
     def _entries(self, trial: str, counts: Counts) -> list[Entry]:
-        """Cells of the journal in which a trial was trained to its end, those that count."""
+        """Cells in the journal that trained a trial to its end, and that count."""
         entries = self.journal.finished(trial)
         return [entry for entry in entries if counts(_cell_of(entry, self.journal))]
 

@@ -148,13 +148,13 @@ class Store:
     def finished_elsewhere(
         self, trials: Collection[str], *, counts: Callable[[RecordedCell], bool]
     ) -> dict[str, RecordedCell]:
-        """Finished cells of these trials, in whichever study, by trial id.
+        """Trial id to a finished cell of that trial, in any study.
 
-        Those that a scheduler stopped early do not count: they are no results of the trial.
+        Cells that a scheduler stopped early do not count, because they are not complete.
 
         Args:
-            trials: The ids.
-            counts: Whether a cell does, as it is recorded.
+            trials: The ids of the trials.
+            counts: Says whether a recorded cell counts.
         """
         if not trials:
             return {}

@@ -29,7 +29,7 @@ def expand(study: "StudySpec") -> tuple[Cell, ...]:
 
 
 def expanded(study: "StudySpec") -> tuple[Cell, ...]:
-    """The cells of a study, made anew with each call; `StudySpec.trials` keeps them.
+    """Computes the cells of a study on each call; `StudySpec.trials` caches them.
 
     Raises:
         SpecError: With every fault of every trial.

@@ -83,7 +83,7 @@ class StudySpec:
 
     @cached_property
     def trials(self) -> tuple[Cell, ...]:
-        """All of its cells, the last axis varying fastest; for a searched study its extremes.
+        """All cells of the study, the last axis varying fastest; for a search its extremes.
 
         Raises:
             SpecError: With every fault of every trial.
@@ -91,7 +91,7 @@ class StudySpec:
         return expanded(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without its trials: a worker is sent those that it may train, and no others."""
+        """Omits the cached trials, because a worker receives only those that it may train."""
         return {name: value for name, value in self.__dict__.items() if name != "trials"}
 
     @cached_property

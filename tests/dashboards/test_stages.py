@@ -115,7 +115,7 @@ def test_another_variant_will_not_do(
     read: Callable[[StudySpec, str], pd.DataFrame], searched: StudySpec, record: Record, uri: str
 ) -> None:
     record(replace(searched, variant=Variant(epoch_scale="0.5")), {"float 0.1": 0.5})
-    what = "no cell of tiny is finished as asked for; the store has tiny · 0.5 of the epochs"
+    what = "requested variant of tiny is finished; the store has tiny · 0.5 of the epochs"
     with pytest.raises(NoResultsError, match=what):
         read(searched, uri)
     with pytest.raises(NoResultsError, match=r"finished like this; recorded: tiny · 0.5 of"):

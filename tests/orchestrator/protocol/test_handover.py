@@ -229,7 +229,7 @@ def test_a_full_protocol_takes_nothing_from_a_scaled_one(
     network, scaled = protocol_files(), Changes(variant=Variant(epoch_scale="0.5"))
     record(load_stage(network, SENSITIVITY, scaled), MEASURED)
     assert given_for(network, LR, scaled, home) == ORDERS
-    what = r"finished as asked for; the store has net-sensitivity · 0.5 of the epochs; run stage"
+    what = r"is finished; the store has net-sensitivity · 0.5 of the epochs; run stage"
     with pytest.raises(NoResultsError, match=what):
         given_for(network, LR, PLAIN, home)
 
