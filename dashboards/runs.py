@@ -10,6 +10,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.home import Home
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant
 from orchestrator.mlflow_reader.reader import Reader, told
+from orchestrator.vocabulary import State
 
 
 class NoResultsError(OrchestratorError):
@@ -92,7 +93,7 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
         if experiment is None:
             raise NoResultsError(f"{home.shown_uri} has no results of a study '{name}'")
         variants = reader.variants([experiment.experiment_id])
-        finished = {vocabulary.STATE: vocabulary.FINISHED}
+        finished = {vocabulary.STATE: State.FINISHED.value}
         cells = reader.cells([experiment.experiment_id], finished)
     asked, may_fall_back = _asked(study, variants)
     candidates = [variant for variant in variants if variant.id == asked]

@@ -5,6 +5,8 @@ point, written when a cell is finished. Errors and accuracies are fractions in [
 means in nats per image.
 """
 
+from enum import StrEnum
+
 SPLITS = ("train", "validation", "test")
 SPLIT_METRICS = ("loss", "accuracy", "error", "top5_accuracy")  # the last with six classes or more
 CURVES = (
@@ -56,8 +58,7 @@ STUDY = "bnn.study"
 VARIANT = "bnn.variant"  # StudySpec.variant_id: stays the same if axes get more values
 TRIAL = "bnn.trial"  # Cell.id: equal for equal trials, in any study
 CELL_KEY = "bnn.cell"  # unique: variant and labels
-STATE = "bnn.state"
-FINISHED, FAILED, RUNNING, INTERRUPTED = "finished", "failed", "running", "interrupted"
+STATE = "bnn.state"  # one of State
 LABEL = "bnn.label.{axis}"
 ROWS_AXIS = "bnn.matrix.rows"
 ROWS = "bnn.matrix.labels"  # JSON: the labels of the rows in the study's order
@@ -101,3 +102,12 @@ FAILURE_ARTIFACT = "failure.txt"
 CHECKPOINT_ARTIFACTS = "checkpoints"  # folder of uploaded checkpoints: see `checkpoint.upload`
 UPLOAD = "upload"  # in the journal only: which checkpoints to upload to MLflow
 NETWORK_ARTIFACT = "network"  # the name in MLflow of a run's exported network
+
+
+class State(StrEnum):
+    """The state of a cell, or of a sweep of a study; its text is that of the tag."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"

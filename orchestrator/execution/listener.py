@@ -19,6 +19,7 @@ from orchestrator.launch.worker import Report
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.journal import CellDescription, Journal, Point
 from orchestrator.study.cells import Cell
+from orchestrator.vocabulary import State
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class SweepListener:
             tags[vocabulary.STOPPED_EARLY] = f"after {last['epoch']} epochs"
         with self._journaling():
             self.journal.append(key, [*_points(last["summary"]), *_inherited_points(last)])
-            self.journal.end(key, vocabulary.FINISHED, tags)
+            self.journal.end(key, State.FINISHED, tags)
             self.leases.release(cell.id)
         self._log(cell, f"finished after {last['epoch']} epochs{self._note(key, last)}")
         self._over.add(key)
@@ -168,7 +169,7 @@ class SweepListener:
             **self._tags(key, self._last.get(key)),
         }
         with self._journaling():
-            self.journal.end(key, vocabulary.FAILED, tags)
+            self.journal.end(key, State.FAILED, tags)
             self.leases.release(cell.id)
         self._over.add(key)
         self.progress.end(key, failed=True)
@@ -193,7 +194,7 @@ class SweepListener:
         for key in self.progress.running:
             tags = self._tags(key, self._last.get(key))
             with self._journaling():
-                self.journal.end(key, vocabulary.INTERRUPTED, tags)
+                self.journal.end(key, State.INTERRUPTED, tags)
 
     @contextmanager
     def _journaling(self) -> Iterator[None]:

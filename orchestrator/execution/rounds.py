@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from orchestrator import launch, vocabulary
+from orchestrator import launch
 from orchestrator.execution.claims import ASK_EVERY_S, Claim, Claims
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
@@ -20,6 +20,7 @@ from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import scaled_scheduler
 from orchestrator.study.search import SCHEDULERS, SEARCHERS
 from orchestrator.study.spec import cell_key
+from orchestrator.vocabulary import State
 from trainers.binding import Component
 
 log = logging.getLogger(__name__)
@@ -160,7 +161,7 @@ class Rounds:
                 cell.objective,
             )
             for cell in self.recorded.cells
-            if cell.state == vocabulary.FINISHED and cell.objective is not None
+            if cell.state == State.FINISHED and cell.objective is not None
         ]
         num_samples = self.todo.num_todo
         return launch.Search(axes=axes, searcher=searcher, num_samples=num_samples, known=known)

@@ -42,6 +42,7 @@ from orchestrator.record.store_lock import StudyHold
 from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import place_of
 from orchestrator.study.spec import StudySpec, cell_key
+from orchestrator.vocabulary import State
 from trainers.storage import Place
 
 log = logging.getLogger(__name__)
@@ -211,7 +212,7 @@ class _Sweep:
         refuse_changed_labels(self.study, recorded.cells)
         if not self.study.is_searched:
             self.stems.tidy(self.study.trials, finished=recorded.finished)
-        failed = [cell.trial for cell in recorded.cells if cell.state == vocabulary.FAILED]
+        failed = [cell.trial for cell in recorded.cells if cell.state == State.FAILED]
         return plan(
             self.study,
             finished=recorded.finished,
@@ -252,7 +253,7 @@ class _Sweep:
         # Two cells of a study may have the same trial, or another sweep may have trained it.
         self._copy_missing()
         is_over = listener.progress.is_over
-        state = vocabulary.FINISHED if is_over else vocabulary.INTERRUPTED
+        state = State.FINISHED if is_over else State.INTERRUPTED
         self.record = replace(self.record, state=state)
         self.journal.begin_study(self.record)
         self.delivery.close(within_s=DRAIN_S if self.delivery.has_delivered else SILENT_S)
@@ -352,7 +353,7 @@ class _Sweep:
         if self.study.text:
             texts[vocabulary.STUDY_ARTIFACT] = self.study.text
         tags = {**self.record.tags, **self.cell_tags, vocabulary.CODE: code.of(*trials)}
-        self.record = replace(self.record, state=vocabulary.RUNNING, texts=texts, tags=tags)
+        self.record = replace(self.record, state=State.RUNNING, texts=texts, tags=tags)
         self.journal.begin_study(self.record)
 
     def _work(self, todo: Plan) -> Jobs:

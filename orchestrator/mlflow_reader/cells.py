@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator import vocabulary
+from orchestrator.vocabulary import State
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +40,7 @@ class RecordedCell:
     trial: str = ""
     variant: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
-    state: str = vocabulary.RUNNING
+    state: State = State.RUNNING
     params: Mapping[str, str] = field(default_factory=dict)
     train: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -119,7 +120,7 @@ def recorded_cell(
         trial=tags.get(vocabulary.TRIAL, ""),
         variant=tags.get(vocabulary.VARIANT, ""),
         labels=labels_of(tags),
-        state=tags.get(vocabulary.STATE, vocabulary.RUNNING),
+        state=state_of(tags),
         params=params,
         train=tags.get(vocabulary.TRAIN, ""),
         metrics=metrics,
@@ -129,6 +130,12 @@ def recorded_cell(
         is_stopped_early=vocabulary.STOPPED_EARLY in tags,
         ended_ms=ended_ms,
     )
+
+
+def state_of(tags: Mapping[str, str]) -> State:
+    """How far a cell is; a state that somebody made up is none, and counts as running."""
+    text = tags.get(vocabulary.STATE, "")
+    return State(text) if text in set(State) else State.RUNNING
 
 
 def labels_of(tags: Mapping[str, str]) -> dict[str, str]:

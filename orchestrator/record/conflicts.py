@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import RecordedCell
@@ -11,11 +12,15 @@ from orchestrator.record.describe import flat_params
 from orchestrator.record.journal import StudyRecord
 from orchestrator.study.catalog import StudyError
 from orchestrator.study.spec import StudySpec
+from orchestrator.vocabulary import State
 from trainers.errors import Fault
 
 
 def study_record(
-    study: StudySpec, *, state: str = "", texts: Mapping[str, str] | None = None
+    study: StudySpec,
+    *,
+    state: State | Literal[""] = "",
+    texts: Mapping[str, str] | None = None,
 ) -> StudyRecord:
     """The record of a study for its MLflow run.
 

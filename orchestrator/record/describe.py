@@ -7,6 +7,7 @@ from orchestrator import vocabulary
 from orchestrator.record.journal import CellDescription
 from orchestrator.study.cells import Cell
 from orchestrator.study.spec import StudySpec, cell_key
+from orchestrator.vocabulary import State
 
 
 def describe(cell: Cell, study: StudySpec, *, tags: Mapping[str, str]) -> CellDescription:
@@ -26,7 +27,7 @@ def describe(cell: Cell, study: StudySpec, *, tags: Mapping[str, str]) -> CellDe
         vocabulary.TRIAL: cell.id,
         vocabulary.CELL_KEY: key,
         vocabulary.TRAIN: json.dumps(cell.train.to_mapping()),
-        vocabulary.STATE: vocabulary.RUNNING,
+        vocabulary.STATE: State.RUNNING.value,
         "mlflow.source.name": f"bnn-orchestrate sweep {study.name}",
         **labels,
         **tags,

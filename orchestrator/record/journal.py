@@ -13,12 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from orchestrator import vocabulary
 from orchestrator.errors import OrchestratorError
 from orchestrator.free_space import DiskFullError, is_full
 from orchestrator.study.cells import study_key
+from orchestrator.vocabulary import State
 
 SCHEMA = 2
 _TABLES = """
@@ -81,7 +82,7 @@ class StudyRecord:
     question: str
     tags: Mapping[str, str]
     texts: Mapping[str, str] = field(default_factory=dict)
-    state: str = ""
+    state: State | Literal[""] = ""
 
     @property
     def key(self) -> str:
@@ -115,10 +116,10 @@ class Entry:
     """A cell in the journal."""
 
     description: CellDescription
-    state: str
+    state: State
     tags: Mapping[str, str]
     run_id: str | None
-    state_sent: str | None
+    state_sent: State | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,18 +209,18 @@ class Journal:
     def study(self, key: str) -> StudyRecord | None:
         """The record that MLflow shall have of a study; None if the study was never begun."""
         rows = self._read("SELECT record FROM studies WHERE study = ?", key)
-        return StudyRecord(**json.loads(rows[0][0])) if rows else None
+        return _record(rows[0][0]) if rows else None
 
     def variants(self, name: str) -> list[StudyRecord]:
         """The records of a study's variants, oldest first."""
         rows = self._read("SELECT record FROM studies ORDER BY rowid")
-        records = [StudyRecord(**json.loads(text)) for (text,) in rows]
+        records = [_record(text) for (text,) in rows]
         return [record for record in records if record.name == name]
 
     def unsent_studies(self) -> list[StudyRecord]:
         """Studies whose record MLflow lacks, oldest first."""
         rows = self._read("SELECT record FROM studies WHERE sent IS NOT record ORDER BY rowid")
-        return [StudyRecord(**json.loads(text)) for (text,) in rows]
+        return [_record(text) for (text,) in rows]
 
     def mark_study_sent(self, record: StudyRecord) -> None:
         """Notes that MLflow has confirmed this record."""
@@ -236,7 +237,7 @@ class Journal:
                 "VALUES (?, ?, ?, ?, ?, '{}') "
                 "ON CONFLICT (cell) DO UPDATE SET description = excluded.description, "
                 "state = excluded.state, tags = excluded.tags",
-                (*row, json.dumps(asdict(description)), vocabulary.RUNNING),
+                (*row, json.dumps(asdict(description)), State.RUNNING),
             )
 
     def append(self, cell: str, points: Iterable[Point]) -> None:
@@ -245,7 +246,7 @@ class Journal:
         with self._write() as db:
             db.executemany("INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def end(self, cell: str, state: str, tags: Mapping[str, str] | None = None) -> None:
+    def end(self, cell: str, state: State, tags: Mapping[str, str] | None = None) -> None:
         """Stores that a cell is finished, has failed, or was interrupted."""
         with self._write() as db:
             db.execute(
@@ -271,7 +272,7 @@ class Journal:
     def finished(self, trial: str) -> list[Entry]:
         """Cells of any study that trained a trial to its end, oldest first."""
         query = f"SELECT {_COLUMNS} FROM cells WHERE trial = ? AND state = ? ORDER BY rowid"
-        found = [_entry(row) for row in self._read(query, trial, vocabulary.FINISHED)]
+        found = [_entry(row) for row in self._read(query, trial, State.FINISHED)]
         return [entry for entry in found if vocabulary.STOPPED_EARLY not in entry.tags]
 
     def entry(self, cell: str) -> Entry | None:
@@ -302,7 +303,7 @@ class Journal:
         with self._write() as db:
             db.executemany(query, keys)
 
-    def mark_state_sent(self, cell: str, state: str) -> None:
+    def mark_state_sent(self, cell: str, state: State) -> None:
         """Notes that MLflow has confirmed this state."""
         with self._write() as db:
             db.execute("UPDATE cells SET state_sent = ? WHERE cell = ?", (state, cell))
@@ -365,14 +366,19 @@ class Journal:
             return self._db.execute(query, arguments).fetchall()
 
 
+def _record(text: str) -> StudyRecord:
+    content = json.loads(text)
+    return StudyRecord(**{**content, "state": State(content["state"]) if content["state"] else ""})
+
+
 def _entry(row: tuple[str, str, str, str | None, str | None]) -> Entry:
     description, state, tags, run_id, state_sent = row
     return Entry(
         description=CellDescription(**json.loads(description)),
-        state=state,
+        state=State(state),
         tags=json.loads(tags),
         run_id=run_id,
-        state_sent=state_sent,
+        state_sent=State(state_sent) if state_sent else None,
     )
 
 

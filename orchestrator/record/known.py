@@ -12,6 +12,7 @@ from orchestrator.record.journal import Entry, Journal
 from orchestrator.record.store import Store
 from orchestrator.study.cells import Cell
 from orchestrator.study.spec import StudySpec, cell_key
+from orchestrator.vocabulary import State
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Recorded:
         entries = journal.entries(study.key)
         self.variants = journal.variants(study.name)
         self.cells = tuple(self._merged(entries).values())
-        mine = {cell.trial: cell for cell in self.cells if cell.state == vocabulary.FINISHED}
+        mine = {cell.trial: cell for cell in self.cells if cell.state == State.FINISHED}
         self.finished: Mapping[str, RecordedCell] = mine
         self._old: set[str] = set()
         if not study.is_searched:
@@ -78,12 +79,12 @@ class Recorded:
         """
         if self.study.is_searched:
             return 0
-        have = {cell.key for cell in self.cells if cell.state == vocabulary.FINISHED}
+        have = {cell.key for cell in self.cells if cell.state == State.FINISHED}
         num_copied = 0
         for cell in self.study.trials:
             key = cell_key(self.study, cell)
             entry = self.journal.entry(key)
-            is_new = entry is not None and entry.state == vocabulary.FINISHED
+            is_new = entry is not None and entry.state == State.FINISHED
             if key in have or (is_new and key not in self._old):
                 continue
             since = self.finished_since(cell.id)
@@ -103,7 +104,7 @@ class Recorded:
             return cells
         self.variants += self.store.variants(found)
         for cell in self.store.cells(found, self.study.variant_id):
-            if cell.key not in cells or cell.state == vocabulary.FINISHED:
+            if cell.key not in cells or cell.state == State.FINISHED:
                 cells[cell.key] = cell
         return cells
 
@@ -130,7 +131,7 @@ class Recorded:
 
     def _copy(self, cell: Cell, source: RecordedCell, tags: Mapping[str, str]) -> None:
         entry = self.journal.entry(source.key)
-        if entry is not None and entry.state == vocabulary.FINISHED:
+        if entry is not None and entry.state == State.FINISHED:
             points = self.journal.points(source.key)
             known = {**entry.description.tags, **entry.tags}
         else:
@@ -141,7 +142,7 @@ class Recorded:
         self.journal.append(description.cell, points)
         copied = {key: known[key] for key in _COPIED if key in known}
         copied[vocabulary.COPIED_FROM] = source.run_id or source.key
-        self.journal.end(description.cell, vocabulary.FINISHED, copied)
+        self.journal.end(description.cell, State.FINISHED, copied)
         log.info("%s was trained before, as %s", cell.name, copied[vocabulary.COPIED_FROM])
 
 

@@ -28,6 +28,7 @@ from orchestrator.mlflow_reader.outages import may_answer_later, reason
 from orchestrator.mlflow_reader.reader import Reader, StoreError, told
 from orchestrator.record.embedded import make_once, prepare
 from orchestrator.record.journal import CellDescription, Point, StudyRecord
+from orchestrator.vocabulary import State
 
 MOST_POINTS = 1000
 """MLflow's limit on the metrics of one request."""
@@ -36,10 +37,10 @@ MOST_TAGS = 100
 LONGEST_NAME = 250
 """Most characters of a run's name in MLflow's tables; PostgreSQL refuses a longer one."""
 _STATUS = {
-    vocabulary.FINISHED: RunStatus.to_string(RunStatus.FINISHED),
-    vocabulary.FAILED: RunStatus.to_string(RunStatus.FAILED),
-    vocabulary.INTERRUPTED: RunStatus.to_string(RunStatus.KILLED),
-    vocabulary.RUNNING: RunStatus.to_string(RunStatus.RUNNING),
+    State.FINISHED: RunStatus.to_string(RunStatus.FINISHED),
+    State.FAILED: RunStatus.to_string(RunStatus.FAILED),
+    State.INTERRUPTED: RunStatus.to_string(RunStatus.KILLED),
+    State.RUNNING: RunStatus.to_string(RunStatus.RUNNING),
 }
 
 
@@ -158,7 +159,7 @@ class Store:
         """
         if not trials:
             return {}
-        finished = {vocabulary.STATE: vocabulary.FINISHED}
+        finished = {vocabulary.STATE: State.FINISHED.value}
         found: dict[str, RecordedCell] = {}
         for cell in self.reader.cells(self.reader.studies(), finished):
             if cell.trial in trials and not cell.is_stopped_early and counts(cell):
@@ -214,13 +215,13 @@ class Store:
                 return True
             raise
 
-    def set_state(self, run_id: str, state: str, tags: Mapping[str, str]) -> None:
+    def set_state(self, run_id: str, state: State, tags: Mapping[str, str]) -> None:
         """Sets the state of a run, and tags."""
-        if state != vocabulary.FAILED and vocabulary.REASON in self.tags_of(run_id):
+        if state != State.FAILED and vocabulary.REASON in self.tags_of(run_id):
             # The cell failed before and was retried.
             self.client.delete_tag(run_id, vocabulary.REASON)
-        self.set_tags(run_id, {**tags, vocabulary.STATE: state})
-        if state == vocabulary.RUNNING:
+        self.set_tags(run_id, {**tags, vocabulary.STATE: state.value})
+        if state == State.RUNNING:
             self.client.update_run(run_id, status=_STATUS[state])
         else:
             self.client.set_terminated(run_id, status=_STATUS[state])

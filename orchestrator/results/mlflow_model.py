@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator import vocabulary
+from orchestrator.mlflow_reader.cells import state_of
 from orchestrator.mlflow_reader.client_environment import CLIENT_DEFAULTS
 from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.store import Store
+from orchestrator.vocabulary import State
 
 os.environ.update({**CLIENT_DEFAULTS, **os.environ})
 
@@ -33,8 +35,8 @@ def cell_tags(store: Store, run_id: str) -> dict[str, str]:
         raise StoreError(f"{store.home.tracking_uri} has no run '{run_id}'") from error
     if tags.get(vocabulary.KIND) != vocabulary.CELL:
         raise StoreError(f"the run '{run_id}' is not a cell of a study")
-    state = tags.get(vocabulary.STATE, vocabulary.RUNNING)
-    if state != vocabulary.FINISHED:
+    state = state_of(tags)
+    if state != State.FINISHED:
         raise StoreError(f"the cell of run '{run_id}' is {state}, not finished")
     return tags
 

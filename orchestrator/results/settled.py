@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator import vocabulary
 from orchestrator.home import Home
 from orchestrator.kept import keep, kept
 from orchestrator.record.journal import Journal
@@ -17,6 +16,7 @@ from orchestrator.study.catalog import find_study
 from orchestrator.study.file import read_study_file
 from orchestrator.study.shipped import config_digest
 from orchestrator.study.variant import Variant
+from orchestrator.vocabulary import State
 from trainers.errors import SpecError
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _has(store: "Store", outline: Outline) -> bool:
     if not any(outline.tags.items() <= dict(one.tags).items() for one in same):
         return False
     cells, own = store.cells(experiment, outline.variant_id), set(outline.cells)
-    finished = {cell.key for cell in cells if cell.state == vocabulary.FINISHED}
+    finished = {cell.key for cell in cells if cell.state == State.FINISHED}
     # Another trial under one of its labels is refused; the sweep says why.
     others = {_place(cell.key) for cell in cells if cell.key not in own}
     return own <= finished and others.isdisjoint(map(_place, own))

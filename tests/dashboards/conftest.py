@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from orchestrator import vocabulary
 from orchestrator.home import Home
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.describe import describe
@@ -19,6 +18,7 @@ from orchestrator.record.journal import Point
 from orchestrator.record.store import Store
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec
+from orchestrator.vocabulary import State
 
 STUDY: dict[str, Any] = {
     "study": "tiny",
@@ -96,7 +96,10 @@ def record(store: Store) -> Callable[..., dict[str, str]]:
     """
 
     def fill(
-        study: StudySpec, values: Mapping[str, float], *, state: str = vocabulary.FINISHED
+        study: StudySpec,
+        values: Mapping[str, float],
+        *,
+        state: State = State.FINISHED,
     ) -> dict[str, str]:
         ids = store.open_study(study_record(study))
         # MLflow orders runs by the millisecond in which they began.
@@ -113,7 +116,7 @@ def record(store: Store) -> Callable[..., dict[str, str]]:
             points = [Point(key, 1, value, 1000) for key, value in summary.items()]
             curve = [Point("test/error", step, error + 1 - step, 1000) for step in (0, 1)]
             store.log_points(runs[name], [*points, *curve])
-            if state != vocabulary.RUNNING:
+            if state != State.RUNNING:
                 store.set_state(runs[name], state, {})
         assert len(runs) == len(values)
         return runs

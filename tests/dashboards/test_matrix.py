@@ -15,6 +15,7 @@ from orchestrator.record.conflicts import study_record
 from orchestrator.record.store import Store
 from orchestrator.study.spec import StudySpec
 from orchestrator.study.variant import Variant
+from orchestrator.vocabulary import State
 
 pytestmark = pytest.mark.slow
 
@@ -148,9 +149,9 @@ def test_an_unknown_metric_brings_the_known_ones(
         result_matrix("tiny", uri, metric="test/eror")
 
 
-@pytest.mark.parametrize("state", [vocabulary.FAILED, vocabulary.RUNNING])
+@pytest.mark.parametrize("state", [State.FAILED, State.RUNNING])
 def test_cells_that_are_not_finished_do_not_count(
-    state: str, study: StudySpec, record: Record, uri: str
+    state: State, study: StudySpec, record: Record, uri: str
 ) -> None:
     record(study, {"forward 1": 0.1})
     record(study, {"forward 2": 0.9, "reverse 1": 0.9}, state=state)

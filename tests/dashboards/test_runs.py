@@ -12,6 +12,7 @@ from orchestrator.home import Home
 from orchestrator.record.store import Store
 from orchestrator.study.spec import StudySpec
 from orchestrator.study.variant import Variant
+from orchestrator.vocabulary import State
 
 pytestmark = pytest.mark.slow
 
@@ -50,9 +51,9 @@ def test_without_a_store_named_it_is_that_of_the_home(
     assert len(study_runs("tiny").cells) == 1
 
 
-@pytest.mark.parametrize("state", [vocabulary.RUNNING, vocabulary.FAILED, vocabulary.INTERRUPTED])
+@pytest.mark.parametrize("state", [State.RUNNING, State.FAILED, State.INTERRUPTED])
 def test_only_finished_cells_count(
-    state: str, study: StudySpec, record: Record, home: Home
+    state: State, study: StudySpec, record: Record, home: Home
 ) -> None:
     finished = record(study, {"float 1": 0.1})
     record(study, {"forward 1": 0.2}, state=state)
@@ -94,7 +95,7 @@ def test_without_a_full_run_the_newest_variant_is_shown_and_said_so(
     record(replace(study, variant=Variant(epoch_scale="0.1")), {"float 1": 0.3})
     time.sleep(0.005)
     newest = record(replace(study, variant=Variant(epoch_scale="0.5")), {"float 1": 0.2})
-    record(study, {"float 1": 0.1}, state=vocabulary.RUNNING)
+    record(study, {"float 1": 0.1}, state=State.RUNNING)
     for asked in ("tiny", study):
         found = study_runs(asked, home.tracking_uri)
         assert [cell.run_id for cell in found.cells] == list(newest.values())

@@ -11,11 +11,11 @@ import pytest
 
 from dashboards.runs import NoResultsError
 from dashboards.stages import best_of, by_network, full_matrix, table_of, with_gaps
-from orchestrator import vocabulary
 from orchestrator.home import Home
 from orchestrator.study.given import Given
 from orchestrator.study.spec import StudySpec
 from orchestrator.study.variant import Variant
+from orchestrator.vocabulary import State
 
 Record = Callable[..., dict[str, str]]
 MakeStudy = Callable[..., StudySpec]
@@ -96,7 +96,7 @@ def test_values_are_means_over_all_other_axes(
 @pytest.mark.slow
 def test_only_finished_cells_have_a_value(searched: StudySpec, record: Record, uri: str) -> None:
     record(searched, {"float 0.1": 0.5, "float 0.02": math.nan})
-    record(searched, {"forward 0.1": 0.25}, state=vocabulary.FAILED)
+    record(searched, {"forward 0.1": 0.25}, state=State.FAILED)
     table = table_of(searched, uri, column="lr")
     assert table.loc["float", "0.1"] == 0.5
     assert table.isna().sum().sum() == table.size - 1

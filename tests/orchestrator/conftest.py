@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator import vocabulary
 from orchestrator.execution.leases import Leases
 from orchestrator.fingerprint.code import Code
 from orchestrator.fingerprint.shipped import Shipped
@@ -23,6 +22,7 @@ from orchestrator.record.store import Store, StudyIds
 from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec
+from orchestrator.vocabulary import State
 from trainers.engine.result import EpochMetrics, LatentStatistics, Scores
 
 STUDY: dict[str, Any] = {
@@ -245,7 +245,10 @@ def record(home: Home) -> Callable[..., None]:
     store = Store(home)
 
     def fill(
-        study: StudySpec, errors: Mapping[str, float], *, state: str = vocabulary.FINISHED
+        study: StudySpec,
+        errors: Mapping[str, float],
+        *,
+        state: State = State.FINISHED,
     ) -> None:
         ids = store.open_study(study_record(study))
         cells = {" ".join(cell.labels.values()): cell for cell in expand(study)}

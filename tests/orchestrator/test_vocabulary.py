@@ -5,6 +5,7 @@ import re
 import pytest
 
 from orchestrator import vocabulary
+from orchestrator.vocabulary import State
 
 # MLflow's rule for the names of metrics, params and tags, and its limit on their length.
 ALLOWED = re.compile(r"[A-Za-z0-9_\-. :/]{1,250}")
@@ -52,3 +53,13 @@ def test_tags_of_ours_are_told_apart_from_those_of_others() -> None:
     tags = set(CONSTANTS) - values
     assert {"KIND", "STATE", "LABEL", "CELL_KEY"} <= tags
     assert all(CONSTANTS[name].startswith("bnn.") for name in tags)
+
+
+def test_states_are_the_texts_that_are_stored() -> None:
+    assert {state.value for state in State} == {
+        "running",
+        "finished",
+        "failed",
+        "interrupted",
+    }
+    assert f"{State.FINISHED}" == State.FINISHED == "finished"

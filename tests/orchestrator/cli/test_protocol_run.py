@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator import vocabulary
 from orchestrator.execution.listener import Failure
 from orchestrator.execution.sweep import Outcome
 from orchestrator.home import Home
 from orchestrator.planning.planning import plan
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec
+from orchestrator.vocabulary import State
 
 pytestmark = pytest.mark.slow
 
@@ -52,11 +52,11 @@ class Played:
         self.studies.append(study)
         cells = {cell.name: cell for cell in expand(study)}
         failed = [name for name in cells if self.fails(name)]
-        for state in (vocabulary.FAILED, vocabulary.FINISHED):
+        for state in (State.FAILED, State.FINISHED):
             errors = {
                 " ".join(cell.labels.values()): _error(cell.labels)
                 for name, cell in cells.items()
-                if (name in failed) == (state == vocabulary.FAILED)
+                if (name in failed) == (state == State.FAILED)
             }
             self.record(study, errors, state=state)
         return Outcome(

@@ -16,6 +16,7 @@ from orchestrator.record.journal import CellDescription, Journal, Point
 from orchestrator.record.store import Store
 from orchestrator.study.cells import Cell
 from orchestrator.study.spec import StudySpec
+from orchestrator.vocabulary import State
 
 Cli = Callable[..., Any]
 POINTS = [Point("train/loss", step, 1 / (1 + step), 1000 + step) for step in range(3)]
@@ -29,7 +30,7 @@ def waiting(home: Home, study: StudySpec, cells: tuple[Cell, ...]) -> CellDescri
     journal.begin_study(study_record(study))
     journal.begin(description)
     journal.append(description.cell, POINTS)
-    journal.end(description.cell, vocabulary.FINISHED, {})
+    journal.end(description.cell, State.FINISHED, {})
     journal.close()
     return description
 
@@ -44,7 +45,7 @@ def test_what_waits_is_delivered_once(
     run_id = store.find_cell(waiting, store.open_study(study_record(study)))
     assert run_id is not None
     assert store.points_of(run_id) == POINTS
-    assert store.tags_of(run_id)[vocabulary.STATE] == vocabulary.FINISHED
+    assert store.tags_of(run_id)[vocabulary.STATE] == State.FINISHED
     again = cli("sync", "--home", str(home.root))
     assert again.code == 0
     assert again.out.startswith("nothing waits")
@@ -99,11 +100,11 @@ def test_what_mlflow_has_lost_is_delivered_anew(cli: Cli, home: Home) -> None:
 def test_the_record_of_a_study_is_delivered_without_any_cell(
     cli: Cli, home: Home, study: StudySpec
 ) -> None:
-    record = study_record(study, state=vocabulary.FINISHED)
+    record = study_record(study, state=State.FINISHED)
     with closing(Journal(home.journal)) as journal:
         journal.begin_study(record)
     answer = cli("sync", "--home", str(home.root))
     assert (answer.code, answer.err) == (0, "")
     store = Store(home)
-    assert store.tags_of(store.open_study(record).run)[vocabulary.STATE] == vocabulary.FINISHED
+    assert store.tags_of(store.open_study(record).run)[vocabulary.STATE] == State.FINISHED
     assert cli("sync", "--home", str(home.root)).out.startswith("nothing waits")

@@ -25,6 +25,7 @@ from orchestrator.record.journal import CellDescription, Entry, Journal
 from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import Checkpointing, upload_order
 from orchestrator.study.spec import StudySpec, cell_key
+from orchestrator.vocabulary import State
 from trainers.engine.checkpoint import CheckpointPolicy
 
 
@@ -125,7 +126,7 @@ def _report(epoch: int, *, time_ms: int = 1000, error: float = 0.5, **more: Any)
 def test_a_cell_that_starts_is_journaled_and_counted(
     listener: SweepListener, key: str, entry: Callable[[], Entry]
 ) -> None:
-    assert entry().state == vocabulary.RUNNING
+    assert entry().state == State.RUNNING
     assert entry().description.cell == key
     assert entry().description.tags["bnn.x"] == "y"
     assert listener.progress.running[key].name == "forward · seed 1"
@@ -159,7 +160,7 @@ def test_the_summary_is_journaled_only_at_the_end(
     listener.ended(key)
     summary = [point for point in journal.points(key) if point.key == "selected/test_error"]
     assert [(point.step, point.value) for point in summary] == [(1, 0.25)]
-    assert entry().state == vocabulary.FINISHED
+    assert entry().state == State.FINISHED
     assert entry().tags == {vocabulary.WEIGHTS_SHA256: "abc"}
 
 
@@ -180,7 +181,7 @@ def test_a_cell_that_the_scheduler_stopped_is_finished_and_says_so(
 ) -> None:
     listener.reported(key, _report(0))
     listener.ended(key)
-    assert entry().state == vocabulary.FINISHED
+    assert entry().state == State.FINISHED
     assert entry().tags == {vocabulary.STOPPED_EARLY: "after 1 epochs"}
 
 
@@ -234,7 +235,7 @@ def test_a_failure_that_is_tried_again_is_told_and_logged_only(
     listener: SweepListener, watcher: FakeWatcher, key: str, entry: Callable[[], Entry]
 ) -> None:
     listener.failed(key, reason="no memory", details="a long story", final=False)
-    assert entry().state == vocabulary.RUNNING
+    assert entry().state == State.RUNNING
     assert watcher.told == [("retried", "forward · seed 1", "no memory")]
     assert listener.progress.num_retries == 1
     assert listener.progress.num_failed == 0
@@ -260,7 +261,7 @@ def test_a_failure_for_good_is_journaled_with_its_reason(
 ) -> None:
     listener.reported(key, _report(0))
     listener.failed(key, reason="no memory", details="a long story", final=True)
-    assert entry().state == vocabulary.FAILED
+    assert entry().state == State.FAILED
     assert entry().tags == {
         vocabulary.REASON: "no memory",
         vocabulary.FAILURE_ARTIFACT: "a long story",
@@ -290,7 +291,7 @@ def test_cells_that_still_run_are_interrupted(
     listener.ended(other)
     listener.interrupt()
     states = {entry.description.cell: entry.state for entry in journal.undelivered()}
-    assert states == {key: vocabulary.INTERRUPTED, other: vocabulary.FINISHED}
+    assert states == {key: State.INTERRUPTED, other: State.FINISHED}
 
 
 def test_each_tick_says_why_results_wait(listener: SweepListener, watcher: FakeWatcher) -> None:
@@ -378,7 +379,7 @@ def test_a_log_that_cannot_be_written_is_done_without(
     listener.logs.touch()
     listener.reported(key, _report(0, weights_sha256="abc"))
     listener.ended(key)
-    assert entry().state == vocabulary.FINISHED
+    assert entry().state == State.FINISHED
 
 
 def test_a_cell_that_came_to_an_end_is_free_and_not_open_any_more(
@@ -416,6 +417,6 @@ def test_a_cell_that_stops_on_a_wish_is_interrupted_and_one_that_ended_is_finish
     assert listener.progress.num_finished == 1
     listener.interrupt()
     states = {entry.description.cell: entry.state for entry in journal.undelivered()}
-    assert states == {key: vocabulary.INTERRUPTED, other: vocabulary.FINISHED}
+    assert states == {key: State.INTERRUPTED, other: State.FINISHED}
     # Until the sweep has ended, nobody else begins with it.
     assert leases.is_ours(listener.work.cells[key].id)

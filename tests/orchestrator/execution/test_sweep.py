@@ -25,6 +25,7 @@ from orchestrator.study.catalog import StudyError, load_study
 from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expanded
 from orchestrator.study.spec import StudySpec, cell_key
+from orchestrator.vocabulary import State
 from trainers.errors import MissingDataError
 
 
@@ -99,7 +100,7 @@ def _train(journal: Journal, study: StudySpec, *cells: Cell, code: str) -> None:
     for cell in cells:
         description = describe(cell, study, tags={vocabulary.CODE: code})
         journal.begin(description)
-        journal.end(description.cell, vocabulary.FINISHED, {})
+        journal.end(description.cell, State.FINISHED, {})
 
 
 def _accepted(journal: Journal, study: StudySpec) -> object:

@@ -7,7 +7,9 @@ from orchestrator.mlflow_reader.cells import (
     RecordedVariant,
     labels_of,
     recorded_cell,
+    state_of,
 )
+from orchestrator.vocabulary import State
 
 TAGS = {
     vocabulary.CELL_KEY: "tiny/v/order=forward/t",
@@ -15,7 +17,7 @@ TAGS = {
     vocabulary.VARIANT: "v",
     vocabulary.LABEL.format(axis="order"): "forward",
     vocabulary.LABEL.format(axis="seed"): "1",
-    vocabulary.STATE: vocabulary.FINISHED,
+    vocabulary.STATE: State.FINISHED,
     vocabulary.CODE: "c",
     vocabulary.GIT_COMMIT: "g",
     vocabulary.WEIGHTS_SHA256: "abc",
@@ -33,7 +35,7 @@ def test_each_tag_is_found_under_its_meaning() -> None:
     assert (cell.run_id, cell.name, cell.ended_ms) == ("r", "forward", 7)
     assert (cell.key, cell.trial, cell.variant) == ("tiny/v/order=forward/t", "t", "v")
     assert cell.labels == {"order": "forward", "seed": "1"}
-    assert (cell.state, cell.code, cell.commit) == (vocabulary.FINISHED, "c", "g")
+    assert (cell.state, cell.code, cell.commit) == (State.FINISHED, "c", "g")
     assert (cell.weights_sha256, cell.is_stopped_early) == ("abc", False)
     assert cell.params == {"epochs": "2"}
     assert cell.objective == 0.25
@@ -43,7 +45,7 @@ def test_what_a_run_does_not_say_is_empty() -> None:
     cell = _cell({})
     assert (cell.key, cell.trial, cell.code, cell.weights_sha256) == ("", "", "", "")
     assert cell.labels == {}
-    assert cell.state == vocabulary.RUNNING
+    assert cell.state == State.RUNNING
     assert cell.objective is None
 
 
@@ -69,3 +71,8 @@ def test_a_variant_is_plain_if_no_tag_says_in_what_it_differs() -> None:
 def test_a_variant_is_known_by_its_hash() -> None:
     assert _variant(**{vocabulary.VARIANT: "v"}).id == "v"
     assert _variant().id == ""
+
+
+def test_a_state_that_somebody_made_up_is_none() -> None:
+    assert state_of({vocabulary.STATE: "failed"}) is State.FAILED
+    assert state_of({vocabulary.STATE: "done by hand"}) is State.RUNNING

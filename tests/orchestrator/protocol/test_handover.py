@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from dashboards.runs import NoResultsError
-from orchestrator import vocabulary
 from orchestrator.home import Home
 from orchestrator.protocol import stages
 from orchestrator.protocol.stages import (
@@ -29,6 +28,7 @@ from orchestrator.study.expansion import expand
 from orchestrator.study.given import Given
 from orchestrator.study.orders import Orders
 from orchestrator.study.variant import Variant
+from orchestrator.vocabulary import State
 
 pytestmark = pytest.mark.slow
 
@@ -104,13 +104,13 @@ def test_the_ranking_is_compared_with_the_published_one(
     assert found.kendall_tau == pytest.approx(tau)
 
 
-@pytest.mark.parametrize("state", [vocabulary.FAILED, vocabulary.RUNNING, vocabulary.FINISHED])
+@pytest.mark.parametrize("state", [State.FAILED, State.RUNNING, State.FINISHED])
 def test_a_layer_without_a_result_is_named(
-    state: str, protocol_files: Files, record: Record, home: Home
+    state: State, protocol_files: Files, record: Record, home: Home
 ) -> None:
     study = load_stage(protocol_files(), SENSITIVITY, PLAIN)
     record(study, {"2 0.1": 0.25})
-    worth = math.nan if state == vocabulary.FINISHED else 0.125
+    worth = math.nan if state == State.FINISHED else 0.125
     record(study, {"1 0.1": worth, "3 0.1": worth}, state=state)
     what = "net-sensitivity: no cell with only layer 1, 3 binary is finished"
     with pytest.raises(NoResultsError, match=what):
@@ -132,7 +132,7 @@ def test_cells_without_a_number_or_an_end_have_no_rate(
 ) -> None:
     study = load_stage(protocol_files(), LR, PLAIN, ORDERS)
     record(study, {"float 0.1": math.nan, "float 0.01": 0.5, "binary 0.1": 0.25})
-    record(study, {"binary 0.01": 0.125, "forward 0.1": 0.125}, state=vocabulary.FAILED)
+    record(study, {"binary 0.01": 0.125, "forward 0.1": 0.125}, state=State.FAILED)
     record(study, {"ascend 0.1": math.nan})
     assert best_rates(study, home) == {"float": ("0.01", 0.5), "binary": ("0.1", 0.25)}
 

@@ -24,6 +24,7 @@ from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.study.variant import Variant
+from orchestrator.vocabulary import State
 from trainers.spec.train_spec import TrainSpec
 
 MakeStudy = Callable[..., StudySpec]
@@ -104,7 +105,7 @@ def recorded(study: StudySpec, cells: tuple[Cell, ...]) -> list[RecordedCell]:
             key=cell_key(study, cell),
             trial=cell.id,
             labels=cell.labels,
-            state=vocabulary.FINISHED,
+            state=State.FINISHED,
             name=cell.name,
         )
         for cell in cells
@@ -151,7 +152,9 @@ def test_labels_whose_values_are_known_are_refused_with_what_differs(
 
 def test_what_mlflow_is_to_say_of_a_study(study: StudySpec) -> None:
     record = study_record(
-        replace(study, variant=Variant(apart="v2")), state="running", texts={"a.txt": "b"}
+        replace(study, variant=Variant(apart="v2")),
+        state=State.RUNNING,
+        texts={"a.txt": "b"},
     )
     assert (record.name, record.variant) != (study.name, study.variant_id)
     assert record.title == "tiny · apart: v2"

@@ -25,6 +25,7 @@ from orchestrator.record.store import MOST_POINTS, Store
 from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import upload_order
 from orchestrator.study.spec import StudySpec
+from orchestrator.vocabulary import State
 from trainers.storage import write
 
 pytestmark = pytest.mark.slow
@@ -112,7 +113,7 @@ def _train(journal: Journal, description: CellDescription, *, num_steps: int = 5
     """A cell from its beginning to its end."""
     journal.begin(description)
     journal.append(description.cell, _points(num_steps))
-    journal.end(description.cell, vocabulary.FINISHED, {vocabulary.WEIGHTS_SHA256: "abc"})
+    journal.end(description.cell, State.FINISHED, {vocabulary.WEIGHTS_SHA256: "abc"})
 
 
 def _rows(home: Home, run_id: str) -> list[tuple[str, int, int]]:
@@ -187,7 +188,7 @@ def test_what_comes_later_goes_to_the_same_run(
     run = watched.store.client.get_run(_run_of(journal, descriptions[0]))
     assert run.info.status == "RUNNING"
     journal.append(descriptions[0].cell, _points(2, start=2))
-    journal.end(descriptions[0].cell, vocabulary.FINISHED)
+    journal.end(descriptions[0].cell, State.FINISHED)
     deliverer.deliver()
     assert watched.names().count("create_cell") == 1
     assert _rows(home, run.info.run_id) == _expected(_points(4))
@@ -217,7 +218,7 @@ def test_a_failure_leaves_its_story_as_an_artifact_and_no_tag(
 ) -> None:
     journal.begin(descriptions[0])
     tags = {vocabulary.REASON: "no memory", vocabulary.FAILURE_ARTIFACT: "a long story"}
-    journal.end(descriptions[0].cell, vocabulary.FAILED, tags)
+    journal.end(descriptions[0].cell, State.FAILED, tags)
     make_delivery(store).deliver()
     run = store.client.get_run(_run_of(journal, descriptions[0]))
     assert run.info.status == "FAILED"
@@ -240,12 +241,12 @@ def test_a_run_that_was_deleted_is_made_anew_with_all_points(
     gone = _run_of(journal, descriptions[0])
     store.client.delete_run(gone)
     journal.append(descriptions[0].cell, _points(2, start=3))
-    journal.end(descriptions[0].cell, vocabulary.FINISHED)
+    journal.end(descriptions[0].cell, State.FINISHED)
     make_delivery(store).deliver()
     anew = _run_of(journal, descriptions[0])
     assert anew != gone
     assert _rows(home, anew) == _expected(_points(5))
-    assert store.tags_of(anew)[vocabulary.STATE] == vocabulary.FINISHED
+    assert store.tags_of(anew)[vocabulary.STATE] == State.FINISHED
 
 
 def test_a_run_that_is_deleted_while_its_cell_trains_is_made_anew(
@@ -263,7 +264,7 @@ def test_a_run_that_is_deleted_while_its_cell_trains_is_made_anew(
     gone = _run_of(journal, descriptions[0])
     store.client.delete_run(gone)
     journal.append(descriptions[0].cell, _points(2, start=3))
-    journal.end(descriptions[0].cell, vocabulary.FINISHED)
+    journal.end(descriptions[0].cell, State.FINISHED)
     assert deliverer.close(within_s=20)
     assert _run_of(journal, descriptions[0]) != gone
     assert _rows(home, _run_of(journal, descriptions[0])) == _expected(_points(5))
@@ -292,7 +293,7 @@ def test_a_store_that_fails_for_a_while_loses_nothing(
     for description in descriptions[:3]:
         run_id = _run_of(journal, description)
         assert _rows(home, run_id) == _expected(_points(5))
-        assert watched.store.tags_of(run_id)[vocabulary.STATE] == vocabulary.FINISHED
+        assert watched.store.tags_of(run_id)[vocabulary.STATE] == State.FINISHED
     runs = {_run_of(journal, description) for description in descriptions[:3]}
     assert len(runs) == 3
 
@@ -339,7 +340,7 @@ def test_the_end_does_not_wait_for_a_store_that_never_answers(
     assert [entry.description.cell for entry in journal.undelivered()] == [descriptions[0].cell]
     # Nothing is left to do, so the thread ends.
     journal.mark_sent(descriptions[0].cell, _points(5))
-    journal.mark_state_sent(descriptions[0].cell, vocabulary.FINISHED)
+    journal.mark_state_sent(descriptions[0].cell, State.FINISHED)
     silent.let_go.set()
     assert deliverer.close(within_s=10)
 
@@ -384,11 +385,11 @@ def test_a_run_of_another_journal_is_adopted_without_doubling(
     # The same epochs, trained again and later.
     again = [replace(point, time_ms=point.time_ms + 5000) for point in _points(5)]
     journal.append(descriptions[0].cell, again)
-    journal.end(descriptions[0].cell, vocabulary.FINISHED)
+    journal.end(descriptions[0].cell, State.FINISHED)
     make_delivery(store).deliver()
     assert _run_of(journal, descriptions[0]) == theirs
     assert _rows(home, theirs) == _expected([*_points(3), *again[6:]])
-    assert store.tags_of(theirs)[vocabulary.STATE] == vocabulary.FINISHED
+    assert store.tags_of(theirs)[vocabulary.STATE] == State.FINISHED
 
 
 def test_checkpoints_follow_when_the_cell_is_recorded_and_again_after_a_failure(
@@ -403,7 +404,7 @@ def test_checkpoints_follow_when_the_cell_is_recorded_and_again_after_a_failure(
     write(tmp_path / "trial" / name, content)
     order = upload_order(tmp_path / "trial", "last")
     journal.begin(descriptions[0])
-    journal.end(descriptions[0].cell, vocabulary.FINISHED, {vocabulary.UPLOAD: order})
+    journal.end(descriptions[0].cell, State.FINISHED, {vocabulary.UPLOAD: order})
     watched.failures = {"log_file": 1}
     with pytest.raises(ConnectionError, match="does not answer"):
         make_delivery(watched).deliver()
@@ -411,7 +412,7 @@ def test_checkpoints_follow_when_the_cell_is_recorded_and_again_after_a_failure(
     assert entry is not None
     assert entry.run_id is not None
     tags = watched.store.tags_of(entry.run_id)
-    assert tags[vocabulary.STATE] == vocabulary.FINISHED
+    assert tags[vocabulary.STATE] == State.FINISHED
     assert vocabulary.UPLOAD not in tags
     assert journal.undelivered() == [entry]
     make_delivery(watched).deliver()
@@ -425,20 +426,20 @@ def test_checkpoints_follow_when_the_cell_is_recorded_and_again_after_a_failure(
 def test_what_mlflow_says_of_a_study_follows_the_newest_record(
     journal: Journal, store: Store, study: StudySpec, make_delivery: MakeDelivery
 ) -> None:
-    record = study_record(study, state=vocabulary.RUNNING, texts={"plan.json": "{}"})
+    record = study_record(study, state=State.RUNNING, texts={"plan.json": "{}"})
     deliverer = make_delivery(store)
     journal.begin_study(record)
     deliverer.deliver()
     assert journal.unsent_studies() == []
     ids = store.open_study(record)
-    assert store.tags_of(ids.run)[vocabulary.STATE] == vocabulary.RUNNING
+    assert store.tags_of(ids.run)[vocabulary.STATE] == State.RUNNING
     assert store.file_sizes(ids.run, "") == {"plan.json": 2}
-    ended = replace(record, state=vocabulary.FINISHED, tags={**record.tags, "bnn.x": "y"})
+    ended = replace(record, state=State.FINISHED, tags={**record.tags, "bnn.x": "y"})
     journal.begin_study(ended)
     deliverer.deliver()
     assert store.open_study(record) == ids
     tags = store.tags_of(ids.run)
-    assert (tags[vocabulary.STATE], tags["bnn.x"]) == (vocabulary.FINISHED, "y")
+    assert (tags[vocabulary.STATE], tags["bnn.x"]) == (State.FINISHED, "y")
     assert store.client.get_run(ids.run).info.status == "FINISHED"
 
 

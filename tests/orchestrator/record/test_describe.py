@@ -8,6 +8,7 @@ from orchestrator.record.describe import describe, flat_params
 from orchestrator.study.cells import Cell
 from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.study.variant import Variant
+from orchestrator.vocabulary import State
 
 
 def test_flat_params_are_readable(cells: tuple[Cell, ...]) -> None:
@@ -56,7 +57,7 @@ def test_a_description_holds_what_finds_the_cell_again(
         vocabulary.VARIANT: study.variant_id,
         vocabulary.TRIAL: cell.id,
         vocabulary.CELL_KEY: found.cell,
-        vocabulary.STATE: vocabulary.RUNNING,
+        vocabulary.STATE: State.RUNNING,
         "bnn.label.order": "forward",
         "bnn.label.seed": "2",
         vocabulary.DATA_SHA256: "d",

@@ -21,6 +21,7 @@ from orchestrator.record.journal import (
     StudyRecord,
     study_key,
 )
+from orchestrator.vocabulary import State
 
 MakeDescription = Callable[..., CellDescription]
 
@@ -57,7 +58,7 @@ def test_a_cell_that_begins_is_described_and_running(
     entry = journal.entry("a")
     assert entry is not None
     assert entry.description == description
-    assert (entry.state, entry.tags) == (vocabulary.RUNNING, {})
+    assert (entry.state, entry.tags) == (State.RUNNING, {})
     assert (entry.run_id, entry.state_sent) == (None, None)
     assert journal.entry("b") is None
 
@@ -101,32 +102,32 @@ def test_a_value_that_is_no_number_survives(begun: Journal) -> None:
 def test_cells_are_undelivered_until_their_state_and_points_are_sent(begun: Journal) -> None:
     assert _cells(begun) == ["b", "a"]
     for cell in ("a", "b"):
-        begun.mark_state_sent(cell, vocabulary.RUNNING)
+        begun.mark_state_sent(cell, State.RUNNING)
     assert _cells(begun) == []
     begun.append("a", [Point("k", 0, 0.5, 0)])
     assert _cells(begun) == ["a"]
     begun.mark_sent("a", begun.unsent("a", most=10))
     assert _cells(begun) == []
-    begun.end("b", vocabulary.FINISHED)
+    begun.end("b", State.FINISHED)
     assert _cells(begun) == ["b"]
-    begun.mark_state_sent("b", vocabulary.FINISHED)
+    begun.mark_state_sent("b", State.FINISHED)
     assert _cells(begun) == []
 
 
 def test_cells_come_in_the_order_in_which_they_began(begun: Journal) -> None:
     begun.append("a", [Point("k", 0, 0.5, 0)])
-    begun.end("a", vocabulary.FINISHED)
+    begun.end("a", State.FINISHED)
     assert _cells(begun) == ["b", "a"]
 
 
 def test_an_end_has_a_state_and_tags(begun: Journal) -> None:
-    begun.end("a", vocabulary.FAILED, {vocabulary.REASON: "no luck"})
+    begun.end("a", State.FAILED, {vocabulary.REASON: "no luck"})
     entry = begun.entry("a")
     assert entry is not None
-    assert (entry.state, entry.tags) == (vocabulary.FAILED, {vocabulary.REASON: "no luck"})
+    assert (entry.state, entry.tags) == (State.FAILED, {vocabulary.REASON: "no luck"})
     other = begun.entry("b")
     assert other is not None
-    assert other.state == vocabulary.RUNNING
+    assert other.state == State.RUNNING
 
 
 def test_a_cell_that_begins_again_keeps_its_run_and_its_points(
@@ -134,11 +135,11 @@ def test_a_cell_that_begins_again_keeps_its_run_and_its_points(
 ) -> None:
     begun.append("a", [Point("k", 0, 0.5, 0)])
     begun.set_run("a", "run-1")
-    begun.end("a", vocabulary.INTERRUPTED)
+    begun.end("a", State.INTERRUPTED)
     begun.begin(make_description("a", name="another name"))
     entry = begun.entry("a")
     assert entry is not None
-    assert (entry.state, entry.run_id) == (vocabulary.RUNNING, "run-1")
+    assert (entry.state, entry.run_id) == (State.RUNNING, "run-1")
     assert entry.description.name == "another name"
     assert len(begun.points("a")) == 1
 
@@ -148,7 +149,7 @@ def test_a_run_that_is_gone_makes_everything_unsent(begun: Journal) -> None:
         begun.append(cell, [Point("k", step, 0.5, step) for step in range(3)])
         begun.set_run(cell, f"run of {cell}")
         begun.mark_sent(cell, begun.points(cell))
-        begun.mark_state_sent(cell, vocabulary.RUNNING)
+        begun.mark_state_sent(cell, State.RUNNING)
     begun.forget_run("a")
     assert _cells(begun) == ["a"]
     assert len(begun.unsent("a", most=10)) == 3
@@ -160,7 +161,7 @@ def test_a_run_that_is_gone_makes_everything_unsent(begun: Journal) -> None:
 
 def test_everything_is_there_after_a_restart_without_a_close(begun: Journal, path: Path) -> None:
     begun.append("a", [Point("k", 0, 0.5, 7)])
-    begun.end("a", vocabulary.FINISHED, {"tag": "value"})
+    begun.end("a", State.FINISHED, {"tag": "value"})
     again = Journal(path)
     assert again.points("a") == [Point("k", 0, 0.5, 7)]
     assert [entry.state for entry in again.undelivered()] == ["running", "finished"]
@@ -273,7 +274,7 @@ def test_a_study_waits_until_mlflow_has_its_newest_record(journal: Journal) -> N
     assert journal.unsent_studies() == [first, other]
     journal.mark_study_sent(first)
     assert journal.unsent_studies() == [other]
-    later = _record(state=vocabulary.FINISHED)
+    later = _record(state=State.FINISHED)
     journal.begin_study(later)
     # Confirmed too late: MLflow has the record before.
     journal.mark_study_sent(first)
@@ -292,10 +293,10 @@ def test_a_trial_is_found_in_whichever_study_it_was_finished(
     journal: Journal, make_description: MakeDescription
 ) -> None:
     ends = {
-        "a": (vocabulary.FINISHED, {}),
-        "b": (vocabulary.FINISHED, {vocabulary.STOPPED_EARLY: "after 2 epochs"}),
-        "c": (vocabulary.FAILED, {}),
-        "d": (vocabulary.FINISHED, {}),
+        "a": (State.FINISHED, {}),
+        "b": (State.FINISHED, {vocabulary.STOPPED_EARLY: "after 2 epochs"}),
+        "c": (State.FAILED, {}),
+        "d": (State.FINISHED, {}),
     }
     for cell, (state, tags) in ends.items():
         journal.begin(make_description(cell, study=f"study-{cell}/v"))
@@ -326,7 +327,7 @@ def test_a_study_that_mlflow_has_lost_is_to_be_delivered_again_and_no_other(
         journal.append(cell, [Point("loss", 0, 0.5, 0)])
         journal.set_run(cell, "run")
         journal.mark_sent(cell, journal.points(cell))
-        journal.mark_state_sent(cell, vocabulary.RUNNING)
+        journal.mark_state_sent(cell, State.RUNNING)
     assert journal.delivered_studies() == ["tiny", "other"]
     assert journal.undelivered() == []
     journal.forget_study("tiny")

@@ -17,6 +17,7 @@ from orchestrator.record.known import Recorded, forget_lost
 from orchestrator.record.store import Store
 from orchestrator.study.cells import Cell
 from orchestrator.study.spec import StudySpec, cell_key
+from orchestrator.vocabulary import State
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +31,11 @@ def train(journal: Journal) -> Train:
     """Journals a cell as a sweep does; its key."""
 
     def to_its_end(
-        study: StudySpec, cell: Cell, *, state: str = vocabulary.FINISHED, code: str = CODE
+        study: StudySpec,
+        cell: Cell,
+        *,
+        state: State = State.FINISHED,
+        code: str = CODE,
     ) -> str:
         if journal.study(study_record(study).key) is None:
             journal.begin_study(study_record(study))
@@ -78,13 +83,16 @@ def test_without_mlflow_the_journal_says_what_is_finished(
     study: StudySpec, cells: Sequence[Cell], journal: Journal, train: Train
 ) -> None:
     train(study, cells[0])
-    train(study, cells[1], state=vocabulary.FAILED)
+    train(study, cells[1], state=State.FAILED)
     known = _known(study, journal)
     assert list(known.finished) == [cells[0].id]
     found = known.finished[cells[0].id]
     assert (found.labels, found.objective, found.code) == (cells[0].labels, 0.25, CODE)
     assert [record.key for record in known.variants] == [study_record(study).key]
-    assert {cell.state for cell in known.cells} == {vocabulary.FINISHED, vocabulary.FAILED}
+    assert {cell.state for cell in known.cells} == {
+        State.FINISHED,
+        State.FAILED,
+    }
 
 
 def test_a_journal_that_was_lost_is_made_up_for_by_mlflow(
@@ -145,7 +153,7 @@ def test_trials_that_another_study_finished_are_not_trained_again_but_copied(
     assert known.copy_missing({}) == 1
     entry = journal.entry(cell_key(study, cells[0]))
     assert entry is not None
-    assert entry.state == vocabulary.FINISHED
+    assert entry.state == State.FINISHED
     assert entry.tags[vocabulary.WEIGHTS_SHA256] == f"of {cells[0].id}"
     assert entry.tags[vocabulary.CODE] == CODE
     source = journal.entry(theirs)

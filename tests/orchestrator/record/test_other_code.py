@@ -12,6 +12,7 @@ from orchestrator.record.other_code import accepted_tags, of_other_code, refuse_
 from orchestrator.study.catalog import StudyError
 from orchestrator.study.cells import Cell
 from orchestrator.study.spec import StudySpec
+from orchestrator.vocabulary import State
 
 COMMIT = "b" * 40
 FIT = str(Origin(1, {"engine/fit.py": "0" * 16}))
@@ -26,7 +27,7 @@ def recorded(cells: tuple[Cell, ...]) -> list[RecordedCell]:
             key=cell.name,
             trial=cell.id,
             labels=cell.labels,
-            state=vocabulary.FINISHED,
+            state=State.FINISHED,
             name=cell.name,
             code="results-1",
             train=json.dumps(cell.train.to_mapping()),

@@ -30,6 +30,7 @@ from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.study.variant import Variant
+from orchestrator.vocabulary import State
 
 pytestmark = pytest.mark.slow
 
@@ -244,14 +245,14 @@ def test_as_many_points_as_a_request_may_hold_are_taken_at_once(
 @pytest.mark.parametrize(
     ("state", "status"),
     [
-        (vocabulary.RUNNING, "RUNNING"),
-        (vocabulary.FINISHED, "FINISHED"),
-        (vocabulary.FAILED, "FAILED"),
-        (vocabulary.INTERRUPTED, "KILLED"),
+        (State.RUNNING, "RUNNING"),
+        (State.FINISHED, "FINISHED"),
+        (State.FAILED, "FAILED"),
+        (State.INTERRUPTED, "KILLED"),
     ],
 )
 def test_a_state_is_a_tag_and_mlflows_status(
-    state: str,
+    state: State,
     status: str,
     store: Store,
     cells: tuple[Cell, ...],
@@ -262,7 +263,7 @@ def test_a_state_is_a_tag_and_mlflows_status(
     store.set_state(run_id, state, {vocabulary.REASON: "why"})
     run = store.client.get_run(run_id)
     assert run.info.status == status
-    assert (run.info.end_time is None) == (state == vocabulary.RUNNING)
+    assert (run.info.end_time is None) == (state == State.RUNNING)
     assert run.data.tags[vocabulary.STATE] == state
     assert run.data.tags[vocabulary.REASON] == "why"
 
@@ -276,17 +277,17 @@ def test_recorded_cells_come_back_with_what_they_measured(
 ) -> None:
     finished, running = (store.create_cell(describe_cell(cell), ids) for cell in cells[:2])
     store.log_points(finished, [Point("selected/validation_error", 1, 0.25, 1000)])
-    store.set_state(finished, vocabulary.FINISHED, {})
+    store.set_state(finished, State.FINISHED, {})
     store.open_study(study_record(replace(study, variant=Variant(epoch_scale="0.5"))))
     experiment_id = ids.experiment
     found = {cell.run_id: cell for cell in store.cells(experiment_id, study.variant_id)}
     assert set(found) == {finished, running}
     one, other = found[finished], found[running]
-    assert (one.state, one.objective) == (vocabulary.FINISHED, 0.25)
+    assert (one.state, one.objective) == (State.FINISHED, 0.25)
     assert one.labels == cells[0].labels
     assert (one.key, one.trial) == (cell_key(study, cells[0]), cells[0].id)
     assert one.name == cells[0].name
-    assert (other.state, other.objective) == (vocabulary.RUNNING, None)
+    assert (other.state, other.objective) == (State.RUNNING, None)
     assert store.cells(experiment_id, "another variant") == []
 
 
@@ -302,7 +303,7 @@ def test_trials_that_another_study_finished_are_found(
         store.create_cell(describe_cell(cell), ids) for cell in cells[:3]
     )
     for run_id in (finished, deleted):
-        store.set_state(run_id, vocabulary.FINISHED, {})
+        store.set_state(run_id, State.FINISHED, {})
     store.client.delete_run(deleted)
     other = make_study(study="other")
     store.open_study(study_record(other))
@@ -319,7 +320,7 @@ def test_a_cell_that_was_stopped_early_is_no_result_for_another_study(
     store: Store, cells: tuple[Cell, ...], describe_cell: Describe, ids: StudyIds
 ) -> None:
     run_id = store.create_cell(describe_cell(cells[0]), ids)
-    store.set_state(run_id, vocabulary.FINISHED, {vocabulary.STOPPED_EARLY: "after 2 epochs"})
+    store.set_state(run_id, State.FINISHED, {vocabulary.STOPPED_EARLY: "after 2 epochs"})
     assert store.finished_elsewhere([cells[0].id], counts=lambda cell: True) == {}
 
 
@@ -395,7 +396,7 @@ def test_cells_that_do_not_count_are_no_results_for_another_study(
 ) -> None:
     for cell, code in zip(cells[:3], ("theirs", "ours", "ours"), strict=True):
         run = store.create_cell(describe_cell(cell, **{vocabulary.CODE: code}), ids)
-        store.set_state(run, vocabulary.FINISHED, {})
+        store.set_state(run, State.FINISHED, {})
     asked = [cell.id for cell in cells[:2]]
     seen: list[RecordedCell] = []
 

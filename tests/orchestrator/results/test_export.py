@@ -20,6 +20,7 @@ from orchestrator.results.export import TrainedCell, export_cell, trained_cell
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec
 from orchestrator.study.variant import Variant
+from orchestrator.vocabulary import State
 from trainers import CheckpointPolicy, MissingDataError, RunOptions, SpecError, export_packed, run
 from trainers.engine.checkpoint import Policy
 
@@ -37,7 +38,10 @@ def recorded(home: Home, store: Store, study: StudySpec) -> Recorded:
     """Trains one cell of the small study as a sweep would, and records it; the run's id."""
 
     def make(
-        label: str = "binary", *, policy: Policy = "best", state: str = vocabulary.FINISHED
+        label: str = "binary",
+        *,
+        policy: Policy = "best",
+        state: State = State.FINISHED,
     ) -> str:
         cell = next(cell for cell in expand(study) if cell.labels["order"] == label)
         folder = home.checkpoints / cell.id
@@ -190,7 +194,7 @@ def test_runs_that_are_no_finished_cells_are_refused(
     with pytest.raises(StoreError, match="is not a cell of a study"):
         found(parent)
     with pytest.raises(StoreError, match="is failed, not finished"):
-        found(recorded(state=vocabulary.FAILED))
+        found(recorded(state=State.FAILED))
 
 
 def test_a_cell_that_did_not_note_its_trial_is_refused(

@@ -15,6 +15,7 @@ from orchestrator.record.store import Store, StudyIds
 from orchestrator.results.mlflow_model import cell_tags, log_network
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec
+from orchestrator.vocabulary import State
 from trainers import build_model, export_packed
 
 
@@ -25,7 +26,7 @@ def run_id(store: Store, ids: StudyIds, study: StudySpec) -> str:
 
 
 def test_a_finished_cell_has_the_tags_it_was_recorded_with(store: Store, run_id: str) -> None:
-    store.set_state(run_id, vocabulary.FINISHED, {vocabulary.WEIGHTS_SHA256: "abc"})
+    store.set_state(run_id, State.FINISHED, {vocabulary.WEIGHTS_SHA256: "abc"})
     tags = cell_tags(store, run_id)
     assert (tags[vocabulary.KIND], tags[vocabulary.STATE]) == (vocabulary.CELL, "finished")
     assert tags[vocabulary.WEIGHTS_SHA256] == "abc"
@@ -40,7 +41,7 @@ def test_runs_that_are_no_finished_cells_are_refused(
         cell_tags(store, ids.run)
     with pytest.raises(StoreError, match=f"the cell of run '{run_id}' is running, not finished"):
         cell_tags(store, run_id)
-    store.set_state(run_id, vocabulary.FAILED, {})
+    store.set_state(run_id, State.FAILED, {})
     with pytest.raises(StoreError, match="is failed, not finished"):
         cell_tags(store, run_id)
 

@@ -26,6 +26,7 @@ from orchestrator.study.catalog import StudyError, load_variant
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.study.variant import Variant
+from orchestrator.vocabulary import State
 
 pytestmark = pytest.mark.slow
 
@@ -142,7 +143,7 @@ def test_in_a_new_home_all_is_left_and_nothing_is_written(
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("state", [None, vocabulary.FAILED, vocabulary.INTERRUPTED])
+@pytest.mark.parametrize("state", [None, State.FAILED, State.INTERRUPTED])
 def test_with_a_cell_that_is_not_finished_something_is_left(
     state: str | None,
     home: Home,
@@ -216,7 +217,7 @@ def test_another_trial_under_the_same_label_is_left_to_the_sweep_to_refuse(
     }
     run = store.create_cell(make_description(other, tags=tags), ids)
     store.log_points(run, [Point(study.metric.name, 0, 0.5, 1000)])
-    store.set_state(run, vocabulary.FINISHED, {})
+    store.set_state(run, State.FINISHED, {})
     assert not is_settled(outline, settled)
 
 
