@@ -18,8 +18,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 COMMAND = (sys.executable, "-m", "orchestrator.cli.main")
 LIMIT_S = 240
-UNWANTED = ("MLFLOW_", "RAY_")
-"""Beginnings of names in the environment that would change what a command does."""
 Process = warm.Command | subprocess.Popen[str]
 
 SMALL = """\
@@ -92,11 +90,7 @@ class User:
         self.home = folder / "bnn-runs"
         self.prefix: tuple[str, ...] = ()
         """What stands before each command."""
-        self.environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith((*UNWANTED, "BNN_")) or name == "BNN_DATA_DIR"
-        }
+        self.environment = warm.plain_environment()
 
     def runs(self, *arguments: str, within_s: float = LIMIT_S, cold: bool = False) -> Ended:
         """Types a command and waits for its end; `cold`: it loads all libraries itself."""
@@ -114,8 +108,8 @@ class User:
         return self._starts(arguments, apart=False)
 
     def _starts(self, arguments: Sequence[str], *, apart: bool, cold: bool = False) -> Process:
-        # Libraries read these when they are loaded.
-        if cold or self.prefix or any(name.startswith(UNWANTED) for name in self.environment):
+        is_set = any(name.startswith(warm.SETTINGS) for name in self.environment)
+        if cold or self.prefix or is_set:
             return subprocess.Popen(
                 [*self.prefix, *COMMAND, *arguments],
                 cwd=self.folder,

@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 MODULE = "orchestrator.cli.main"
 LOADED = (
@@ -29,7 +29,18 @@ LOADED = (
     "mlflow.store.tracking.sqlalchemy_store",
     "aiohttp.web",
 )
+SETTINGS = ("MLFLOW_", "RAY_")
+"""Beginnings of names in the environment that libraries read when they are loaded."""
 MOST_BYTES = 2**17
+
+
+def plain_environment() -> dict[str, str]:
+    """The environment of this process without what would change a command, but for its data."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith((*SETTINGS, "BNN_")) or name == "BNN_DATA_DIR"
+    }
 
 
 class Command:
@@ -102,7 +113,7 @@ def start(
     ours, theirs = _channel()
     with theirs:
         descriptors = [theirs.fileno(), outputs[0], outputs[-1]]
-        socket.send_fds(_server(), [json.dumps(request).encode()], descriptors)
+        socket.send_fds(_server()[0], [json.dumps(request).encode()], descriptors)
     return Command(ours, outputs)
 
 
@@ -112,17 +123,22 @@ def _channel() -> tuple[socket.socket, socket.socket]:
 
 
 @cache
-def _server() -> socket.socket:
-    """The process with everything loaded, as whoever asks it; it ends with this process."""
+def _server() -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
+    """Where to ask for commands; behind it the process that has loaded everything.
+
+    It ends with this process.
+    """
     ours, theirs = _channel()
     with theirs:
-        subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, __file__, str(theirs.fileno())],
+            env=plain_environment(),
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
-    return ours
+    return ours, process
 
 
 def _serve(requests: socket.socket) -> None:
@@ -143,36 +159,37 @@ def _serve(requests: socket.socket) -> None:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             requests.close()
-            request = json.loads(message)
-            request["environment"] = put | request["environment"]
-            _attend(request, *descriptors)
+            _attend(json.loads(message), put, *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def _attend(request: Mapping[str, object], told: int, out: int, err: int) -> NoReturn:
+def _attend(
+    request: Mapping[str, Any], put: Mapping[str, str], told: int, out: int, err: int
+) -> NoReturn:
     """Forks a command off and tells of its end."""
     pid = os.fork()
     if pid == 0:
         os.setsid()
-        os.close(told)
         os.dup2(out, 1)
         os.dup2(err, 2)
-        _become(**request)  # type: ignore[arg-type]
-    os.close(out)
-    os.close(err)
+        os.chdir(request["folder"])
+        os.environ.clear()
+        os.environ.update(put | request["environment"])
+    for file in (out, err):
+        os.close(file)
+    if pid == 0:
+        os.close(told)
+        _become(request["arguments"])
     os.write(told, str(pid).encode())
     _, status = os.waitpid(pid, 0)
     os.write(told, str(os.waitstatus_to_exitcode(status)).encode())
     os._exit(0)
 
 
-def _become(*, arguments: Sequence[str], folder: str, environment: Mapping[str, str]) -> NoReturn:
+def _become(arguments: Sequence[str]) -> NoReturn:
     """Runs the command as `python -m` does, to the end of this process."""
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.path[0] = folder
+    sys.path[0] = os.getcwd()
     sys.argv = [MODULE, *arguments]
     runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
     sys.exit()
