@@ -146,7 +146,7 @@ def test_a_trial_of_another_study_is_not_trained_again(
     done = settled.runs("sweep", settled.writes(other.replace(", }", "}"), "other.yaml"))
     assert done.code == 0, done.err
     assert "nothing left to do" in done.out
-    assert "2 cells were trained before" in done.out
+    assert "2 cells were already trained" in done.out
     cells = [cell for cell in settled.cells() if cell.tags["bnn.trial"] in _trials(settled)]
     twins: dict[str, list[Any]] = {}
     for cell in cells:
