@@ -26,6 +26,6 @@ def test_a_trial_on_it_can_be_checked() -> None:
 
 def test_loading_it_says_that_this_version_cannot(tmp_path: Path) -> None:
     with pytest.raises(
-        MissingDataError, match=r"no pipeline for ImageNet.*cifar10, digits, image"
+        MissingDataError, match=r"no pipeline for ImageNet.*, image_folder or mnist"
     ):
         load_imagenet(tmp_path)
