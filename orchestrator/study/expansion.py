@@ -1,25 +1,17 @@
-"""Expands a study into its cells and checks each; pure."""
+"""Expands a study into its cells, or into one of them; pure."""
 
-import copy
-import itertools
-import math
-from collections.abc import Callable, Iterable, Mapping
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
 
 from orchestrator.study.axes import Axis, Value, label_of
 from orchestrator.study.cells import Cell
-from orchestrator.study.overrides import set_path
+from orchestrator.study.product import scaled, scaled_epochs, spec_at
 from orchestrator.study.search import EPOCH_OPTIONS
+from orchestrator.study.spec import StudySpec
 from trainers.binding import Component
 from trainers.errors import Fault, SpecError
-from trainers.spec.train_spec import TrainSpec
-
-if TYPE_CHECKING:
-    from orchestrator.study.spec import StudySpec
 
 
-def expand(study: "StudySpec") -> tuple[Cell, ...]:
+def expand(study: StudySpec) -> tuple[Cell, ...]:
     """All cells of a study, the last axis varying fastest; for a searched study its extremes.
 
     Raises:
@@ -28,36 +20,7 @@ def expand(study: "StudySpec") -> tuple[Cell, ...]:
     return study.trials
 
 
-def expanded(study: "StudySpec") -> tuple[Cell, ...]:
-    """Computes the cells of a study on each call; `StudySpec.trials` caches them.
-
-    Raises:
-        SpecError: With every fault of every trial.
-    """
-    points = [axis.extremes() for axis in study.axes]
-    cells = [
-        (
-            {axis.name: label for axis, label in zip(study.axes, labels, strict=True)},
-            [point[label] for point, label in zip(points, labels, strict=True)],
-        )
-        for labels in itertools.product(*points)
-    ]
-    specs: list[tuple[Mapping[str, str], TrainSpec]] = []
-    faults: dict[Fault, None] = {}
-    for labels, chosen in cells:
-        try:
-            specs.append((labels, _spec_at(study, chosen)))
-        except SpecError as error:
-            places = [f"axes.{axis}" for axis in labels if len(study.axes) == 1] or ["base"]
-            name = ", ".join(f"{axis}={label}" for axis, label in labels.items())
-            for fault in error.under(f"{places[0]} at {name}"):
-                faults[fault] = None
-    if faults:
-        raise SpecError(*_without_repeats(faults))
-    return _scaled(study, specs)
-
-
-def trial_at(study: "StudySpec", values: Mapping[str, object]) -> Cell:
+def trial_at(study: StudySpec, values: Mapping[str, object]) -> Cell:
     """The cell of a searched study at the values that the searcher drew.
 
     Args:
@@ -78,10 +41,12 @@ def trial_at(study: "StudySpec", values: Mapping[str, object]) -> Cell:
             # Rounded as its label is (six digits), so that equal labels mean equal trials.
             drawn = float(label_of(float(str(value))))
             points.append({axis.sets: int(drawn) if axis.domain.integer else drawn})
-    return _scaled(study, [(labels, _spec_at(study, points))])[0]
+    return scaled(
+        [(labels, spec_at(study.base_mapping, points))], epoch_scale=study.variant.epoch_scale
+    )[0]
 
 
-def pick(study: "StudySpec", choice: str) -> Cell:
+def pick(study: StudySpec, choice: str) -> Cell:
     """The cell that `axis=label,...` names; an axis with a single label may be omitted.
 
     Raises:
@@ -102,17 +67,7 @@ def pick(study: "StudySpec", choice: str) -> Cell:
     return trial_at(study, values)
 
 
-def scaled_epochs(scale: str) -> Callable[[int], int]:
-    """A function that scales a number of epochs, rounded up, at least 1.
-
-    Args:
-        scale: The factor as decimal text; computed exactly, so that 0.07 of 100 epochs is 7.
-    """
-    factor = Fraction(scale)
-    return lambda epochs: max(1, math.ceil(epochs * factor))
-
-
-def scaled_scheduler(study: "StudySpec") -> Component | None:
+def scaled_scheduler(study: StudySpec) -> Component | None:
     """The study's scheduler, with its epochs scaled like those of the trials."""
     if study.scheduler is None or not study.variant.epoch_scale:
         return study.scheduler
@@ -122,46 +77,6 @@ def scaled_scheduler(study: "StudySpec") -> Component | None:
         for key, value in study.scheduler.options.items()
     }
     return Component(study.scheduler.name, options)
-
-
-def _spec_at(study: "StudySpec", points: Iterable[Value]) -> TrainSpec:
-    mapping: dict[Any, Any] = copy.deepcopy(dict(study.base_mapping))
-    for point in points:
-        for path, value in point.items():
-            # A copy, because another axis may change something inside the value.
-            set_path(mapping, path.split("."), copy.deepcopy(value))
-    return TrainSpec.from_mapping(mapping)
-
-
-def _scaled(
-    study: "StudySpec", specs: Iterable[tuple[Mapping[str, str], TrainSpec]]
-) -> tuple[Cell, ...]:
-    specs = list(specs)
-    if study.variant.epoch_scale:
-        scale = scaled_epochs(study.variant.epoch_scale)
-        # Every layer that turns binary in a full trial must do so in the scaled one, and the
-        # controls of a study must train as long as its layer-by-layer trials.
-        least = max(_least_epochs(spec, scale) for _, spec in specs)
-        specs = [(labels, spec.scaled(scale, least_epochs=least)) for labels, spec in specs]
-    return tuple(
-        Cell(train=spec, labels=labels, epoch_scale=study.variant.epoch_scale)
-        for labels, spec in specs
-    )
-
-
-def _least_epochs(spec: TrainSpec, scale: Callable[[int], int]) -> int:
-    per_layer = spec.layers.epochs_per_layer
-    if not per_layer:
-        return 1
-    return (spec.layers.num_binary_at(spec.epochs - 1) - 1) * scale(per_layer) + 1
-
-
-def _without_repeats(faults: Iterable[Fault]) -> list[Fault]:
-    """Drops repeats: every trial has the base's faults, so only the first one shows them."""
-    shown: dict[tuple[str, str], Fault] = {}
-    for fault in faults:
-        shown.setdefault((fault.path.rpartition(".")[2], fault.what), fault)
-    return list(shown.values())
 
 
 def _pairs(choice: str) -> Iterable[tuple[str, str]]:

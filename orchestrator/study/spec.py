@@ -9,9 +9,9 @@ from typing import Any
 from orchestrator.study.axes import Axis, read_axis, seed_axis
 from orchestrator.study.cells import Cell, content_hash, study_key
 from orchestrator.study.checkpointing import Checkpointing
-from orchestrator.study.expansion import expanded
 from orchestrator.study.given import Given, read_given, with_rows
 from orchestrator.study.orders import network_of
+from orchestrator.study.product import multiplied
 from orchestrator.study.search import SCHEDULERS, SEARCHERS
 from orchestrator.study.shown import MatrixShape, Metric, read_shown
 from orchestrator.study.variant import Variant
@@ -88,7 +88,7 @@ class StudySpec:
         Raises:
             SpecError: With every fault of every trial.
         """
-        return expanded(self)
+        return multiplied(self.axes, self.base_mapping, epoch_scale=self.variant.epoch_scale)
 
     def __getstate__(self) -> dict[str, Any]:
         """Omits the cached trials, because a worker receives only those that it may train."""

@@ -2,10 +2,8 @@
 
 import copy
 import itertools
-import math
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.study.axes import label_of
-from orchestrator.study.expansion import expand, pick, scaled_epochs, scaled_scheduler, trial_at
+from orchestrator.study.expansion import expand, pick, scaled_scheduler, trial_at
 from orchestrator.study.spec import StudySpec
 from orchestrator.study.variant import Variant
 from trainers.binding import Component
@@ -138,30 +136,6 @@ def test_a_searched_study_is_checked_at_its_extremes(make_search: MakeStudy) -> 
     axes = [{"name": "lr", "sets": "optimizer.lr", "range": {"low": -1, "high": 1}}]
     with pytest.raises(SpecError, match="lr=-1"):
         expand(make_search(axes=axes))
-
-
-@pytest.mark.parametrize(
-    ("scale", "epochs", "scaled"),
-    [
-        ("0.02", 450, 9),
-        ("0.02", 150, 3),
-        ("0.07", 100, 7),
-        ("0.1", 30, 3),
-        ("0.5", 3, 2),
-        ("0.001", 1, 1),
-        ("1", 450, 450),
-    ],
-)
-def test_epochs_are_scaled_exactly_and_rounded_up(scale: str, epochs: int, scaled: int) -> None:
-    assert scaled_epochs(scale)(epochs) == scaled
-
-
-@given(st.decimals("0.0001", "1", places=4).map(str), st.integers(1, 10**9), st.integers(0, 10**6))
-def test_scaled_epochs_are_exact_and_monotone(scale: str, epochs: int, more: int) -> None:
-    scaled = scaled_epochs(scale)
-    assert scaled(epochs) == max(1, math.ceil(Fraction(scale) * epochs))
-    assert 1 <= scaled(epochs) <= epochs
-    assert scaled(epochs) <= scaled(epochs + more)
 
 
 def test_all_cells_of_a_scaled_study_train_as_long_and_every_layer_turns_binary(

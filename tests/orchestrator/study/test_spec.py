@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from orchestrator.study.cells import Cell, content_hash, minimal
 from orchestrator.study.checkpointing import Checkpointing
-from orchestrator.study.expansion import expand, expanded
+from orchestrator.study.expansion import expand
+from orchestrator.study.product import multiplied
 from orchestrator.study.shown import MatrixShape, Metric
 from orchestrator.study.spec import KEYS, StudySpec
 from orchestrator.study.variant import Variant
@@ -502,7 +503,7 @@ def test_reading_a_study_loads_neither_torchs_compiler_nor_torchvision(
     code = """
         import json
         import sys
-        from orchestrator.study.expansion import expand, expanded
+        from orchestrator.study.expansion import expand
         from orchestrator.study.spec import StudySpec
 
         expand(StudySpec.from_mapping(json.loads(sys.argv[1])))
@@ -552,13 +553,13 @@ def test_whether_the_test_part_is_measured_is_part_of_the_id_only_where_it_is_no
 
 
 def test_a_study_expands_once(study: StudySpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[StudySpec] = []
+    made: list[Any] = []
 
-    def counted(study: StudySpec) -> tuple[Cell, ...]:
-        made.append(study)
-        return expanded(study)
+    def counted(*arguments: Any, **options: Any) -> tuple[Cell, ...]:
+        made.append(arguments)
+        return multiplied(*arguments, **options)
 
-    monkeypatch.setattr("orchestrator.study.spec.expanded", counted)
+    monkeypatch.setattr("orchestrator.study.spec.multiplied", counted)
     assert expand(study) is study.trials
     assert study.trials is study.trials
     assert len(made) == 1
