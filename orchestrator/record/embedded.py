@@ -1,14 +1,19 @@
 """Creates the SQLite file of an embedded MLflow store atomically."""
 
 import fcntl
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+log = logging.getLogger(__name__)
 
-def make_once(database: Path, make: Callable[[Path], None]) -> None:
+
+def make_once(
+    database: Path, make: Callable[[Path], None], *, template: Path | None = None
+) -> None:
     """Creates the file if it does not exist; of several processes one does, the others wait.
 
     MLflow creates its tables one by one, so a second process, or any process after a kill, could
@@ -17,6 +22,8 @@ def make_once(database: Path, make: Callable[[Path], None]) -> None:
     Args:
         database: The file.
         make: Creates the tables in a file with another name.
+        template: A file with the tables alone, to copy instead; made if it does not exist. None:
+            always create the tables.
 
     Raises:
         sqlite3.Error: If the file cannot be written.
@@ -30,10 +37,12 @@ def make_once(database: Path, make: Callable[[Path], None]) -> None:
         begun, whole = (database.with_name(f".{database.name}.{end}") for end in ("new", "whole"))
         # Left over from a process that was killed.
         _remove(begun, whole)
-        make(begun)
-        # MLflow may keep the file with the tables open, by its name, so copy it.
-        with closing(sqlite3.connect(begun)) as source, closing(sqlite3.connect(whole)) as target:
-            source.backup(target)
+        if template is None or not _copied(template, whole):
+            make(begun)
+            # MLflow may keep the file with the tables open, by its name, so copy it.
+            _copy(begun, whole)
+            if template is not None:
+                _keep(whole, template)
         whole.rename(database)
         _remove(begun, whole)
 
@@ -54,6 +63,45 @@ def prepare(database: Path) -> None:
             connection.rollback()
         except sqlite3.OperationalError as error:
             raise sqlite3.OperationalError(f"cannot be written ({error})") from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as written:
+        read.backup(written)
+
+
+def _copied(template: Path, target: Path) -> bool:
+    """Copies the template, unless there is none or it is damaged; returns whether it did."""
+    if not template.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(template)) as read:
+            [checked] = read.execute("PRAGMA quick_check(1)").fetchone()
+            # An empty file passes that check.
+            read.execute("SELECT COUNT(*) FROM experiments")
+        if checked == "ok":
+            _copy(template, target)
+            return True
+    except sqlite3.Error as error:
+        log.info("%s is of no use: %s", template, error)
+    _remove(target)
+    return False
+
+
+def _keep(database: Path, template: Path) -> None:
+    """Makes the template from a new database, if its folder can be written."""
+    begun = template.with_name(f"{template.name}.{os.getpid()}")
+    try:
+        template.parent.mkdir(parents=True, exist_ok=True)
+        _copy(database, begun)
+        with closing(sqlite3.connect(begun)) as connection, connection:
+            # MLflow makes its first experiment anew: its address depends on the current folder.
+            connection.execute("DELETE FROM experiments")
+        begun.rename(template)
+    except (OSError, sqlite3.Error) as error:
+        log.info("%s cannot be kept: %s", template, error)
+        with suppress(OSError):
+            begun.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -7,12 +7,14 @@ import json
 import urllib.parse
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
 
 from orchestrator import vocabulary
 from orchestrator.home import Home
+from orchestrator.kept import cache_folder
 from orchestrator.mlflow_reader.cells import RecordedCell
 from orchestrator.mlflow_reader.client import (
     MLFLOW_LOGGED_ARTIFACTS,
@@ -67,7 +69,7 @@ class Store:
         with told(home.tracking_uri):
             if home.database is not None:
                 home.database.parent.mkdir(parents=True, exist_ok=True)
-                make_once(home.database, _make_tables)
+                make_once(home.database, _make_tables, template=_template())
             self.reader = Reader(home.tracking_uri)
             self.client = self.reader.client
             if home.database is not None:
@@ -319,6 +321,15 @@ class Store:
 def _make_tables(database: Path) -> None:
     """Creates MLflow's tables: the first call to a new store does so."""
     client_of(f"sqlite:///{database}").search_experiments(max_results=1)
+
+
+def _template() -> Path | None:
+    """Where the tables of this version of MLflow are kept; None if there is no cache folder."""
+    versions = (metadata.version(package) for package in ("mlflow", "sqlalchemy"))
+    try:
+        return cache_folder() / f"mlflow-{'-'.join(versions)}" / "empty.db"
+    except RuntimeError:
+        return None
 
 
 def _is_held(run: Run) -> bool:

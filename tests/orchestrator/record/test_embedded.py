@@ -77,3 +77,55 @@ def test_readers_do_not_wait_for_the_writer(database: Path) -> None:
     prepare(database)
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "mlflow" / "empty.db"
+
+
+def _make_with_first_experiment(path: Path) -> None:
+    _make(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE experiments (location TEXT)")
+        connection.execute("INSERT INTO experiments VALUES ('here')")
+
+
+def _never(path: Path) -> None:
+    raise AssertionError("nothing is to be made")
+
+
+def test_the_next_one_is_a_copy_without_the_first_experiment(
+    tmp_path: Path, template: Path
+) -> None:
+    databases = [tmp_path / name / "mlflow.db" for name in ("one", "two")]
+    for database, make in zip(databases, (_make_with_first_experiment, _never), strict=True):
+        database.parent.mkdir()
+        make_once(database, make, template=template)
+        assert list(database.parent.iterdir()) == [database]
+        assert _tables(database) == ["runs", "experiments"]
+    found = []
+    for database in databases:
+        with closing(sqlite3.connect(database)) as connection:
+            found.append(connection.execute("SELECT * FROM experiments").fetchall())
+    assert found == [[("here",)], []]
+    assert list(template.parent.iterdir()) == [template]
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all", b"SQLite format 3\0" * 300])
+def test_a_damaged_template_is_replaced(database: Path, template: Path, content: bytes) -> None:
+    template.parent.mkdir(parents=True)
+    template.write_bytes(content)
+    make_once(database, _make_with_first_experiment, template=template)
+    assert _tables(database) == ["runs", "experiments"]
+    database.unlink()
+    make_once(database, _never, template=template)
+    assert _tables(database) == ["runs", "experiments"]
+
+
+def test_without_a_place_for_the_template_it_is_made_each_time(
+    database: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    make_once(database, _make_with_first_experiment, template=tmp_path / "file" / "empty.db")
+    assert _tables(database) == ["runs", "experiments"]

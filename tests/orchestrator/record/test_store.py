@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -463,3 +464,23 @@ def test_two_that_write_the_same_new_tag_at_once_both_succeed(home: Home, ids: S
             done.result(60)
     tags = Store(home).client.get_experiment(ids.experiment).tags
     assert {tags[f"view-{number}"] for number in range(20)} <= {"one", "other"}
+
+
+def test_a_home_made_from_the_template_is_like_the_first_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tables, experiments = [], []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        store = Store(Home.at(folder / "home"))
+        [experiment] = store.client.search_experiments()
+        experiments.append((experiment.experiment_id, experiment.name))
+        assert experiment.artifact_location == str(folder / "mlruns" / "0")
+        with closing(sqlite3.connect(folder / "home" / "mlflow.db")) as database:
+            tables.append(database.execute("SELECT sql FROM sqlite_master").fetchall())
+            tables.append(database.execute("SELECT * FROM alembic_version").fetchall())
+    assert tables[:2] == tables[2:]
+    assert experiments[0] == experiments[1]
