@@ -150,7 +150,7 @@ class SweepDisplay:
 
     def _is_measured(self, now: float) -> bool:
         assert self.progress is not None
-        return now - self.began_at > MEASURED_AFTER_S and self.progress.left_s is not None
+        return now - self.began_at > MEASURED_AFTER_S and self.progress.remaining_s is not None
 
     def _line(self) -> str:
         """The whole state in one line."""
@@ -166,9 +166,9 @@ class SweepDisplay:
             parts.append(f"{progress.num_elsewhere} trained by others")
         if progress.num_retries:
             parts.append(f"{progress.num_retries} retried")
-        if progress.epochs_per_s is not None and progress.left_s is not None:
+        if progress.epochs_per_s is not None and progress.remaining_s is not None:
             parts.append(f"{progress.epochs_per_s:.3g} epochs/s")
-            parts.append(f"{duration(progress.left_s)} left")
+            parts.append(f"{duration(progress.remaining_s)} left")
         if progress.best is not None:
             parts.append(f"best validation error {progress.best[0]:.2%} ({progress.best[1]})")
         return " · ".join(parts)

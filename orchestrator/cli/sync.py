@@ -45,11 +45,10 @@ def run(args: argparse.Namespace) -> int:
             raise
         # The client raises many kinds of errors. Nothing is lost; the same command resumes.
         except Exception as error:
-            left = journal.num_unsent()
+            remaining = journal.num_unsent()
             reason = masked(" ".join(str(error).split()))[:200]
-            print(
-                f"error: {left:,} points still wait in {home.journal}: {reason}", file=sys.stderr
-            )
+            what = f"{remaining:,} points still wait in {home.journal}"
+            print(f"error: {what}: {reason}", file=sys.stderr)
             return EXIT_FAILED
     print(f"{num_points:,} points of {num_cells} cells delivered to {home.shown_uri}")
     return 0

@@ -50,7 +50,7 @@ class Claims:
             return Claim.DONE
         return Claim.OURS
 
-    def left(self, cells: Mapping[str, Cell]) -> dict[str, Cell]:
+    def remaining(self, cells: Mapping[str, Cell]) -> dict[str, Cell]:
         """The cells that are not done, by key; claims those that are available."""
         return {key: cell for key, cell in cells.items() if self.take(cell) is not Claim.DONE}
 

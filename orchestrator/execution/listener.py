@@ -15,7 +15,8 @@ from orchestrator.execution.leases import Leases
 from orchestrator.execution.progress import Progress
 from orchestrator.free_space import DiskFullError
 from orchestrator.launch.jobs import Jobs
-from orchestrator.launch.worker import Report
+from orchestrator.launch.metrics import Series
+from orchestrator.launch.report import EpochReport
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.journal import CellDescription, Journal, Point
 from orchestrator.study.cells import Cell
@@ -97,7 +98,7 @@ class SweepListener:
         self.refused: DiskFullError | None = None
         """Why the journal can no longer be written; the sweep then ends."""
         self._cells: dict[str, Cell] = {}
-        self._last: dict[str, Report] = {}
+        self._last: dict[str, EpochReport] = {}
         self._begins: dict[str, int] = {}
         self._over: set[str] = set()
         self._is_stopping = False
@@ -112,47 +113,45 @@ class SweepListener:
             self.journal.begin(self.describe(cell))
         self.progress.start(key, name=cell.name, epochs=cell.train.epochs)
 
-    def reported(self, key: str, report: Report) -> None:
+    def reported(self, key: str, report: EpochReport) -> None:
         """Journals the measurements of a cell."""
-        points = [point for item in report["points"] for point in _points(item)]
         with self._journaling():
-            self.journal.append(key, points)
+            self.journal.append(key, [p for series in report.points for p in _points(series)])
         self._last[key] = report
-        self._tell(key, report.get("notes", ()))
-        inherited = sum(report["inherited"].values())
+        self._tell(key, report.notes)
         # The first epochs are those that other cells trained; they were counted there.
-        own = [item for item in report["points"] if item[0] >= inherited]
-        spent_s = sum(item[2]["epoch_s"] for item in own)
+        own = [series for series in report.points if series.step >= report.num_inherited]
+        spent_s = sum(series.values["epoch_s"] for series in own)
         self.train_s += spent_s
         self.progress.report(
             key,
-            done=report["epoch"],
+            done=report.epoch,
             num_new=len(own),
             spent_s=spent_s,
-            objective=report[vocabulary.OBJECTIVE],
-            inherited=inherited,
+            objective=report.objective,
+            inherited=report.num_inherited,
         )
 
     def ended(self, key: str) -> None:
         """Journals the summary of a cell, and that it is finished."""
-        if self._is_stopping and "weights_sha256" not in self._last.get(key, {}):
+        last = self._last.get(key)
+        if self._is_stopping and (last is None or not last.is_last):
             # Only the epoch has ended, because of a stop request; a later sweep resumes the cell.
             return
         cell, last = self._cells[key], self._last.pop(key)
-        objective = last[vocabulary.OBJECTIVE]
         tags = self._tags(key, last) | self.work.uploads(cell)
-        if "weights_sha256" in last:
-            tags[vocabulary.WEIGHTS_SHA256] = last["weights_sha256"]
+        if last.is_last:
+            tags[vocabulary.WEIGHTS_SHA256] = last.weights_sha256
         else:
-            tags[vocabulary.STOPPED_EARLY] = f"after {last['epoch']} epochs"
+            tags[vocabulary.STOPPED_EARLY] = f"after {last.epoch} epochs"
         with self._journaling():
-            self.journal.append(key, [*_points(last["summary"]), *_inherited_points(last)])
+            self.journal.append(key, [*_points(last.summary), *_inherited_points(last)])
             self.journal.end(key, State.FINISHED, tags)
             self.leases.release(cell.id)
-        self._log(cell, f"finished after {last['epoch']} epochs{self._note(key, last)}")
+        self._log(cell, f"finished after {last.epoch} epochs{self._note(key, last)}")
         self._over.add(key)
         self.progress.end(key, failed=False)
-        self.watcher.cell_ended(cell.name, objective=objective, reason=None)
+        self.watcher.cell_ended(cell.name, objective=last.objective, reason=None)
 
     def failed(self, key: str, *, reason: str, details: str, final: bool) -> None:
         """Logs a failure; journals it if the cell is not retried."""
@@ -217,16 +216,16 @@ class SweepListener:
                 self._log(cell, note)
                 self.watcher.cell_noted(cell.name, note=note)
 
-    def _tags(self, key: str, report: Report | None) -> dict[str, str]:
+    def _tags(self, key: str, report: EpochReport | None) -> dict[str, str]:
         """Tags of a cell at its end, finished or not: inherited epochs and notes."""
         notes = self._notes.get(key)
         noted = {vocabulary.NOTE: "; ".join(notes)[:MOST_NOTE]} if notes else {}
         return {**_inherited_tags(report), **noted}
 
-    def _note(self, key: str, report: Report) -> str:
+    def _note(self, key: str, report: EpochReport) -> str:
         """Text for a cell's log on which epochs other cells trained; empty: none, as planned."""
-        text, begins = inherited_text(report), self._begins[key]
-        if sum(report["inherited"].values()) < begins:
+        text, begins = report.inherited_text, self._begins[key]
+        if report.num_inherited < begins:
             text = text or "all trained by itself"
             text += f"; it did not start from the shared checkpoint after {begins} epochs"
         return f", {text}" if text else ""
@@ -248,23 +247,15 @@ def file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "-", name[:LONGEST_NAME]).strip("-.") or "cell"
 
 
-def inherited_text(report: Report) -> str:
-    """How many epochs of a cell other cells trained, and which: `20 epochs from forward`."""
-    sources = report["inherited"].items()
-    return ", ".join(f"{count} epochs from {name}" for name, count in sources)
-
-
-def _inherited_tags(report: Report | None) -> dict[str, str]:
-    text = inherited_text(report) if report else ""
+def _inherited_tags(report: EpochReport | None) -> dict[str, str]:
+    text = report.inherited_text if report else ""
     return {vocabulary.INHERITED: text} if text else {}
 
 
-def _inherited_points(report: Report) -> list[Point]:
-    count = sum(report["inherited"].values())
-    step, time_ms, _ = report["summary"]
-    return [Point(vocabulary.INHERITED_EPOCHS, step, count, time_ms)] if count else []
+def _inherited_points(report: EpochReport) -> list[Point]:
+    num, last = report.num_inherited, report.summary
+    return [Point(vocabulary.INHERITED_EPOCHS, last.step, num, last.time_ms)] if num else []
 
 
-def _points(item: list[Any]) -> list[Point]:
-    step, time_ms, values = item
-    return [Point(key, step, value, time_ms) for key, value in values.items()]
+def _points(series: Series) -> list[Point]:
+    return [Point(key, series.step, value, series.time_ms) for key, value in series.values.items()]

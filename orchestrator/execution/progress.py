@@ -110,7 +110,7 @@ class Progress:
         return self._trained / passed if passed > 0 and self._trained > 0 else None
 
     @property
-    def left_s(self) -> float | None:
+    def remaining_s(self) -> float | None:
         """Remaining seconds at the current rate; None before the first measurement."""
         rate = self.epochs_per_s
         return None if rate is None else max(0, self.epochs - self.epochs_done) / rate

@@ -105,29 +105,30 @@ class Rounds:
         if search is not None:
             one_round(search)
             return
-        left = dict(self.work.cells)
+        remaining = dict(self.work.cells)
         claims = Claims(self.leases, self.recorded, done=self._trained_elsewhere)
         try:
-            while left and one_round(self._beginnings(left, claims)):
-                left = self._wait(listener.open_of(left), claims, listener, bystander)
+            while remaining and one_round(self._beginnings(remaining, claims)):
+                still_open = listener.open_of(remaining)
+                remaining = self._wait(still_open, claims, listener, bystander)
         except KeyboardInterrupt:
             log.info("interrupted while other sweeps trained the remaining cells")
 
     def _wait(
         self,
-        left: Mapping[str, Cell],
+        remaining: Mapping[str, Cell],
         claims: Claims,
         listener: SweepListener,
         bystander: Bystander,
     ) -> dict[str, Cell]:
         """Waits until a cell of another sweep is available; returns the cells that remain then."""
-        cells = claims.left(left)
+        cells = claims.remaining(remaining)
         while cells and not any(claims.is_ours(cell) for cell in cells.values()):
             holders = {self.leases.holder_of(cell.id) for cell in cells.values()} - {None}
             bystander.elsewhere(len(cells), ", ".join(sorted(map(str, holders))))
             listener.tick()
             time.sleep(ASK_EVERY_S)
-            cells = claims.left(cells)
+            cells = claims.remaining(cells)
         return cells
 
     def _trained_elsewhere(self, cell: Cell) -> None:
@@ -139,7 +140,7 @@ class Rounds:
         taken = {Claim.OURS: True, Claim.THEIRS: False, Claim.DONE: None}
         return Beginnings(
             cells,
-            left=self.stems.found(),
+            available=self.stems.found(),
             drop=self.stems.remove,
             take=lambda key: taken[claims.take(cells[key])],
             share=self.todo.share,

@@ -204,7 +204,7 @@ class _Sweep:
         with self._hold(todo) if todo.num_todo else contextlib.nullcontext():
             self.journal.begin_study(self.record)
             self._copy_missing()
-            return self._trained(todo) if todo.num_todo else self._nothing_left(todo)
+            return self._trained(todo) if todo.num_todo else self._nothing_to_train(todo)
 
     def _plan(self) -> Plan:
         recorded = self.recorded
@@ -217,7 +217,7 @@ class _Sweep:
             self.study,
             finished=recorded.finished,
             share=self.options.share,
-            left=self.stems.found(),
+            available=self.stems.found(),
             only=failed if self.options.only_failed else None,
         )
 
@@ -238,7 +238,7 @@ class _Sweep:
         self.cell_tags = accepted_tags(counted, self.recorded.code)
         self.record = replace(self.record, tags={**self.record.tags, **self.cell_tags})
 
-    def _nothing_left(self, todo: Plan) -> Outcome:
+    def _nothing_to_train(self, todo: Plan) -> Outcome:
         self.watcher.planned(todo, slots=None)
         if self.recorded.store is not None:
             self._deliver_now()

@@ -15,6 +15,7 @@ from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter, SearchAlg
 from ray.tune.search import Searcher as TuneSearcher
 
 from orchestrator import vocabulary
+from orchestrator.launch.report import EpochReport
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.study.axes import Axis
 from orchestrator.study.search import (
@@ -80,9 +81,10 @@ class ReadyCells(TuneSearcher):
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Passes on a cell's progress."""
-        if "left" in result:
+        report = EpochReport.from_result(result)
+        if report:
             self.beginnings.reported(
-                self.keys[trial_id], epoch=result["epoch"], left=result["left"]
+                self.keys[trial_id], epoch=report.epoch, available=report.available
             )
 
     def on_trial_complete(

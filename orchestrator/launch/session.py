@@ -140,9 +140,9 @@ def embedded_folder(folder: Path) -> Path:
     path = str(folder.absolute())
     if len(path) > LONGEST_RAY_FOLDER or not path.isascii():
         folder = Path(tempfile.gettempdir())
-    for left in folder.glob(f"{SESSION_PREFIX}*-*"):
-        pid = left.name.removeprefix(SESSION_PREFIX).partition("-")[0]
+    for leftover in folder.glob(f"{SESSION_PREFIX}*-*"):
+        pid = leftover.name.removeprefix(SESSION_PREFIX).partition("-")[0]
         # Removes folders of drivers that were killed.
         if pid.isdecimal() and not Path("/proc", pid).exists():
-            shutil.rmtree(left, ignore_errors=True)
+            shutil.rmtree(leftover, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"{SESSION_PREFIX}{os.getpid()}-", dir=folder))

@@ -25,8 +25,9 @@ from orchestrator.launch.parts import (
     search_parts,
     tune_scheduler,
 )
+from orchestrator.launch.report import EpochReport
 from orchestrator.launch.resources import Resources
-from orchestrator.launch.worker import Report, train_cell
+from orchestrator.launch.worker import train_cell
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.study.search import Scheduler
 
@@ -37,7 +38,7 @@ class Listener(Protocol):
     def started(self, config: Mapping[str, Any]) -> None:
         """A worker starts a cell, or restarts it after a failure."""
 
-    def reported(self, key: str, report: Report) -> None:
+    def reported(self, key: str, report: EpochReport) -> None:
         """A cell reports its progress."""
 
     def ended(self, key: str) -> None:
@@ -130,8 +131,7 @@ def _drawn(
 
 
 def _trainable(config: dict[str, Any], *, work: Jobs) -> None:
-    # Every report has the objective, because Tune needs its metric in each.
-    train_cell(work.job(config), lambda report: tune.report(dict(report)))
+    train_cell(work.job(config), lambda report: tune.report(report.to_plain()))
 
 
 class _Bridge(tune.Callback):
@@ -151,8 +151,9 @@ class _Bridge(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        if self.listener and "points" in result:
-            self.listener.reported(self._key(trial), result)
+        report = EpochReport.from_result(result)
+        if self.listener and report:
+            self.listener.reported(self._key(trial), report)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         if self.listener:

@@ -7,19 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.launch.metrics import Series, curve_points, objective, summary_points
+from orchestrator.launch.metrics import curve_points, objective, summary_points
+from orchestrator.launch.report import EpochReport
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.handover import is_available
 from trainers.engine.result import EpochMetrics
 from trainers.spec.train_spec import TrainSpec
 from trainers.storage import Place
 from trainers.training import RunOptions, run
-
-Report = Mapping[str, Any]
-"""`points`: list of [step, time_ms, {name: value}]; `epoch`: epochs trained; `objective`;
-`inherited`: name of another cell to the number of epochs it trained for this one; `left`: numbers
-of epochs after which a stem was saved; `notes`: problems so far that did not stop the training;
-the last report also has `done` and `weights_sha256`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +48,7 @@ class Job:
     leaves: Mapping[int, Place] = field(default_factory=dict)
 
 
-def train_cell(job: Job, report: Callable[[Report], None]) -> None:
+def train_cell(job: Job, report: Callable[[EpochReport], None]) -> None:
     """Trains a cell to its end; continues from its checkpoint or a stem if there is one.
 
     Args:
@@ -78,7 +73,7 @@ def train_cell(job: Job, report: Callable[[Report], None]) -> None:
         ),
         note=reporter.note,
     )
-    reporter.send(done=True, weights_sha256=result.weights_sha256)
+    reporter.send(weights_sha256=result.weights_sha256)
 
 
 class _Reporter:
@@ -86,7 +81,7 @@ class _Reporter:
 
     def __init__(
         self,
-        report: Callable[[Report], None],
+        report: Callable[[EpochReport], None],
         *,
         spec: TrainSpec,
         every_s: float,
@@ -97,7 +92,7 @@ class _Reporter:
         self.num_epochs = spec.epochs
         self.final_from = spec.final_from
         self.leaves = leaves
-        self.left: list[int] = []
+        self.available: list[int] = []
         self.notes: list[str] = []
         self.epochs: list[EpochMetrics] = []
         self.inherited: Counter[str] = Counter()
@@ -114,7 +109,7 @@ class _Reporter:
         folder = self.leaves.get(len(self.epochs))
         is_shared = folder is not None and is_available(folder)
         if is_shared:
-            self.left.append(len(self.epochs))
+            self.available.append(len(self.epochs))
         # Other cells may be waiting for this stem.
         if is_shared or time.monotonic() - self.sent_at >= self.every_s:
             self.send()
@@ -124,24 +119,19 @@ class _Reporter:
         if text not in self.notes:
             self.notes.append(text)
 
-    def send(self, **more: object) -> None:
-        points = [curve_points(metrics) for metrics in self.epochs[self.num_sent :]]
+    def send(self, *, weights_sha256: str = "") -> None:
+        new = self.epochs[self.num_sent :]
         self.report(
-            {
-                "points": [_plain(item) for item in points],
-                # In every report, because a scheduler may stop the trial at any of them.
-                "summary": _plain(summary_points(self.epochs, final_from=self.final_from)),
-                "objective": objective(self.epochs, final_from=self.final_from),
-                "epoch": len(self.epochs),
-                "inherited": dict(self.inherited),
-                "left": list(self.left),
-                "notes": list(self.notes),
-                **more,
-            }
+            EpochReport(
+                epoch=len(self.epochs),
+                points=tuple(curve_points(metrics) for metrics in new),
+                summary=summary_points(self.epochs, final_from=self.final_from),
+                objective=objective(self.epochs, final_from=self.final_from),
+                inherited=dict(self.inherited),
+                available=tuple(self.available),
+                notes=tuple(self.notes),
+                weights_sha256=weights_sha256,
+            )
         )
         self.num_sent = len(self.epochs)
         self.sent_at = time.monotonic()
-
-
-def _plain(points: Series) -> list[object]:
-    return [points.step, points.time_ms, dict(points.values)]

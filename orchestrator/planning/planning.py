@@ -19,7 +19,7 @@ class Plan:
         finished: Ids of trials that are already trained.
         num_samples: Total trials of a search; 0 if the study is not a search.
         share: Whether epochs that trials have in common are trained once.
-        left: Ids of the stems, that is shared checkpoints, that an earlier sweep saved; see
+        available: Ids of the stems, that is shared checkpoints, that an earlier sweep saved; see
             `orchestrator.planning.sharing`.
         only: Ids of the trials to train; None: all that remain.
     """
@@ -29,16 +29,16 @@ class Plan:
     finished: frozenset[str] = frozenset()
     num_samples: int = 0
     share: bool = True
-    left: frozenset[str] = frozenset()
+    available: frozenset[str] = frozenset()
     only: frozenset[str] | None = None
 
     @cached_property
     def todo(self) -> tuple[Cell, ...]:
         """One cell of each remaining trial, in the study's order."""
-        unique = {cell.id: cell for cell in reversed(self.cells) if self._is_left(cell)}
+        unique = {cell.id: cell for cell in reversed(self.cells) if self._is_remaining(cell)}
         return tuple(cell for cell in self.cells if unique.get(cell.id) is cell)
 
-    def _is_left(self, cell: Cell) -> bool:
+    def _is_remaining(self, cell: Cell) -> bool:
         asked = self.only is None or cell.id in self.only
         return asked and cell.id not in self.finished
 
@@ -57,7 +57,7 @@ class Plan:
     @cached_property
     def starts(self) -> Mapping[str, Start]:
         """Trial id to how each remaining trial is trained if nothing fails."""
-        return starts(self.todo, left=self.left) if self.share else {}
+        return starts(self.todo, available=self.available) if self.share else {}
 
     @cached_property
     def amount(self) -> Amount:
@@ -115,7 +115,7 @@ def plan(
     *,
     finished: Collection[str] = (),
     share: bool = True,
-    left: Collection[str] = (),
+    available: Collection[str] = (),
     only: Collection[str] | None = None,
 ) -> Plan:
     """Makes the plan of a study.
@@ -124,7 +124,7 @@ def plan(
         study: The study.
         finished: Ids of trials that are already recorded as finished.
         share: Train epochs that trials have in common once; a search shares none.
-        left: Ids of the stems (shared checkpoints) that an earlier sweep saved.
+        available: Ids of the stems (shared checkpoints) that an earlier sweep saved.
         only: Ids of the trials to train; None: all that remain. A search ignores it.
     """
     if study.search is None:
@@ -135,7 +135,7 @@ def plan(
             cells=cells,
             finished=done,
             share=share,
-            left=frozenset(left),
+            available=frozenset(available),
             only=None if only is None else frozenset(only),
         )
     num_samples = study.search.options["num_samples"]

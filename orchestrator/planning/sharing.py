@@ -106,7 +106,7 @@ class Beginnings:
 
     Args:
         cells: Key to cell, in the order in which to hand them out.
-        left: Ids of stems that already exist.
+        available: Ids of stems that already exist.
         drop: Called with the id of each existing stem that no cell needs any longer.
         take: Called with a cell's key before it is handed out. True: hand it out; False: not now;
             None: it is already trained.
@@ -117,7 +117,7 @@ class Beginnings:
         self,
         cells: Mapping[str, Cell],
         *,
-        left: Collection[str] = (),
+        available: Collection[str] = (),
         drop: Callable[[str], None] | None = None,
         take: Callable[[str], bool | None] = lambda key: True,
         share: bool = True,
@@ -125,7 +125,7 @@ class Beginnings:
         self._stems = {key: stems(cell.train) if share else () for key, cell in cells.items()}
         self._take = take
         self._waiting = dict.fromkeys(cells)
-        self._left: dict[str, str | None] = dict.fromkeys(left)
+        self._available: dict[str, str | None] = dict.fromkeys(available)
         self._carriers: dict[str, str] = {}
         self._drop = drop
         # By stem: how many waiting cells, and how many unfinished cells, pass it.
@@ -152,16 +152,16 @@ class Beginnings:
             self.ended(key, finished=True)
         return None
 
-    def reported(self, key: str, *, epoch: int, left: Iterable[int]) -> None:
-        """Notes that a cell has trained `epoch` epochs and saved stems after `left` epochs."""
-        there = set(left)
+    def reported(self, key: str, *, epoch: int, available: Iterable[int]) -> None:
+        """Notes how many epochs a cell has trained, and after how many it has saved stems."""
+        there = set(available)
         for stem in self._stems[key]:
             if self._carriers.get(stem.id) != key or stem.epochs > epoch:
                 continue
             # The cell has passed this stem; if it did not save it, it never will.
             del self._carriers[stem.id]
             if stem.epochs in there:
-                self._left[stem.id] = key
+                self._available[stem.id] = key
 
     def ended(self, key: str, *, finished: bool) -> None:
         """Notes that a cell is trained, or has failed for good."""
@@ -170,13 +170,13 @@ class Beginnings:
                 del self._carriers[stem.id]
             # Keeps the stem of a failed cell, which may start from it in a later sweep.
             self._open[stem.id] -= finished
-            if self._open[stem.id] == 0 and stem.id in self._left and self._drop is not None:
+            if self._open[stem.id] == 0 and stem.id in self._available and self._drop is not None:
                 self._drop(stem.id)
 
     def _num_behind(self, key: str) -> int | None:
         """How many stems a cell can skip by starting from the last of them; None: not ready."""
         for count, stem in reversed(list(enumerate(self._stems[key], start=1))):
-            if stem.id in self._left:
+            if stem.id in self._available:
                 return count
             if stem.id in self._carriers:
                 return None
@@ -201,24 +201,24 @@ class Beginnings:
         return Start(
             key=key,
             begins=behind.epochs if behind else 0,
-            carrier=self._left[behind.id] if behind else None,
+            carrier=self._available[behind.id] if behind else None,
             leaves=tuple(stem.epochs for stem in leaves),
         )
 
 
-def starts(cells: Iterable[Cell], *, left: Collection[str] = ()) -> dict[str, Start]:
+def starts(cells: Iterable[Cell], *, available: Collection[str] = ()) -> dict[str, Start]:
     """Trial id to how each trial is trained if nothing fails, in sequence or in parallel.
 
     Args:
         cells: The cells in the order in which they are handed out.
-        left: Ids of stems that already exist.
+        available: Ids of stems that already exist.
     """
-    beginnings = Beginnings({cell.id: cell for cell in cells}, left=left)
+    beginnings = Beginnings({cell.id: cell for cell in cells}, available=available)
     found: dict[str, Start] = {}
     while start := beginnings.next():
         found[start.key] = start
         end = max(start.leaves, default=0)
-        beginnings.reported(start.key, epoch=end, left=start.leaves)
+        beginnings.reported(start.key, epoch=end, available=start.leaves)
         beginnings.ended(start.key, finished=True)
     return found
 

@@ -92,5 +92,5 @@ def test_what_is_left_is_what_is_not_done(
     ours.claims.take(cells[0])
     finished.add(cells[1].id)
     by_key = {str(number): cell for number, cell in enumerate(cells[:3])}
-    assert list(theirs.claims.left(by_key)) == ["0", "2"]
+    assert list(theirs.claims.remaining(by_key)) == ["0", "2"]
     assert [theirs.claims.is_ours(cell) for cell in cells[:3]] == [False, False, True]

@@ -13,10 +13,12 @@ import pytest
 
 from orchestrator import vocabulary
 from orchestrator.execution.leases import Leases
-from orchestrator.execution.listener import SweepListener, file_name, inherited_text
+from orchestrator.execution.listener import SweepListener, file_name
 from orchestrator.execution.progress import Progress
 from orchestrator.free_space import DiskFullError
 from orchestrator.launch.jobs import Jobs
+from orchestrator.launch.metrics import Series
+from orchestrator.launch.report import EpochReport
 from orchestrator.launch.worker import Job
 from orchestrator.planning.stem_store import StemStore
 from orchestrator.record.delivery import Delivery
@@ -109,18 +111,15 @@ def entry(journal: Journal, key: str) -> Callable[[], Entry]:
     return read
 
 
-def _report(epoch: int, *, time_ms: int = 1000, error: float = 0.5, **more: Any) -> dict[str, Any]:
+def _report(epoch: int, *, time_ms: int = 1000, error: float = 0.5, **more: Any) -> EpochReport:
     """Of one new epoch."""
-    values = {"test/error": error, "epoch_s": 0.25}
-    return {
-        "points": [[epoch, time_ms, values]],
-        "summary": [epoch, time_ms, {"selected/test_error": error}],
-        "objective": error,
-        "epoch": epoch + 1,
-        "inherited": {},
-        "left": [],
+    return EpochReport(
+        epoch=epoch + 1,
+        points=(Series(epoch, time_ms, {"test/error": error, "epoch_s": 0.25}),),
+        summary=Series(epoch, time_ms, {"selected/test_error": error}),
+        objective=error,
         **more,
-    }
+    )
 
 
 def test_a_cell_that_starts_is_journaled_and_counted(
@@ -155,7 +154,7 @@ def test_the_summary_is_journaled_only_at_the_end(
     listener: SweepListener, journal: Journal, key: str, entry: Callable[[], Entry]
 ) -> None:
     listener.reported(key, _report(0, error=0.5))
-    listener.reported(key, _report(1, error=0.25, done=True, weights_sha256="abc"))
+    listener.reported(key, _report(1, error=0.25, weights_sha256="abc"))
     assert "selected/test_error" not in {point.key for point in journal.points(key)}
     listener.ended(key)
     summary = [point for point in journal.points(key) if point.key == "selected/test_error"]
@@ -167,7 +166,7 @@ def test_the_summary_is_journaled_only_at_the_end(
 def test_the_end_of_a_cell_is_counted_told_and_logged(
     listener: SweepListener, watcher: FakeWatcher, key: str
 ) -> None:
-    listener.reported(key, _report(0, error=0.25, done=True, weights_sha256="abc"))
+    listener.reported(key, _report(0, error=0.25, weights_sha256="abc"))
     listener.ended(key)
     assert listener.progress.num_finished == 1
     assert watcher.told == [("ended", "forward · seed 1", 0.25, None)]
@@ -210,12 +209,6 @@ def test_a_beginning_that_was_not_found_is_logged(listener: SweepListener, key: 
     listener.ended(key)
     [log] = listener.logs.iterdir()
     assert "all trained by itself; it did not start from the shared" in log.read_text()
-
-
-def test_epochs_of_several_cells_are_marked_with_each() -> None:
-    report = _report(9, inherited={"forward": 4, "order 132": 2})
-    assert inherited_text(report) == "4 epochs from forward, 2 epochs from order 132"
-    assert inherited_text(_report(9)) == ""
 
 
 @pytest.mark.parametrize("end", ["failed", "interrupted"])
@@ -287,7 +280,7 @@ def test_cells_that_still_run_are_interrupted(
 ) -> None:
     other = next(other for other in listener.work.cells if other != key)
     listener.started({"cell": other})
-    listener.reported(other, _report(0, done=True, weights_sha256="abc"))
+    listener.reported(other, _report(0, weights_sha256="abc"))
     listener.ended(other)
     listener.interrupt()
     states = {entry.description.cell: entry.state for entry in journal.undelivered()}
@@ -329,11 +322,11 @@ def test_names_of_files_hold_nothing_to_stumble_over(name: str, file: str) -> No
 def test_what_a_cell_notes_is_told_once_logged_and_a_tag_at_its_end(
     listener: SweepListener, watcher: FakeWatcher, key: str, entry: Callable[[], Entry]
 ) -> None:
-    listener.reported(key, _report(0, notes=["no room"]))
+    listener.reported(key, _report(0, notes=("no room",)))
     listener.failed(key, reason="no memory", details="", final=False)
     listener.started({"cell": key})
-    listener.reported(key, _report(0, notes=["no room", "a file is damaged"]))
-    listener.reported(key, _report(1, weights_sha256="abc", notes=["a file is damaged"]))
+    listener.reported(key, _report(0, notes=("no room", "a file is damaged")))
+    listener.reported(key, _report(1, weights_sha256="abc", notes=("a file is damaged",)))
     noted = [told[1:] for told in watcher.told if told[0] == "noted"]
     name = "forward · seed 1"
     assert noted == [(name, "no room"), (name, "a file is damaged")]

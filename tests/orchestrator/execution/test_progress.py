@@ -19,7 +19,7 @@ def progress(clock: Any) -> Progress:
 
 def test_nothing_is_known_before_the_first_report(progress: Progress) -> None:
     assert progress.epochs_per_s is None
-    assert progress.left_s is None
+    assert progress.remaining_s is None
     assert progress.epochs_done == 0
     assert progress.best is None
     assert math.isnan(progress.running["a"].objective)
@@ -29,7 +29,7 @@ def test_the_start_of_the_processes_is_no_part_of_the_rate(progress: Progress, c
     clock.now += 60
     progress.report("a", done=2, num_new=2, spent_s=1.0, objective=0.5)
     assert progress.epochs_per_s == pytest.approx(2)
-    assert progress.left_s == pytest.approx(9)
+    assert progress.remaining_s == pytest.approx(9)
 
 
 def test_the_rate_is_that_of_all_workers_together(progress: Progress, clock: Any) -> None:
@@ -40,7 +40,7 @@ def test_the_rate_is_that_of_all_workers_together(progress: Progress, clock: Any
     progress.report("b", done=3, num_new=2, spent_s=3.0, objective=0.5)
     assert progress.epochs_per_s == pytest.approx(8 / 4)
     assert progress.epochs_done == 8
-    assert progress.left_s == pytest.approx(12 / 2)
+    assert progress.remaining_s == pytest.approx(12 / 2)
 
 
 def test_epochs_that_are_repeated_from_a_checkpoint_count_as_done_only_once(
@@ -81,7 +81,7 @@ def test_no_time_is_left_when_all_is_done(progress: Progress) -> None:
     for key in ("a", "b"):
         progress.report(key, done=10, num_new=10, spent_s=1.0, objective=0.1)
         progress.end(key, failed=False)
-    assert progress.left_s == 0
+    assert progress.remaining_s == 0
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_epochs_of_others_are_not_counted_as_trained(branch: Progress, clock: An
     _say(branch, 7, inherited=4, num_new=3)
     assert (branch.epochs, branch.epochs_done) == (6, 3)
     assert branch.epochs_per_s == pytest.approx(1)
-    assert branch.left_s == pytest.approx(3)
+    assert branch.remaining_s == pytest.approx(3)
     branch.end("b", failed=False)
     assert (branch.epochs, branch.epochs_done) == (6, 6)
 
@@ -128,7 +128,7 @@ def test_more_epochs_of_others_than_planned_are_less_to_do(branch: Progress) -> 
     _say(branch, 6, inherited=6)
     assert (branch.epochs, branch.epochs_done) == (4, 0)
     branch.end("b", failed=False)
-    assert branch.left_s is None
+    assert branch.remaining_s is None
     assert (branch.epochs, branch.epochs_done) == (4, 4)
 
 

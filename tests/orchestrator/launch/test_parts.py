@@ -9,6 +9,7 @@ from ray.tune.search import BasicVariantGenerator
 from ray.tune.search.optuna import OptunaSearch as TuneOptunaSearch
 from ray.tune.search.sample import Categorical, Domain, Float, Integer
 
+from orchestrator.launch.metrics import Series
 from orchestrator.launch.parts import (
     ReadyCells,
     Search,
@@ -17,11 +18,24 @@ from orchestrator.launch.parts import (
     search_parts,
     tune_scheduler,
 )
+from orchestrator.launch.report import EpochReport
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.study.axes import Axis, read_axis
 from orchestrator.study.cells import Cell
 from orchestrator.study.search import AshaScheduler, MedianScheduler, OptunaSearch, RandomSearch
 from trainers.spec.train_spec import TrainSpec
+
+
+def _result(epoch: int, *, available: tuple[int, ...] = ()) -> dict[str, Any]:
+    """As Tune passes a report on, with a key of its own."""
+    report = EpochReport(
+        epoch=epoch,
+        points=(),
+        summary=Series(epoch - 1, 1000, {}),
+        objective=0.5,
+        available=available,
+    )
+    return {**report.to_plain(), "training_iteration": 7}
 
 
 def test_asha_counts_epochs_and_stops_at_the_longest_trial() -> None:
@@ -183,7 +197,7 @@ def test_where_nothing_runs_and_all_that_is_left_is_with_others_it_is_the_end() 
     answers |= {"b": False, "c": None}
     assert ready.suggest("t1") == {"cell": "a", "begins": 0, "leaves": []}
     assert ready.suggest("t2") is None
-    ready.on_trial_complete("t1", {"objective": 0.5, "epoch": 6, "left": []})
+    ready.on_trial_complete("t1", _result(6))
     assert ready.suggest("t2") == ReadyCells.FINISHED
     answers["b"] = True
     assert ready.suggest("t2") == {"cell": "b", "begins": 0, "leaves": []}
@@ -233,27 +247,27 @@ def test_cells_are_handed_out_when_they_are_ready(ready: ReadyCells) -> None:
     assert limiter.suggest("t1") == {"cell": "forward", "begins": 0, "leaves": [2]}
     assert limiter.suggest("t2") == {"cell": "213", "begins": 0, "leaves": []}
     assert limiter.suggest("t3") is None
-    limiter.on_trial_result("t1", {"objective": 0.5, "epoch": 1, "left": []})
+    limiter.on_trial_result("t1", _result(1))
     assert limiter.suggest("t3") is None
-    limiter.on_trial_result("t1", {"objective": 0.5, "epoch": 2, "left": [2]})
+    limiter.on_trial_result("t1", _result(2, available=(2,)))
     assert limiter.suggest("t3") == {"cell": "132", "begins": 2, "leaves": []}
     assert limiter.suggest("t4") is None
 
 
-@pytest.mark.parametrize("result", [None, {"objective": 0.5, "epoch": 1, "left": []}])
+@pytest.mark.parametrize("epoch", [None, 1])
 def test_a_cell_that_ended_before_it_left_its_state_is_not_waited_for(
-    result: Any, ready: ReadyCells
+    epoch: int | None, ready: ReadyCells
 ) -> None:
     for trial in ("t1", "t2"):
         ready.suggest(trial)
-    ready.on_trial_complete("t1", result, error=result is None)
+    ready.on_trial_complete("t1", _result(epoch) if epoch else None, error=epoch is None)
     assert ready.suggest("t3") == {"cell": "132", "begins": 0, "leaves": []}
 
 
 def test_what_the_last_report_says_was_left_is_there(ready: ReadyCells) -> None:
     for trial in ("t1", "t2"):
         ready.suggest(trial)
-    ready.on_trial_complete("t1", {"objective": 0.5, "epoch": 6, "left": [2]})
+    ready.on_trial_complete("t1", _result(6, available=(2,)))
     assert ready.suggest("t3") == {"cell": "132", "begins": 2, "leaves": []}
 
 

@@ -9,9 +9,12 @@ from typing import Any, cast
 import pytest
 
 from orchestrator.launch import tuning
+from orchestrator.launch.metrics import Series
 from orchestrator.launch.parts import StopRequest
+from orchestrator.launch.report import EpochReport
 from orchestrator.launch.tuning import Listener, failure_reason
 
+REPORT = EpochReport(epoch=1, points=(), summary=Series(0, 1000, {}), objective=0.5)
 TRACEBACK = """\
 1 (occurred at 2026-01-02_03-04-05)
 ray::ImplicitFunc.train() (pid=7, ip=127.0.0.1, actor_id=1, repr=_trainable)
@@ -133,10 +136,10 @@ def test_tunes_events_reach_the_listener_under_the_key_of_the_cell(
 ) -> None:
     listener = _Listener()
     bridge = tuning._Bridge(cast(Any, listener), cast(Any, _Work()))
-    trial, report = make_trial("a.OddError: why"), {"points": [], "epoch": 1}
+    trial = make_trial("a.OddError: why")
     details = tuning._failure(trial)[1]
     bridge.on_trial_start(1, [], trial)
-    bridge.on_trial_result(1, [], trial, report)
+    bridge.on_trial_result(1, [], trial, REPORT.to_plain())
     bridge.on_trial_result(1, [], trial, {"done": True})
     bridge.on_trial_recover(1, [], trial)
     bridge.on_trial_error(1, [], trial)
@@ -144,7 +147,7 @@ def test_tunes_events_reach_the_listener_under_the_key_of_the_cell(
     bridge.on_step_end(1, [])
     assert listener.told == [
         ("started", {"cell": "a"}),
-        ("reported", "key of a", report),
+        ("reported", "key of a", REPORT),
         ("failed", "key of a", "OddError: why", details, False),
         ("failed", "key of a", "OddError: why", details, True),
         ("ended", "key of a"),
@@ -157,7 +160,7 @@ def test_a_bridge_that_was_pickled_tells_nobody(make_trial: Callable[..., _Trial
     bridge = pickle.loads(pickle.dumps(bridge))
     trial = make_trial("a.OddError: why")
     bridge.on_trial_start(1, [], trial)
-    bridge.on_trial_result(1, [], trial, {"points": []})
+    bridge.on_trial_result(1, [], trial, REPORT.to_plain())
     bridge.on_trial_error(1, [], trial)
     bridge.on_trial_complete(1, [], trial)
     bridge.on_step_end(1, [])

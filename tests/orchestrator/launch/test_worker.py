@@ -1,7 +1,7 @@
 """One cell in a worker: what it reports, and that an interruption changes nothing."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator import vocabulary
+from orchestrator.launch.report import EpochReport
 from orchestrator.launch.worker import Job, train_cell
 from orchestrator.study.cells import Cell
 from trainers.engine.checkpoint import CheckpointPolicy
@@ -30,51 +31,50 @@ def job(cells: tuple[Cell, ...], tmp_path: Path) -> Job:
     )
 
 
-def _untimed(reports: list[Mapping[str, Any]]) -> dict[tuple[str, int], float]:
+def _untimed(reports: list[EpochReport]) -> dict[tuple[str, int], float]:
     """Every value of the curves by name and epoch, but for the seconds."""
     return {
-        (name, step): value
+        (name, series.step): value
         for report in reports
-        for step, _, values in report["points"]
-        for name, value in values.items()
+        for series in report.points
+        for name, value in series.values.items()
         if name != "epoch_s"
     }
 
 
 def test_every_epoch_is_reported_once_and_the_end_with_the_weights(job: Job) -> None:
-    reports: list[Mapping[str, Any]] = []
+    reports: list[EpochReport] = []
     train_cell(job, reports.append)
-    assert [report["epoch"] for report in reports] == [1, 2]
-    assert [[point[0] for point in report["points"]] for report in reports] == [[0], [1]]
-    assert [report.get("done", False) for report in reports] == [False, True]
-    assert len(reports[-1]["weights_sha256"]) == 64
-    assert "weights_sha256" not in reports[0]
+    assert [report.epoch for report in reports] == [1, 2]
+    assert [[series.step for series in report.points] for report in reports] == [[0], [1]]
+    assert [report.is_last for report in reports] == [False, True]
+    assert len(reports[-1].weights_sha256) == 64
+    assert reports[0].weights_sha256 == ""
     layers = {
         pattern.format(layer=layer)
         for pattern in vocabulary.LAYER_CURVES.values()
         for layer in ("fc1", "fc2")
     }
-    for _, _, values in (reports[0]["points"][0], reports[1]["points"][0]):
-        assert set(values) == {*vocabulary.CURVES, *layers}
+    for report in reports:
+        assert set(report.points[0].values) == {*vocabulary.CURVES, *layers}
 
 
 def test_every_report_has_a_summary_and_an_objective(job: Job) -> None:
-    reports: list[Mapping[str, Any]] = []
+    reports: list[EpochReport] = []
     train_cell(job, reports.append)
     for report in reports:
-        step, _, values = report["summary"]
-        assert step == report["epoch"] - 1
-        assert set(values) == set(vocabulary.SUMMARIES)
-    _, _, last = reports[-1]["summary"]
+        assert report.summary.step == report.epoch - 1
+        assert set(report.summary.values) == set(vocabulary.SUMMARIES)
+    last = reports[-1].summary.values
     # The second layer turns binary in epoch 1: only from there on can an epoch be selected.
     assert last["selected/epoch"] == last["last/epoch"] == 1
-    assert reports[-1]["objective"] == last["selected/validation_error"]
-    errors = [report["points"][0][2]["validation/error"] for report in reports]
-    assert [report["objective"] for report in reports] == errors
+    assert reports[-1].objective == last["selected/validation_error"]
+    errors = [report.points[0].values["validation/error"] for report in reports]
+    assert [report.objective for report in reports] == errors
 
 
 def test_layers_turn_binary_in_their_turn(job: Job) -> None:
-    reports: list[Mapping[str, Any]] = []
+    reports: list[EpochReport] = []
     train_cell(job, reports.append)
     values = _untimed(reports)
     assert [values["binary/layers", epoch] for epoch in (0, 1)] == [1, 2]
@@ -82,18 +82,17 @@ def test_layers_turn_binary_in_their_turn(job: Job) -> None:
 
 
 def test_epochs_between_two_reports_travel_together(job: Job) -> None:
-    reports: list[Mapping[str, Any]] = []
+    reports: list[EpochReport] = []
     four = replace(job, train={**job.train, "epochs": 4}, report_every_s=3600.0)
     train_cell(four, reports.append)
-    assert [[point[0] for point in report["points"]] for report in reports] == [[0], [1, 2, 3]]
-    assert "done" not in reports[0]
-    assert reports[1]["done"]
+    assert [[series.step for series in report.points] for report in reports] == [[0], [1, 2, 3]]
+    assert [report.is_last for report in reports] == [False, True]
 
 
 @pytest.mark.parametrize("every_s", [0.0, 3600.0])
 def test_no_report_holds_the_last_epoch_without_the_end(every_s: float, job: Job) -> None:
     # A scheduler that stopped the trial at such a report would keep its weights from us.
-    reports: list[Mapping[str, Any]] = []
+    reports: list[EpochReport] = []
     layers = {"order": ["fc1"], "epochs_per_layer": 0}
     for epochs in (1, 2, 3):
         train = {**job.train, "epochs": epochs, "layers": layers}
@@ -102,23 +101,25 @@ def test_no_report_holds_the_last_epoch_without_the_end(every_s: float, job: Job
             replace(job, train=train, checkpoint_dir=folder, report_every_s=every_s),
             reports.append,
         )
-        assert [report["epoch"] for report in reports if report.get("done")] == [epochs]
-        assert all(report["epoch"] < epochs for report in reports[:-1])
-        assert "weights_sha256" in reports[-1]
+        assert [report.epoch for report in reports if report.is_last] == [epochs]
+        assert all(report.epoch < epochs for report in reports[:-1])
+        assert reports[-1].is_last
         reports.clear()
 
 
-def test_reports_are_plain_data(job: Job) -> None:
-    reports: list[Mapping[str, Any]] = []
+def test_reports_travel_as_plain_data(job: Job) -> None:
+    reports: list[EpochReport] = []
     train_cell(job, reports.append)
-    assert json.loads(json.dumps(reports)) == reports
+    plain = [report.to_plain() for report in reports]
+    assert json.loads(json.dumps(plain)) == plain
+    assert [EpochReport.from_result(item) for item in plain] == reports
 
 
 def _train_until(job: Job, *, epoch: int, report: Callable[[Any], None]) -> None:
     """Trains as far as the report of that epoch, which is never made."""
 
-    def report_or_die(content: Mapping[str, Any]) -> None:
-        if content["epoch"] == epoch:
+    def report_or_die(content: EpochReport) -> None:
+        if content.epoch == epoch:
             raise KeyboardInterrupt("the worker is gone")
         report(content)
 
@@ -128,30 +129,30 @@ def _train_until(job: Job, *, epoch: int, report: Callable[[Any], None]) -> None
 
 @pytest.mark.parametrize("policy", ["every", "none"])
 def test_an_interrupted_cell_ends_with_the_same_weights(policy: Any, job: Job) -> None:
-    whole: list[Mapping[str, Any]] = []
+    whole: list[EpochReport] = []
     train_cell(replace(job, checkpoint_dir=job.checkpoint_dir.with_name("whole")), whole.append)
 
     job = replace(job, checkpoints=CheckpointPolicy(policy=policy))
-    first: list[Mapping[str, Any]] = []
+    first: list[EpochReport] = []
     _train_until(job, epoch=2, report=first.append)
     assert job.checkpoint_dir.exists() == (policy == "every")
-    again: list[Mapping[str, Any]] = []
+    again: list[EpochReport] = []
     train_cell(job, again.append)
 
-    assert again[-1]["weights_sha256"] == whole[-1]["weights_sha256"]
+    assert again[-1].weights_sha256 == whole[-1].weights_sha256
     assert _untimed(again) == _untimed(whole)
     # What comes from the checkpoint bears the time at which it was measured.
-    same_time = again[0]["points"][0][1] == first[0]["points"][0][1]
+    same_time = again[0].points[0].time_ms == first[0].points[0].time_ms
     assert same_time == (policy == "every")
 
 
 def test_a_finished_cell_that_is_asked_for_again_reports_all_without_training(job: Job) -> None:
-    whole: list[Mapping[str, Any]] = []
+    whole: list[EpochReport] = []
     train_cell(job, whole.append)
-    again: list[Mapping[str, Any]] = []
+    again: list[EpochReport] = []
     train_cell(job, again.append)
-    assert again[-1]["weights_sha256"] == whole[-1]["weights_sha256"]
-    assert [report["points"] for report in again] == [report["points"] for report in whole]
+    assert again[-1].weights_sha256 == whole[-1].weights_sha256
+    assert [report.points for report in again] == [report.points for report in whole]
 
 
 @pytest.fixture
@@ -179,48 +180,48 @@ def pair(job: Job, tmp_path: Path) -> tuple[Job, Job]:
 
 
 def test_what_is_left_for_others_is_said_at_once(pair: tuple[Job, Job]) -> None:
-    reports: list[Mapping[str, Any]] = []
+    reports: list[EpochReport] = []
     train_cell(pair[0], reports.append)
-    assert [(report["epoch"], report["left"]) for report in reports] == [
-        (1, []),
-        (2, [2]),
-        (6, [2]),
+    assert [(report.epoch, report.available) for report in reports] == [
+        (1, ()),
+        (2, (2,)),
+        (6, (2,)),
     ]
-    assert all(report["inherited"] == {} for report in reports)
+    assert all(report.inherited == {} for report in reports)
 
 
 def test_a_cell_that_begins_with_epochs_of_another_reports_them_all_and_says_whose(
     pair: tuple[Job, Job],
 ) -> None:
     carrier, branch = pair
-    alone: list[Mapping[str, Any]] = []
+    alone: list[EpochReport] = []
     train_cell(replace(branch, begins_from=None), alone.append)
-    first: list[Mapping[str, Any]] = []
+    first: list[EpochReport] = []
     train_cell(carrier, first.append)
-    reports: list[Mapping[str, Any]] = []
+    reports: list[EpochReport] = []
     train_cell(branch, reports.append)
-    assert reports[-1]["weights_sha256"] == alone[-1]["weights_sha256"]
+    assert reports[-1].weights_sha256 == alone[-1].weights_sha256
     assert _untimed(reports) == _untimed(alone)
-    assert reports[-1]["inherited"] == {"forward": 2}
-    assert reports[0]["points"][0] == first[0]["points"][0]
-    assert json.loads(json.dumps(reports)) == reports
+    assert reports[-1].inherited == {"forward": 2}
+    assert reports[0].points[0] == first[0].points[0]
+    assert [EpochReport.from_result(report.to_plain()) for report in reports] == reports
 
 
 def test_a_cell_whose_beginning_is_not_there_trains_it_and_says_so(pair: tuple[Job, Job]) -> None:
-    reports: list[Mapping[str, Any]] = []
+    reports: list[EpochReport] = []
     train_cell(pair[1], reports.append)
-    assert reports[-1]["inherited"] == {}
-    assert reports[-1]["epoch"] == 6
+    assert reports[-1].inherited == {}
+    assert reports[-1].epoch == 6
 
 
 def test_what_could_not_be_left_is_not_said_to_be_there(
     pair: tuple[Job, Job], tmp_path: Path
 ) -> None:
     (tmp_path / "a-file").touch()
-    reports: list[Mapping[str, Any]] = []
+    reports: list[EpochReport] = []
     train_cell(replace(pair[0], leaves={2: tmp_path / "a-file" / "stem"}), reports.append)
-    assert reports[-1]["left"] == []
-    assert reports[-1]["epoch"] == 6
+    assert reports[-1].available == ()
+    assert reports[-1].epoch == 6
 
 
 def test_a_job_that_is_no_trial_is_refused(job: Job) -> None:
@@ -229,13 +230,13 @@ def test_a_job_that_is_no_trial_is_refused(job: Job) -> None:
 
 
 def test_what_went_wrong_travels_with_the_reports(job: Job) -> None:
-    reports: list[Mapping[str, Any]] = []
+    reports: list[EpochReport] = []
     train_cell(job, reports.append)
-    assert [report["notes"] for report in reports] == [[], []]
+    assert [report.notes for report in reports] == [(), ()]
     newest = max(job.checkpoint_dir.glob("*.pt"))  # type: ignore[union-attr]
     newest.write_bytes(b"damaged")
     reports.clear()
     train_cell(job, reports.append)
-    [note] = reports[-1]["notes"]
+    [note] = reports[-1].notes
     assert f"{newest} is damaged" in note
-    assert reports[0]["notes"] == [note]
+    assert reports[0].notes == (note,)

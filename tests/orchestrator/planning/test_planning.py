@@ -88,8 +88,8 @@ def test_only_what_is_left_to_train_is_shared(orders: StudySpec) -> None:
     assert todo.starts[by_order["132"].id].begins == 0
     assert (todo.epochs, todo.epochs_todo) == (84, 84 - 8)
     # What it left is used.
-    left = [stems(by_order["forward"].train)[0].id]
-    todo = plan(orders, finished=[by_order["forward"].id], left=left)
+    available = [stems(by_order["forward"].train)[0].id]
+    todo = plan(orders, finished=[by_order["forward"].id], available=available)
     assert todo.starts[by_order["132"].id].begins == 4
     assert todo.epochs_todo == 84 - 12
 
@@ -99,7 +99,7 @@ def test_with_one_cell_left_a_beginning_on_the_disk_is_shared(orders: StudySpec)
     rest = next(cell for cell in cells if cell.labels["order"] == "132")
     finished = [cell.id for cell in cells if cell is not rest]
     assert not plan(orders, finished=finished).shares
-    assert plan(orders, finished=finished, left=[stems(rest.train)[0].id]).shares
+    assert plan(orders, finished=finished, available=[stems(rest.train)[0].id]).shares
 
 
 def test_a_search_counts_samples(make_search: MakeStudy) -> None:

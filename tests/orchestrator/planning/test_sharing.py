@@ -130,12 +130,12 @@ def test_a_branch_waits_for_its_carrier_and_others_do_not() -> None:
     assert beginnings.next() == Start(key="1234", leaves=(5, 10))
     assert beginnings.next() == Start(key="2134")
     assert beginnings.next() is None
-    beginnings.reported("1234", epoch=4, left=[])
+    beginnings.reported("1234", epoch=4, available=[])
     assert beginnings.next() is None
-    beginnings.reported("1234", epoch=5, left=[5])
+    beginnings.reported("1234", epoch=5, available=[5])
     assert beginnings.next() == Start(key="1324", begins=5, carrier="1234")
     assert beginnings.next() is None
-    beginnings.reported("1234", epoch=10, left=[5, 10])
+    beginnings.reported("1234", epoch=10, available=[5, 10])
     assert beginnings.next() == Start(key="1243", begins=10, carrier="1234")
     assert beginnings.next() is None
     assert len(beginnings) == 0
@@ -144,7 +144,7 @@ def test_a_branch_waits_for_its_carrier_and_others_do_not() -> None:
 def test_if_the_carrier_fails_the_next_becomes_one() -> None:
     beginnings = Beginnings(_cells("1234", "1243", "1324"))
     beginnings.next()
-    beginnings.reported("1234", epoch=7, left=[5])
+    beginnings.reported("1234", epoch=7, available=[5])
     beginnings.ended("1234", finished=False)
     # It begins with what is there.
     assert beginnings.next() == Start(key="1243", begins=5, carrier="1234")
@@ -161,16 +161,16 @@ def test_a_carrier_that_passed_without_leaving_its_state_is_not_waited_for() -> 
     # It went on from a checkpoint of its own that lay behind.
     beginnings = Beginnings(_cells("1234", "1243", "1324"))
     beginnings.next()
-    beginnings.reported("1234", epoch=9, left=[])
+    beginnings.reported("1234", epoch=9, available=[])
     assert beginnings.next() == Start(key="1324", leaves=(5,))
     assert beginnings.next() is None
-    beginnings.reported("1234", epoch=11, left=[10])
+    beginnings.reported("1234", epoch=11, available=[10])
     assert beginnings.next() == Start(key="1243", begins=10, carrier="1234")
 
 
 def test_states_that_an_earlier_sweep_left_are_begun_with() -> None:
-    left = [stems(_cell("1234").train)[0].id]
-    beginnings = Beginnings(_cells("1234", "1243", "1324"), left=left)
+    available = [stems(_cell("1234").train)[0].id]
+    beginnings = Beginnings(_cells("1234", "1243", "1324"), available=available)
     assert beginnings.next() == Start(key="1234", begins=5, leaves=(10,))
     assert beginnings.next() == Start(key="1324", begins=5)
     assert beginnings.next() is None
@@ -184,7 +184,7 @@ def test_a_state_is_dropped_when_the_last_cell_that_may_need_it_is_finished() ->
     for _ in range(3):
         start = beginnings.next()
         assert start is not None
-        beginnings.reported(start.key, epoch=30, left=start.leaves)
+        beginnings.reported(start.key, epoch=30, available=start.leaves)
     beginnings.ended("1234", finished=True)
     assert dropped == []
     beginnings.ended("1243", finished=True)
@@ -197,7 +197,7 @@ def test_a_state_stays_for_a_cell_that_failed() -> None:
     dropped: list[str] = []
     beginnings = Beginnings(_cells("1234", "1243"), drop=dropped.append)
     beginnings.next()
-    beginnings.reported("1234", epoch=10, left=[10])
+    beginnings.reported("1234", epoch=10, available=[10])
     beginnings.ended("1234", finished=True)
     beginnings.next()
     beginnings.ended("1243", finished=False)
@@ -228,7 +228,7 @@ class Driver:
         self.slots, self.chance = slots, chance
         self.running: dict[str, tuple[Start, int]] = {}
         self.begun: dict[str, Start] = {}
-        self.left: set[str] = set()
+        self.available: set[str] = set()
         self.failed: set[str] = set()
 
     def run(self) -> None:
@@ -238,7 +238,7 @@ class Driver:
                 self.begun[start.key] = start
                 self.running[start.key] = (start, start.begins)
                 passed = {stem.epochs: stem.id for stem in stems(self.cells[start.key].train)}
-                assert not start.begins or passed[start.begins] in self.left
+                assert not start.begins or passed[start.begins] in self.available
             if not self.running:
                 return
             self._step(sorted(self.running)[self.chance() % len(self.running)])
@@ -255,8 +255,8 @@ class Driver:
         self.running[key] = (start, done)
         there = [epochs for epochs in start.leaves if epochs <= done] if what != 1 else []
         ids = {stem.epochs: stem.id for stem in stems(self.cells[key].train)}
-        self.left |= {ids[epochs] for epochs in there}
-        self.beginnings.reported(key, epoch=done, left=there)
+        self.available |= {ids[epochs] for epochs in there}
+        self.beginnings.reported(key, epoch=done, available=there)
         if done == end:
             del self.running[key]
             self.beginnings.ended(key, finished=True)
@@ -295,7 +295,7 @@ def test_without_failures_many_at_a_time_begin_as_planned_for_one(
     for order, cell in driver.cells.items():
         begun, wanted = driver.begun[order], planned[cell.id]
         assert (begun.begins, begun.leaves) == (wanted.begins, wanted.leaves)
-    assert driver.left == set(driver.dropped)
+    assert driver.available == set(driver.dropped)
 
 
 @settings(deadline=None, max_examples=100)
@@ -329,7 +329,7 @@ def test_a_cell_that_is_not_to_be_had_is_passed_over_and_asked_for_again() -> No
     assert beginnings.next() == Start(key="1243", leaves=(10,))
     assert beginnings.next() == Start(key="2134")
     assert beginnings.next() is None
-    beginnings.reported("1243", epoch=10, left=[10])
+    beginnings.reported("1243", epoch=10, available=[10])
     assert beginnings.next() is None
     assert len(beginnings) == 1
     answers["1234"] = True
@@ -340,17 +340,17 @@ def test_a_cell_that_is_not_to_be_had_is_passed_over_and_asked_for_again() -> No
 def test_a_cell_that_another_sweep_finished_is_not_waited_for_and_needs_no_stem() -> None:
     dropped: list[str] = []
     cells = _cells("1234", "1243")
-    left = [stem.id for stem in stems(cells["1234"].train)]
+    available = [stem.id for stem in stems(cells["1234"].train)]
     answers: dict[str, bool | None] = {"1243": None}
     beginnings = Beginnings(
-        cells, left=left, drop=dropped.append, take=lambda key: answers.get(key, True)
+        cells, available=available, drop=dropped.append, take=lambda key: answers.get(key, True)
     )
     assert beginnings.next() == Start(key="1234", begins=10)
     assert beginnings.next() is None
     assert len(beginnings) == 0
     assert dropped == []
     beginnings.ended("1234", finished=True)
-    assert sorted(dropped) == sorted(left)
+    assert sorted(dropped) == sorted(available)
 
 
 def test_where_nothing_is_shared_every_cell_trains_its_own() -> None:

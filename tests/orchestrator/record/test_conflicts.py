@@ -91,8 +91,8 @@ def test_a_plan_says_what_is_shared_and_who_begins_with_whose_epochs(
     assert (forward["leaves"], other["leaves"]) == ([4], [])
     assert other["inherits"] == {"epochs": 4, "from": "forward"}
     assert "inherits" not in forward
-    left = [stems(expand(study)[1].train)[0].id]
-    content = plan_content(plan(study, finished=[expand(study)[0].id], left=left))
+    available = [stems(expand(study)[1].train)[0].id]
+    content = plan_content(plan(study, finished=[expand(study)[0].id], available=available))
     assert content["cells"][1]["inherits"] == {"epochs": 4, "from": "an earlier sweep"}  # type: ignore[index]
     assert plan_content(plan(study, share=False))["shared"] == "nothing"
 
