@@ -13,7 +13,7 @@ demo: $(INSTALLED)
 
 # Three files of tests at a time: most of them wait for processes to start.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,6 +1,8 @@
 """The command line as a user runs it: in a process of its own, from a folder of its own."""
 
+import fcntl
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -150,6 +152,46 @@ class User:
         points = {(key, step): value for key, step, value, _ in rows}
         times = tuple(time for *_, time in rows)
         return Cell(name, status, pairs("tags"), pairs("params"), points, len(rows), times)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of slow tests come first: one that began last would run on alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A folder that is filled once, whichever of the processes that run tests is the first."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def make(name: str, fill: Callable[[Path], None]) -> Path:
+        folder, whole = root / name, root / f"{name}.whole"
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                whole.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def empty_database(made_once: Callable[..., Path]) -> Path:
+    """An MLflow database without a row; to make its tables takes seconds, to copy it does not."""
+
+    def fill(folder: Path) -> None:
+        from orchestrator.home import Home
+        from orchestrator.record.store import Store
+
+        Store(Home(folder, f"sqlite:///{folder / 'mlflow.db'}"))
+
+    return made_once("empty-database", fill) / "mlflow.db"
 
 
 @pytest.fixture

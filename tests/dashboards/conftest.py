@@ -64,14 +64,6 @@ def study(make_study: Callable[..., StudySpec]) -> StudySpec:
     return make_study()
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database without a row; to make its tables takes seconds, to copy it does not."""
-    root = tmp_path_factory.mktemp("empty")
-    Store(Home(root, f"sqlite:///{root / 'mlflow.db'}"))
-    return root / "mlflow.db"
-
-
 @pytest.fixture
 def home(tmp_path: Path, empty_database: Path) -> Home:
     home = Home.at(tmp_path / "home")

@@ -1,5 +1,7 @@
 """Fault tests: the calm sweep they are compared with, and the table of what was tried."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,13 +64,16 @@ def troubled() -> str:
 
 @pytest.fixture(scope="session")
 def calm_cells(
-    tmp_path_factory: pytest.TempPathFactory, make_user: Any, troubled: str
+    made_once: Callable[..., Path], make_user: Any, troubled: str
 ) -> list[records.Cell]:
     """The same study where nothing went wrong and nothing was shared."""
-    user = make_user(tmp_path_factory.mktemp("calm"))
-    done = user.runs("sweep", user.writes(troubled), "--no-share", within_s=scale.LIMIT_S)
-    assert done.code == 0, done.err
-    cells = records.read_cells(user.home / "mlflow.db")
+
+    def fill(folder: Path) -> None:
+        user = make_user(folder)
+        done = user.runs("sweep", user.writes(troubled), "--no-share", within_s=scale.LIMIT_S)
+        assert done.code == 0, done.err
+
+    cells = records.read_cells(make_user(made_once("calm", fill)).home / "mlflow.db")
     assert len(cells) == 3
     return cells
 

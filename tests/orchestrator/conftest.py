@@ -196,16 +196,6 @@ def make_description() -> Callable[..., CellDescription]:
     return make
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database without a row; to make its tables takes seconds, to copy it does not."""
-    from orchestrator.record.store import Store
-
-    root = tmp_path_factory.mktemp("empty")
-    Store(Home(root, f"sqlite:///{root / 'mlflow.db'}"))
-    return root / "mlflow.db"
-
-
 @pytest.fixture
 def home(tmp_path: Path, empty_database: Path) -> Home:
     """A home whose MLflow database is made already."""
