@@ -4,18 +4,18 @@ import hashlib
 import io
 import os
 import pickle
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from world.processes import alive, below, kill, wait_until
 
+from orchestrator import expand, load_study
 from trainers import CheckpointPolicy, EpochMetrics, RunOptions, TrainSpec, run
 
 Damage = Callable[[Path], None]
@@ -171,47 +171,39 @@ checkpoint: {policy: last, interval_s: 0}
 
 
 @pytest.mark.slow
-def test_a_sweep_says_which_checkpoints_were_spoilt_and_ends_right(tmp_path: Path) -> None:
-    (tmp_path / "study.yaml").write_text(STUDY)
-
-    def start(home: str) -> "subprocess.Popen[str]":
-        line = [sys.executable, "-m", "orchestrator.cli.main", "sweep", "study.yaml"]
-        return subprocess.Popen(
-            [*line, "--home", home],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    process = start("home")
-    end = time.monotonic() + 120
-    while len({file.parent for file in tmp_path.glob("home/checkpoints/*/epoch-0000*.pt")}) < 2:
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < end, "it never trained"
-        time.sleep(0.1)
-    # Long enough for a second one of each.
-    time.sleep(2)
-    os.kill(process.pid, signal.SIGKILL)
+def test_a_sweep_says_which_checkpoints_were_spoilt_and_ends_right(user: Any) -> None:
+    path = user.writes(STUDY, "study.yaml")
+    process = user.starts("sweep", path)
+    wait_until(
+        lambda: process.poll() is not None or [len(kept) for kept in _kept(user)] == [2, 2],
+        what="both cells have kept two checkpoints",
+    )
+    assert process.poll() is None, process.communicate()[0]
+    family = below(process.pid)
+    kill(process.pid)
     process.communicate(timeout=60)
-    # Its workers end soon after it.
-    time.sleep(5)
-    folders = sorted(tmp_path.glob("home/checkpoints/*"))
-    assert len(folders) == 2
-    for folder in folders:
-        _flipped(max(folder.glob("epoch-*.pt")))
-    process = start("home")
-    out, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, out
-    assert out.count("is damaged (its checksum does not fit); not used") == 2, out
-    calm = start("calm")
-    calm_out, _ = calm.communicate(timeout=240)
-    assert calm.returncode == 0, calm_out
-    found, wanted = _weights(tmp_path / "home"), _weights(tmp_path / "calm")
-    assert {name: weights for name, (weights, _) in found.items()} == {
-        name: weights for name, (weights, _) in wanted.items()
+    wait_until(
+        lambda: not any("ImplicitFunc" in command for command in alive(family).values()),
+        what="the end of the workers",
+    )
+    for kept in _kept(user):
+        _flipped(max(kept))
+    done = user.runs("sweep", path)
+    assert done.code == 0, done.err
+    assert done.out.count("is damaged (its checksum does not fit); not used") == 2, done.out
+    options = RunOptions(device="cpu", num_threads=1)
+    calm = {
+        cell.name: run(cell.train, options=options).weights_sha256
+        for cell in expand(load_study(user.folder / "study.yaml"))
     }
+    found = _weights(user.home)
+    assert {name: weights for name, (weights, _) in found.items()} == calm
     assert all("is damaged" in str(note) for _, note in found.values())
+
+
+def _kept(user: Any) -> list[list[Path]]:
+    """The checkpoints of each cell."""
+    return [list(cell.glob("epoch-*.pt")) for cell in user.home.glob("checkpoints/*")]
 
 
 def _weights(home: Path) -> dict[str, tuple[str, str | None]]:
