@@ -42,7 +42,25 @@ def result_matrix(
     Raises:
         NoResultsError: If no cell is finished, or none has the metric.
     """
-    runs = study_runs(study, tracking_uri)
+    return matrix_of(study_runs(study, tracking_uri), metric=metric, where=where)
+
+
+def matrix_of(
+    runs: StudyRuns,
+    *,
+    metric: str | None = None,
+    where: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """The matrix of cells that were read already; pure.
+
+    Args:
+        runs: What `study_runs` returns.
+        metric: As for `result_matrix`.
+        where: As for `result_matrix`.
+
+    Raises:
+        NoResultsError: If no cell matches, or none has the metric.
+    """
     name = metric or runs.tags[vocabulary.METRIC_NAME]
     better = cast(Better, _better(name, runs))
     cells = [cell for cell in runs.cells if _matches(cell, where or {})]

@@ -11,8 +11,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from dashboards.runs import StudyRuns
 from orchestrator.home import Home
-from orchestrator.record.conflicts import study_record
+from orchestrator.mlflow_reader.cells import RecordedCell
+from orchestrator.record.conflicts import parent_tags, study_record
 from orchestrator.record.describe import describe
 from orchestrator.record.journal import Point
 from orchestrator.record.store import Store
@@ -83,8 +85,7 @@ def store(home: Home) -> Store:
 def record(store: Store) -> Callable[..., dict[str, str]]:
     """Records cells of a study as a sweep would; returns their runs by name.
 
-    `values` has the labels of a cell as its keys, joined by spaces, and the error on the test
-    images of its selected epoch; its last epoch is worse by 0.1.
+    `values` has the labels of a cell as its keys, joined by spaces, and what `_summary` is of.
     """
 
     def fill(
@@ -103,9 +104,7 @@ def record(store: Store) -> Callable[..., dict[str, str]]:
                 continue
             runs[name] = store.create_cell(describe(cell, study, tags={}), ids)
             error = values[name]
-            summary = {"selected/test_error": error, "last/test_error": error + 0.1}
-            summary["selected/test_accuracy"] = 1 - error
-            points = [Point(key, 1, value, 1000) for key, value in summary.items()]
+            points = [Point(key, 1, value, 1000) for key, value in _summary(error).items()]
             curve = [Point("test/error", step, error + 1 - step, 1000) for step in (0, 1)]
             store.log_points(runs[name], [*points, *curve])
             if state != State.RUNNING:
@@ -114,6 +113,43 @@ def record(store: Store) -> Callable[..., dict[str, str]]:
         return runs
 
     return fill
+
+
+def _summary(error: float) -> dict[str, float]:
+    """Of a cell with that error on the test images in its selected epoch; its last is worse."""
+    return {
+        "selected/test_error": error,
+        "last/test_error": error + 0.1,
+        "selected/test_accuracy": 1 - error,
+    }
+
+
+@pytest.fixture
+def make_runs(study: StudySpec) -> Callable[..., StudyRuns]:
+    """Finished cells as `study_runs` reads them, without a store.
+
+    `values` are as for `record`, in the order in which the cells were recorded; keyword arguments
+    replace the study, and tags of its run.
+    """
+
+    def make(values: Mapping[str, float], study: StudySpec = study, **tags: str) -> StudyRuns:
+        cells = {" ".join(cell.labels.values()): cell for cell in expand(study)}
+        return StudyRuns(
+            study=study.name,
+            title=study.title,
+            experiment_id="1",
+            run_id="run of the study",
+            tags=parent_tags(study) | tags,
+            cells=tuple(
+                RecordedCell(
+                    run_id=f"run of {name}", labels=cells[name].labels, metrics=_summary(error)
+                )
+                for name, error in values.items()
+            ),
+            is_asked=True,
+        )
+
+    return make
 
 
 @pytest.fixture

@@ -3,23 +3,24 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 import pytest
 
 from dashboards import NoResultsError, result_matrix
+from dashboards.matrix import matrix_of
+from dashboards.runs import StudyRuns
 from orchestrator import vocabulary
 from orchestrator.home import Home
-from orchestrator.record.conflicts import study_record
 from orchestrator.record.store import Store
 from orchestrator.study.spec import StudySpec
 from orchestrator.study.variant import Variant
 from orchestrator.vocabulary import State
 
-pytestmark = pytest.mark.slow
+stored = pytest.mark.slow
 
 Record = Callable[..., dict[str, str]]
+MakeRuns = Callable[..., StudyRuns]
 MakeStudy = Callable[..., StudySpec]
 ERRORS = {
     "reverse 1": 0.3, "reverse 2": 0.5, "forward 1": 0.1, "forward 2": 0.2, "forward 10": 0.6,
@@ -27,16 +28,8 @@ ERRORS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def uri(home: Home) -> str:
-    return home.tracking_uri
-
-
-def test_a_row_has_mean_spread_count_best_and_each_cell(
-    study: StudySpec, record: Record, uri: str
-) -> None:
-    record(study, ERRORS)
-    matrix = result_matrix("tiny", uri)
+def test_a_row_has_mean_spread_count_best_and_each_cell(make_runs: MakeRuns) -> None:
+    matrix = matrix_of(make_runs(ERRORS))
     assert list(matrix.columns) == ["mean", "std", "n", "best", "seed 1", "seed 2", "seed 10"]
     assert matrix.index.name == "order"
     row = matrix.loc["forward"]
@@ -51,24 +44,123 @@ def test_a_row_has_mean_spread_count_best_and_each_cell(
     assert math.isnan(single["seed 1"])
 
 
-def test_rows_come_in_the_order_of_the_study(study: StudySpec, record: Record, uri: str) -> None:
-    # Recorded in another order than the study's, and one row after the others.
-    record(study, {"reverse 1": 0.1})
-    record(study, {"forward 1": 0.2, "float 1": 0.3})
-    assert list(result_matrix("tiny", uri).index) == ["float", "forward", "reverse"]
+def test_rows_come_in_the_order_of_the_study(make_runs: MakeRuns) -> None:
+    # Recorded in another order than the study's.
+    runs = make_runs({"reverse 1": 0.1, "forward 1": 0.2, "float 1": 0.3})
+    assert list(matrix_of(runs).index) == ["float", "forward", "reverse"]
 
 
-def test_a_matrix_says_what_it_shows(study: StudySpec, record: Record, uri: str) -> None:
-    runs = record(study, ERRORS)
-    attrs = result_matrix(study, uri).attrs
+def test_a_matrix_says_what_it_shows(make_runs: MakeRuns) -> None:
+    attrs = matrix_of(make_runs(ERRORS)).attrs
     assert (attrs["study"], attrs["title"], attrs["is_asked"]) == ("tiny", "tiny", True)
     assert (attrs["metric"], attrs["better"]) == ("selected/test_error", "lower")
-    assert set(attrs["cell_run_ids"]) == set(runs.values())
-    assert attrs["run_id"] not in runs.values()
+    assert attrs["cell_run_ids"] == [f"run of {name}" for name in ERRORS]
+    assert (attrs["experiment_id"], attrs["run_id"]) == ("1", "run of the study")
     assert list(attrs["also"]) == ["last/test_error"]
     assert attrs["also"]["last/test_error"]["forward"] == pytest.approx(0.4)
 
 
+def test_only_some_cells_can_be_shown(make_runs: MakeRuns) -> None:
+    runs = make_runs(ERRORS)
+    matrix = matrix_of(runs, where={"seed": "2"})
+    assert list(matrix.columns[4:]) == ["seed 2"]
+    assert dict(matrix["mean"]) == {"float": 0.25, "forward": 0.2, "reverse": 0.5}
+    assert len(matrix.attrs["cell_run_ids"]) == 3
+    both = matrix_of(runs, where={"seed": "2", "order": "reverse"})
+    assert both.attrs["cell_run_ids"] == ["run of reverse 2"]
+    for where in ({"seed": "99"}, {"sede": "2"}):
+        with pytest.raises(NoResultsError, match=r"no finished cell of tiny has (seed=99|sede=2)"):
+            matrix_of(runs, where=where)
+
+
+def test_another_metric_can_be_shown(make_runs: MakeRuns) -> None:
+    matrix = matrix_of(make_runs(ERRORS), metric="last/test_error")
+    assert matrix.loc["float", "mean"] == pytest.approx(0.35)
+    assert matrix.attrs["metric"] == "last/test_error"
+    assert matrix.attrs["also"] == {}
+
+
+def test_of_accuracies_the_highest_is_best(make_runs: MakeRuns) -> None:
+    matrix = matrix_of(make_runs(ERRORS), metric="selected/test_accuracy")
+    assert matrix.attrs["better"] == "higher"
+    assert matrix.loc["forward", "best"] == pytest.approx(0.9)
+
+
+def test_an_unknown_metric_brings_the_known_ones(make_runs: MakeRuns) -> None:
+    with pytest.raises(NoResultsError, match=r"metric 'test/eror'; known: .*last/test_error"):
+        matrix_of(make_runs({"float 1": 0.25}), metric="test/eror")
+
+
+def test_a_value_that_is_no_number_is_missing(make_runs: MakeRuns) -> None:
+    row = matrix_of(make_runs({"forward 1": 0.1, "forward 2": math.nan})).loc["forward"]
+    assert (row["n"], row["mean"]) == (1, 0.1)
+    assert math.isnan(row["seed 2"])
+
+
+def test_counts_are_whole_numbers(make_runs: MakeRuns) -> None:
+    matrix = matrix_of(make_runs(ERRORS))
+    assert pd.api.types.is_integer_dtype(matrix["n"])
+    assert int(matrix["n"].sum()) == len(ERRORS)
+
+
+@pytest.fixture
+def rates(make_study: MakeStudy) -> StudySpec:
+    """A study of some rates, without repetition."""
+    axes = [{"name": "lr", "sets": "optimizer.lr", "values": [0.5, 0.1, 0.01, 0.001]}]
+    return make_study(axes=axes, matrix={"rows": "lr"})
+
+
+def test_a_study_without_repetition_has_one_column_of_values(
+    rates: StudySpec, make_runs: MakeRuns
+) -> None:
+    matrix = matrix_of(make_runs({"0.1": 0.3, "0.01": 0.2}, rates))
+    assert list(matrix.columns) == ["mean", "std", "n", "best", "value"]
+    assert list(matrix.index) == ["0.1", "0.01"]
+
+
+def test_rows_that_a_search_drew_come_best_first(rates: StudySpec, make_runs: MakeRuns) -> None:
+    values = {"0.5": 0.4, "0.1": 0.3, "0.01": math.nan, "0.001": 0.2}
+    # A searched axis has no labels beforehand.
+    drawn = {vocabulary.ROWS: "[]"}
+    runs = make_runs(values, rates, **drawn)
+    assert list(matrix_of(runs).index) == ["0.001", "0.1", "0.5", "0.01"]
+    highest = matrix_of(runs, metric="selected/test_accuracy")
+    assert list(highest.index) == ["0.001", "0.1", "0.5", "0.01"]
+    runs = make_runs(values, rates, **drawn, **{vocabulary.METRIC_BETTER: "higher"})
+    assert list(matrix_of(runs).index) == ["0.5", "0.1", "0.001", "0.01"]
+
+
+def test_a_further_axis_makes_rows_of_its_own(make_study: MakeStudy, make_runs: MakeRuns) -> None:
+    axes = [
+        {"name": "order", "sets": "layers.order", "permutations": "all"},
+        {"name": "lr", "sets": "optimizer.lr", "values": [0.1, 0.02]},
+        {"name": "seed", "seeds": [1, 2]},
+    ]
+    values = {"forward 0.1 1": 0.3, "forward 0.02 1": 0.2, "forward 0.02 2": 0.4}
+    matrix = matrix_of(make_runs(values, make_study(axes=axes)))
+    assert list(matrix.columns[4:]) == ["seed 1", "seed 2"]
+    assert list(matrix.index) == ["forward · lr 0.02", "forward · lr 0.1"]
+    assert matrix.loc["forward · lr 0.02", "mean"] == pytest.approx(0.3)
+    assert list(matrix["n"]) == [2, 1]
+
+
+@pytest.fixture
+def uri(home: Home) -> str:
+    return home.tracking_uri
+
+
+@stored
+def test_the_matrix_of_a_stored_study_names_its_runs(
+    study: StudySpec, record: Record, uri: str, make_runs: MakeRuns
+) -> None:
+    runs = record(study, ERRORS)
+    matrix = result_matrix(study, uri)
+    pd.testing.assert_frame_equal(matrix, matrix_of(make_runs(ERRORS)))
+    assert set(matrix.attrs["cell_run_ids"]) == set(runs.values())
+    assert matrix.attrs["run_id"] not in runs.values()
+
+
+@stored
 def test_a_scaled_variant_is_shown_only_for_want_of_a_full_run(
     study: StudySpec, record: Record, uri: str
 ) -> None:
@@ -86,6 +178,7 @@ def test_a_scaled_variant_is_shown_only_for_want_of_a_full_run(
     assert result_matrix(scaled, uri).loc["forward", "mean"] == 0.9
 
 
+@stored
 def test_overrides_make_another_variant(
     study: StudySpec, make_study: MakeStudy, record: Record, uri: str
 ) -> None:
@@ -99,6 +192,7 @@ def test_overrides_make_another_variant(
     assert matrix.attrs["title"] == "tiny · base.optimizer.lr=0.5"
 
 
+@stored
 def test_a_study_that_grew_shows_old_and_new_cells(
     study: StudySpec, record: Record, uri: str
 ) -> None:
@@ -108,47 +202,13 @@ def test_a_study_that_grew_shows_old_and_new_cells(
     assert (row["n"], row["seed 1"], row["seed 77"]) == (2, 0.1, 0.3)
 
 
-def test_only_some_cells_can_be_shown(study: StudySpec, record: Record, uri: str) -> None:
-    runs = record(study, ERRORS)
-    matrix = result_matrix("tiny", uri, where={"seed": "2"})
-    assert list(matrix.columns[4:]) == ["seed 2"]
-    assert dict(matrix["mean"]) == {"float": 0.25, "forward": 0.2, "reverse": 0.5}
-    assert len(matrix.attrs["cell_run_ids"]) == 3
-    both = result_matrix("tiny", uri, where={"seed": "2", "order": "reverse"})
-    assert both.attrs["cell_run_ids"] == [runs["reverse 2"]]
-    for where in ({"seed": "99"}, {"sede": "2"}):
-        with pytest.raises(NoResultsError, match=r"no finished cell of tiny has (seed=99|sede=2)"):
-            result_matrix("tiny", uri, where=where)
-
-
-def test_another_metric_can_be_shown(study: StudySpec, record: Record, uri: str) -> None:
-    record(study, ERRORS)
-    matrix = result_matrix("tiny", uri, metric="last/test_error")
-    assert matrix.loc["float", "mean"] == pytest.approx(0.35)
-    assert matrix.attrs["metric"] == "last/test_error"
-    assert matrix.attrs["also"] == {}
-
-
+@stored
 def test_of_a_curve_the_last_point_counts(study: StudySpec, record: Record, uri: str) -> None:
     record(study, {"float 1": 0.25})
     assert result_matrix("tiny", uri, metric="test/error").loc["float", "mean"] == 0.25
 
 
-def test_of_accuracies_the_highest_is_best(study: StudySpec, record: Record, uri: str) -> None:
-    record(study, ERRORS)
-    matrix = result_matrix("tiny", uri, metric="selected/test_accuracy")
-    assert matrix.attrs["better"] == "higher"
-    assert matrix.loc["forward", "best"] == pytest.approx(0.9)
-
-
-def test_an_unknown_metric_brings_the_known_ones(
-    study: StudySpec, record: Record, uri: str
-) -> None:
-    record(study, {"float 1": 0.25})
-    with pytest.raises(NoResultsError, match=r"metric 'test/eror'; known: .*test/error"):
-        result_matrix("tiny", uri, metric="test/eror")
-
-
+@stored
 @pytest.mark.parametrize("state", [State.FAILED, State.RUNNING])
 def test_cells_that_are_not_finished_do_not_count(
     state: State, study: StudySpec, record: Record, uri: str
@@ -160,68 +220,10 @@ def test_cells_that_are_not_finished_do_not_count(
     assert matrix.loc["forward", "n"] == 1
 
 
+@stored
 def test_deleted_runs_do_not_count(
     study: StudySpec, record: Record, uri: str, store: Store
 ) -> None:
     runs = record(study, {"forward 1": 0.1, "forward 2": 0.9})
     store.client.delete_run(runs["forward 2"])
     assert result_matrix("tiny", uri).loc["forward", "mean"] == 0.1
-
-
-def test_a_value_that_is_no_number_is_missing(study: StudySpec, record: Record, uri: str) -> None:
-    record(study, {"forward 1": 0.1, "forward 2": math.nan})
-    row = result_matrix("tiny", uri).loc["forward"]
-    assert (row["n"], row["mean"]) == (1, 0.1)
-    assert math.isnan(row["seed 2"])
-
-
-def _search(make_study: MakeStudy, **changes: Any) -> StudySpec:
-    axes = [{"name": "lr", "sets": "optimizer.lr", "values": [0.5, 0.1, 0.01, 0.001]}]
-    return make_study(axes=axes, matrix={"rows": "lr"}, **changes)
-
-
-def test_a_study_without_repetition_has_one_column_of_values(
-    make_study: MakeStudy, record: Record, uri: str
-) -> None:
-    record(_search(make_study), {"0.1": 0.3, "0.01": 0.2})
-    matrix = result_matrix("tiny", uri)
-    assert list(matrix.columns) == ["mean", "std", "n", "best", "value"]
-    assert list(matrix.index) == ["0.1", "0.01"]
-
-
-def test_rows_that_a_search_drew_come_best_first(
-    make_study: MakeStudy, record: Record, uri: str, store: Store
-) -> None:
-    study = _search(make_study)
-    record(study, {"0.5": 0.4, "0.1": 0.3, "0.01": math.nan, "0.001": 0.2})
-    # A searched axis has no labels beforehand.
-    store.open_study(replace(study_record(study), tags={vocabulary.ROWS: "[]"}))
-    assert list(result_matrix("tiny", uri).index) == ["0.001", "0.1", "0.5", "0.01"]
-    highest = result_matrix("tiny", uri, metric="selected/test_accuracy")
-    assert list(highest.index) == ["0.001", "0.1", "0.5", "0.01"]
-    store.open_study(replace(study_record(study), tags={vocabulary.METRIC_BETTER: "higher"}))
-    assert list(result_matrix("tiny", uri).index) == ["0.5", "0.1", "0.001", "0.01"]
-
-
-def test_a_further_axis_makes_rows_of_its_own(
-    make_study: MakeStudy, record: Record, uri: str
-) -> None:
-    axes = [
-        {"name": "order", "sets": "layers.order", "permutations": "all"},
-        {"name": "lr", "sets": "optimizer.lr", "values": [0.1, 0.02]},
-        {"name": "seed", "seeds": [1, 2]},
-    ]
-    study = make_study(axes=axes)
-    record(study, {"forward 0.1 1": 0.3, "forward 0.02 1": 0.2, "forward 0.02 2": 0.4})
-    matrix = result_matrix("tiny", uri)
-    assert list(matrix.columns[4:]) == ["seed 1", "seed 2"]
-    assert list(matrix.index) == ["forward · lr 0.02", "forward · lr 0.1"]
-    assert matrix.loc["forward · lr 0.02", "mean"] == pytest.approx(0.3)
-    assert list(matrix["n"]) == [2, 1]
-
-
-def test_counts_are_whole_numbers(study: StudySpec, record: Record, uri: str) -> None:
-    record(study, ERRORS)
-    matrix = result_matrix("tiny", uri)
-    assert pd.api.types.is_integer_dtype(matrix["n"])
-    assert int(matrix["n"].sum()) == len(ERRORS)
