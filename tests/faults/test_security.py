@@ -81,12 +81,12 @@ def test_planted_secrets_are_nowhere_after_a_sweep(user: Any, small: str, tmp_pa
         user.environment.update(SECRETS)
         path = user.writes(small)
         uri = proxy.address.replace("http://", f"http://someone:{SECRET}-password@")
-        arguments = ("sweep", path, "--tracking-uri", uri)
+        arguments = ("sweep", path, "--tracking-uri", uri, "--concurrency", "1")
         done = user.runs(*arguments)
         assert done.code == 0, done.err
         # What is said where things go wrong holds addresses too.
         proxy.mode = "500"
-        refused = user.runs("sweep", path, "--seeds", "8", "--tracking-uri", uri)
+        refused = user.runs(*arguments, "--seeds", "8")
         synced = user.runs("sync", "--tracking-uri", uri)
         matrix = user.runs("matrix", path, "--tracking-uri", uri)
         proxy.mode = "pass"
@@ -170,7 +170,7 @@ def test_labels_that_are_paths_or_endless_are_trained_like_others(user: Any, sma
     rates = f'{{name: rate, sets: optimizer.lr, values: {{"../../x": 0.01, ? "{label}" : 0.02}}}}'
     text = small.replace(axis, rates).replace("rows: order", "rows: rate")
     before = set(user.folder.parent.iterdir())
-    done = user.runs("sweep", user.writes(text))
+    done = user.runs("sweep", user.writes(text), "--concurrency", "1")
     assert done.code == 0, done.err
     assert set(user.folder.parent.iterdir()) == before
     assert {path.name for path in user.folder.iterdir()} == {"small.yaml", "bnn-runs"}

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 def done_before(tmp_path_factory: pytest.TempPathFactory, make_user: Any, small: str) -> Any:
     """A user who has finished a small study."""
     user = make_user(tmp_path_factory.mktemp("done"))
-    done = user.runs("sweep", user.writes(small))
+    done = user.runs("sweep", user.writes(small), "--concurrency", "1")
     assert done.code == 0, done.err
     return user
 
@@ -118,7 +118,7 @@ def test_a_study_that_means_something_else_under_its_name_is_not_mixed_in(again:
     assert "(optimizer.lr 0.01)" in said
     assert "(optimizer.lr 0.02)" in said
     assert "--apart NAME" in said
-    done = again.runs("sweep", "./small.yaml", "--apart", "v2")
+    done = again.runs("sweep", "./small.yaml", "--apart", "v2", "--concurrency", "1")
     assert done.code == 0, done.err
     assert "kept apart as v2" in done.out
     cells = records.read_cells(again.home / "mlflow.db")
@@ -141,7 +141,9 @@ def test_results_of_other_code_are_not_mixed_in(again: Any) -> None:
     assert "it is not recorded which of its files changed" in said
     assert "--accept-code" in said
     assert "--apart NAME" in said
-    done = again.runs("sweep", "./small.yaml", "--seeds", "8", "--accept-code")
+    done = again.runs(
+        "sweep", "./small.yaml", "--seeds", "8", "--accept-code", "--concurrency", "1"
+    )
     assert done.code == 0, done.err
     cells = records.read_cells(database)
     anew = [cell for cell in cells if cell.tags["bnn.label.seed"] == "8"]

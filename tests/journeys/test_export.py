@@ -39,13 +39,27 @@ checkpoint: {policy: best}
 
 
 @pytest.fixture(scope="module")
-def exported(settled: Any) -> Any:
-    """A user who has swept a study and exported its best cell."""
-    assert settled.runs("sweep", settled.writes(STUDY, "methods.yaml")).code == 0
+def said(settled: Any) -> str:
+    """What a user was told who has swept a study and exported its best cell."""
+    path = settled.writes(STUDY, "methods.yaml")
+    assert settled.runs("sweep", path, "--concurrency", "1").code == 0
     done = settled.runs("export", "best:methods", "-o", "out/net.bnn")
     assert done.code == 0, done.err
     assert "verified  the file alone gives the same logits, bit by bit" in done.out
+    return str(done.out)
+
+
+@pytest.fixture
+def exported(settled: Any, said: str) -> Any:
+    """That user."""
     return settled
+
+
+@pytest.fixture
+def uri(said: str) -> str:
+    """The network that MLflow got."""
+    [uri] = [line.split()[1] for line in said.splitlines() if line.startswith("MLflow")]
+    return uri
 
 
 def _environment(user: Any) -> dict[str, str]:
@@ -59,12 +73,6 @@ def _environment(user: Any) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_TRACKING_URI": f"sqlite:///{user.home}/mlflow.db",
     }
-
-
-def _uri(user: Any) -> str:
-    done = user.runs("export", "best:methods", "-o", "out/net.bnn")
-    [uri] = [line.split()[1] for line in done.out.splitlines() if line.startswith("MLflow")]
-    return str(uri)
 
 
 def test_the_best_cell_is_exported_and_tagged(exported: Any) -> None:
@@ -103,12 +111,12 @@ def test_every_method_can_be_exported_by_its_run_and_looked_into(exported: Any) 
             assert said in done.out
 
 
-def test_a_real_server_answers_a_real_request_with_class_scores(exported: Any) -> None:
+def test_a_real_server_answers_a_real_request_with_class_scores(exported: Any, uri: str) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
-    command += ["-m", _uri(exported), "--host", "127.0.0.1", "--port", str(port)]
+    command += ["-m", uri, "--host", "127.0.0.1", "--port", str(port)]
     images = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     body = json.dumps({"inputs": images.tolist()}).encode()
     with (exported.folder / "serve.log").open("w") as log:
@@ -125,10 +133,10 @@ def test_a_real_server_answers_a_real_request_with_class_scores(exported: Any) -
     assert np.array_equal(np.array(answer["predictions"], dtype=np.float32), expected)
 
 
-def test_mlflow_predicts_from_a_file_of_images(exported: Any) -> None:
+def test_mlflow_predicts_from_a_file_of_images(exported: Any, uri: str) -> None:
     (exported.folder / "images.json").write_text(json.dumps({"inputs": [[[[0.5] * 8] * 8]] * 2}))
     command = [sys.executable, "-m", "mlflow", "models", "predict", "--env-manager", "local"]
-    command += ["-m", _uri(exported), "-t", "json", "-i", "images.json", "-o", "scores.json"]
+    command += ["-m", uri, "-t", "json", "-i", "images.json", "-o", "scores.json"]
     subprocess.run(
         command, env=_environment(exported), cwd=exported.folder, check=True, timeout=120
     )

@@ -115,7 +115,7 @@ def test_a_tracking_server_takes_the_place_of_the_embedded_store(
     user: Any, small: str, server: str
 ) -> None:
     path = user.writes(small)
-    done = user.runs("sweep", path, "--tracking-uri", server)
+    done = user.runs("sweep", path, "--tracking-uri", server, "--concurrency", "1")
     assert done.code == 0, done.err
     assert server in done.out
     assert not (user.home / "mlflow.db").exists()
@@ -127,13 +127,19 @@ def test_a_tracking_server_takes_the_place_of_the_embedded_store(
     assert f"{server}/#/experiments/" in link.out
 
 
+@pytest.fixture
+def chromium() -> str:
+    """Where Chromium is."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("there is no Chromium on this machine")
+    return found
+
+
 def test_mlflows_page_opens_on_the_cells_of_the_study(
-    user: Any, small: str, server: str, tmp_path: Path
+    chromium: str, user: Any, small: str, server: str
 ) -> None:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("there is no Chromium on this machine")
     user.runs("sweep", user.writes(small), "--tracking-uri", server)
     said = user.runs("ui", "small", "--tracking-uri", server).out
     (link,) = (line.split()[1] for line in said.splitlines() if line.startswith("compare"))

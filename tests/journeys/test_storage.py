@@ -24,7 +24,7 @@ def test_checkpoints_lie_where_they_were_asked_to_and_mlflow_gets_what_it_was_to
     user: Any, small: str, tmp_path: Path
 ) -> None:
     path = user.writes(small + KEPT)
-    done = user.runs("sweep", path, "--storage", str(tmp_path / "elsewhere"))
+    done = user.runs("sweep", path, "--storage", str(tmp_path / "elsewhere"), "--concurrency", "1")
     assert done.code == 0, done.err
     assert "disk      about " in done.out
     assert f"free in {user.home}" in done.out

@@ -106,7 +106,7 @@ def test_the_matrix_command_and_the_frame_agree(first: Any, settled: Any) -> Non
 
 
 def test_a_study_that_grows_runs_only_its_new_cells(first: Any, settled: Any) -> None:
-    grown = settled.runs("sweep", "./small.yaml", "--seeds", "7,8")
+    grown = settled.runs("sweep", "./small.yaml", "--seeds", "7,8", "--concurrency", "1")
     assert grown.code == 0, grown.err
     assert "cells     6, 3 of them finished" in grown.out
     assert "epochs    12 to train" in grown.out
@@ -129,7 +129,7 @@ def test_concurrency_limits_the_trials_at_once(first: Any, settled: Any) -> None
 
 
 def test_scaled_runs_are_kept_apart(first: Any, settled: Any) -> None:
-    scaled = settled.runs("sweep", "./small.yaml", "--scale-epochs", "0.5")
+    scaled = settled.runs("sweep", "./small.yaml", "--scale-epochs", "0.5", "--concurrency", "1")
     assert scaled.code == 0, scaled.err
     assert "0.5 of all epochs" in scaled.out
     assert "cells     3, 0 of them finished" in scaled.out

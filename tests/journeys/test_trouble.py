@@ -57,7 +57,7 @@ def test_a_failing_cell_is_named_and_the_others_go_on(user: Any, small: str) -> 
     axis = "{name: order, sets: layers.order, permutations: all, controls: [float]}"
     rates = "{name: rate, sets: optimizer.lr, values: {good: 0.01, bad: 1e38}}"
     text = small.replace(axis, rates).replace("rows: order", "rows: rate")
-    done = user.runs("sweep", user.writes(text))
+    done = user.runs("sweep", user.writes(text), "--concurrency", "1")
     assert done.code == 1, done.err
     assert "bad · seed 7" in done.out
     assert "BadLossError" in done.out
@@ -71,7 +71,9 @@ def test_a_failing_cell_is_named_and_the_others_go_on(user: Any, small: str) -> 
     }
     (failure,) = user.home.glob("artifacts/small/*/artifacts/failure.txt")
     assert "BadLossError" in failure.read_text()
-    again = user.runs("sweep", "./small.yaml", "--seeds", "7,8", "--retry-failed")
+    again = user.runs(
+        "sweep", "./small.yaml", "--seeds", "7,8", "--retry-failed", "--concurrency", "1"
+    )
     assert again.code == 1, again.err
     assert "failed    1 of them, which are retried" in again.out
     assert {cell.name: (cell.status, cell.tags["bnn.state"]) for cell in user.cells()} == states

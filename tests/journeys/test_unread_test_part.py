@@ -54,7 +54,7 @@ def test_the_test_part_is_not_read_before_the_full_runs(user: Any) -> None:
     text = STUDY.format(stage="full", **{**full, "axes": f"{ORDERS}, {SEEDS}"})
     user.writes(text, "net-full.yaml")
 
-    stopped = user.runs("protocol", "./net", "--data-dir", "data")
+    stopped = user.runs("protocol", "./net", "--data-dir", "data", "--concurrency", "1")
     assert stopped.code == 2
     assert "stage 3 of 3: full" in stopped.out
     assert "test" in stopped.err
@@ -63,7 +63,7 @@ def test_the_test_part_is_not_read_before_the_full_runs(user: Any) -> None:
     assert not any("test" in name for name in names)
 
     _write_images(folder, "test", each=10)
-    done = user.runs("protocol", "./net", "--data-dir", "data")
+    done = user.runs("protocol", "./net", "--data-dir", "data", "--concurrency", "1")
     assert done.code == 0, done.err
     full_cells = [cell for cell in user.cells() if cell.tags["bnn.study"] == "net-full"]
     assert len(full_cells) == 3
