@@ -1,6 +1,6 @@
 """Speed as ratios: this package against a usual training loop, measured in the same run.
 
-    python tests/benchmarks/bench.py [epoch sweep sharing overhead tracking]
+    python tests/benchmarks/bench.py [epoch commands overhead tracking sharing sweep]
 
 Prints a table and writes it to tests/benchmarks/results/. Wants an idle machine.
 """
@@ -172,6 +172,75 @@ def tracking(data_dir: Path) -> list[Row]:
     return [Row(what, "", f"{at_one_second:.2%}", "", "below 3 %")]
 
 
+def commands(data_dir: Path) -> list[Row]:
+    """How soon commands answer, as multiples of the time that importing torch takes."""
+    torch_s = _fastest([sys.executable, "-c", "import torch"])
+    with tempfile.TemporaryDirectory() as folder:
+        digits, mnist = Path(folder, "digits"), Path(folder, "mnist")
+        first_s = _first_epoch("sweep", "digits-orders", "--home", str(digits))
+        data = ("--data-dir", str(data_dir))
+        _command(
+            "sweep", "mnist300-orders", "--home", str(mnist), "--scale-epochs", "0.005", *data
+        )
+        lines: dict[tuple[str, ...], tuple[str, str]] = {
+            ("studies",): ("studies", "1.5 s"),
+            ("validate", "mnist300-orders"): ("validate mnist300-orders", "2 s"),
+            ("matrix", "mnist300-orders", "--home", str(mnist)): (
+                "matrix mnist300-orders",
+                "2.5 s",
+            ),
+            ("sweep", "digits-orders", "--home", str(digits)): ("sweep, nothing left", "3 s"),
+        }
+        rows = []
+        for arguments, (what, aim) in lines.items():
+            ours = _fastest([sys.executable, "-m", "orchestrator.cli.main", *arguments])
+            rows.append(_command_row(what, torch_s, ours, aim))
+    what = "sweep digits-orders, to the first finished epoch"
+    return [*rows, _command_row(what, torch_s, first_s, "8 s")]
+
+
+def _command_row(what: str, torch_s: float, ours: float, aim: str) -> Row:
+    rival = f"{torch_s:.2f} s to import torch"
+    return Row(what, rival, f"{ours:.2f} s", f"{ours / torch_s:.1f} times that", f"at most {aim}")
+
+
+def _fastest(command: list[str], *, times: int = 4) -> float:
+    """Wall seconds of the fastest of some runs, after one that warms caches up."""
+    walls = []
+    for _ in range(times):
+        started = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        walls.append(time.perf_counter() - started)
+    return min(walls[1:])
+
+
+def _first_epoch(*arguments: str) -> float:
+    """Wall seconds of a sweep in a new home until the journal has an epoch; lets it end."""
+    journal = Path(arguments[arguments.index("--home") + 1], "journal.db")
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "orchestrator.cli.main", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while not _has_epoch(journal):
+            if process.poll() is not None:
+                raise RuntimeError(f"{' '.join(arguments)} ended with code {process.returncode}")
+            time.sleep(0.02)
+        first = time.perf_counter() - started
+    return first
+
+
+def _has_epoch(journal: Path) -> bool:
+    import sqlite3
+
+    if not journal.exists():
+        return False
+    with sqlite3.connect(f"file:{journal}?mode=ro", uri=True) as database:
+        try:
+            return bool(database.execute("SELECT 1 FROM points LIMIT 1").fetchone())
+        except sqlite3.OperationalError:
+            # Its tables are being made.
+            return False
+
+
 def _mnist(layers: dict[str, object], epochs: int) -> dict[str, object]:
     return {
         "model": {"name": "mlp", "widths": WIDTHS},
@@ -217,7 +286,7 @@ def main() -> None:
     """Runs what is named, all without a name."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help="epoch sweep sharing overhead tracking"
+        "parts", nargs="*", metavar="PART", help="epoch commands overhead tracking sharing sweep"
     )
     beside = ROOT.parent / "shared" / "data"
     default = os.environ.get("BNN_DATA_DIR") or str(beside)
@@ -228,6 +297,7 @@ def main() -> None:
     args = parser.parse_args()
     parts = {
         "epoch": lambda: epoch(args.data_dir),
+        "commands": lambda: commands(args.data_dir),
         "overhead": lambda: overhead(args.data_dir),
         "tracking": lambda: tracking(args.data_dir),
         "sharing": lambda: sharing(args.data_dir, args.sharing_scale),
@@ -244,7 +314,7 @@ def main() -> None:
         f"{made['python']}; {packages}; commit {made['git_commit'] or 'unknown'}.\n\n"
         "The usual loop: torchvision's MNIST, ToTensor and Normalize for each image, a DataLoader "
         "with two workers, torch's own layers, Adam unfused (usual_loop.py). The fastest of six "
-        "for epochs; one run each for the rest.\n"
+        "for epochs, of three for commands; one run each for the rest.\n"
     )
     print(text)
     if not args.parts:
