@@ -5,17 +5,19 @@ releases it, when the holder is dead (its lock file is no longer locked), or whe
 not renewed it for a while, for example because its machine hangs.
 """
 
-import fcntl
 import logging
 import os
 import platform
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from orchestrator.free_space import DiskFullError, is_full
+from orchestrator.record.heartbeat import beating
+from trainers.locks import lock
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +47,11 @@ class Leases:
         self.name = f"process {os.getpid()} on {platform.node() or 'this machine'}"
         self.holder = secrets.token_hex(8)
         self._folder = journal.with_name(f"{journal.name}.holders")
-        self._renewed_at = clock()
         self._folder.mkdir(parents=True, exist_ok=True)
         # Child processes do not inherit the descriptor, so the lock ends with this process.
         hidden = self._folder / f".{self.holder}"
         self._lock = os.open(hidden, os.O_RDWR | os.O_CREAT, 0o644)
-        _try_lock(self._lock)
+        lock(self._lock)
         # Renamed once locked, so that no one sees it unlocked and takes this process for dead.
         hidden.rename(self._folder / self.holder)
         self._db = sqlite3.connect(
@@ -111,18 +112,28 @@ class Leases:
         except OSError:
             return False
         try:
-            return not _try_lock(descriptor)
+            # Without locks nobody can tell, and a lease ends when it is not renewed.
+            return not lock(descriptor)
         finally:
             os.close(descriptor)
 
     def renew(self) -> None:
-        """Renews all leases of this process if it is time; call it every few seconds."""
-        now = self.clock()
-        if now - self._renewed_at < RENEW_S:
-            return
-        self._renewed_at = now
-        query = "UPDATE leases SET until = ? WHERE holder = ?"
-        self._try(query, now + LEASE_S, self.holder)
+        """Renews all leases of this process; by a connection of its own, so in any thread.
+
+        Raises:
+            sqlite3.Error: If that cannot be written, or the journal is gone.
+        """
+        # Of a journal that was deleted no empty one may be left.
+        address = f"{self.journal.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(address, timeout=30, uri=True)) as db, db:
+            query = "UPDATE leases SET until = ? WHERE holder = ?"
+            db.execute(query, (self.clock() + LEASE_S, self.holder))
+
+    @contextmanager
+    def renewed(self) -> Iterator[None]:
+        """Renews the leases for the duration of a block, whatever the process is busy with."""
+        with beating("leases", self.renew, every_s=RENEW_S):
+            yield
 
     def release(self, what: str) -> None:
         """Releases a lease."""
@@ -151,12 +162,3 @@ class Leases:
             if not self.lives(path.name):
                 path.unlink(missing_ok=True)
                 self._db.execute("DELETE FROM leases WHERE holder = ?", (path.name,))
-
-
-def _try_lock(descriptor: int) -> bool:
-    """Tries to lock the file; always fails on file systems without locks."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

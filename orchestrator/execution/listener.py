@@ -180,7 +180,6 @@ class SweepListener:
 
     def tick(self) -> None:
         """Renews the leases and lets the watcher update its display."""
-        self.leases.renew()
         self.watcher.tick(waiting=self.delivery.last_error)
 
     def stopping(self) -> None:

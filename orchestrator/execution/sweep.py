@@ -141,6 +141,7 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         with contextlib.ExitStack() as stack:
             journal = stack.enter_context(contextlib.closing(Journal(home.journal)))
             leases = stack.enter_context(contextlib.closing(Leases(home.journal)))
+            stack.enter_context(leases.renewed())
             delivery = Delivery(journal, store)
             stack.callback(delivery.close, within_s=0)
             if silence is None:
@@ -268,9 +269,10 @@ class _Sweep:
 
     def _hold(self, todo: Plan) -> contextlib.AbstractContextManager[object]:
         """Locks the study in a shared store against other homes; inside a home, leases do that."""
-        store = self.recorded.store
-        if store is None or self.home.owns_store:
+        if self.recorded.store is None or self.home.owns_store:
             return contextlib.nullcontext()
+        # A client of its own, which waits for no other one's answers.
+        store = Store(self.home)
         hold = StudyHold(
             store,
             store.open_study(self.record),
@@ -280,7 +282,7 @@ class _Sweep:
             lives=self.leases.lives,
             trials=() if self.study.is_searched else [cell.id for cell in todo.todo],
         )
-        return hold.renewed_by(self.delivery.holds)
+        return hold.held()
 
     def _deliver_now(self) -> None:
         try:

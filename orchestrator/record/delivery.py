@@ -12,7 +12,6 @@ from orchestrator.mlflow_reader.outages import may_answer_later
 from orchestrator.record.delivery_lock import InUseError, held
 from orchestrator.record.journal import Entry, Journal, StudyRecord
 from orchestrator.record.store import MOST_POINTS, Store, StudyIds
-from orchestrator.record.store_lock import StudyHold
 from orchestrator.record.uploading import upload_checkpoints
 
 log = logging.getLogger(__name__)
@@ -41,8 +40,6 @@ class Delivery:
         self.last_error: str | None = None
         self.has_delivered = False
         """Whether the store accepted anything, or there was nothing to deliver."""
-        self.holds: list[StudyHold] = []
-        """Locks on studies, renewed with each pass."""
         self._seen: set[str] = set()
         self._ids: dict[str, StudyIds] = {}
         self._wake = threading.Event()
@@ -80,7 +77,6 @@ class Delivery:
         with held(self.journal.path):
             started = time.perf_counter()
             errors = [*self._each(self.journal.unsent_studies(), self._deliver_study)]
-            errors += self._each(self.holds, StudyHold.renew)
             errors += self._each(self.journal.undelivered(), self._deliver_cell)
             self.busy_s += time.perf_counter() - started
         if errors:

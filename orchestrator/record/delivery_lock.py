@@ -4,13 +4,13 @@ Two deliverers would create two runs for one cell. For who trains a cell, see
 `orchestrator.execution.leases`.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.errors import OrchestratorError
+from trainers.locks import lock
 
 
 class InUseError(OrchestratorError):
@@ -39,14 +39,12 @@ def held(journal: Path) -> Iterator[None]:
 
 
 def _lock(descriptor: int, journal: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(descriptor, 20).decode()
-        who = f"process {holder}" if holder else "unknown process"
+    is_locked = lock(descriptor)
+    if is_locked is False:
+        pid = os.read(descriptor, 20).decode()
+        who = f"process {pid}" if pid.isdecimal() else "unknown process"
         what = f"{journal.parent} is in use by another bnn-orchestrate ({who})"
-        raise InUseError(f"{what}; wait for its end, or use another --home") from None
-    except OSError:
-        return
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, str(os.getpid()).encode())
+        raise InUseError(f"{what}; wait for its end, or use another --home")
+    if is_locked:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())

@@ -1,12 +1,13 @@
 """Creates the SQLite file of an embedded MLflow store atomically."""
 
-import fcntl
 import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+
+from trainers.locks import lock
 
 log = logging.getLogger(__name__)
 
@@ -105,15 +106,14 @@ def _keep(database: Path, template: Path) -> None:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def _alone(file: Path) -> Iterator[None]:
     """Lets one process in at a time; on file systems without locks it does not wait."""
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor, wait=True)
         yield
         # A process that still waits for the lock finds the work done.
-        lock.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from orchestrator import vocabulary
 from orchestrator.home import masked
 from orchestrator.record.delivery_lock import InUseError
+from orchestrator.record.heartbeat import beating
 from orchestrator.record.store import Store, StudyIds
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class StudyHold:
         self.home, self.holder, self.name = home, f"{home}.{holder}", name
         self.lives = lives
         self.trials = frozenset(trials)
-        self._renewed_at = 0.0
+        self._is_released = False
 
     def take(self) -> None:
         """Marks the study.
@@ -121,6 +122,7 @@ class StudyHold:
         Raises:
             InUseError: If another home sweeps the study or trains some of its trials.
         """
+        self._is_released = False
         mark = self._mark()
         # The tag that makes the mark visible comes last, so that no one reads half a mark.
         self.store.set_tags(self.ids.run, {**mark.parts, mark.key: mark.text})
@@ -153,21 +155,17 @@ class StudyHold:
         return f"{what} from another home, by {other.name}; {way}"
 
     @contextmanager
-    def renewed_by(self, renewed: "list[StudyHold]") -> Iterator[None]:
-        """Marks the study for the duration of a block.
-
-        Args:
-            renewed: Marks that the delivery thread renews; includes this one during the block.
+    def held(self) -> Iterator[None]:
+        """Marks the study for the duration of a block, and renews the mark meanwhile.
 
         Raises:
             InUseError: If another home sweeps the study or trains some of its trials.
         """
         self.take()
-        renewed.append(self)
         try:
-            yield
+            with beating("the mark on the study", self.renew, every_s=RENEW_S):
+                yield
         finally:
-            renewed.remove(self)
             try:
                 self.release()
             # The mark expires by itself a little later.
@@ -175,21 +173,24 @@ class StudyHold:
                 log.warning("the study is still marked as being swept: %s", masked(str(error)))
 
     def renew(self) -> None:
-        """Renews the mark if it is time."""
-        if self.clock() - self._renewed_at >= RENEW_S:
-            mark = self._mark()
+        """Renews the mark, unless it was removed."""
+        mark = self._mark()
+        if not self._is_released:
             self.store.set_tags(self.ids.run, {mark.key: mark.text})
+        # A slow server may have set it after it was removed.
+        if self._is_released:
+            self._end(self.ids, mark)
 
     def release(self) -> None:
         """Removes the mark."""
+        self._is_released = True
         self._end(self.ids, self._mark())
 
     def _mark(self) -> Mark:
-        self._renewed_at = self.clock()
         return Mark(
             holder=self.holder,
             name=self.name,
-            until=self._renewed_at + HOLD_S,
+            until=self.clock() + HOLD_S,
             trials=self.trials,
         )
 

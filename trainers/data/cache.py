@@ -11,7 +11,6 @@ are. An entry is written under a temporary name and renamed when complete. You m
 folder at any time.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -28,6 +27,7 @@ from torch import Tensor
 
 from trainers.data.decode import Form, Listing, decode
 from trainers.errors import Fault, MissingDataError
+from trainers.locks import lock
 from trainers.storage import write_atomically
 
 log = logging.getLogger(__name__)
@@ -172,12 +172,8 @@ def _locked(path: Path, source: Path) -> Iterator[bool]:
 
 
 def _lock(descriptor: int, source: Path) -> bool:
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("waiting for another process to decode the images of %s", source)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except OSError:
-        return False
-    return True
+    is_locked = lock(descriptor)
+    if is_locked is False:
+        log.info("waiting for another process to decode the images of %s", source)
+        is_locked = lock(descriptor, wait=True)
+    return bool(is_locked)

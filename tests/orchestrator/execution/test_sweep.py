@@ -1,6 +1,8 @@
 """What a sweep refuses and looks at before it starts Ray; its training is in journeys."""
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import replace
@@ -12,15 +14,20 @@ import yaml
 
 import orchestrator.launch
 from orchestrator import launch, vocabulary
+from orchestrator.execution import leases
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.options import SweepOptions
 from orchestrator.execution.sweep import SweepWatcher, Unwatched, sweep
 from orchestrator.home import Home
 from orchestrator.launch import ResourceError, Resources
+from orchestrator.launch.jobs import Jobs
+from orchestrator.planning.sharing import Beginnings
+from orchestrator.record import delivery, store_lock
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.describe import describe
-from orchestrator.record.journal import Journal
+from orchestrator.record.journal import Journal, StudyRecord
+from orchestrator.record.store import Store, StudyIds
 from orchestrator.study.catalog import StudyError, load_study
 from orchestrator.study.cells import Cell
 from orchestrator.study.product import multiplied
@@ -66,8 +73,8 @@ def test_a_search_for_which_another_sweep_draws_is_left_alone(
     make_search: Callable[..., StudySpec], home: Home
 ) -> None:
     search = make_search()
-    with closing(Leases(home.journal)) as leases:
-        assert leases.claim(f"search {search.key}")
+    with closing(Leases(home.journal)) as others:
+        assert others.claim(f"search {search.key}")
         with pytest.raises(InUseError, match=r"is running the search 'tiny-search'; wait"):
             sweep(search, home, SweepOptions(data_dir=home.data_folder()), NOBODY)
 
@@ -179,3 +186,47 @@ def test_a_sweep_expands_its_study_once(
     assert outcome.plan.num_todo == 8
     assert outcome.interrupted
     assert len(made) == 1
+
+
+@pytest.mark.slow
+def test_neither_a_slow_server_nor_a_busy_driver_loses_what_a_sweep_holds(
+    study: StudySpec, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, names in ((leases, ("LEASE_S", "RENEW_S")), (store_lock, ("HOLD_S", "RENEW_S"))):
+        for name, seconds in zip(names, (3.0, 0.1), strict=True):
+            monkeypatch.setattr(module, name, seconds)
+    monkeypatch.setattr(delivery, "INTERVAL_S", 0.01)
+    asked, answered = threading.Event(), threading.Event()
+    open_study = Store.open_study
+
+    def open_slowly(store: Store, record: StudyRecord) -> StudyIds:
+        if threading.current_thread().name == "delivery":
+            asked.set()
+            assert answered.wait(60)
+        return open_study(store, record)
+
+    # The store of another home, so that the study is marked there, too.
+    ours = Home.at(tmp_path / "ours", home.tracking_uri)
+    held: list[bool] = []
+
+    def train(work: Jobs, *, cells: Beginnings, **options: object) -> bool:
+        start = cells.next()
+        assert start is not None
+        assert asked.wait(60)
+        time.sleep(4)
+        with closing(Leases(ours.journal)) as others:
+            held.append(not others.claim(work.cells[start.key].id))
+        [tags] = Store(home).parents().values()
+        held.append([mark.until > time.time() for mark in store_lock.marks(tags)] == [True])
+        answered.set()
+        return False
+
+    monkeypatch.setattr(Store, "open_study", open_slowly)
+    monkeypatch.setitem(vars(orchestrator.launch), "ray_session", lambda **options: nullcontext())
+    monkeypatch.setitem(vars(orchestrator.launch), "launch", train)
+    sweep(study, ours, SweepOptions(data_dir=ours.data_folder()), Unwatched())
+    assert held == [True, True]
+    # Nothing of it is left, and nobody renews it any more.
+    [tags] = Store(home).parents().values()
+    assert store_lock.marks(tags) == []
+    assert not [one for one in threading.enumerate() if one.name.startswith("heartbeat")]

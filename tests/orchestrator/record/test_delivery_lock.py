@@ -42,6 +42,22 @@ def test_a_second_one_is_told_who_has_it(path: Path) -> None:
         pass
 
 
+def test_a_holder_that_did_not_say_who_it_is_is_unknown(path: Path) -> None:
+    for said in ("", "who?"):
+        with held(path):
+            path.with_name("journal.db.lock").write_text(said)
+            with pytest.raises(InUseError, match=r"\(unknown process\)"), held(path):
+                pass
+
+
+def test_on_a_file_system_without_locks_nothing_is_held(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.record.delivery_lock.lock", lambda descriptor: None)
+    with held(path), held(path):
+        pass
+
+
 def test_an_error_inside_lets_go(path: Path) -> None:
     with pytest.raises(KeyError, match="x"), held(path):
         raise KeyError("x")

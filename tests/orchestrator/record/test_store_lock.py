@@ -1,5 +1,6 @@
 """A study in a store for several homes is swept from one of them at a time, a trial trained."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator import vocabulary
+from orchestrator.record import store_lock
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.store import Store, StudyIds
@@ -111,24 +113,62 @@ def test_two_sweeps_of_one_home_each_have_a_mark(make_hold: MakeHold) -> None:
     theirs.take()
 
 
-def test_a_block_holds_the_study_is_renewed_meanwhile_and_lets_go_however_it_ends(
+def test_a_block_holds_the_study_and_lets_go_however_it_ends(
     make_hold: MakeHold, holders: Callable[[], set[str]]
 ) -> None:
     hold = make_hold("a.1", "us")
-    renewed: list[StudyHold] = []
     seen: list[set[str]] = []
 
     def fail() -> None:
-        with hold.renewed_by(renewed):
-            assert renewed == [hold]
+        with hold.held():
             seen.append(holders())
             raise ValueError("something else")
 
     with pytest.raises(ValueError, match="something else"):
         fail()
     assert seen == [{"a.1"}]
-    assert renewed == []
     assert holders() == set()
+
+
+def test_a_hold_is_renewed_while_the_process_is_busy(
+    make_hold: MakeHold, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_lock, "RENEW_S", 0.01)
+    ours, renewed = make_hold("a.1", "us"), threading.Event()
+    renew = ours.renew
+
+    def renew_and_tell() -> None:
+        renew()
+        if clock.now > 1000:
+            renewed.set()
+
+    monkeypatch.setattr(ours, "renew", renew_and_tell)
+    with ours.held():
+        clock.now += HOLD_S - 1
+        renewed.clear()
+        assert renewed.wait(30)
+        clock.now += HOLD_S - 1
+        with pytest.raises(InUseError, match="by us"):
+            make_hold("b.2", "them").take()
+
+
+def test_a_renewal_that_comes_after_the_end_leaves_nothing(
+    make_hold: MakeHold, store: Store, ids: StudyIds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = make_hold("a.1", "us")
+    ours.take()
+    usual = store.set_tags
+
+    def slow(*arguments: Any) -> None:
+        # The server answers when the hold is released already.
+        ours.release()
+        usual(*arguments)
+
+    monkeypatch.setattr(store, "set_tags", slow)
+    ours.renew()
+    assert _left(store, ids) == []
+    ours.renew()
+    assert _left(store, ids) == []
 
 
 def test_a_trial_is_trained_in_one_home_whatever_the_study(
