@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from orchestrator.cli import (
     evaluate,
@@ -22,6 +23,7 @@ from orchestrator.cli import (
 )
 from orchestrator.cli.faults import explain
 from orchestrator.errors import EXIT_INTERRUPTED
+from orchestrator.gc_pause import uncollected
 
 COMMANDS = (
     studies,
@@ -53,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(levelname)s %(name)s: %(message)s",
     )
     try:
-        code: int = args.run(args)
+        # A command that does not train reads, prints and ends.
+        with nullcontext() if args.trains else uncollected():
+            code: int = args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
         more = "; finished cells are kept, the same command resumes" if args.trains else ""

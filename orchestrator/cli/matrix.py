@@ -11,7 +11,6 @@ from orchestrator.cli.options import (
     home_of,
     named_or_changed,
 )
-from orchestrator.mlflow_reader.gc_pause import uncollected
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,7 +33,6 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.set_defaults(run=run)
 
 
-@uncollected()
 def run(args: argparse.Namespace) -> int:
     """Prints the matrix."""
     from rich.console import Console

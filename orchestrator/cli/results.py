@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from orchestrator.cli.options import add_home, add_study, add_verbose, home_of, named_or_changed
-from orchestrator.mlflow_reader.gc_pause import uncollected
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,7 +21,6 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.set_defaults(run=run)
 
 
-@uncollected()
 def run(args: argparse.Namespace) -> int:
     """Prints or writes the table."""
     from dashboards.cells_table import cells_csv

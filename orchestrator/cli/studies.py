@@ -4,7 +4,6 @@ import argparse
 import os
 
 from orchestrator.cli.options import add_verbose
-from orchestrator.mlflow_reader.gc_pause import uncollected
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -14,7 +13,6 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.set_defaults(run=run)
 
 
-@uncollected()
 def run(args: argparse.Namespace) -> int:
     """Prints name, question, trials and rough cost of every study."""
     from rich.console import Console

@@ -19,7 +19,7 @@ from orchestrator.cli.options import (
     study_of,
 )
 from orchestrator.errors import EXIT_FAILED, EXIT_INTERRUPTED
-from orchestrator.mlflow_reader.gc_pause import uncollected
+from orchestrator.gc_pause import uncollected
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +93,9 @@ def run(args: argparse.Namespace) -> int:
     outline = known_outline(given) if _is_usual(args) else None
     if outline is not None and _show_settled(outline, home):
         return 0
-    study, options = study_of(args), sweep_options(args)
+    with uncollected():
+        study, options = study_of(args), sweep_options(args)
+        from orchestrator.results.recorded_sweep import recorded_sweep
     if args.retry_failed:
         if study.is_searched:
             raise UsageError("--retry-failed does not work for a search, which draws its cells")
@@ -102,7 +104,6 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from orchestrator.cli.display import SweepDisplay
-    from orchestrator.results.recorded_sweep import recorded_sweep
 
     keep_outline(given, study)
     console = Console()
@@ -129,7 +130,7 @@ def _is_usual(args: argparse.Namespace) -> bool:
     """Whether nothing is asked for that may be refused, or done, though nothing is left."""
     asked = (args.gpus_per_trial, args.concurrency, args.ray_address, args.storage)
     is_plain = all(flag is None for flag in asked) and args.cpus_per_trial == 1
-    return is_plain and not args.retry_failed
+    return is_plain and not (args.retry_failed or args.accept_code)
 
 
 @uncollected()

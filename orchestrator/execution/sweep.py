@@ -298,11 +298,17 @@ class _Sweep:
         options, address = self.options, self.options.ray_address
         if self.study.is_searched:
             self._draw_alone()
+        slots = 0
         if address is None:
             # Computed without Ray, so that an impossible request fails before Ray starts.
             slots = launch.num_slots(options.resources, launch.this_machine())
             self._announce(todo, slots)
-        with launch.ray_session(address=address, folder=self.home.ray, verbose=options.verbose):
+        with launch.ray_session(
+            address=address,
+            folder=self.home.ray,
+            verbose=options.verbose,
+            num_workers=min(slots, todo.num_todo),
+        ):
             if address is not None:
                 slots = launch.num_slots(options.resources, launch.cluster_nodes())
                 self._announce(todo, slots)

@@ -11,6 +11,8 @@ import importlib
 import os
 from typing import TYPE_CHECKING
 
+from orchestrator.gc_pause import uncollected
+
 if TYPE_CHECKING:
     from orchestrator.launch.jobs import Jobs
     from orchestrator.launch.parts import Search
@@ -64,5 +66,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Imports a public name from its module."""
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        with uncollected():
+            home = importlib.import_module(_HOMES[name])
+        return getattr(home, name)
     raise AttributeError(f"module 'orchestrator.launch' has no attribute '{name}'")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import ray_constants
+from ray._private import node, ray_constants
 
 from orchestrator.launch.resources import ResourceError, this_machine
 
@@ -32,16 +32,22 @@ LONGEST_RAY_FOLDER = 23
 """Most characters: Ray adds up to 84 for its sockets, and a socket's path may have 107."""
 SESSION_PREFIX = "bnn"
 OBJECT_STORE_BYTES = 200 * 2**20
+PRELOADED = "orchestrator.launch.preloaded"
+"""The module that a worker imports when it starts."""
 
 
 @contextlib.contextmanager
-def ray_session(*, address: str | None, folder: Path, verbose: bool) -> Iterator[None]:
+def ray_session(
+    *, address: str | None, folder: Path, verbose: bool, num_workers: int = 0
+) -> Iterator[None]:
     """Joins Ray at an address, or starts it here; shuts down at the end of the block.
 
     Args:
         address: The address of a running cluster; None: start an embedded Ray.
         folder: Where an embedded Ray keeps its files.
         verbose: Show Ray's output.
+        num_workers: Workers that are needed at once. An embedded Ray starts one for each CPU; if
+            all are needed, they import what they need before they are asked for it.
 
     Raises:
         ResourceError: If there is no cluster at the address.
@@ -68,14 +74,18 @@ def ray_session(*, address: str | None, folder: Path, verbose: bool) -> Iterator
         # Ray's processes inherit the environment; a runtime_env would start one more process.
         os.environ.update(WORKER_ENVIRONMENT)
         ray_constants.ENABLE_RAY_CLUSTER = False
-        ray.init(
-            address="local",
-            num_cpus=int(this_machine()[0]["CPU"]),
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            _temp_dir=str(session),
-            **common,
-        )
+        num_cpus = int(this_machine()[0]["CPU"])
+        preloads = {"preload_python_modules": [PRELOADED]} if num_workers >= num_cpus else None
+        with contextlib.nullcontext() if verbose else _lean():
+            ray.init(
+                address="local",
+                num_cpus=num_cpus,
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                _temp_dir=str(session),
+                _system_config=preloads,
+                **common,
+            )
     try:
         yield
     finally:
@@ -83,6 +93,32 @@ def ray_session(*, address: str | None, folder: Path, verbose: bool) -> Iterator
         ray_constants.ENABLE_RAY_CLUSTER = can_cluster
         if session is not None and not verbose:
             shutil.rmtree(session, ignore_errors=True)
+
+
+class _LeanNode(node.Node):
+    """Ray on this machine without the processes that follow logs, add machines and serve pages.
+
+    An embedded Ray has no use for them. Each takes as long to start as a worker before its first
+    import, and Ray has no option against them.
+    """
+
+    def __init__(self, ray_params: Any, **options: Any) -> None:
+        ray_params.update(include_log_monitor=False, no_monitor=True)
+        super().__init__(ray_params, **options)
+
+    def start_api_server(self, **options: Any) -> None:
+        """Starts nothing."""
+
+
+@contextlib.contextmanager
+def _lean() -> Iterator[None]:
+    """Within this context Ray starts as a `_LeanNode`."""
+    names, usual = vars(node), node.Node
+    names["Node"] = _LeanNode
+    try:
+        yield
+    finally:
+        names["Node"] = usual
 
 
 def _shut_down() -> None:

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 
 from orchestrator import vocabulary
 from orchestrator.errors import OrchestratorError
+from orchestrator.gc_pause import uncollected
 from orchestrator.home import masked
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, recorded_cell
 from orchestrator.mlflow_reader.client import Experiment, Run, ViewType, client_of
-from orchestrator.mlflow_reader.gc_pause import uncollected
 from orchestrator.mlflow_reader.outages import is_of_a_store, reason
 from orchestrator.mlflow_reader.pages import LARGEST_PAGE, whole
 

@@ -8,10 +8,12 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ray._private import node
 
 from orchestrator.launch import session
 from orchestrator.launch.resources import ResourceError
@@ -61,8 +63,10 @@ class _Ray:
         self.error: Exception | None = None
         self.saw: list[bool] = []
         self.look: Callable[[], bool] = lambda: False
+        self.node: type | None = None
 
     def init(self, **options: Any) -> None:
+        self.node = node.Node
         if self.error:
             raise self.error
         self.told, self.is_up = options, True
@@ -173,6 +177,34 @@ def test_an_embedded_ray_ends_with_the_block_and_leaves_files_only_when_verbose(
         fail()
     assert not ray.is_up
     assert Path(ray.told["_temp_dir"]).exists() == verbose
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_an_embedded_ray_starts_no_process_that_nobody_needs_unless_it_speaks(
+    verbose: bool, ray: _Ray, tmp_path: Path
+) -> None:
+    usual = node.Node
+    with ray_session(address=None, folder=tmp_path, verbose=verbose):
+        assert (ray.node is usual) == verbose
+        assert node.Node is usual
+    ray.error = RuntimeError("it does not start")
+    with (
+        pytest.raises(RuntimeError, match="it does not start"),
+        ray_session(address=None, folder=tmp_path, verbose=verbose),
+    ):
+        raise AssertionError("there is no Ray")
+    assert node.Node is usual
+
+
+@pytest.mark.parametrize(("more", "preloads"), [(-1, False), (0, True), (3, True)])
+def test_workers_import_beforehand_where_each_of_them_will_train(
+    more: int, preloads: bool, ray: _Ray, tmp_path: Path
+) -> None:
+    num_workers = len(os.sched_getaffinity(0)) + more
+    with ray_session(address=None, folder=tmp_path, verbose=False, num_workers=num_workers):
+        told = ray.told["_system_config"]
+    assert told == ({"preload_python_modules": [session.PRELOADED]} if preloads else None)
+    assert find_spec(session.PRELOADED) is not None
 
 
 def test_a_token_that_is_set_already_stays(ray: _Ray, tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 def uncollected() -> Iterator[None]:
     """Disables garbage collection in a block that creates many objects, none of them garbage.
 
-    Also useful for a whole command that reads, prints and ends.
+    Also useful for imports, and for a whole command that reads, prints and ends.
 
     MLflow's client creates some hundred objects for each run that it reads; without collections,
-    reading takes a third of the time.
+    reading takes a third of the time. Importing torch, MLflow and Ray takes a sixth less.
     """
     was_enabled = gc.isenabled()
     gc.disable()
