@@ -32,6 +32,11 @@ def test_the_draw_of_a_seed_stays_what_it_was() -> None:
     assert drawn(50_000, validation=5000, seed=316)[1][:5].tolist() == [50, 70, 87, 92, 101]
 
 
+def test_another_seed_draws_other_images() -> None:
+    one, other = (drawn(1000, validation=100, seed=seed)[1].tolist() for seed in (316, 317))
+    assert one != other
+
+
 def test_a_cut_shares_the_images(tmp_path: Path) -> None:
     whole = Split(images=torch.arange(10).reshape(-1, 1, 1, 1), labels=torch.arange(10) * 10)
     train, validating = cut(whole, validation=3, choice=SplitChoice(seed=2), data_dir=tmp_path)

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from trainers.binarize.attach import binarizers, latent_weights
 from trainers.binarize.schedule import LayerSchedule
+from trainers.binarize.weights.sign import SignBinarizer
 from trainers.data.augment import Augment
 from trainers.data.batches import shuffled_batches
+from trainers.data.gaussian import Gaussian
 from trainers.data.splits import Normalisation, Split, Splits
 from trainers.engine.evaluate import evaluate
 from trainers.engine.fit import Task, fit, train_one_epoch
@@ -91,6 +93,43 @@ def test_each_epoch_has_its_own_order_from_seed_and_epoch(make_task: MakeTask) -
     assert seen[0] == seen[2]
     assert seen[0] != seen[1]
     assert sorted(seen[0]) == sorted(seen[1])
+
+
+def test_each_epoch_has_its_own_draws_of_binarizers_from_seed_and_epoch(
+    make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[float] = []
+
+    def drawing(binarizer: SignBinarizer, epoch: int, generator: Generator) -> None:
+        drawn.append(torch.rand((), generator=generator).item())
+
+    monkeypatch.setattr(SignBinarizer, "begin_epoch", drawing)
+    task = make_task()
+    for epoch in (0, 1, 0):
+        train_one_epoch(task, epoch)
+    # Each of the two layers draws.
+    assert drawn[:2] == drawn[4:]
+    assert len(set(drawn)) == 4
+
+
+@pytest.mark.parametrize("augment", [Augment(flip=True), Augment(variation=Gaussian(std=0.1))])
+def test_each_epoch_has_its_own_augmentation_from_seed_and_epoch(
+    augment: Augment, make_task: MakeTask
+) -> None:
+    seen: list[Tensor] = []
+    pixels = torch.arange(9, dtype=torch.uint8).mul(25).reshape(1, 1, 3, 3)
+    # Equal images, so that the order of an epoch does not count.
+    alike = Split(
+        images=pixels.expand(20, -1, -1, -1),
+        labels=torch.zeros(20, dtype=torch.int64),
+        normalisation=Normalisation.of([0.5], [0.5]),
+    )
+    task = make_task(augment=augment, batch_size=20, splits=Splits(train=alike, validation=alike))
+    task.model.register_forward_pre_hook(lambda model, inputs: seen.append(*inputs))
+    for epoch in (0, 1, 0):
+        train_one_epoch(task, epoch)
+    assert torch.equal(seen[0], seen[2])
+    assert not torch.equal(seen[0], seen[1])
 
 
 def test_latent_weights_stay_within_their_bound(make_task: MakeTask) -> None:
