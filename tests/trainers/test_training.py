@@ -16,7 +16,7 @@ from trainers.build import load_splits
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.evaluate import evaluate
 from trainers.engine.latent import weights_sha256
-from trainers.engine.result import EpochMetrics, TrainResult
+from trainers.engine.result import EpochMetrics, Scores, TrainResult
 from trainers.errors import BadLossError, MissingDataError, SpecError
 from trainers.losses import cross_entropy
 from trainers.spec.train_spec import TrainSpec
@@ -398,6 +398,23 @@ def test_the_best_checkpoint_is_of_the_selected_epoch(make_spec: MakeSpec, tmp_p
     result = run(make_spec(), options=options)
     (best,) = tmp_path.glob("best-*.pt")
     assert int(best.name.split("-")[1]) == result.selected.epoch >= result.final_from
+
+
+def test_a_network_that_is_better_before_it_is_final_hides_no_best_checkpoint(
+    make_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accuracies = iter([0.9, 0.8, 0.5, 0.7, 0.6])
+
+    def measured(*arguments: object, **more: object) -> Scores:
+        return Scores(loss=1.0, accuracy=next(accuracies))
+
+    monkeypatch.setattr("trainers.engine.fit.evaluate", measured)
+    options = dataclasses.replace(
+        CPU, checkpoint_dir=tmp_path, checkpoints=CheckpointPolicy(policy="best")
+    )
+    result = run(make_spec(measure_test=False), options=options)
+    assert (result.final_from, result.selected.epoch) == (2, 3)
+    assert [path.name[:11] for path in tmp_path.glob("best-*.pt")] == ["best-000003"]
 
 
 def test_without_a_folder_nothing_is_written(
