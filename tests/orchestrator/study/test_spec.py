@@ -313,7 +313,7 @@ def test_what_the_axes_set_is_no_part_of_the_variant(make_study: MakeStudy) -> N
     "change", [{"epochs": 3}, {"optimizer": {"name": "sgd", "lr": 0.01}}, {"precision": "float64"}]
 )
 def test_another_base_is_another_variant(change: dict[str, Any], make_study: MakeStudy) -> None:
-    assert make_study(base=copy.deepcopy(TRAIN) | change).variant != make_study().variant_id
+    assert make_study(base=copy.deepcopy(TRAIN) | change).variant_id != make_study().variant_id
 
 
 def test_scaled_epochs_are_another_variant(study: StudySpec) -> None:
