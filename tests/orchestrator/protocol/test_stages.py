@@ -167,6 +167,16 @@ def test_epochs_are_scaled_and_overrides_put_in_at_every_stage(protocol_files: F
         assert study.variant.overrides == changes.variant.overrides
 
 
+def test_an_override_of_one_stage_stays_out_of_the_others() -> None:
+    overrides = ("epochs=3", "lr:epochs=5", "full:base.seed=1", "key=a:b")
+    changes = Changes(variant=Variant(overrides=overrides))
+    assert {stage: changes.variant_of(stage).overrides for stage in (SENSITIVITY, LR, FULL)} == {
+        SENSITIVITY: ("epochs=3", "key=a:b"),
+        LR: ("epochs=3", "epochs=5", "key=a:b"),
+        FULL: ("epochs=3", "base.seed=1", "key=a:b"),
+    }
+
+
 def test_a_stage_takes_over_only_the_orders_that_it_names(protocol_files: Files) -> None:
     network = protocol_files(
         lr={"axes": [_order_axis("forward", "descend"), _rates_axis(0.1)]},
