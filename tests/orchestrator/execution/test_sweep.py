@@ -16,6 +16,7 @@ import orchestrator.launch
 from orchestrator import launch, vocabulary
 from orchestrator.execution import leases
 from orchestrator.execution.leases import Leases
+from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.options import SweepOptions
 from orchestrator.execution.sweep import SweepWatcher, Unwatched, sweep
 from orchestrator.home import Home
@@ -230,3 +231,24 @@ def test_neither_a_slow_server_nor_a_busy_driver_loses_what_a_sweep_holds(
     [tags] = Store(home).parents().values()
     assert store_lock.marks(tags) == []
     assert not [one for one in threading.enumerate() if one.name.startswith("heartbeat")]
+
+
+def test_cells_say_with_which_data_and_code_they_are_trained(
+    study: StudySpec, cells: tuple[Cell, ...], home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[dict[str, str]] = []
+
+    def launched(*arguments: object, listener: SweepListener, **options: object) -> bool:
+        said.append(dict(listener.describe(cells[0]).tags))
+        return False
+
+    monkeypatch.setattr("orchestrator.execution.sweep.git_commit", lambda: "abc-dirty")
+    monkeypatch.setattr("orchestrator.execution.sweep.data_checksum", lambda *given: "d1ce")
+    names = vars(orchestrator.launch)
+    monkeypatch.setitem(names, "ray_session", lambda **options: nullcontext())
+    monkeypatch.setitem(names, "launch", launched)
+    sweep(study, home, SweepOptions(data_dir=home.data_folder()), Unwatched())
+    [tags] = said
+    assert tags[vocabulary.GIT_COMMIT] == "abc-dirty"
+    assert tags[vocabulary.DATA_SHA256] == "d1ce"
+    assert tags[vocabulary.CODE].startswith("results-")

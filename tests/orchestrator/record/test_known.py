@@ -23,6 +23,7 @@ pytestmark = pytest.mark.slow
 
 CODE = "c0de"
 ERROR = "selected/validation_error"
+INHERITED = "4 epochs from reverse"
 Train = Callable[..., str]
 
 
@@ -42,7 +43,8 @@ def train(journal: Journal) -> Train:
         description = describe(cell, study, tags={vocabulary.CODE: code})
         journal.begin(description)
         journal.append(description.cell, [Point(ERROR, 1, 0.25, 1000)])
-        journal.end(description.cell, state, {vocabulary.WEIGHTS_SHA256: f"of {cell.id}"})
+        tags = {vocabulary.WEIGHTS_SHA256: f"of {cell.id}", vocabulary.INHERITED: INHERITED}
+        journal.end(description.cell, state, tags)
         return description.cell
 
     return to_its_end
@@ -156,6 +158,7 @@ def test_trials_that_another_study_finished_are_not_trained_again_but_copied(
     assert entry.state == State.FINISHED
     assert entry.tags[vocabulary.WEIGHTS_SHA256] == f"of {cells[0].id}"
     assert entry.tags[vocabulary.CODE] == CODE
+    assert entry.tags[vocabulary.INHERITED] == INHERITED
     source = journal.entry(theirs)
     assert source is not None
     assert entry.tags[vocabulary.COPIED_FROM] == (source.run_id or theirs)
