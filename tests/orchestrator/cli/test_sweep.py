@@ -201,6 +201,7 @@ def test_what_is_left_of_a_finished_study_is_known_without_reading_it_again(
     home: Home,
     study: StudySpec,
     record: Callable[..., None],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     record(study, {" ".join(cell.labels.values()): 0.25 for cell in expand(study)})
@@ -215,6 +216,9 @@ def test_what_is_left_of_a_finished_study_is_known_without_reading_it_again(
         assert cli(*line) == first
     # What is wrong all the same is still said.
     assert "a trial asks for 4096 CPUs" in cli(*line, "--cpus-per-trial", "4096").err
+    (tmp_path / "a-file").touch()
+    storage = str(tmp_path / "a-file" / "below")
+    assert "cannot write to" in cli(*line, "--storage", storage).err
 
 
 def _never(*arguments: object, **more: object) -> None:
