@@ -15,11 +15,12 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Prints a summary if the study is valid, else raises with every fault."""
+    study = study_of(args)
+
     from orchestrator.free_space import size_text
     from orchestrator.planning.disk import need
     from orchestrator.planning.planning import plan
 
-    study = study_of(args)
     todo = plan(study)
     wanted = need(todo, is_embedded=True)
     axes = " x ".join(f"{axis.name} ({len(axis.points) or 'searched'})" for axis in study.axes)

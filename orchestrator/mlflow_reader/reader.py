@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from orchestrator import vocabulary
 from orchestrator.errors import OrchestratorError
 from orchestrator.gc_pause import uncollected
 from orchestrator.home import masked
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, recorded_cell
-from orchestrator.mlflow_reader.client import Experiment, Run, ViewType, client_of
 from orchestrator.mlflow_reader.outages import is_of_a_store, reason
 from orchestrator.mlflow_reader.pages import LARGEST_PAGE, whole
+
+if TYPE_CHECKING:
+    from orchestrator.mlflow_reader.client import Experiment, Run
 
 
 class StoreError(OrchestratorError):
@@ -46,9 +49,12 @@ class Reader:
     """
 
     def __init__(self, tracking_uri: str) -> None:
+        # Only here, so that a command with nothing to read does not wait for MLflow.
+        from orchestrator.mlflow_reader.client import client_of
+
         self.client = client_of(tracking_uri)
 
-    def find_study(self, name: str) -> Experiment | None:
+    def find_study(self, name: str) -> "Experiment | None":
         """A study's experiment, even a deleted one; None if there is none."""
         return self.client.get_experiment_by_name(name)
 
@@ -99,8 +105,10 @@ class Reader:
                 for run in runs
             ]
 
-    def runs(self, experiments: Sequence[str], tags: Mapping[str, str]) -> list[Run]:
+    def runs(self, experiments: Sequence[str], tags: Mapping[str, str]) -> "list[Run]":
         """The runs with these tags that are not deleted, oldest first."""
+        from orchestrator.mlflow_reader.client import ViewType
+
         wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
         return whole(
             lambda token: self.client.search_runs(

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from orchestrator import vocabulary
 from orchestrator.record.journal import CellDescription
 from orchestrator.study.cells import Cell
-from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.vocabulary import State
 
+if TYPE_CHECKING:
+    from orchestrator.study.spec import StudySpec
 
-def describe(cell: Cell, study: StudySpec, *, tags: Mapping[str, str]) -> CellDescription:
+
+def describe(cell: Cell, study: "StudySpec", *, tags: Mapping[str, str]) -> CellDescription:
     """The description with which a cell's MLflow run starts.
 
     Args:
@@ -18,6 +21,8 @@ def describe(cell: Cell, study: StudySpec, *, tags: Mapping[str, str]) -> CellDe
         study: Its study.
         tags: Of the cell, or of all of the sweep: commit, checksum of the data.
     """
+    from orchestrator.study.spec import cell_key
+
     labels = {vocabulary.LABEL.format(axis=axis): label for axis, label in cell.labels.items()}
     key = cell_key(study, cell)
     own = {

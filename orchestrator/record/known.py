@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from orchestrator import vocabulary
 from orchestrator.fingerprint.code import Code
@@ -11,8 +12,10 @@ from orchestrator.record.describe import describe
 from orchestrator.record.journal import Entry, Journal
 from orchestrator.record.store import Store
 from orchestrator.study.cells import Cell
-from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.vocabulary import State
+
+if TYPE_CHECKING:
+    from orchestrator.study.spec import StudySpec
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +43,7 @@ class Recorded:
 
     def __init__(
         self,
-        study: StudySpec,
+        study: "StudySpec",
         journal: Journal,
         store: Store | None,
         *,
@@ -77,6 +80,8 @@ class Recorded:
         Returns:
             The number of cells that received results.
         """
+        from orchestrator.study.spec import cell_key
+
         if self.study.is_searched:
             return 0
         have = {cell.key for cell in self.cells if cell.state == State.FINISHED}

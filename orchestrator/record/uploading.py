@@ -7,7 +7,6 @@ from pathlib import Path
 
 from orchestrator import vocabulary
 from orchestrator.record.store import Store
-from trainers.engine.checkpoint import is_whole, kept_names
 from trainers.storage import names, place_at, read
 
 log = logging.getLogger(__name__)
@@ -25,6 +24,9 @@ def upload_checkpoints(store: Store, run_id: str, order: str) -> None:
         OSError: If the storage does not answer.
         Exception: Any error of the store's client, for example if the store does not answer.
     """
+    # Only here, so that delivering all else does not wait for torch.
+    from trainers.engine.checkpoint import is_whole, kept_names
+
     wanted = json.loads(order)
     folder = place_at(wanted["folder"])
     there = store.file_sizes(run_id, vocabulary.CHECKPOINT_ARTIFACTS)

@@ -101,11 +101,11 @@ def load_variant(
     Raises:
         StudyError: With every fault of the study and its trials.
     """
+    path = find_study(name_or_path)
     # Only here, so that finding a study does not wait for torch.
     from orchestrator.study.expansion import expand
     from orchestrator.study.spec import StudySpec
 
-    path = find_study(name_or_path)
     is_from_file = not variant.overrides and not variant.as_published
     file: StudyFile | None = None
     try:
