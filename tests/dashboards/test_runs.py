@@ -108,7 +108,7 @@ def test_a_variant_that_was_asked_for_is_never_replaced_by_another(
 ) -> None:
     record(study, {"float 1": 0.1})
     scaled = replace(study, variant=Variant(epoch_scale="0.5"))
-    with pytest.raises(NoResultsError, match="finished like this; recorded: tiny"):
+    with pytest.raises(NoResultsError, match="is finished; recorded: tiny"):
         study_runs(scaled, home.tracking_uri)
 
 
@@ -174,5 +174,5 @@ def test_cells_that_are_kept_apart_are_found_by_asking_for_them(
     found = study_runs(apart, home.tracking_uri)
     assert [cell.run_id for cell in found.cells] == list(theirs.values())
     assert (found.title, found.is_asked) == ("tiny · apart: v2", True)
-    with pytest.raises(NoResultsError, match="finished like this; recorded: tiny"):
+    with pytest.raises(NoResultsError, match="is finished; recorded: tiny"):
         study_runs(replace(study, variant=Variant(apart="v3")), home.tracking_uri)

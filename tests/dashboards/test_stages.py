@@ -118,10 +118,10 @@ def test_another_variant_will_not_do(
     what = "requested variant of tiny is finished; the store has tiny · 0.5 of the epochs"
     with pytest.raises(NoResultsError, match=what):
         read(searched, uri)
-    with pytest.raises(NoResultsError, match=r"finished like this; recorded: tiny · 0.5 of"):
+    with pytest.raises(NoResultsError, match=r"is finished; recorded: tiny · 0.5 of"):
         read(replace(searched, variant=Variant(epoch_scale="0.25")), uri)
     given = replace(searched, variant=Variant(given=Given(orders={"ascend": (2, 1)})))
-    with pytest.raises(NoResultsError, match=r"finished like this; recorded: tiny · 0.5 of"):
+    with pytest.raises(NoResultsError, match=r"is finished; recorded: tiny · 0.5 of"):
         read(given, uri)
 
 
