@@ -21,25 +21,31 @@ class Finder(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Finder())
 importlib.import_module(sys.argv[1])
+if len(sys.argv) > 2:
+    # Of modules that import MLflow when they first read.
+    from orchestrator.mlflow_reader.reader import Reader
+
+    Reader(sys.argv[2])
 """
 
 
 @pytest.mark.parametrize(
-    "module",
+    "line",
     [
-        "orchestrator.mlflow_reader.client",
-        "orchestrator.record.store",
-        "orchestrator.results.mlflow_model",
-        "dashboards.runs",
+        ["orchestrator.mlflow_reader.client"],
+        ["orchestrator.record.store"],
+        ["orchestrator.results.mlflow_model"],
+        ["dashboards.runs", "sqlite:///nowhere.db"],
     ],
+    ids=lambda line: line[0],
 )
 def test_the_settings_are_there_when_mlflow_is_imported_and_the_users_come_first(
-    module: str,
+    line: list[str],
 ) -> None:
     bare = {key: value for key, value in os.environ.items() if key not in CLIENT_DEFAULTS}
     asked = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "7"}
     done = subprocess.run(
-        [sys.executable, "-c", LOOK, module],
+        [sys.executable, "-c", LOOK, *line],
         env={**bare, **asked},
         capture_output=True,
         text=True,
