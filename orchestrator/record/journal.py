@@ -229,14 +229,17 @@ class Journal:
             db.execute(query, (json.dumps(asdict(record)), record.key))
 
     def begin(self, description: CellDescription) -> None:
-        """Stores that a cell starts or restarts."""
+        """Stores that a cell starts or restarts.
+
+        Its state is sent again, also if it ends as it ended before: its run may be gone meanwhile.
+        """
         row = (description.cell, description.study, description.trial)
         with self._write() as db:
             db.execute(
                 "INSERT INTO cells (cell, study, trial, description, state, tags) "
                 "VALUES (?, ?, ?, ?, ?, '{}') "
                 "ON CONFLICT (cell) DO UPDATE SET description = excluded.description, "
-                "state = excluded.state, tags = excluded.tags",
+                "state = excluded.state, tags = excluded.tags, state_sent = NULL",
                 (*row, json.dumps(asdict(description)), State.RUNNING),
             )
 

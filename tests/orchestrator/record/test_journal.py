@@ -380,3 +380,18 @@ def test_a_journal_that_is_damaged_within_is_refused_at_once(path: Path) -> None
     path.write_bytes(content)
     with pytest.raises(JournalError, match=r"damaged.*; move it away to continue: a new one is"):
         Journal(path)
+
+
+def test_a_cell_that_begins_again_is_sent_again_also_if_it_ends_as_before(
+    tmp_path: Path, make_description: Callable[..., CellDescription]
+) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    description = make_description("a")
+    journal.begin(description)
+    journal.end(description.cell, State.FINISHED)
+    journal.mark_state_sent(description.cell, State.FINISHED)
+    assert journal.undelivered() == []
+    journal.begin(description)
+    journal.end(description.cell, State.FINISHED)
+    assert [entry.description.cell for entry in journal.undelivered()] == [description.cell]
+    journal.close()
