@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import importlib
 import logging
 import os
 import secrets
@@ -34,6 +35,8 @@ SESSION_PREFIX = "bnn"
 OBJECT_STORE_BYTES = 200 * 2**20
 PRELOADED = "orchestrator.launch.preloaded"
 """The module that a worker imports when it starts."""
+TUNING = "orchestrator.launch.tuning"
+"""The module that needs Ray once it is there."""
 
 
 @contextlib.contextmanager
@@ -75,15 +78,19 @@ def ray_session(
         os.environ.update(WORKER_ENVIRONMENT)
         ray_constants.ENABLE_RAY_CLUSTER = False
         num_cpus = int(this_machine()[0]["CPU"])
-        preloads = {"preload_python_modules": [PRELOADED]} if num_workers >= num_cpus else None
-        with contextlib.nullcontext() if verbose else _lean():
+        # Ray's core starts one worker for each CPU by itself, and would start as many again for
+        # the driver, before the first ones can be used.
+        settings: dict[str, Any] = {"prestart_worker_first_driver": False}
+        if num_workers >= num_cpus:
+            settings["preload_python_modules"] = [PRELOADED]
+        with contextlib.nullcontext() if verbose else _lean(), _importing(TUNING):
             ray.init(
                 address="local",
                 num_cpus=num_cpus,
                 include_dashboard=False,
                 object_store_memory=OBJECT_STORE_BYTES,
                 _temp_dir=str(session),
-                _system_config=preloads,
+                _system_config=settings,
                 **common,
             )
     try:
@@ -93,6 +100,23 @@ def ray_session(
         ray_constants.ENABLE_RAY_CLUSTER = can_cluster
         if session is not None and not verbose:
             shutil.rmtree(session, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _importing(module: str) -> Iterator[None]:
+    """Imports a module while the block waits for other processes."""
+    thread = threading.Thread(target=_try_import, args=(module,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _try_import(module: str) -> None:
+    # Whoever needs the module imports it again, and gets the error.
+    with contextlib.suppress(Exception):
+        importlib.import_module(module)
 
 
 class _LeanNode(node.Node):

@@ -9,8 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from orchestrator import vocabulary
 from orchestrator.home import Home
@@ -31,6 +30,9 @@ from orchestrator.mlflow_reader.reader import Reader, StoreError, told
 from orchestrator.record.embedded import make_once, prepare
 from orchestrator.record.journal import CellDescription, Point, StudyRecord
 from orchestrator.vocabulary import State
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_POINTS = 1000
 """MLflow's limit on the metrics of one request."""
@@ -241,7 +243,7 @@ class Store:
         files = self.client.list_artifacts(run_id, folder)
         return {file.path.rpartition("/")[2]: file.file_size or 0 for file in files}
 
-    def log_table(self, run_id: str, table: pd.DataFrame, name: str) -> None:
+    def log_table(self, run_id: str, table: "pd.DataFrame", name: str) -> None:
         """Writes a table to a run's artifacts, in the format that MLflow's pages show as a table.
 
         MLflow's own `log_table` appends to an existing table; this one replaces it.

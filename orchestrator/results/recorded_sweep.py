@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import after_launch
 from orchestrator.execution.options import SweepOptions, resources_of
@@ -12,9 +11,11 @@ from orchestrator.execution.sweep import Outcome, SweepWatcher, Unwatched
 from orchestrator.execution.sweep import sweep as train_what_is_left
 from orchestrator.home import Home
 from orchestrator.mlflow_reader.reader import StoreError
-from orchestrator.results.publish import matrix_of_finished, record_matrix
 from orchestrator.study.catalog import load_study
 from orchestrator.study.spec import StudySpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +30,7 @@ class SweepResult:
     """
 
     outcome: Outcome
-    matrix: pd.DataFrame | None
+    matrix: "pd.DataFrame | None"
     silence: str = ""
 
 
@@ -114,7 +115,7 @@ def recorded_sweep(
     options: SweepOptions,
     watcher: SweepWatcher,
     *,
-    show: Callable[[pd.DataFrame | None], None] | None = None,
+    show: "Callable[[pd.DataFrame | None], None] | None" = None,
 ) -> SweepResult:
     """Trains the remaining cells of a study and records its matrix and view.
 
@@ -136,6 +137,10 @@ def recorded_sweep(
         watcher.stopped()
     if outcome.num_undelivered:
         return SweepResult(outcome=outcome, matrix=None)
+
+    # Only here, because pandas would delay the first trial.
+    from orchestrator.results.publish import matrix_of_finished, record_matrix
+
     try:
         matrix = matrix_of_finished(study, home)
     except StoreError as error:

@@ -149,7 +149,7 @@ def test_where_mlflow_has_not_got_all_it_is_said_and_no_matrix_is_shown(
         raise AssertionError("MLflow is not to be asked")
 
     monkeypatch.setattr("orchestrator.results.recorded_sweep.train_what_is_left", swept)
-    monkeypatch.setattr("orchestrator.results.recorded_sweep.matrix_of_finished", never)
+    monkeypatch.setattr("orchestrator.results.publish.matrix_of_finished", never)
     answer = cli("sweep", file())
     assert answer.code == code
     assert "the matrix is shown once MLflow has the results" in answer.out
@@ -169,9 +169,9 @@ def test_what_goes_wrong_when_all_is_trained_was_no_wrong_request(
 
     monkeypatch.setattr("orchestrator.results.recorded_sweep.train_what_is_left", swept)
     monkeypatch.setattr(
-        "orchestrator.results.recorded_sweep.matrix_of_finished", lambda *others: pd.DataFrame()
+        "orchestrator.results.publish.matrix_of_finished", lambda *others: pd.DataFrame()
     )
-    monkeypatch.setattr("orchestrator.results.recorded_sweep.record_matrix", away)
+    monkeypatch.setattr("orchestrator.results.publish.record_matrix", away)
     monkeypatch.setattr("orchestrator.cli.sweep._show_matrix", lambda *others: None)
     answer = cli("sweep", file())
     assert (answer.code, answer.err) == (1, "stopped: it does not answer\n")
@@ -187,7 +187,7 @@ def test_a_server_that_is_away_at_the_end_keeps_the_matrix_back_and_nothing_else
         raise StoreError("http://host: refused")
 
     monkeypatch.setattr("orchestrator.results.recorded_sweep.train_what_is_left", swept)
-    monkeypatch.setattr("orchestrator.results.recorded_sweep.matrix_of_finished", away)
+    monkeypatch.setattr("orchestrator.results.publish.matrix_of_finished", away)
     answer = cli("sweep", file())
     assert (answer.code, answer.err) == (0, "")
     assert "the matrix cannot be shown now: http://host: refused" in answer.out
