@@ -7,6 +7,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from orchestrator.variables import for_git
+
 PACKAGES = ("bnn-orchestrate", "torch", "torchvision", "ray", "mlflow", "optuna", "numpy")
 
 
@@ -40,6 +42,7 @@ def git_commit() -> str:
         described = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
             cwd=folder,
+            env=for_git(),
             capture_output=True,
             text=True,
             timeout=10,

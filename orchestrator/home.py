@@ -2,9 +2,10 @@
 
 import hashlib
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from orchestrator.masking import masked, remember
 
 DEFAULT_HOME = "bnn-runs"
 
@@ -20,6 +21,10 @@ class Home:
 
     root: Path
     tracking_uri: str
+
+    def __post_init__(self) -> None:
+        """Makes the secrets of the store's address known, so that they are masked."""
+        remember(self.tracking_uri)
 
     @classmethod
     def at(cls, root: Path | str | None = None, tracking_uri: str | None = None) -> "Home":
@@ -82,11 +87,6 @@ class Home:
         """The folder of data sets: the named one, else BNN_DATA_DIR, else in the home."""
         folder = named or os.environ.get("BNN_DATA_DIR") or self.root / "data"
         return Path(folder).expanduser().absolute()
-
-
-def masked(text: str) -> str:
-    """The text with user and password of every address masked."""
-    return re.sub(r"(\w://)[^\s/@]+@", r"\1***@", text)
 
 
 def _embedded(root: Path) -> str:

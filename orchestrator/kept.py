@@ -71,8 +71,12 @@ def cache_folder() -> Path:
     Raises:
         RuntimeError: If the user's home folder is unknown.
     """
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "bnn-orchestrate"
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    # The rules of XDG_CACHE_HOME say that a relative path counts as unset.
+    root = Path(named) if os.path.isabs(named) else Path.home() / ".cache"
+    if not root.is_absolute():
+        raise RuntimeError(f"the home folder '{Path.home()}' of the user is not absolute")
+    return root / "bnn-orchestrate"
 
 
 @cache

@@ -4,6 +4,7 @@ Both give one guarantee: a file exists completely or not at all.
 """
 
 import os
+import re
 import shutil
 import urllib.parse
 from collections.abc import Iterator, Mapping
@@ -246,7 +247,9 @@ def _refuse_secrets(text: str) -> None:
         parts = urllib.parse.urlsplit(text)
     except ValueError as error:
         raise SpecError(f"this is not a valid URL ({error})") from error
-    userinfo, at, _ = parts.netloc.rpartition("@")
+    # A slash in a secret ends the part of an address that is for users.
+    is_cut = "@" in parts.path and re.search(r":(?!\d*$)", parts.netloc)
+    userinfo, at, _ = (parts.netloc + parts.path * bool(is_cut)).rpartition("@")
     keys = [key for key, _ in urllib.parse.parse_qsl(parts.query, keep_blank_values=True)]
     secret = [key for key in keys if any(word in key.lower() for word in SECRET_WORDS)]
     if (at and ":" in userinfo) or secret:

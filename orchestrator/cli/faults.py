@@ -4,7 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import EXIT_FAILED, OrchestratorError
-from orchestrator.home import masked
+from orchestrator.masking import masked
 
 if TYPE_CHECKING:
     from trainers.errors import SpecError
@@ -31,7 +31,7 @@ def explain(error: Exception, *, trains: bool) -> int:
     else:
         return _explain_unexpected(error)
     if isinstance(error, SpecError):
-        print(_listed(error, known.source), file=sys.stderr)
+        print(masked(_listed(error, known.source)), file=sys.stderr)
     else:
         print(f"{'stopped' if known.launched else 'error'}: {masked(str(error))}", file=sys.stderr)
     last = "nothing was launched" if trains and not known.launched else ""

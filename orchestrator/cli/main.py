@@ -24,6 +24,9 @@ from orchestrator.cli import (
 from orchestrator.cli.faults import explain
 from orchestrator.errors import EXIT_INTERRUPTED
 from orchestrator.gc_pause import uncollected
+from orchestrator.limits import raise_limits
+from orchestrator.masking import masked
+from orchestrator.variables import settle
 
 COMMANDS = (
     studies,
@@ -50,11 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     args = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO if args.verbose else logging.ERROR,
-        format="%(levelname)s %(name)s: %(message)s",
-    )
+    _log_to_stderr(logging.INFO if args.verbose else logging.ERROR)
     try:
+        settle(os.environ, joins_cluster=getattr(args, "ray_address", None) is not None)
+        if args.trains:
+            raise_limits()
         # A command that does not train reads, prints and ends.
         with nullcontext() if args.trains else uncollected():
             code: int = args.run(args)
@@ -72,6 +75,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             logging.exception("the command failed")
         return explain(error, trains=args.trains)
     return code
+
+
+class _Masked(logging.Formatter):
+    """Formats log records and their tracebacks without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
+def _log_to_stderr(level: int) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Masked("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -187,7 +187,7 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
 
 def say_how_to_go_on(console: "Console") -> None:
     """Prints the command that resumes after an interruption."""
-    from orchestrator.home import masked
+    from orchestrator.masking import masked
 
     again = masked(shlex.join(["bnn-orchestrate", *sys.argv[1:]]))
     text = f"\ninterrupted; resume with: {again}"

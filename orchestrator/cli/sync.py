@@ -20,7 +20,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Delivers results and says how many; returns 1 if some could not be delivered."""
-    from orchestrator.home import masked
+    from orchestrator.masking import masked
     from orchestrator.record.delivery import Delivery
     from orchestrator.record.delivery_lock import InUseError
     from orchestrator.record.journal import Journal

@@ -17,6 +17,7 @@ from orchestrator.free_space import DiskFullError
 from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.metrics import Series
 from orchestrator.launch.report import EpochReport
+from orchestrator.masking import masked
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.journal import CellDescription, Journal, Point
 from orchestrator.study.cells import Cell
@@ -155,7 +156,7 @@ class SweepListener:
 
     def failed(self, key: str, *, reason: str, details: str, final: bool) -> None:
         """Logs a failure; journals it if the cell is not retried."""
-        cell = self._cells[key]
+        cell, reason, details = self._cells[key], masked(reason), masked(details)
         path = self._log(cell, f"failed: {reason}\n{details}")
         if not final:
             self.progress.num_retries += 1
@@ -209,7 +210,7 @@ class SweepListener:
     def _tell(self, key: str, notes: Iterable[str]) -> None:
         """Logs and shows each note of a cell once, even over several reports and retries."""
         cell, told = self._cells[key], self._notes.setdefault(key, [])
-        for note in notes:
+        for note in map(masked, notes):
             if note not in told:
                 told.append(note)
                 self._log(cell, note)

@@ -17,9 +17,10 @@ from orchestrator.execution.progress import Progress
 from orchestrator.execution.rounds import Bystander, Rounds
 from orchestrator.fingerprint.code import this_code
 from orchestrator.free_space import told_if_full
-from orchestrator.home import Home, masked
+from orchestrator.home import Home
 from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.worker import Job
+from orchestrator.masking import masked
 from orchestrator.planning.checksums import data_checksum
 from orchestrator.planning.disk import need
 from orchestrator.planning.disk_check import room
@@ -130,6 +131,7 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
     started = time.perf_counter()
     if options.ray_address is None:
         launch.num_slots(options.resources, launch.this_machine())
+        launch.session_parent(home.ray)
     # A new store is empty, so every cell needs its data: check that before writing anything.
     is_new = home.database is not None and not home.database.exists()
     checksum = data_checksum(study, options.data_dir) if is_new else None

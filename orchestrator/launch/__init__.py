@@ -12,27 +12,17 @@ import os
 from typing import TYPE_CHECKING
 
 from orchestrator.gc_pause import uncollected
+from orchestrator.variables import FOR_RAY
 
 if TYPE_CHECKING:
     from orchestrator.launch.jobs import Jobs
+    from orchestrator.launch.machine import session_parent
     from orchestrator.launch.parts import Search
     from orchestrator.launch.resources import ResourceError, Resources, num_slots, this_machine
     from orchestrator.launch.session import cluster_nodes, ray_session
     from orchestrator.launch.tuning import Listener, failure_reason, launch
 
-# Ray reads these on import: no telemetry, no output of its own, no change of folder.
-os.environ.update(
-    {
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_AIR_NEW_OUTPUT": "0",
-        "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-        "RAY_CHDIR_TO_TRIAL_DIR": "0",
-        # We handle Ctrl-C ourselves: running trials finish their epoch first.
-        "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    }
-)
+os.environ.update(FOR_RAY)
 
 _HOMES = {
     "Jobs": "orchestrator.launch.jobs",
@@ -45,6 +35,7 @@ _HOMES = {
     "launch": "orchestrator.launch.tuning",
     "num_slots": "orchestrator.launch.resources",
     "ray_session": "orchestrator.launch.session",
+    "session_parent": "orchestrator.launch.machine",
     "this_machine": "orchestrator.launch.resources",
 }
 
@@ -59,6 +50,7 @@ __all__ = [
     "launch",
     "num_slots",
     "ray_session",
+    "session_parent",
     "this_machine",
 ]
 

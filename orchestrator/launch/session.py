@@ -9,7 +9,6 @@ import secrets
 import shutil
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import ray
 from ray._private import node, ray_constants
 
+from orchestrator.launch.machine import session_folder
 from orchestrator.launch.resources import ResourceError, this_machine
 
 WORKER_ENVIRONMENT = {
@@ -29,9 +29,6 @@ WORKER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**28),
 }
 CONNECT_S = 10.0
-LONGEST_RAY_FOLDER = 23
-"""Most characters: Ray adds up to 84 for its sockets, and a socket's path may have 107."""
-SESSION_PREFIX = "bnn"
 OBJECT_STORE_BYTES = 200 * 2**20
 PRELOADED = "orchestrator.launch.preloaded"
 """The module that a worker imports when it starts."""
@@ -71,7 +68,7 @@ def ray_session(
             raise ResourceError(what) from error
         session = None
     else:
-        session = embedded_folder(folder)
+        session = session_folder(folder)
         # With our own token, Ray does not write one to the user's home folder.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         # Ray's processes inherit the environment; a runtime_env would start one more process.
@@ -192,17 +189,3 @@ def _refuse_silent(address: str) -> None:
     except (OSError, UnicodeError) as error:
         what = f"no Ray cluster answers at '{address}' ({error})"
         raise ResourceError(what) from error
-
-
-def embedded_folder(folder: Path) -> Path:
-    """A folder for the session's files: in the home, or in /tmp if Ray cannot use that path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = str(folder.absolute())
-    if len(path) > LONGEST_RAY_FOLDER or not path.isascii():
-        folder = Path(tempfile.gettempdir())
-    for leftover in folder.glob(f"{SESSION_PREFIX}*-*"):
-        pid = leftover.name.removeprefix(SESSION_PREFIX).partition("-")[0]
-        # Removes folders of drivers that were killed.
-        if pid.isdecimal() and not Path("/proc", pid).exists():
-            shutil.rmtree(leftover, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{SESSION_PREFIX}{os.getpid()}-", dir=folder))

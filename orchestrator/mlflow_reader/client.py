@@ -3,9 +3,10 @@
 import logging
 import os
 
-from orchestrator.mlflow_reader.client_environment import CLIENT_DEFAULTS
+from orchestrator.mlflow_reader.address import is_database_server
+from orchestrator.variables import FOR_MLFLOW, MLFLOW_DEFAULTS
 
-os.environ.update({**CLIENT_DEFAULTS, **os.environ})
+os.environ.update({**MLFLOW_DEFAULTS, **os.environ, **FOR_MLFLOW})
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, Run, RunStatus, RunTag, ViewType
@@ -28,13 +29,22 @@ __all__ = [
 
 
 def client_of(tracking_uri: str) -> MlflowClient:
-    """Creates a client of one store, with logging off; does not contact a server yet.
+    """Creates a client of one store, with logging off; contacts a database, but no server.
 
     Args:
         tracking_uri: MLflow's store.
     """
     for name in ("mlflow", "alembic", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    if is_database_server(tracking_uri):
+        _answer_soon()
     # MLflow logs errors with a traceback and also raises them; we report them ourselves.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     return MlflowClient(tracking_uri=tracking_uri)
+
+
+def _answer_soon() -> None:
+    """Lets MLflow try a database twice; by itself it tries for two minutes, without a word."""
+    from mlflow.store.db import utils
+
+    utils.MAX_RETRY_COUNT = 2

@@ -1,11 +1,21 @@
 """Tells a server that is away for now from one that never answers, and gives the reason."""
 
+import re
 import socket
 import sqlite3
+import sys
 
 import requests
 
-from orchestrator.home import masked
+from orchestrator.masking import masked
+
+ANSWERS = re.compile(
+    r"authentication|password|access denied|does not exist|unknown database|no pg_hba|permission"
+    r"|could not translate host name|failed to resolve host|name or service not known"
+    r"|no such host",
+    re.IGNORECASE,
+)
+"""What a database, or the network, says if a later attempt would end alike."""
 
 
 def may_answer_later(error: Exception) -> bool:
@@ -14,7 +24,19 @@ def may_answer_later(error: Exception) -> bool:
     if any(isinstance(cause, socket.gaierror) for cause in chain):
         return False
     away = (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError)
-    return any(isinstance(cause, away) for cause in chain)
+    return any(isinstance(cause, away) for cause in chain) or _is_database_away(chain)
+
+
+def _is_database_away(chain: list[BaseException]) -> bool:
+    """Whether a database's server could not be reached; a refused password is an answer."""
+    # If SQLAlchemy raised an error, it is already imported.
+    errors = sys.modules.get("sqlalchemy.exc")
+    if errors is None or any(isinstance(cause, sqlite3.Error) for cause in chain):
+        return False
+    is_connection = any(
+        isinstance(cause, errors.OperationalError | errors.InterfaceError) for cause in chain
+    )
+    return is_connection and not any(ANSWERS.search(str(cause)) for cause in chain)
 
 
 def is_of_a_store(error: Exception) -> bool:

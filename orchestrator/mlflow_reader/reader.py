@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orchestrator import vocabulary
 from orchestrator.errors import OrchestratorError
 from orchestrator.gc_pause import uncollected
-from orchestrator.home import masked
+from orchestrator.masking import mask_error, masked
+from orchestrator.mlflow_reader.address import fault_of, is_database_server
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, recorded_cell
 from orchestrator.mlflow_reader.outages import is_of_a_store, reason
 from orchestrator.mlflow_reader.pages import LARGEST_PAGE, whole
 
 if TYPE_CHECKING:
-    from orchestrator.mlflow_reader.client import Experiment, Run
+    from orchestrator.mlflow_reader.client import Experiment, MlflowClient, Run
 
 
 class StoreError(OrchestratorError):
@@ -35,6 +37,8 @@ def told(tracking_uri: str) -> Iterator[None]:
     except Exception as error:
         if not is_of_a_store(error):
             raise
+        # A traceback shows the causes too.
+        mask_error(error)
         raise StoreError(f"{masked(tracking_uri)}: {reason(error)}") from error
 
 
@@ -46,13 +50,27 @@ class Reader:
 
     Args:
         tracking_uri: MLflow's store; the constructor does not contact a server.
+
+    Raises:
+        StoreError: If the address cannot be read.
     """
 
     def __init__(self, tracking_uri: str) -> None:
+        self.tracking_uri = tracking_uri
+        if why := fault_of(tracking_uri):
+            hint = "in a user or password, write / as %2F, @ as %40, : as %3A, # as %23, % as %25"
+            raise StoreError(f"{masked(tracking_uri)} cannot be read: {why}; {hint}")
+        if not is_database_server(tracking_uri):
+            # Refuses an address of a kind that MLflow does not know.
+            _ = self.client
+
+    @cached_property
+    def client(self) -> "MlflowClient":
+        """MLflow's client; of a database server, creating it already connects."""
         # Only here, so that a command with nothing to read does not wait for MLflow.
         from orchestrator.mlflow_reader.client import client_of
 
-        self.client = client_of(tracking_uri)
+        return client_of(self.tracking_uri)
 
     def find_study(self, name: str) -> "Experiment | None":
         """A study's experiment, even a deleted one; None if there is none."""

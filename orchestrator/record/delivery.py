@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from orchestrator import vocabulary
-from orchestrator.home import masked
+from orchestrator.masking import masked
 from orchestrator.mlflow_reader.outages import may_answer_later
 from orchestrator.record.delivery_lock import InUseError, held
 from orchestrator.record.journal import Entry, Journal, StudyRecord

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from orchestrator.home import masked
+from orchestrator.masking import masked
 
 log = logging.getLogger(__name__)
 

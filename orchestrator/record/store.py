@@ -18,6 +18,7 @@ from orchestrator.mlflow_reader.cells import RecordedCell
 from orchestrator.mlflow_reader.client import (
     MLFLOW_LOGGED_ARTIFACTS,
     Metric,
+    MlflowClient,
     MlflowException,
     Param,
     Run,
@@ -73,10 +74,14 @@ class Store:
                 home.database.parent.mkdir(parents=True, exist_ok=True)
                 make_once(home.database, _make_tables, template=_template())
             self.reader = Reader(home.tracking_uri)
-            self.client = self.reader.client
             if home.database is not None:
                 self.client.search_experiments(max_results=1)
                 prepare(home.database)
+
+    @property
+    def client(self) -> MlflowClient:
+        """MLflow's client."""
+        return self.reader.client
 
     def silence(self) -> str | None:
         """Why the store does not answer now but may later; None if it answers.
@@ -188,14 +193,15 @@ class Store:
             tags={**description.tags, "mlflow.parentRunId": study.run},
         )
         params = [Param(key, value) for key, value in description.params.items()]
-        self.client.log_batch(run.info.run_id, params=params)
+        self.client.log_batch(run.info.run_id, params=params, synchronous=True)
         # MLflow's own retry after a lost response may have created another one.
         return self.find_cell(description, study) or str(run.info.run_id)
 
     def log_points(self, run_id: str, points: Sequence[Point]) -> None:
         """Sends at most `MOST_POINTS` points; sending a point twice changes nothing."""
         metrics = [Metric(p.key, p.value, p.time_ms, p.step) for p in points]
-        self.client.log_batch(run_id, metrics=metrics)
+        # The journal marks them as delivered when this call returns.
+        self.client.log_batch(run_id, metrics=metrics, synchronous=True)
 
     def points_of(self, run_id: str) -> list[Point]:
         """All points of a run."""
@@ -253,7 +259,7 @@ class Store:
         tagged = json.loads(self.tags_of(run_id).get(MLFLOW_LOGGED_ARTIFACTS, "[]"))
         entry = {"path": path, "type": "table"}
         if entry not in tagged:
-            self.client.set_tag(run_id, MLFLOW_LOGGED_ARTIFACTS, json.dumps([*tagged, entry]))
+            self.set_tags(run_id, {MLFLOW_LOGGED_ARTIFACTS: json.dumps([*tagged, entry])})
 
     def log_values(self, run_id: str, values: Mapping[str, float], time_ms: int) -> None:
         """Writes summary metrics of a study at step 0; adds only values that have changed."""
@@ -264,13 +270,15 @@ class Store:
             if known.get(key) != value
         ]
         for start in range(0, len(metrics), MOST_POINTS):
-            self.client.log_batch(run_id, metrics=metrics[start : start + MOST_POINTS])
+            part = metrics[start : start + MOST_POINTS]
+            self.client.log_batch(run_id, metrics=part, synchronous=True)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Sets tags of a run in order; replaces existing ones."""
         batch = [RunTag(key, value) for key, value in tags.items()]
         for start in range(0, len(batch), MOST_TAGS):
-            self.client.log_batch(run_id, tags=batch[start : start + MOST_TAGS])
+            part = batch[start : start + MOST_TAGS]
+            self.client.log_batch(run_id, tags=part, synchronous=True)
 
     def delete_tags(self, run_id: str, keys: Iterable[str]) -> None:
         """Deletes tags of a run, if they exist."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from orchestrator import vocabulary
-from orchestrator.home import masked
+from orchestrator.masking import masked
 from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.heartbeat import beating
 from orchestrator.record.store import Store, StudyIds

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import state_of
-from orchestrator.mlflow_reader.client_environment import CLIENT_DEFAULTS
 from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.store import Store
+from orchestrator.variables import FOR_MLFLOW, MLFLOW_DEFAULTS
 from orchestrator.vocabulary import State
 
-os.environ.update({**CLIENT_DEFAULTS, **os.environ})
+os.environ.update({**MLFLOW_DEFAULTS, **os.environ, **FOR_MLFLOW})
 
 import mlflow
 import numpy as np
@@ -32,7 +32,7 @@ def cell_tags(store: Store, run_id: str) -> dict[str, str]:
     try:
         tags = store.tags_of(run_id)
     except MlflowException as error:
-        raise StoreError(f"{store.home.tracking_uri} has no run '{run_id}'") from error
+        raise StoreError(f"{store.home.shown_uri} has no run '{run_id}'") from error
     if tags.get(vocabulary.KIND) != vocabulary.CELL:
         raise StoreError(f"the run '{run_id}' is not a cell of a study")
     state = state_of(tags)

@@ -19,7 +19,6 @@ from world.scale import FULL
 from world.servers import Server, free_port, proxied, running
 
 from orchestrator.execution.listener import file_name
-from orchestrator.home import masked
 from orchestrator.study.catalog import load_study
 from trainers.data import SOURCES
 from trainers.engine.handover import shared_checkpoint
@@ -99,24 +98,6 @@ def test_planted_secrets_are_nowhere_after_a_sweep(user: Any, small: str, tmp_pa
         assert SECRET not in said
         assert _holding(user.folder, SECRET) == []
         assert _holding(tmp_path / "server", SECRET) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("http://a:b@host:1/x", "http://***@host:1/x"),
-        (
-            "postgresql+psycopg://me:p%40ss@db/runs",
-            "postgresql+psycopg://***@db/runs",
-        ),
-        ("https://token@host", "https://***@host"),
-        ("http://host:5000/@x", "http://host:5000/@x"),
-        ("sqlite:////home/me/mlflow.db", "sqlite:////home/me/mlflow.db"),
-        ("mail me@host", "mail me@host"),
-    ],
-)
-def test_of_an_address_user_and_password_are_covered(text: str, shown: str) -> None:
-    assert masked(text) == shown
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import gc
 import logging
 import os
 import socket
-import tempfile
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -15,43 +14,9 @@ from typing import Any
 import pytest
 from ray._private import node
 
-from orchestrator.launch import session
+from orchestrator.launch import machine, session
 from orchestrator.launch.resources import ResourceError
-from orchestrator.launch.session import cluster_nodes, embedded_folder, ray_session
-
-
-@pytest.fixture
-def dead_pid() -> int:
-    """Beyond the largest number that Linux gives to a process."""
-    return 2**22 + 1
-
-
-def test_a_session_has_a_short_folder_and_those_of_dead_drivers_go(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dead_pid: int
-) -> None:
-    monkeypatch.setattr(session, "LONGEST_RAY_FOLDER", len(str(tmp_path)) + 10)
-    left = tmp_path / "ray" / f"bnn{dead_pid}-abc"
-    other = tmp_path / "ray" / "something-else"
-    for folder in (left, other):
-        folder.mkdir(parents=True)
-    made = embedded_folder(tmp_path / "ray")
-    assert made.is_dir()
-    assert made.parent == tmp_path / "ray"
-    assert not left.exists()
-    assert other.exists()
-    # Its own driver lives, so the next one leaves it alone.
-    embedded_folder(tmp_path / "ray")
-    assert made.exists()
-
-
-def test_a_session_of_a_home_too_deep_for_sockets_lies_in_the_systems_folder(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(session, "LONGEST_RAY_FOLDER", 5)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
-    (tmp_path / "system").mkdir()
-    made = embedded_folder(tmp_path / "home" / "ray")
-    assert made.parent == tmp_path / "system"
+from orchestrator.launch.session import cluster_nodes, ray_session
 
 
 class _Ray:
@@ -90,7 +55,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Ray]:
     ray = _Ray()
     monkeypatch.setattr(session, "ray", ray)
     monkeypatch.setattr(os, "environ", dict(os.environ))
-    monkeypatch.setattr(session, "LONGEST_RAY_FOLDER", 1000)
+    monkeypatch.setattr(machine, "LONGEST_RAY_FOLDER", 1000)
     yield ray
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)

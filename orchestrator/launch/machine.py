@@ -1,0 +1,78 @@
+"""The folder for the files of an embedded Ray, known before Ray is imported."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.launch.resources import ResourceError
+
+LONGEST_RAY_FOLDER = 23
+"""Most characters: Ray adds up to 84 for its sockets, and a socket's path may have 107."""
+SESSION_PREFIX = "bnn"
+SYSTEM_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+
+
+def session_parent(folder: Path) -> Path:
+    """The folder for a session's files: in the home, else a system folder with a short path.
+
+    Args:
+        folder: The folder in the home.
+
+    Raises:
+        ResourceError: If no folder can be used.
+    """
+    tried = []
+    for candidate in _candidates(folder):
+        why = _unusable(candidate)
+        if not why:
+            return candidate
+        tried.append(f"{candidate} ({why})")
+    what = "Ray needs a folder for its sockets with a short path, and none can be used"
+    hint = f"set TMPDIR to a folder of at most {LONGEST_RAY_FOLDER} characters"
+    raise ResourceError(f"{what}: {', '.join(tried)}; {hint}")
+
+
+def _candidates(folder: Path) -> Iterator[Path]:
+    yield folder.absolute()
+    seen = set()
+    for name in (os.environ.get("TMPDIR", ""), *SYSTEM_FOLDERS):
+        path = Path(name).absolute()
+        if name and path not in seen:
+            seen.add(path)
+            yield path
+
+
+def _unusable(folder: Path) -> str:
+    """Why Ray cannot keep a session in a folder; empty: it can."""
+    path = str(folder)
+    if len(path) > LONGEST_RAY_FOLDER:
+        return f"its path has {len(path)} characters"
+    # Ray passes the path on in command lines, which it splits at blanks.
+    if not path.isascii() or not path.isprintable() or any(sign in path for sign in " '\"\\$;&"):
+        return "its path has a blank or a special character"
+    parent = next(place for place in (folder, *folder.parents) if place.exists())
+    if parent != folder and folder.name != "ray":
+        return "it does not exist"
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return "it cannot be written to"
+    return ""
+
+
+def session_folder(folder: Path) -> Path:
+    """Makes a folder for one session; removes those of drivers that were killed.
+
+    Args:
+        folder: Where sessions would be kept, if the path is short enough.
+
+    Raises:
+        ResourceError: If no folder can be used.
+    """
+    parent = session_parent(folder)
+    parent.mkdir(parents=True, exist_ok=True)
+    for leftover in parent.glob(f"{SESSION_PREFIX}*-*"):
+        pid = leftover.name.removeprefix(SESSION_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(leftover, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{SESSION_PREFIX}{os.getpid()}-", dir=parent))

@@ -1,0 +1,49 @@
+"""Parts of a trial, read from plain values."""
+
+from typing import Any
+
+import pytest
+
+from trainers.spec.reading import keys_of, read_parts
+from trainers.spec.train_spec import TrainSpec
+
+MODEL = {"name": "mlp", "widths": [64, 16, 8, 10]}
+
+
+def _read(**mapping: Any) -> tuple[dict[str, Any], list[str]]:
+    parts, faults = read_parts(keys_of(TrainSpec), mapping)
+    return parts, [f"{fault.path}: {fault.what}" for fault in faults]
+
+
+def test_a_part_that_cannot_be_read_hides_no_other() -> None:
+    parts, faults = _read(model=MODEL, epochs="many", seed=3)
+    assert (parts["seed"], parts["model"].name) == (3, "mlp")
+    assert any(fault.startswith("epochs: ") for fault in faults)
+    assert "data: is missing" in faults
+
+
+def test_keys_without_a_default_are_required() -> None:
+    keys = keys_of(TrainSpec)
+    assert {"model", "data", "epochs"} <= keys.required
+    assert "seed" not in keys.required
+    assert set(keys.names) == {*keys.plain, *keys.structured}
+
+
+@pytest.mark.parametrize(
+    ("order", "names"),
+    [
+        ([3, 1], ("fc3", "fc1")),
+        (["fc2", 1], ("fc2", "fc1")),
+        ("all", ("fc1", "fc2", "fc3")),
+        ([], ()),
+    ],
+)
+def test_layers_are_named_or_counted_from_1(order: object, names: tuple[str, ...]) -> None:
+    parts, _ = _read(model=MODEL, layers={"order": order})
+    assert parts["layers"].order == names
+    assert parts["layers"].epochs_per_layer == 0
+
+
+def test_a_layer_beyond_the_model_is_named_with_what_there_is() -> None:
+    _, faults = _read(model=MODEL, layers={"order": [1, 4]})
+    assert "layers.order.1: there is no layer 4" in faults
