@@ -34,6 +34,10 @@ def told(tracking_uri: str) -> Iterator[None]:
     """
     try:
         yield
+    except ModuleNotFoundError as error:
+        # The driver of a database is the only module that an address decides.
+        what = f"{masked(tracking_uri)} needs the package '{error.name}', which is not installed"
+        raise StoreError(f"{what}; pip install {error.name}, or name another driver") from error
     except Exception as error:
         if not is_of_a_store(error):
             raise

@@ -47,3 +47,43 @@ def test_no_password_is_told_and_silence_has_a_name() -> None:
 def test_clients_servers_and_databases_are_of_a_store(error: Exception) -> None:
     assert is_of_a_store(error)
     assert not is_of_a_store(KeyError("x"))
+
+
+def _from_database(text: str) -> Exception:
+    """An error as SQLAlchemy wraps it."""
+    return OperationalError("SELECT 1", None, Exception(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'connection to server at "127.0.0.1", port 9 failed: Connection refused',
+        "connection timeout expired",
+        "server closed the connection unexpectedly",
+        "(2003, \"Can't connect to MySQL server on 'db' (111)\")",
+        "FATAL: the database system is starting up",
+    ],
+)
+def test_a_database_that_is_away_may_answer_later(text: str) -> None:
+    assert may_answer_later(_from_database(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'FATAL: password authentication failed for user "ml"',
+        'FATAL: database "runs" does not exist',
+        "failed to resolve host 'nowhere.invalid': [Errno -2] Name or service not known",
+        "(1045, \"Access denied for user 'ml'@'host'\")",
+    ],
+)
+def test_a_database_that_refuses_has_answered(text: str) -> None:
+    assert not may_answer_later(_from_database(text))
+
+
+def test_a_file_that_cannot_be_used_is_not_away() -> None:
+    broken = _caused(
+        OperationalError("SELECT 1", None, Exception("unable to open database file")),
+        sqlite3.OperationalError("unable to open database file"),
+    )
+    assert not may_answer_later(broken)

@@ -48,6 +48,15 @@ def describe_cell(study: StudySpec) -> Describe:
     return of
 
 
+@pytest.fixture
+def free_port() -> int:
+    """A port of this machine on which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+    return port
+
+
 def _rows(home: Home, query: str, *arguments: object) -> list[tuple[Any, ...]]:
     assert home.database is not None
     with closing(sqlite3.connect(home.database)) as database:
@@ -62,6 +71,47 @@ def test_a_fresh_home_gets_a_database_in_wal_mode(home: Home) -> None:
 def test_a_store_that_cannot_be_opened_is_refused(home: Home) -> None:
     with pytest.raises(StoreError, match="no-such-scheme"):
         Store(replace(home, tracking_uri="no-such-scheme://host"))
+
+
+def test_a_database_server_that_is_away_is_silent_for_now(home: Home, free_port: int) -> None:
+    uri = f"postgresql+psycopg://ml:geheim7@127.0.0.1:{free_port}/runs"
+    began = time.monotonic()
+    silence = Store(replace(home, tracking_uri=uri)).silence()
+    # MLflow by itself tries for two minutes.
+    assert time.monotonic() - began < 20
+    assert silence is not None
+    assert "refused" in silence
+    assert "geheim7" not in silence
+
+
+def test_a_database_without_its_driver_is_refused_by_the_drivers_name(home: Home) -> None:
+    store = Store(replace(home, tracking_uri="mysql+nodriver://ml:pw@127.0.0.1/runs"))
+    with pytest.raises(StoreError, match="nodriver"):
+        store.silence()
+
+
+@pytest.mark.parametrize("uri", ["http://ml:S3cr/et@127.0.0.1:9", "http://", "http://host:port"])
+def test_an_address_that_would_be_cut_is_refused_before_it_is_used(uri: str, home: Home) -> None:
+    with pytest.raises(StoreError, match=r"cannot be read: .* as %2F") as caught:
+        Store(replace(home, tracking_uri=uri))
+    assert "S3cr" not in str(caught.value)
+
+
+def test_points_are_stored_when_the_call_returns_whatever_the_environment_says(
+    store: Store, study: StudySpec, describe_cell: Describe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ENABLE_ASYNC_LOGGING", "true")
+    ids = store.open_study(study_record(study))
+    run_id = store.create_cell(describe_cell(expand(study)[0]), ids)
+
+    def fails(*arguments: object, **options: object) -> None:
+        raise RuntimeError("the store is away")
+
+    monkeypatch.setattr(type(store.client._tracking_client.store), "log_batch", fails)
+    with pytest.raises(RuntimeError, match="the store is away"):
+        store.log_points(run_id, [Point("lr", 0, 0.1, 1)])
+    with pytest.raises(RuntimeError, match="the store is away"):
+        store.set_tags(run_id, {"some": "tag"})
 
 
 def test_a_database_that_is_none_is_refused(home: Home) -> None:
