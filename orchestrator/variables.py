@@ -8,6 +8,7 @@ Ray also sets what they need, for programs that import this package.
 import os
 import pwd
 import stat
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, MutableMapping
@@ -110,8 +111,11 @@ REMOVED = (
     "CUDNN_*",
     # They decide whether torch unpickles objects.
     "TORCH_FORCE_*WEIGHTS_ONLY_LOAD",
-    # As errors, the libraries' own warnings would end what they warn in.
+    # As errors, the libraries' own warnings would end what they warn in; and a process that waits
+    # for input at its end never ends.
     "PYTHONWARNINGS",
+    "PYTHONOPTIMIZE",
+    "PYTHONINSPECT",
 )
 """Patterns of variables that a command removes, unless they are obeyed."""
 
@@ -183,6 +187,9 @@ def settle(environment: MutableMapping[str, str], *, joins_cluster: bool = False
     Raises:
         VariableError: If a variable cannot be obeyed, or has a value that cannot be used.
     """
+    if sys.flags.optimize > 1:
+        what = "Python runs without docstrings (PYTHONOPTIMIZE=2, or -OO)"
+        raise VariableError(f"{what}, which Ray and MLflow need; unset it")
     for name, what in REFUSED.items():
         if environment.get(name):
             raise VariableError(f"the environment variable {name} is set, but {what}")

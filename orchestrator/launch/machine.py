@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +22,11 @@ def session_parent(folder: Path) -> Path:
         folder: The folder in the home.
 
     Raises:
-        ResourceError: If no folder can be used.
+        ResourceError: If no folder can be used, or Ray cannot start Python where it is.
     """
+    if any(sign.isspace() for sign in sys.prefix):
+        what = f"Ray cannot start workers in {sys.prefix}, because its path has a blank"
+        raise ResourceError(f"{what}; make the environment in a folder without one")
     tried = []
     for candidate in _candidates(folder):
         why = _unusable(candidate)

@@ -81,15 +81,20 @@ def ray_session(
         if num_workers >= num_cpus:
             settings["preload_python_modules"] = [PRELOADED]
         with contextlib.nullcontext() if verbose else _lean(), _importing(TUNING):
-            ray.init(
-                address="local",
-                num_cpus=num_cpus,
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                _temp_dir=str(session),
-                _system_config=settings,
-                **common,
-            )
+            try:
+                ray.init(
+                    address="local",
+                    num_cpus=num_cpus,
+                    include_dashboard=False,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    _temp_dir=str(session),
+                    _system_config=settings,
+                    **common,
+                )
+            # Ray raises a bare Exception if its processes do not start in time.
+            except Exception as error:
+                what = f"Ray did not start ({str(error).splitlines()[0]})"
+                raise ResourceError(f"{what}; its logs are in {session}") from error
     try:
         yield
     finally:

@@ -154,6 +154,12 @@ def test_what_cannot_be_obeyed_is_refused_by_name(name: str, value: str) -> None
         settle({name: value})
 
 
+def test_python_without_docstrings_is_refused() -> None:
+    code = "import os; from orchestrator.variables import settle; settle(dict(os.environ))"
+    done = subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True, text=True)
+    assert "PYTHONOPTIMIZE=2" in done.stderr
+
+
 @pytest.mark.parametrize("name", sorted(variables.CHECKED))
 def test_an_empty_value_counts_as_unset(name: str) -> None:
     environment = {name: ""}

@@ -108,6 +108,7 @@ def test_what_configures_the_client_stays_at_the_end() -> None:
         ("file://some/where", "write file:///folder"),
         ("s3://[bucket/mine", "this is not a valid URL"),
         ("s3://name:hunter2@bucket/mine", "has a secret before its @"),
+        ("s3://name:hun/ter2@bucket/mine", "has a secret before its @"),
         ("s3://bucket/mine?secret_key=hunter2", "has a secret in 'secret_key'"),
         ("s3://bucket/mine?X-Amz-Signature=hunter2", "taken from the environment"),
     ],

@@ -1,6 +1,7 @@
 """The folder for the files of an embedded Ray."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,14 @@ def test_a_short_tmpdir_comes_before_the_systems_folders(
     own.mkdir()
     monkeypatch.setenv("TMPDIR", str(own))
     assert session_parent(tmp_path / "home" / "ray") == own
+
+
+def test_an_environment_whose_path_has_a_blank_is_refused(
+    short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "my env"))
+    with pytest.raises(ResourceError, match=r"cannot start workers in .*my env.* blank"):
+        session_parent(tmp_path / "home" / "ray")
 
 
 def test_without_any_folder_the_message_says_which_variable_to_set(
