@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from orchestrator.gc_pause import uncollected
+from orchestrator.waiting import waiting_for
 
 if TYPE_CHECKING:
     from orchestrator.launch.jobs import Jobs
@@ -66,7 +67,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Imports a public name from its module."""
     if name in _HOMES:
-        with uncollected():
+        with waiting_for("Ray to be loaded"), uncollected():
             home = importlib.import_module(_HOMES[name])
         return getattr(home, name)
     raise AttributeError(f"module 'orchestrator.launch' has no attribute '{name}'")

@@ -11,6 +11,7 @@ from orchestrator.home import masked
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, recorded_cell
 from orchestrator.mlflow_reader.outages import is_of_a_store, reason
 from orchestrator.mlflow_reader.pages import LARGEST_PAGE, whole
+from orchestrator.waiting import waiting_for
 
 if TYPE_CHECKING:
     from orchestrator.mlflow_reader.client import Experiment, Run
@@ -22,7 +23,7 @@ class StoreError(OrchestratorError):
 
 @contextmanager
 def told(tracking_uri: str) -> Iterator[None]:
-    """Turns errors of MLflow's client into a StoreError that names the store.
+    """Turns errors of MLflow's client into a StoreError that names the store; says a long wait.
 
     Args:
         tracking_uri: MLflow's store.
@@ -31,7 +32,8 @@ def told(tracking_uri: str) -> Iterator[None]:
         StoreError: Replaces the error of MLflow's client.
     """
     try:
-        yield
+        with waiting_for(f"MLflow's answer, from {masked(tracking_uri)}"):
+            yield
     except Exception as error:
         if not is_of_a_store(error):
             raise
