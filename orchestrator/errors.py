@@ -6,7 +6,7 @@ Each error is defined in the module that raises it.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_WRONG = 1, 2
 
 
 class OrchestratorError(RuntimeError):

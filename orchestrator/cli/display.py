@@ -1,9 +1,11 @@
 """Shows a sweep to the user: a live display in a terminal, a few lines elsewhere."""
 
+import contextlib
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,16 +15,49 @@ from rich.text import Text
 
 from orchestrator.execution.progress import Progress
 from orchestrator.planning.cost import duration
+from orchestrator.waiting import SAID_AFTER_S
 
 if TYPE_CHECKING:
+    from orchestrator.execution.sweep import SweepWatcher
     from orchestrator.planning.planning import Plan
     from orchestrator.results.settled import Outline
+
+log = logging.getLogger(__name__)
 
 NOTHING_LEFT = "nothing left to do"
 LINE_EVERY_S = 30.0
 DRAW_EVERY_S = 0.25
 MOST_ROWS = 12
 MEASURED_AFTER_S = 3.0
+
+
+def sweep_display(console: Console) -> "SweepWatcher":
+    """A display that can never end the sweep that it shows."""
+    return cast("SweepWatcher", _Unfailing(SweepDisplay(console)))
+
+
+class _Unfailing:
+    """A display that is told nothing more once it has failed, whatever the reason."""
+
+    def __init__(self, display: "SweepDisplay") -> None:
+        self._display = display
+        self._has_failed = False
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        method = getattr(self._display, name)
+
+        def told(*arguments: object, **more: object) -> None:
+            if self._has_failed:
+                return
+            try:
+                method(*arguments, **more)
+            except Exception as error:
+                self._has_failed = True
+                log.error("the display failed, and the sweep goes on without it: %r", error)
+                with contextlib.suppress(Exception):
+                    self._display.stopped()
+
+        return told
 
 
 class SweepDisplay:
@@ -37,7 +72,7 @@ class SweepDisplay:
         self.live: Live | None = None
         self.progress: Progress | None = None
         self.began_at = self.drawn_at = 0.0
-        self.said_expected = False
+        self.said_expected = self.said_wait = False
         self.waiting: str | None = None
         self.others: str | None = None
 
@@ -75,12 +110,14 @@ class SweepDisplay:
         self.say(f"cells     {num_cells}, {finished} of them finished")
 
     def began(self, progress: Progress) -> None:
-        """Starts the live display if the console is a terminal."""
+        """Starts the live display if the console is a terminal that can be drawn on."""
         self.progress = progress
         self.began_at = self.drawn_at = time.monotonic()
-        if self.console.is_terminal:
+        if self.console.is_interactive:
             self.live = Live(self._picture(), console=self.console, auto_refresh=False)
             self.live.start()
+            # It would stay hidden in the shell, after Ctrl-Z or SIGKILL.
+            self.console.show_cursor(True)
 
     def tick(self, *, waiting: str | None) -> None:
         """Updates the display if it is time."""
@@ -94,6 +131,9 @@ class SweepDisplay:
             if now - self.drawn_at >= DRAW_EVERY_S:
                 self.drawn_at = now
                 self.live.update(self._picture(), refresh=True)
+        elif not self.said_wait and self._waits_for_an_epoch(now):
+            self.said_wait = True
+            self.say("waiting for the first epoch of a cell")
         elif not self.said_expected and self._is_measured(now):
             self.said_expected = True
             self.say(f"expected  {self._line()}")
@@ -147,6 +187,10 @@ class SweepDisplay:
     def say(self, text: str, *, style: str | None = None) -> None:
         """Prints a line, above the live display if there is one; brackets are not markup."""
         self.console.print(Text(text, style or ""), soft_wrap=True)
+
+    def _waits_for_an_epoch(self, now: float) -> bool:
+        assert self.progress is not None
+        return now - self.began_at > SAID_AFTER_S and self.progress.remaining_s is None
 
     def _is_measured(self, now: float) -> bool:
         assert self.progress is not None

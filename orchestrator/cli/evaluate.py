@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from orchestrator.cli.options import add_data_dir, add_home, add_verbose, data_folder_of
+from orchestrator.waiting import waiting_for
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -18,12 +19,14 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Prints loss and error of each split, next to those recorded during training."""
-    from trainers.export.load import read_packed
-    from trainers.export.measure import measured
+    with waiting_for("the network to be measured"):
+        from trainers.export.load import read_packed
+        from trainers.export.measure import measured
 
-    file = read_packed(args.file)
-    recorded = file.metadata.get("metrics", {})
-    for part, scores in measured(file, data_dir=data_folder_of(args)).items():
+        file = read_packed(args.file)
+        recorded = file.metadata.get("metrics", {})
+        found = measured(file, data_dir=data_folder_of(args))
+    for part, scores in found.items():
         before = recorded.get(f"{part}_error")
         said = "" if before is None else f"; {before:.4%} when it was trained"
         print(f"{part:<10}  loss {scores.loss:.4f}, error {scores.error:.4%}{said}")

@@ -15,6 +15,7 @@ from orchestrator.cli.options import (
     storage_of,
 )
 from orchestrator.errors import EXIT_FAILED
+from orchestrator.waiting import waiting_for
 
 if TYPE_CHECKING:
     from orchestrator.home import Home
@@ -62,9 +63,10 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Writes the file and prints its content; returns 1 if the file gives other logits."""
-    from orchestrator.record.store import Store
-    from orchestrator.results.export import export_cell, trained_cell
-    from trainers import place_at
+    with waiting_for("PyTorch and MLflow to be loaded"):
+        from orchestrator.record.store import Store
+        from orchestrator.results.export import export_cell, trained_cell
+        from trainers import place_at
 
     home, data_dir, storage = home_of(args), data_folder_of(args), storage_of(args)
     checkpoints = place_at(storage) if storage else home.checkpoints

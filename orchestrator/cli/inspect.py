@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from orchestrator.cli.options import add_verbose
+from orchestrator.waiting import waiting_for
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -16,13 +17,15 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Prints layers, bits, bytes, and the compression ratio."""
-    from rich.console import Console
     from rich.table import Table
 
-    from trainers.export.load import read_packed
+    from orchestrator.cli.console import make_console
 
-    file = read_packed(args.file)
-    console = Console()
+    with waiting_for("the file to be read"):
+        from trainers.export.load import read_packed
+
+        file = read_packed(args.file)
+    console = make_console()
     options = ", ".join(f"{key} {value}" for key, value in file.recipe.to_mapping().items())
     console.print(
         f"{args.file}: {file.format}, version {file.version}; {options}",

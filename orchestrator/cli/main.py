@@ -3,10 +3,12 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
+from orchestrator import signals, waiting
 from orchestrator.cli import (
     evaluate,
     export,
@@ -21,8 +23,10 @@ from orchestrator.cli import (
     ui,
     validate,
 )
-from orchestrator.cli.faults import explain
-from orchestrator.errors import EXIT_INTERRUPTED
+from orchestrator.cli.faults import UsageError, explain
+from orchestrator.cli.output import Lost, steady_output
+from orchestrator.errors import EXIT_FAILED
+from orchestrator.foothold import is_folder_gone
 from orchestrator.gc_pause import uncollected
 from orchestrator.limits import raise_limits
 from orchestrator.masking import masked
@@ -48,32 +52,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit code.
 
     Returns:
-        0: done; 1: some cells failed; 2: the request is wrong and nothing was launched; 130:
-        interrupted.
+        0: done; 1: some cells failed, or what was to be printed is lost; 2: the request is wrong
+        and nothing was launched; 128 and the number of a signal: that ended it.
     """
-    parser = _parser()
-    args = parser.parse_args(arguments)
-    _log_to_stderr(logging.INFO if args.verbose else logging.ERROR)
-    try:
-        settle(os.environ, joins_cluster=getattr(args, "ray_address", None) is not None)
-        if args.trains:
-            raise_limits()
-        # A command that does not train reads, prints and ends.
-        with nullcontext() if args.trains else uncollected():
-            code: int = args.run(args)
+    typed = sys.argv[1:] if arguments is None else list(arguments)
+    args = argparse.Namespace(trains=False, shows=True, verbose=False, typed=tuple(typed))
+    with steady_output() as lost:
+        with signals.raising(), waiting.told_by(_say):
+            code = _run(args)
         sys.stdout.flush()
+        return _with_loss(code, lost, shows=args.shows)
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Runs the command that was typed, into whose arguments `args` is made."""
+    try:
+        _parser().parse_args(args.typed, args)
+        return _answered(args)
+    except SystemExit as ended:
+        # How argparse ends, with its help or with a mistake.
+        return ended.code if isinstance(ended.code, int) else 0
     except KeyboardInterrupt:
-        more = "; finished cells are kept, the same command resumes" if args.trains else ""
-        print(f"\ninterrupted{more}", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader closed the pipe; send the rest to devnull so the flush at exit cannot fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _interrupted(args)
     except Exception as error:
         if args.verbose:
             logging.exception("the command failed")
         return explain(error, trains=args.trains)
+
+
+def _answered(args: argparse.Namespace) -> int:
+    _log_to_stderr(logging.INFO if args.verbose else logging.ERROR)
+    settle(os.environ, joins_cluster=getattr(args, "ray_address", None) is not None)
+    if args.trains:
+        raise_limits()
+    if is_folder_gone():
+        raise UsageError("the current folder was removed; go to another one")
+    # A command that does not train reads, prints and ends.
+    with nullcontext() if args.trains else uncollected():
+        code: int = args.run(args)
     return code
 
 
@@ -90,15 +106,41 @@ def _log_to_stderr(level: int) -> None:
     logging.basicConfig(level=level, handlers=[handler])
 
 
+def _interrupted(args: argparse.Namespace) -> int:
+    number = signals.heard() or signal.SIGINT
+    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    more = "; finished cells are kept, the same command resumes" if args.trains else ""
+    print(f"\ninterrupted{by}{more}", file=sys.stderr)
+    return signals.exit_code()
+
+
+def _with_loss(code: int, lost: Lost, *, shows: bool) -> int:
+    """The exit code, also where the output took not all; a reader that went away wanted no more.
+
+    Args:
+        code: Of the command.
+        lost: What the output did not take.
+        shows: Whether the output is what the command is for.
+    """
+    if lost.reason is None:
+        return code
+    print(f"error: the output is lost: {lost.reason.strerror}", file=sys.stderr)
+    return code or (EXIT_FAILED if shows else 0)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bnn-orchestrate",
         description="Sweeps of binary-network training: Ray Tune schedules the trials, one "
         "PyTorch engine trains them, MLflow keeps the result matrix.",
-        epilog="exit codes: 0 done, 1 some cells failed, 2 the request is wrong and nothing was "
-        "launched, 130 interrupted",
+        epilog="exit codes: 0 done; 1 some cells failed, or the output is lost; 2 the request is "
+        "wrong and nothing was launched; 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by "
+        "SIGHUP, 128 + N by another signal N",
     )
-    parser.set_defaults(trains=False)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(subparsers)

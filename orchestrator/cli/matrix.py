@@ -35,14 +35,13 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Prints the matrix."""
-    from rich.console import Console
-
     from dashboards import result_matrix
     from dashboards.report import matrix_csv, matrix_table, matrix_title
+    from orchestrator.cli.console import make_console
 
     home, study = home_of(args), named_or_changed(args)
     matrix = result_matrix(study, home.tracking_uri, metric=args.metric, where=_pairs(args.where))
-    console = Console()
+    console = make_console()
     if not matrix.attrs["is_asked"]:
         console.print(
             f"no cell of the study as in its file is finished; this is {matrix.attrs['title']}\n",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.home import Home
+from orchestrator.waiting import waiting_for
 
 if TYPE_CHECKING:
     from orchestrator.study.spec import StudySpec
@@ -120,11 +121,12 @@ def storage_of(args: argparse.Namespace) -> str | None:
 
 def study_of(args: argparse.Namespace, *, check_trials: bool = True) -> "StudySpec":
     """Loads and checks the study that the flags name."""
-    from orchestrator.study.catalog import load_variant
-    from orchestrator.study.variant import Variant
+    with waiting_for("the study to be checked"):
+        from orchestrator.study.catalog import load_variant
+        from orchestrator.study.variant import Variant
 
-    variant = Variant.from_args(args)
-    return load_variant(args.study, variant, seeds=args.seeds, check_trials=check_trials)
+        variant = Variant.from_args(args)
+        return load_variant(args.study, variant, seeds=args.seeds, check_trials=check_trials)
 
 
 def named_or_changed(args: argparse.Namespace) -> "StudySpec | str":

@@ -3,6 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from orchestrator import signals
+from orchestrator.cli.commands import command
 from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import (
     add_changes,
@@ -16,9 +18,11 @@ from orchestrator.cli.sweep import (
     add_resources,
     say_failures,
     say_how_to_go_on,
+    say_secret,
     sweep_options,
 )
-from orchestrator.errors import EXIT_FAILED, EXIT_INTERRUPTED
+from orchestrator.errors import EXIT_FAILED
+from orchestrator.waiting import waiting_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,13 +64,12 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     add_data_dir(parser)
     add_home(parser)
     add_verbose(parser)
-    parser.set_defaults(run=run, trains=True)
+    parser.set_defaults(run=run, trains=True, shows=False)
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the stages and prints the results of each."""
-    from rich.console import Console
-
+    from orchestrator.cli.console import make_console
     from orchestrator.protocol.stages import Changes, check_network
     from orchestrator.study.variant import Variant
 
@@ -82,20 +85,21 @@ def run(args: argparse.Namespace) -> int:
         seeds=tuple(args.seeds) if args.seeds is not None else None,
     )
     steps = [args.only] if args.only else STEPS[STEPS.index(args.first or STEPS[0]) :]
-    console, home = Console(), home_of(args)
+    console, home = make_console(), home_of(args)
     if args.dry_run:
         from orchestrator.cli.protocol_costs import show_costs
 
-        show_costs(names, [step for step in steps if step != "matrix"], changes, console)
+        with waiting_for("the studies to be planned"):
+            show_costs(names, [step for step in steps if step != "matrix"], changes, console)
         return 0
     from orchestrator.protocol.loop import ProtocolRun
 
-    display = _Display(console)
+    display = _Display(args, console)
     protocol = ProtocolRun(changes, home, sweep_options(args), display)
     protocol.run(names, steps)
     if protocol.interrupted:
-        say_how_to_go_on(console)
-        return EXIT_INTERRUPTED
+        say_how_to_go_on(args, console)
+        return signals.exit_code()
     display.say(f"results   {home.root}\nMLflow    {home.shown_uri}")
     return EXIT_FAILED if protocol.failed else 0
 
@@ -103,15 +107,15 @@ def run(args: argparse.Namespace) -> int:
 class _Display:
     """Prints the progress and results of a protocol."""
 
-    def __init__(self, console: "Console") -> None:
-        self.console = console
+    def __init__(self, args: argparse.Namespace, console: "Console") -> None:
+        self.args, self.console = args, console
 
     def stage_begins(self, network: str, stage: str) -> "SweepWatcher":
         """Prints the stage's name and returns the display of its sweep."""
-        from orchestrator.cli.display import SweepDisplay
+        from orchestrator.cli.display import sweep_display
 
         self.say(f"\n[{network}] stage {STEPS.index(stage) + 1} of 3: {stage}")
-        return SweepDisplay(self.console)
+        return sweep_display(self.console)
 
     def stage_ended(self, outcome: "Outcome") -> None:
         """Prints the cells that failed."""
@@ -145,7 +149,8 @@ class _Display:
         self.say(f"\n{title}" if len(matrices) == 1 else f"\n{title.partition(': ')[2]}")
         self.console.print(networks_table(matrices, rates))
         for matrix in matrices.values():
-            self.say(f"compare   bnn-orchestrate ui {matrix.attrs['study']}")
+            self.say(f"compare   {command(self.args, 'ui', matrix.attrs['study'])}")
+        say_secret(self.args, self.console)
 
     def say(self, text: str) -> None:
         """Prints a line; brackets are not markup."""

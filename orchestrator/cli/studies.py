@@ -15,9 +15,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Prints name, question, trials and rough cost of every study."""
-    from rich.console import Console
     from rich.table import Table
 
+    from orchestrator.cli.console import make_console
     from orchestrator.planning.cost import duration
     from orchestrator.planning.listing import listing
     from orchestrator.study.shipped import config_folder
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     for study in studies:
         cost = ("at most " if study.is_searched else "") + duration(study.core_seconds / cores)
         table.add_row(study.name, str(study.trials), f"{study.epochs:,}", cost)
-    console = Console()
+    console = make_console()
     with console.capture() as captured:
         console.print(table)
     head, *rows = captured.get().splitlines()

@@ -1,11 +1,11 @@
 """`bnn-orchestrate sweep`: trains the remaining cells of a study and shows its matrix."""
 
 import argparse
-import shlex
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from orchestrator import signals
+from orchestrator.cli.commands import command, same_command, secret_hint
 from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import (
     add_data_dir,
@@ -18,8 +18,9 @@ from orchestrator.cli.options import (
     storage_of,
     study_of,
 )
-from orchestrator.errors import EXIT_FAILED, EXIT_INTERRUPTED
+from orchestrator.errors import EXIT_FAILED
 from orchestrator.gc_pause import uncollected
+from orchestrator.waiting import waiting_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     add_data_dir(parser)
     add_home(parser)
     add_verbose(parser)
-    parser.set_defaults(run=run, trains=True)
+    parser.set_defaults(run=run, trains=True, shows=False)
 
 
 def add_resources(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     home = home_of(args)
     given = depends_on(args.study, Variant.from_args(args), args.seeds)
     outline = known_outline(given) if _is_usual(args) else None
-    if outline is not None and _show_settled(outline, home):
+    if outline is not None and _show_settled(outline, args, home):
         return 0
     with uncollected():
         study, options = study_of(args), sweep_options(args)
@@ -101,17 +102,16 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError("--retry-failed does not work for a search, which draws its cells")
         options = replace(options, only_failed=True)
 
-    from rich.console import Console
-
-    from orchestrator.cli.display import SweepDisplay
+    from orchestrator.cli.console import make_console
+    from orchestrator.cli.display import sweep_display
 
     keep_outline(given, study)
-    console = Console()
+    console = make_console()
     result = recorded_sweep(
         study,
         home,
         options,
-        SweepDisplay(console),
+        sweep_display(console),
         show=lambda matrix: _show_matrix(matrix, console),
     )
     outcome = result.outcome
@@ -119,10 +119,10 @@ def run(args: argparse.Namespace) -> int:
         console.print("\nthe matrix is shown once MLflow has the results")
     elif result.silence:
         console.print(f"\nthe matrix cannot be shown now: {result.silence}", markup=False)
-    _say_end(outcome, home, console)
+    _say_end(outcome, args, home, console)
     if outcome.interrupted:
-        say_how_to_go_on(console)
-        return EXIT_INTERRUPTED
+        say_how_to_go_on(args, console)
+        return signals.exit_code()
     return EXIT_FAILED if outcome.failures else 0
 
 
@@ -134,25 +134,25 @@ def _is_usual(args: argparse.Namespace) -> bool:
 
 
 @uncollected()
-def _show_settled(outline: "Outline", home: "Home") -> bool:
+def _show_settled(outline: "Outline", args: argparse.Namespace, home: "Home") -> bool:
     """Prints and records the matrix of a study with nothing left to do; whether it is one."""
     from orchestrator.results.settled import is_settled
 
-    if not is_settled(outline, home):
-        return False
+    with waiting_for("MLflow to say what is recorded"):
+        if not is_settled(outline, home):
+            return False
 
-    from rich.console import Console
-
+    from orchestrator.cli.console import make_console
     from orchestrator.cli.display import SweepDisplay
     from orchestrator.results.publish import matrix_of_finished, record_matrix
 
-    console = Console()
+    console = make_console()
     SweepDisplay(console).settled(outline)
     matrix = matrix_of_finished(outline, home)
     _show_matrix(matrix, console)
     if matrix is not None:
         record_matrix(outline, matrix, home)
-    _say_places(outline.name, home, console)
+    _say_places(outline.name, args, home, console)
     return True
 
 
@@ -185,13 +185,17 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
     )
 
 
-def say_how_to_go_on(console: "Console") -> None:
+def say_how_to_go_on(args: argparse.Namespace, console: "Console") -> None:
     """Prints the command that resumes after an interruption."""
-    from orchestrator.masking import masked
-
-    again = masked(shlex.join(["bnn-orchestrate", *sys.argv[1:]]))
-    text = f"\ninterrupted; resume with: {again}"
+    text = f"\ninterrupted; resume with: {same_command(args)}"
     console.print(text, soft_wrap=True, highlight=False, markup=False)
+    say_secret(args, console)
+
+
+def say_secret(args: argparse.Namespace, console: "Console") -> None:
+    """Prints what a printed command lacks, if the store's address holds a password."""
+    if hint := secret_hint(args):
+        console.print(f"          {hint}", soft_wrap=True, highlight=False, markup=False)
 
 
 def say_failures(outcome: "Outcome", console: "Console") -> None:
@@ -212,7 +216,9 @@ def _show_matrix(matrix: "pd.DataFrame | None", console: "Console") -> None:
     console.print(matrix_table(matrix, console))
 
 
-def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:
+def _say_end(
+    outcome: "Outcome", args: argparse.Namespace, home: "Home", console: "Console"
+) -> None:
     from orchestrator.planning.cost import duration
 
     def say(text: str) -> None:
@@ -226,23 +232,24 @@ def _say_end(outcome: "Outcome", home: "Home", console: "Console") -> None:
     if outcome.num_undelivered:
         say(
             f"MLflow lacks results of {outcome.num_undelivered:,} cells; they are safe in "
-            f"{home.journal}; deliver them with the next sweep, or with: bnn-orchestrate sync"
+            f"{home.journal}; deliver them with the next sweep, or with: {command(args, 'sync')}"
         )
     if outcome.train_s:
         say(
             f"took      {duration(outcome.wall_s)}; training {duration(outcome.train_s)} over all "
             f"workers, tracking {outcome.track_s:.1f} s"
         )
-    _say_places(outcome.plan.study.name, home, console)
+    _say_places(outcome.plan.study.name, args, home, console)
 
 
-def _say_places(name: str, home: "Home", console: "Console") -> None:
+def _say_places(name: str, args: argparse.Namespace, home: "Home", console: "Console") -> None:
     for text in (
         f"results   {home.root}",
         f"MLflow    {home.shown_uri}",
-        f"compare   bnn-orchestrate ui {name}",
+        f"compare   {command(args, 'ui', name)}",
     ):
         console.print(text, soft_wrap=True, highlight=False, markup=False)
+    say_secret(args, console)
 
 
 def _positive(text: str) -> float:

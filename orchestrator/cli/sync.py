@@ -6,6 +6,7 @@ from contextlib import closing
 
 from orchestrator.cli.options import add_home, add_verbose, home_of
 from orchestrator.errors import EXIT_FAILED
+from orchestrator.waiting import waiting_for
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -40,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
             if not num_cells and not journal.unsent_studies():
                 print(f"nothing waits: {home.shown_uri} has all that {home.journal} has")
                 return 0
-            Delivery(journal, store).deliver()
+            with waiting_for(f"{home.shown_uri} to take {num_points:,} points"):
+                Delivery(journal, store).deliver()
         except InUseError:
             raise
         # The client raises many kinds of errors. Nothing is lost; the same command resumes.

@@ -16,6 +16,8 @@ from orchestrator.cli.options import (
     storage_of,
     study_of,
 )
+from orchestrator.cli.output import end_if_unread
+from orchestrator.waiting import waiting_for
 
 if TYPE_CHECKING:
     from trainers import EpochMetrics
@@ -46,11 +48,12 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Trains the trial and prints one line for each epoch."""
-    from orchestrator.study.catalog import StudyError
-    from orchestrator.study.checkpointing import place_of
-    from orchestrator.study.expansion import pick
-    from trainers import EpochMetrics, RunOptions, SpecError
-    from trainers import run as train
+    with waiting_for("PyTorch to be loaded"):
+        from orchestrator.study.catalog import StudyError
+        from orchestrator.study.checkpointing import place_of
+        from orchestrator.study.expansion import pick
+        from trainers import EpochMetrics, RunOptions, SpecError
+        from trainers import run as train
 
     study = study_of(args)
     try:
@@ -70,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
         def on_epoch_end(self, metrics: EpochMetrics) -> None:
             """Prints one line."""
             print(epoch_line(metrics, epochs=trial.train.epochs), flush=True)
+            end_if_unread()
 
     result = train(
         trial.train,

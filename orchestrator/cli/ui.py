@@ -3,16 +3,28 @@
 import argparse
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.parse
+from typing import TYPE_CHECKING
 
+from orchestrator import signals
+from orchestrator.cli import hosts
 from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import add_home, add_verbose, home_of
 from orchestrator.home import Home
+from orchestrator.leash import leashed
+from orchestrator.waiting import waiting_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MOST_SIDE_BY_SIDE = 24
+HIGHEST_PORT = 65535
+ASK_EVERY_S = 0.2
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,9 +34,18 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "study", nargs="?", metavar="STUDY", help="print the link that compares its cells"
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: loopback)"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: loopback); 0.0.0.0 is for others on the network",
     )
-    parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--port", type=_port, default=5000)
+    parser.add_argument(
+        "--allowed-hosts",
+        type=_hosts,
+        metavar="NAME,NAME,...",
+        help="more names that browsers may use for this machine, such as gpu01.lab.org or "
+        "'*.lab.org'; its own name and addresses need not be named",
+    )
     add_home(parser)
     add_verbose(parser)
     parser.set_defaults(run=run)
@@ -34,15 +55,23 @@ def run(args: argparse.Namespace) -> int:
     """Prints the links; serves the pages until Ctrl-C, unless the store is a server itself."""
     home = home_of(args)
     has_server = home.tracking_uri.startswith(("http://", "https://"))
-    base = home.shown_uri.rstrip("/") if has_server else f"http://{args.host}:{args.port}"
+    if has_server and args.allowed_hosts:
+        raise UsageError(f"--allowed-hosts: {home.shown_uri} is a server already, and has its own")
     if home.database is not None and not home.database.exists():
         raise UsageError(f"there are no results in {home.database}; run a sweep first")
-    if not has_server:
+    if has_server:
+        base = home.shown_uri.rstrip("/")
+    else:
         _refuse_taken(args.host, args.port)
+        with waiting_for("the name of this machine"):
+            base = f"http://{hosts.link_host(args.host)}:{args.port}"
     for line in _links(args.study, home, base):
         print(line, flush=True)
     if has_server:
         return 0
+    if not hosts.is_loopback(args.host):
+        names = ", ".join((*hosts.own_names(args.host), *(args.allowed_hosts or ())))
+        print(f"names     {names}; more with --allowed-hosts NAME,...", flush=True)
     print("Ctrl-C ends it", flush=True)
     return _serve(args, home.tracking_uri)
 
@@ -56,7 +85,8 @@ def _links(study: str | None, home: Home, base: str) -> list[str]:
 
     runs = study_runs(study, home.tracking_uri)
     # Publish the view again: a killed sweep saved none, and later cells may have outdated it.
-    view = publish_view(Store(home), runs)
+    with waiting_for("MLflow to take the view"):
+        view = publish_view(Store(home), runs)
     links = [f"compare   {view.link(base, runs.experiment_id)}"]
     # MLflow's page shows the cells in columns; the link grows with every cell.
     if len(runs.cells) > MOST_SIDE_BY_SIDE:
@@ -88,14 +118,59 @@ def _serve(args: argparse.Namespace, tracking_uri: str) -> int:
     }
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", args.host, "--port", str(args.port)]
+    command += _names_allowed(args.host, args.allowed_hosts or ())
     output = None if args.verbose else subprocess.DEVNULL
-    with subprocess.Popen(command, env=environment, stdout=output, stderr=output) as server:
-        try:
+    try:
+        with leashed(command, environment=environment, output=output) as server:
+            _wait_for_pages(server, args.host, args.port)
             code = server.wait()
-        except KeyboardInterrupt:
-            server.terminate()
-            server.wait()
-            return 0
+    except KeyboardInterrupt:
+        # Ctrl-C is how one ends it.
+        is_usual = signals.heard() in (None, signal.SIGINT)
+        return 0 if is_usual else signals.exit_code()
     if code:
         raise UsageError(f"MLflow's server ended with code {code}; run again with -v to see why")
     return 0
+
+
+def _names_allowed(host: str, more: "Sequence[str]") -> list[str]:
+    """Flags of MLflow's server for the names that it answers to; none: only its own defaults."""
+    if hosts.is_loopback(host) and not more:
+        return []
+    own = [*hosts.LOCAL, *hosts.own_names(host), *more]
+    flags = []
+    # What an administrator has set holds, unless asked otherwise.
+    if more or "MLFLOW_SERVER_ALLOWED_HOSTS" not in os.environ:
+        answers = ["*"] if "*" in own else [*hosts.patterns(own), *hosts.PRIVATE]
+        flags += ["--allowed-hosts", ",".join(answers)]
+    if more or "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS" not in os.environ:
+        flags += ["--cors-allowed-origins", ",".join(hosts.origins(own))]
+    return flags
+
+
+def _wait_for_pages(server: "subprocess.Popen[bytes]", host: str, port: int) -> None:
+    """Returns when the server listens, or has ended."""
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+    with waiting_for("MLflow's server to listen"):
+        while server.poll() is None:
+            try:
+                socket.create_connection((near, port), timeout=1).close()
+            except OSError:
+                time.sleep(ASK_EVERY_S)
+            else:
+                return
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"expected a number from 1 to {HIGHEST_PORT}, got '{text}'"
+        )
+    return int(text)
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    try:
+        return hosts.checked_hosts(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from orchestrator import vocabulary
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.progress import Progress
+from orchestrator.foothold import keep_foothold
 from orchestrator.free_space import DiskFullError
 from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.metrics import Series
@@ -102,7 +103,7 @@ class SweepListener:
         self._last: dict[str, EpochReport] = {}
         self._begins: dict[str, int] = {}
         self._over: set[str] = set()
-        self._is_stopping = False
+        self._is_stopping = self._shall_say_stopping = False
         self._notes: dict[str, list[str]] = {}
 
     def started(self, config: Mapping[str, Any]) -> None:
@@ -180,13 +181,20 @@ class SweepListener:
         return {key: cell for key, cell in cells.items() if key not in self._over}
 
     def tick(self) -> None:
-        """Renews the leases and lets the watcher update its display."""
+        """Lets the watcher update its display."""
+        keep_foothold()
+        if self._shall_say_stopping:
+            self._shall_say_stopping = False
+            self.watcher.stopping()
         self.watcher.tick(waiting=self.delivery.last_error)
 
-    def stopping(self) -> None:
-        """Notes the stop request and tells the watcher."""
+    def stopping(self, *, at_once: bool = False) -> None:
+        """Notes the stop request; the watcher hears of it with the next tick.
+
+        A signal handler calls it, perhaps while the display is being written.
+        """
+        self._shall_say_stopping = not (self._is_stopping or at_once)
         self._is_stopping = True
-        self.watcher.stopping()
 
     def interrupt(self) -> None:
         """Journals that all running cells were interrupted."""

@@ -44,6 +44,7 @@ from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import place_of
 from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.vocabulary import State
+from orchestrator.waiting import waiting_for
 from trainers.storage import Place
 
 log = logging.getLogger(__name__)
@@ -134,33 +135,42 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         launch.session_parent(home.ray)
     # A new store is empty, so every cell needs its data: check that before writing anything.
     is_new = home.database is not None and not home.database.exists()
-    checksum = data_checksum(study, options.data_dir) if is_new else None
-    storage = place_of(study.checkpoint, home, asked=options.storage)
+    checksum = _checksum(study, options.data_dir) if is_new else None
+    with waiting_for("the storage of checkpoints to answer"):
+        storage = place_of(study.checkpoint, home, asked=options.storage)
     # Tune and MLflow may also hit a full disk; the journal raises DiskFullError by itself.
     with told_if_full(home.root):
         store = Store(home)
         silence = store.silence()
         with contextlib.ExitStack() as stack:
-            journal = stack.enter_context(contextlib.closing(Journal(home.journal)))
-            leases = stack.enter_context(contextlib.closing(Leases(home.journal)))
+            with waiting_for(f"the journal, {home.journal}"):
+                journal = stack.enter_context(contextlib.closing(Journal(home.journal)))
+                leases = stack.enter_context(contextlib.closing(Leases(home.journal)))
             stack.enter_context(leases.renewed())
             delivery = Delivery(journal, store)
             stack.callback(delivery.close, within_s=0)
             if silence is None:
-                _deliver_what_waits(delivery)
+                with waiting_for("MLflow to take what an earlier sweep left"):
+                    _deliver_what_waits(delivery)
             delivery.last_error = silence
-            known = Recorded(
-                study,
-                journal,
-                None if silence else store,
-                code=this_code(),
-                accepts_code=options.accept_code,
-            )
+            with waiting_for("MLflow to say what is recorded"):
+                known = Recorded(
+                    study,
+                    journal,
+                    None if silence else store,
+                    code=this_code(),
+                    accepts_code=options.accept_code,
+                )
             sweeping = _Sweep(
                 study, home, options, watcher, journal, leases, delivery, known, storage
             )
             outcome = sweeping.run(checksum)
     return replace(outcome, wall_s=time.perf_counter() - started)
+
+
+def _checksum(study: StudySpec, data_dir: Path) -> str:
+    with waiting_for("the data, to be read for their checksum"):
+        return data_checksum(study, data_dir)
 
 
 def _deliver_what_waits(delivery: Delivery) -> None:
@@ -199,7 +209,8 @@ class _Sweep:
         self.record = study_record(study)
 
     def run(self, checksum: str | None) -> Outcome:
-        todo = self._plan()
+        with waiting_for("the recorded results to be compared with the study"):
+            todo = self._plan()
         if self.options.accept_code:
             self._accept_code()
         if todo.num_todo:
@@ -232,7 +243,7 @@ class _Sweep:
         wanted = need(todo, is_embedded=self.home.database is not None)
         self.disk = room(wanted, self.home, self.storage, force=self.options.force)
         self.cell_tags |= {
-            vocabulary.DATA_SHA256: checksum or data_checksum(self.study, self.options.data_dir),
+            vocabulary.DATA_SHA256: checksum or _checksum(self.study, self.options.data_dir),
             vocabulary.GIT_COMMIT: commit,
         }
 
@@ -248,20 +259,18 @@ class _Sweep:
         return self._outcome(todo)
 
     def _trained(self, todo: Plan) -> Outcome:
-        listener = self._train(todo)
-        listener.interrupt()
-        self.watcher.stopped()
+        try:
+            listener = self._train(todo)
+        except BaseException:
+            self._break_off()
+            raise
         if listener.refused is not None:
             raise listener.refused
         # Two cells of a study may have the same trial, or another sweep may have trained it.
         self._copy_missing()
         is_over = listener.progress.is_over
         state = State.FINISHED if is_over else State.INTERRUPTED
-        self.record = replace(self.record, state=state)
-        self.journal.begin_study(self.record)
-        # A database in the home is never away, only slow on a busy machine.
-        may_answer = self.delivery.has_delivered or self.home.database is not None
-        self.delivery.close(within_s=DRAIN_S if may_answer else SILENT_S)
+        self._close(state)
         return replace(
             self._outcome(todo),
             failures=tuple(listener.failures),
@@ -271,15 +280,35 @@ class _Sweep:
             track_s=listener.journal_s + self.delivery.busy_s,
         )
 
+    def _close(self, state: State) -> None:
+        """Records how the sweep ended, and delivers what remains."""
+        self.record = replace(self.record, state=state)
+        self.journal.begin_study(self.record)
+        # A database in the home is never away, only slow on a busy machine.
+        may_answer = self.delivery.has_delivered or self.home.database is not None
+        with waiting_for("MLflow to take the last results"):
+            self.delivery.close(within_s=DRAIN_S if may_answer else SILENT_S)
+
+    def _break_off(self) -> None:
+        """Records that the sweep was interrupted, if it had begun; whatever ended it goes on."""
+        if self.record.state != State.RUNNING:
+            return
+        try:
+            self._close(State.INTERRUPTED)
+        except Exception as error:
+            log.warning("the end of the sweep cannot be recorded: %s", masked(str(error)))
+
     def _hold(self, todo: Plan) -> contextlib.AbstractContextManager[object]:
         """Locks the study in a shared store against other homes; inside a home, leases do that."""
         if self.recorded.store is None or self.home.owns_store:
             return contextlib.nullcontext()
-        # A client of its own, which waits for no other one's answers.
-        store = Store(self.home)
+        with waiting_for("MLflow to open the study"):
+            # A client of its own, which waits for no other one's answers.
+            store = Store(self.home)
+            ids = store.open_study(self.record)
         hold = StudyHold(
             store,
-            store.open_study(self.record),
+            ids,
             home=self.journal.home,
             holder=self.leases.holder,
             name=f"{self.leases.name}, {self.home.root}",
@@ -290,13 +319,15 @@ class _Sweep:
 
     def _deliver_now(self) -> None:
         try:
-            self.delivery.deliver()
+            with waiting_for("MLflow to take the last results"):
+                self.delivery.deliver()
         except InUseError:
             # Another process delivers this journal, with our results.
             log.info("another process delivers from %s", self.home.journal)
 
     def _copy_missing(self) -> None:
-        self.num_copied += self.recorded.copy_missing(self.cell_tags)
+        with waiting_for("results of other studies to be copied"):
+            self.num_copied += self.recorded.copy_missing(self.cell_tags)
 
     def _train(self, todo: Plan) -> SweepListener:
         options, address = self.options, self.options.ray_address
@@ -331,13 +362,18 @@ class _Sweep:
                 logs=self.home.logs / self.study.name,
             )
             self.watcher.began(rounds.progress)
-            rounds.run(
-                listener,
-                self.watcher,
-                resources=options.resources,
-                folder=self.home.ray / "tune",
-                verbose=options.verbose,
-            )
+            try:
+                rounds.run(
+                    listener,
+                    self.watcher,
+                    resources=options.resources,
+                    folder=self.home.ray / "tune",
+                    verbose=options.verbose,
+                )
+            finally:
+                # Before Ray ends, which takes seconds: the system may kill this process soon.
+                listener.interrupt()
+                self.watcher.stopped()
         return listener
 
     def _draw_alone(self) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gc_pause import uncollected
 from orchestrator.variables import FOR_RAY
+from orchestrator.waiting import waiting_for
 
 if TYPE_CHECKING:
     from orchestrator.launch.jobs import Jobs
@@ -58,7 +59,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Imports a public name from its module."""
     if name in _HOMES:
-        with uncollected():
+        with waiting_for("Ray to be loaded"), uncollected():
             home = importlib.import_module(_HOMES[name])
         return getattr(home, name)
     raise AttributeError(f"module 'orchestrator.launch' has no attribute '{name}'")

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import node, ray_constants
+from ray._private import node, ray_constants, services, utils
 
+from orchestrator import signals
 from orchestrator.launch.machine import session_folder
 from orchestrator.launch.resources import ResourceError, this_machine
+from orchestrator.leash import ends_groups
+from orchestrator.waiting import waiting_for
 
 WORKER_ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -56,52 +59,146 @@ def ray_session(
     # Tune logs failed trials as errors, but our own display reports them.
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.INFO if verbose else logging.CRITICAL)
-    # Makes Ray listen on loopback only, as if no node could join; Ray has no option for that.
-    can_cluster = ray_constants.ENABLE_RAY_CLUSTER
     common: dict[str, Any] = {"log_to_driver": verbose, "logging_level": level}
     if address is not None:
-        _refuse_silent(address)
-        try:
-            ray.init(address=address, runtime_env={"env_vars": WORKER_ENVIRONMENT}, **common)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            what = f"no Ray cluster answers at '{address}' ({str(error).splitlines()[0]})"
-            raise ResourceError(what) from error
-        session = None
-    else:
-        session = session_folder(folder)
-        # With our own token, Ray does not write one to the user's home folder.
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        # Ray's processes inherit the environment; a runtime_env would start one more process.
-        os.environ.update(WORKER_ENVIRONMENT)
-        ray_constants.ENABLE_RAY_CLUSTER = False
-        num_cpus = int(this_machine()[0]["CPU"])
-        # Ray's core starts one worker for each CPU by itself, and would start as many again for
-        # the driver, before the first ones can be used.
-        settings: dict[str, Any] = {"prestart_worker_first_driver": False}
-        if num_workers >= num_cpus:
-            settings["preload_python_modules"] = [PRELOADED]
-        with contextlib.nullcontext() if verbose else _lean(), _importing(TUNING):
-            try:
-                ray.init(
-                    address="local",
-                    num_cpus=num_cpus,
-                    include_dashboard=False,
-                    object_store_memory=OBJECT_STORE_BYTES,
-                    _temp_dir=str(session),
-                    _system_config=settings,
-                    **common,
-                )
-            # Ray raises a bare Exception if its processes do not start in time.
-            except Exception as error:
-                what = f"Ray did not start ({str(error).splitlines()[0]})"
-                raise ResourceError(f"{what}; its logs are in {session}") from error
+        with _joined(address, common):
+            yield
+        return
+    session = session_folder(folder)
     try:
+        with _embedded(session, common, verbose=verbose, num_workers=num_workers):
+            yield
+    finally:
+        if not verbose:
+            shutil.rmtree(session, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _joined(address: str, common: Mapping[str, Any]) -> Iterator[None]:
+    """A connection to a running cluster."""
+    try:
+        # Ctrl-C ends the wait for a cluster.
+        with (
+            signals.deferred(but=(signal.SIGINT,)),
+            waiting_for(f"Ray at {address} to answer"),
+            _without_handlers(),
+        ):
+            _refuse_silent(address)
+            try:
+                ray.init(address=address, runtime_env={"env_vars": WORKER_ENVIRONMENT}, **common)
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                what = f"no Ray cluster answers at '{address}' ({str(error).splitlines()[0]})"
+                raise ResourceError(what) from error
         yield
     finally:
         _shut_down()
+
+
+@contextlib.contextmanager
+def _embedded(
+    session: Path, common: Mapping[str, Any], *, verbose: bool, num_workers: int
+) -> Iterator[None]:
+    """Ray on this machine; whatever happens to this process, nothing of it stays."""
+    # With our own token, Ray does not write one to the user's home folder.
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    # Ray's processes inherit the environment; a runtime_env would start one more process.
+    os.environ.update(WORKER_ENVIRONMENT)
+    # Makes Ray listen on loopback only, as if no node could join; Ray has no option for that.
+    can_cluster = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    num_cpus = int(this_machine()[0]["CPU"])
+    # Ray's core starts one worker for each CPU by itself, and would start as many again for the
+    # driver, before the first ones can be used.
+    settings: dict[str, Any] = {"prestart_worker_first_driver": False}
+    if num_workers >= num_cpus:
+        settings["preload_python_modules"] = [PRELOADED]
+    try:
+        with (
+            # Half a start would leave processes behind.
+            signals.deferred(),
+            waiting_for("Ray to start"),
+            _without_handlers(),
+            _in_groups_of_their_own() as groups,
+            contextlib.nullcontext() if verbose else _lean(),
+            _importing(TUNING),
+            _told_if_it_does_not_start(session),
+        ):
+            ray.init(
+                address="local",
+                num_cpus=num_cpus,
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                _temp_dir=str(session),
+                _system_config=settings,
+                **common,
+            )
+    except BaseException:
+        # For a start that an error or a signal ended.
+        _shut_down()
+        raise
+    finally:
         ray_constants.ENABLE_RAY_CLUSTER = can_cluster
-        if session is not None and not verbose:
-            shutil.rmtree(session, ignore_errors=True)
+    with ends_groups(groups):
+        try:
+            yield
+        finally:
+            _shut_down()
+
+
+@contextlib.contextmanager
+def _without_handlers() -> Iterator[None]:
+    """Within this context, Ray sets no handler of its own, which would end the process at once."""
+    usual = utils.set_sigterm_handler
+    utils.set_sigterm_handler = lambda handler: None
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = usual
+
+
+@contextlib.contextmanager
+def _in_groups_of_their_own() -> Iterator[list[int]]:
+    """Within this context, what Ray starts is out of reach of our terminal and our group.
+
+    Ctrl-C, Ctrl-Z, and a signal to a whole batch job, reach this process alone; it ends the others
+    in order.
+
+    Yields:
+        The ids of the groups; filled while Ray starts.
+    """
+    groups: list[int] = []
+    usual = services.ConsolePopen
+
+    class Apart(usual):  # type: ignore[misc, valid-type]
+        """A process in a session of its own, which hears all signals."""
+
+        def __init__(self, *arguments: Any, preexec_fn: Any = None, **options: Any) -> None:
+            def first() -> None:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.ENDS)
+                if preexec_fn is not None:
+                    preexec_fn()
+
+            super().__init__(*arguments, preexec_fn=first, start_new_session=True, **options)
+            groups.append(self.pid)
+
+    services.ConsolePopen = Apart  # type: ignore[misc]
+    try:
+        yield groups
+    finally:
+        services.ConsolePopen = usual  # type: ignore[misc]
+
+
+@contextlib.contextmanager
+def _told_if_it_does_not_start(session: Path) -> Iterator[None]:
+    """Turns an error of Ray's start into one that says where its logs are."""
+    try:
+        yield
+    # Ray raises a bare Exception if its processes do not start in time.
+    except Exception as error:
+        what = f"Ray did not start ({str(error).splitlines()[0]})"
+        raise ResourceError(
+            f"{what}; run again with -v, and its logs stay in {session}"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -151,10 +248,11 @@ def _shut_down() -> None:
     """Shuts Ray down with garbage collection disabled.
 
     If another thread's garbage collection finds an object reference while Ray shuts down, the
-    whole process dies.
+    whole process dies. After a stop request, further signals do nothing here: it takes a second or
+    two.
     """
     was_enabled = gc.isenabled()
-    with _uninterrupted():
+    with signals.deferred(drop=True), waiting_for("Ray to end"):
         gc.collect()
         gc.disable()
         try:
@@ -162,19 +260,6 @@ def _shut_down() -> None:
         finally:
             if was_enabled:
                 gc.enable()
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ignores Ctrl-C during the shutdown, which takes a second or two."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def cluster_nodes() -> list[Mapping[str, float]]:

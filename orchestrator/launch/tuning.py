@@ -3,18 +3,18 @@
 import contextlib
 import os
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import ray.tune.tune as tune_run
 from ray import tune
 from ray.tune.search import SearchAlgorithm
 from ray.tune.search import Searcher as TuneSearcher
 
-from orchestrator import vocabulary
+from orchestrator import signals, vocabulary
 from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.lost_workers import told_as_dead_actors
 from orchestrator.launch.parts import (
@@ -50,8 +50,11 @@ class Listener(Protocol):
     def tick(self) -> None:
         """Called several times a second."""
 
-    def stopping(self) -> None:
-        """A stop is requested: running cells finish their epoch."""
+    def stopping(self, *, at_once: bool) -> None:
+        """A stop is requested: running cells finish their epoch, unless they end at once.
+
+        A signal handler calls it: it must not print.
+        """
 
 
 def launch(
@@ -69,8 +72,8 @@ def launch(
 ) -> bool:
     """Runs all available cells, or as many trials as a search asks for.
 
-    After the first SIGINT, running trials finish their epoch. The second SIGINT, or a SIGTERM,
-    stops them at once.
+    After the first of `orchestrator.signals.WARNINGS`, such as Ctrl-C, running trials finish their
+    epoch. The second, or one of `ENDS`, such as SIGTERM, stops them at once.
 
     Args:
         work: Maps each configuration to its cell and job.
@@ -221,31 +224,26 @@ class _AtEpochEnd(tune.Stopper):
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(stop: StopRequest, listener: Listener) -> Iterator[None]:
-    """Handles Ctrl-C and SIGTERM while Tune runs; only a main thread receives signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def _stopped_by_signals(stop: StopRequest, listener: Listener) -> Iterator[threading.Event]:
+    """Handles signals while Tune runs; only a main thread receives them.
 
-    def interrupt(number: int, frame: object) -> None:
-        if stop.is_made or number == signal.SIGTERM:
-            stop.is_made = True
-            _stop_at_once()
-        else:
-            stop.is_made = True
-            listener.stopping()
+    Tune's own handlers are left out. They would be set for SIGUSR1 alone, and they stay set.
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
+    Yields:
+        Once it is set, Tune stops its trials and returns.
+    """
+    at_once = threading.Event()
+
+    def interrupt(number: int) -> None:
+        if stop.is_made or number in signals.ENDS:
+            at_once.set()
+        stop.is_made = True
+        listener.stopping(at_once=at_once.is_set())
+
+    usual = tune_run._setup_signal_catching
+    tune_run._setup_signal_catching = lambda: at_once
     try:
-        yield
+        with signals.handled_by(interrupt):
+            yield at_once
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _stop_at_once() -> None:
-    """Makes Tune stop its trials and return; raises KeyboardInterrupt if Tune is not ready."""
-    if signal.getsignal(signal.SIGUSR1) in (signal.SIG_DFL, signal.SIG_IGN, None):
-        raise KeyboardInterrupt
-    signal.raise_signal(signal.SIGUSR1)
+        tune_run._setup_signal_catching = usual

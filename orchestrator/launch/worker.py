@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.foothold import keep_foothold
 from orchestrator.launch.metrics import curve_points, objective, summary_points
 from orchestrator.launch.report import EpochReport
 from trainers.engine.checkpoint import CheckpointPolicy
@@ -15,6 +16,9 @@ from trainers.engine.result import EpochMetrics
 from trainers.spec.train_spec import TrainSpec
 from trainers.storage import Place
 from trainers.training import RunOptions, run
+
+# Tune asks for the current folder before a worker's first cell, too.
+keep_foothold()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +59,7 @@ def train_cell(job: Job, report: Callable[[EpochReport], None]) -> None:
         job: The worker's instructions.
         report: Called with the measurements since the last call; may stop the process.
     """
+    keep_foothold()
     spec = TrainSpec.from_mapping(job.train)
     reporter = _Reporter(report, spec=spec, every_s=job.report_every_s, leaves=job.leaves)
     result = run(
@@ -73,6 +78,8 @@ def train_cell(job: Job, report: Callable[[EpochReport], None]) -> None:
         ),
         note=reporter.note,
     )
+    # Tune asks for the current folder between two cells.
+    keep_foothold()
     reporter.send(weights_sha256=result.weights_sha256)
 
 

@@ -13,6 +13,7 @@ from orchestrator.mlflow_reader.address import fault_of, is_database_server
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, recorded_cell
 from orchestrator.mlflow_reader.outages import is_of_a_store, reason
 from orchestrator.mlflow_reader.pages import LARGEST_PAGE, whole
+from orchestrator.waiting import waiting_for
 
 if TYPE_CHECKING:
     from orchestrator.mlflow_reader.client import Experiment, MlflowClient, Run
@@ -24,7 +25,7 @@ class StoreError(OrchestratorError):
 
 @contextmanager
 def told(tracking_uri: str) -> Iterator[None]:
-    """Turns errors of MLflow's client into a StoreError that names the store.
+    """Turns errors of MLflow's client into a StoreError that names the store; says a long wait.
 
     Args:
         tracking_uri: MLflow's store.
@@ -33,7 +34,8 @@ def told(tracking_uri: str) -> Iterator[None]:
         StoreError: Replaces the error of MLflow's client.
     """
     try:
-        yield
+        with waiting_for(f"MLflow's answer, from {masked(tracking_uri)}"):
+            yield
     except ModuleNotFoundError as error:
         # The driver of a database is the only module that an address decides.
         what = f"{masked(tracking_uri)} needs the package '{error.name}', which is not installed"

@@ -35,8 +35,10 @@ from orchestrator.record.store import Store
 from orchestrator.results.publish import record_matrix
 from orchestrator.results.recorded_sweep import recorded_sweep
 from orchestrator.study.spec import StudySpec
+from orchestrator.waiting import waiting_for
 
 STEPS = (*STAGES, MATRIX)
+TAKES = "MLflow to take the tables"
 
 
 class ProtocolWatcher(Protocol):
@@ -91,8 +93,9 @@ class ProtocolRun:
             NoResultsError: If a stage lacks the results of an earlier one.
         """
         # Checks every file before anything starts, not only when its stage begins.
-        for network in networks:
-            self._check(network)
+        with waiting_for("the studies to be checked"):
+            for network in networks:
+                self._check(network)
         try:
             for network in networks:
                 for stage in (step for step in steps if step != MATRIX):
@@ -129,11 +132,13 @@ class ProtocolRun:
         if stage == SENSITIVITY:
             found = sensitivities(study, self.home)
             self.watcher.ranked(found)
-            publish_sensitivities(Store(self.home), found)
+            with waiting_for(TAKES):
+                publish_sensitivities(Store(self.home), found)
         elif stage == LR:
             table = table_of(study, self.home.tracking_uri, column="lr")
             self.watcher.rated(table)
-            publish_rates(Store(self.home), table)
+            with waiting_for(TAKES):
+                publish_rates(Store(self.home), table)
 
     def _compare(self, networks: Sequence[str]) -> None:
         found = matrices(networks, self.changes, self.home)
@@ -143,4 +148,5 @@ class ProtocolRun:
         )
         for study, _ in found.values():
             record_matrix(study, result_matrix(study, self.home.tracking_uri), self.home)
-        publish_protocol(Store(self.home), frames, by_network(frames))
+        with waiting_for(TAKES):
+            publish_protocol(Store(self.home), frames, by_network(frames))

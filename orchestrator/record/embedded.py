@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from orchestrator.waiting import waiting_for
 from trainers.locks import lock
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,8 @@ def _alone(file: Path) -> Iterator[None]:
     """Lets one process in at a time; on file systems without locks it does not wait."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        lock(descriptor, wait=True)
+        with waiting_for(f"another process that makes a database, with {file}"):
+            lock(descriptor, wait=True)
         yield
         # A process that still waits for the lock finds the work done.
         file.unlink(missing_ok=True)

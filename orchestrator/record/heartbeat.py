@@ -5,10 +5,12 @@ much to do, shall lose it.
 """
 
 import logging
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from orchestrator import signals
 from orchestrator.masking import masked
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,8 @@ def beating(name: str, beat: Callable[[], None], *, every_s: float) -> Iterator[
     ended = threading.Event()
 
     def repeat() -> None:
+        # Signals are for the main thread, which may hold them back for a while.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals.ALL)
         is_told = False
         while not ended.wait(every_s):
             try:

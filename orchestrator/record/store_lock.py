@@ -15,6 +15,7 @@ from orchestrator.masking import masked
 from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.heartbeat import beating
 from orchestrator.record.store import Store, StudyIds
+from orchestrator.waiting import waiting_for
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +123,10 @@ class StudyHold:
         Raises:
             InUseError: If another home sweeps the study or trains some of its trials.
         """
+        with waiting_for("MLflow to say who else trains"):
+            self._take()
+
+    def _take(self) -> None:
         self._is_released = False
         mark = self._mark()
         # The tag that makes the mark visible comes last, so that no one reads half a mark.

@@ -14,6 +14,7 @@ from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import labels_of
 from orchestrator.record.store import Store
 from orchestrator.results.mlflow_model import cell_tags, log_network
+from orchestrator.waiting import waiting_for
 from trainers.data import SOURCES
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.errors import Fault, MissingDataError, SpecError
@@ -91,9 +92,11 @@ def trained_cell(
         raise SpecError(Fault(run_id, what, "sweep the study again in another --home"))
     spec = TrainSpec.from_mapping(json.loads(tags[vocabulary.TRAIN]))
     recorded = tags.get(vocabulary.WEIGHTS_SHA256, "")
-    network = restored(spec, checkpoints / tags[vocabulary.TRIAL])
+    with waiting_for(f"the checkpoint in {checkpoints}"):
+        network = restored(spec, checkpoints / tags[vocabulary.TRIAL])
     if network is None and retrain:
-        network = _retrained(spec, recorded, threads=threads, data_dir=data_dir)
+        with waiting_for(f"the trial, which is trained again for {spec.epochs:,} epochs"):
+            network = _retrained(spec, recorded, threads=threads, data_dir=data_dir)
     if network is None:
         what = f"has no checkpoint of its {spec.epochs} epochs in {checkpoints}"
         hint = "sweep with --set checkpoint.policy=best, name the --storage if it is elsewhere, "
@@ -119,14 +122,18 @@ def export_cell(
     facts = SOURCES[cell.spec.data.source.name].facts(cell.spec.data.source.options)
     model = cell.network.model
     if format == "onnx":
-        export_onnx(model, path, cell.metadata, shape=facts.shape)
-        store.log_file(cell.run_id, path)
+        with waiting_for("ONNX to write and check the file"):
+            export_onnx(model, path, cell.metadata, shape=facts.shape)
+        with waiting_for("MLflow to take the file"):
+            store.log_file(cell.run_id, path)
         return Exported(file=None, model_uri="", verified=None, why="ONNX rounds otherwise")
     export_packed(model, path, cell.metadata, format=format)
     file = read_packed(path)
-    compared = _compared(cell, file, data_dir=data_dir)
+    with waiting_for("the file to be compared with the network"):
+        compared = _compared(cell, file, data_dir=data_dir)
     outputs = _num_outputs(model, facts.shape)
-    uri = log_network(store, cell.run_id, path, shape=facts.shape, num_outputs=outputs)
+    with waiting_for("MLflow to take the network"):
+        uri = log_network(store, cell.run_id, path, shape=facts.shape, num_outputs=outputs)
     tags = {vocabulary.EXPORT: file.checksum}
     tags[vocabulary.EXPORT_VERIFIED] = "true" if compared.verified else "false"
     store.set_tags(cell.run_id, tags)

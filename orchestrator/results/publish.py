@@ -12,6 +12,7 @@ from dashboards.views import View, view_of
 from orchestrator import vocabulary
 from orchestrator.home import Home
 from orchestrator.record.store import Store
+from orchestrator.waiting import waiting_for
 
 LONGEST_ROW = 200
 """Most characters of a row's label in its metric's name, which MLflow limits to 250."""
@@ -28,9 +29,10 @@ def matrix_of_finished(study: StudyLike, home: Home) -> pd.DataFrame | None:
 
 def record_matrix(study: StudyLike, matrix: pd.DataFrame, home: Home) -> None:
     """Records a matrix and the view of its cells on the run of the study."""
-    store = Store(home)
-    publish_matrix(store, matrix)
-    publish_view(store, study_runs(study, home.tracking_uri))
+    with waiting_for("MLflow to take the matrix"):
+        store = Store(home)
+        publish_matrix(store, matrix)
+        publish_view(store, study_runs(study, home.tracking_uri))
 
 
 def publish_matrix(store: Store, matrix: Any) -> None:

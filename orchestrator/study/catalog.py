@@ -1,5 +1,6 @@
 """Finds and loads a study by its name or the path of its file."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ class StudyError(SpecError, OrchestratorError):
         super().__init__(*faults)
         self.source = source
         if in_file:
-            self.hint = f"check again with: bnn-orchestrate validate {source}"
+            self.hint = f"check again with: bnn-orchestrate validate {shlex.quote(source)}"
 
 
 def study_files() -> Mapping[str, Path]:

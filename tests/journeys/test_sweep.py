@@ -38,7 +38,9 @@ def test_a_sweep_prints_plan_progress_matrix_and_places(first: Any, settled: Any
 
 
 def test_nothing_else_is_said(first: Any) -> None:
-    assert first.err == ""
+    # What a busy machine waits for is said.
+    said = [line for line in first.err.splitlines() if not line.startswith("waiting for ")]
+    assert said == []
     assert not [word for word in NOISE if word in first.out]
     assert len(first.out.splitlines()) < 40
 

@@ -87,7 +87,7 @@ def read_container(path: Path) -> Container:
     except (SafetensorError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:100]
         what = f"is not a safetensors file, or was cut short or altered ({reason})"
-        hint = "export it again with: bnn-orchestrate export"
+        hint = "export it again"
         raise SpecError(Fault(str(path), what, hint)) from error
     notes = dict(header.get("__metadata__") or {})
     return Container(

@@ -30,7 +30,7 @@ def measured(file: PackedFile, *, data_dir: Path) -> dict[str, Scores]:
     """
     if "spec" not in file.metadata:
         what = "is missing: without the trial there is no data set to measure on"
-        raise SpecError(Fault("metadata.spec", what, "bnn-orchestrate export writes it"))
+        raise SpecError(Fault("metadata.spec", what, "an export writes it"))
     spec = TrainSpec.from_mapping(file.metadata["spec"])
     network = file.network()
     splits = splits_of(spec, data_dir=data_dir)

@@ -11,11 +11,12 @@ import pytest
 from rich.console import Console
 
 from orchestrator.cli import display as module
-from orchestrator.cli.display import MOST_ROWS, SweepDisplay
+from orchestrator.cli.display import MOST_ROWS, SweepDisplay, sweep_display
 from orchestrator.execution.progress import Progress
 from orchestrator.planning.planning import plan
 from orchestrator.study.spec import StudySpec
 from orchestrator.study.variant import Variant
+from orchestrator.waiting import SAID_AFTER_S
 
 
 @pytest.fixture
@@ -170,6 +171,46 @@ def test_a_line_says_how_far_it_is_now_and_then(
     assert len(text.splitlines()) == 1
 
 
+def test_a_long_wait_for_the_first_epoch_is_said_once(
+    make_display: MakeDisplay, progress: Progress, clock: Any
+) -> None:
+    display = make_display()
+    display.began(progress)
+    display.tick(waiting=None)
+    assert _text(display) == ""
+    for _ in range(2):
+        clock.now += SAID_AFTER_S + 1
+        display.tick(waiting=None)
+    assert _text(display) == "waiting for the first epoch of a cell\n"
+
+
+def test_a_display_that_fails_is_done_without(progress: Progress, clock: Any) -> None:
+    console = Console(file=io.StringIO(), force_terminal=False)
+    display = sweep_display(console)
+    display.began(progress)
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise ValueError("it cannot draw this")
+
+    console.print = fail  # type: ignore[method-assign]
+    for _ in range(2):
+        display.cell_ended("forward", objective=0.5, reason=None)
+        display.tick(waiting="no answer")
+    display.stopped()
+
+
+def test_a_stop_request_in_the_display_is_no_failure_of_it(progress: Progress) -> None:
+    console = Console(file=io.StringIO(), force_terminal=False)
+    display = sweep_display(console)
+
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    console.print = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        display.stopping()
+
+
 def test_a_store_that_does_not_answer_is_mentioned_once(
     make_display: MakeDisplay, progress: Progress
 ) -> None:
@@ -227,6 +268,14 @@ def test_in_a_terminal_only_failures_get_a_line_of_their_own(
     text = _text(display)
     assert "forward" not in text
     assert "reverse: no memory" in text
+
+
+def test_the_cursor_is_never_left_hidden(make_display: MakeDisplay, progress: Progress) -> None:
+    display = make_display(terminal=True)
+    display.began(progress)
+    written = display.console.file.getvalue()  # type: ignore[attr-defined]
+    assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
+    display.stopped()
 
 
 def test_a_display_may_be_stopped_twice_or_before_it_began(

@@ -3,7 +3,10 @@
 import gc
 import logging
 import os
+import signal
 import socket
+import sys
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -12,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ray._private import node
+from ray._private import node, services, utils
 
+from orchestrator import signals
 from orchestrator.launch import machine, session
 from orchestrator.launch.resources import ResourceError
 from orchestrator.launch.session import cluster_nodes, ray_session
@@ -204,3 +208,61 @@ def test_no_garbage_is_met_while_ray_goes_down(ray: _Ray, tmp_path: Path) -> Non
         ray.look = lambda: left() is not None
     assert ray.saw == [False, False]
     assert gc.isenabled()
+
+
+def test_what_ray_starts_is_out_of_reach_of_our_group_hears_signals_and_ends_with_us(
+    ray: _Ray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+
+    def init(**options: Any) -> None:
+        # Signals that come now wait, also for what is started.
+        assert signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        command = [sys.executable, "-c", "import time; time.sleep(600)"]
+        started.append(services.ConsolePopen(command, preexec_fn=lambda: None))
+
+    monkeypatch.setattr(ray, "init", init)
+    usual = services.ConsolePopen
+    with ray_session(address=None, folder=tmp_path, verbose=False):
+        [process] = started
+        assert services.ConsolePopen is usual
+        assert os.getsid(process.pid) == process.pid != os.getsid(0)
+        [blocked] = [
+            line.split()[1]
+            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            if line.startswith("SigBlk")
+        ]
+        assert not int(blocked, 16) & 1 << signal.SIGTERM - 1
+    # This Ray ended nothing, as one that was killed.
+    assert process.wait(10) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("address", [None, "auto"])
+def test_a_signal_while_ray_starts_ends_it_in_order(
+    address: str | None,
+    number: int,
+    ray: _Ray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual = ray.init
+
+    def init(**options: Any) -> None:
+        # As Ray does; the signal may reach a thread that is not this one.
+        utils.set_sigterm_handler(lambda number, frame: sys.exit(number))
+        thread = threading.Thread(target=os.kill, args=(os.getpid(), number))
+        thread.start()
+        thread.join()
+        usual(**options)
+
+    monkeypatch.setattr(ray, "init", init)
+    with (
+        signals.raising(),
+        pytest.raises(KeyboardInterrupt, match=r"^$"),
+        ray_session(address=address, folder=tmp_path / "ray", verbose=False),
+    ):
+        raise AssertionError("it does not begin")
+    assert not ray.is_up
+    assert signals.exit_code() == 128 + number
+    assert not list(tmp_path.glob("ray/bnn*"))

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import ray.tune.tune as tune_run
 
+from orchestrator import signals
 from orchestrator.launch import tuning
 from orchestrator.launch.metrics import Series
 from orchestrator.launch.parts import StopRequest
@@ -167,50 +169,46 @@ def test_a_bridge_that_was_pickled_tells_nobody(make_trial: Callable[..., _Trial
 
 
 class _Told:
-    """A listener that counts how often it was told of a wish to stop."""
+    """A listener that notes each stop request: whether to end at once."""
 
     def __init__(self) -> None:
-        self.times = 0
+        self.at_once: list[bool] = []
 
-    def stopping(self) -> None:
-        self.times += 1
+    def stopping(self, *, at_once: bool) -> None:
+        self.at_once.append(at_once)
 
 
-def _signalled(*numbers: int, during: Callable[[], None] = lambda: None) -> tuple[bool, int]:
-    """Whether the wish was made, and how often the listener was told of it."""
+def _signalled(*numbers: int) -> tuple[bool, bool, list[bool]]:
+    """Whether a stop was requested, whether Tune ends at once, and what the listener was told."""
     stop, told = StopRequest(), _Told()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in signals.ALL}
+    usual = tune_run._setup_signal_catching
     with tuning._stopped_by_signals(stop, cast(Listener, told)):
-        during()
         for number in numbers:
             signal.raise_signal(number)
+        # As Tune does: it asks once, and looks at the answer before each step.
+        at_once = tune_run._setup_signal_catching().is_set()
     assert handlers == {number: signal.getsignal(number) for number in handlers}
-    return stop.is_made, told.times
+    assert tune_run._setup_signal_catching is usual
+    return stop.is_made, at_once, told.at_once
 
 
-def test_one_interrupt_is_a_wish_to_stop_at_the_end_of_the_epoch() -> None:
-    assert _signalled(signal.SIGINT) == (True, 1)
-    assert _signalled() == (False, 0)
+@pytest.mark.parametrize("number", signals.WARNINGS)
+def test_one_interrupt_is_a_wish_to_stop_at_the_end_of_the_epoch(number: int) -> None:
+    assert _signalled(number) == (True, False, [False])
+    assert _signalled() == (False, False, [])
 
 
-@pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)])
-def test_two_interrupts_or_a_termination_end_tune_at_once(numbers: tuple[int, ...]) -> None:
-    heard: list[int] = []
-
-    def listen() -> None:
-        # As Tune does while it runs.
-        signal.signal(signal.SIGUSR1, lambda number, frame: heard.append(number))
-
-    try:
-        assert _signalled(*numbers, during=listen) == (True, len(numbers) - 1)
-    finally:
-        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-    assert heard == [signal.SIGUSR1]
+@pytest.mark.parametrize("number", signals.WARNINGS)
+def test_a_second_interrupt_ends_tune_at_once(number: int) -> None:
+    assert _signalled(signal.SIGINT, number) == (True, True, [False, True])
 
 
-def test_before_tune_listens_a_termination_is_an_interrupt() -> None:
-    with pytest.raises(KeyboardInterrupt, match=r"^$"):
-        _signalled(signal.SIGTERM)
+@pytest.mark.parametrize("number", signals.ENDS)
+def test_a_termination_ends_tune_at_once_also_before_it_began(number: int) -> None:
+    assert _signalled(number) == (True, True, [True])
+    # Such as a terminal that closes, and its shell.
+    assert _signalled(number, signal.SIGHUP) == (True, True, [True, True])
 
 
 def test_a_trial_ends_with_its_next_report_after_a_wish_to_stop() -> None:
