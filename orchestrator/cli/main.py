@@ -22,6 +22,7 @@ from orchestrator.cli import (
     validate,
 )
 from orchestrator.cli.faults import explain
+from orchestrator.cli.news import shown_news
 from orchestrator.errors import EXIT_INTERRUPTED
 from orchestrator.gc_pause import uncollected
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         # A command that does not train reads, prints and ends.
-        with nullcontext() if args.trains else uncollected():
+        with shown_news(), nullcontext() if args.trains else uncollected():
             code: int = args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
