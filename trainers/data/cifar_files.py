@@ -1,17 +1,15 @@
 """Reads the published Python files of CIFAR-10 and CIFAR-100 with torchvision."""
 
-import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from trainers.data.download import download
 from trainers.data.partition import SPLIT_SEED, SplitChoice, cut
 from trainers.data.splits import Normalisation, Source, Split, Splits
 from trainers.errors import Fault, MissingDataError, SpecError
-
-log = logging.getLogger(__name__)
 
 NUM_TRAIN, NUM_VALIDATION = 50_000, 5_000
 DRAWN = SplitChoice(seed=SPLIT_SEED)
@@ -119,8 +117,13 @@ def _read(
     present = all((data_dir / file).is_file() for file in needed)
     try:
         if not present:
-            log.info("downloading %s to %s", files.title, data_dir)
-            whole(str(data_dir), download=True)
+            download(
+                lambda: whole(str(data_dir), download=True),
+                title=f"{files.title} (170 MB)",
+                url=whole.url,
+                folder=data_dir,
+                files=[data_dir / whole.filename, data_dir / files.folder],
+            )
         # The files are pickles, which could run any code; torchvision checks their MD5 first.
         data = part(str(data_dir), train=train)
     # torchvision raises RuntimeError for errors of urllib and for a wrong MD5.
@@ -145,6 +148,7 @@ def _missing(
     return Fault(
         "",
         f"{files.title} {state}: looked in {place} for {expected} ({reason})",
-        f"name the folder that holds {files.folder}/ with --data-dir or BNN_DATA_DIR; or write "
+        f"name the folder that holds {files.folder}/ with --data-dir or BNN_DATA_DIR; without a "
+        "network, copy these files there from another machine; or write "
         "{name: image_folder, folder: ...} for a folder with train/CLASS/ and test/CLASS/",
     )
