@@ -19,6 +19,9 @@ FILES = tuple(
     for kind in ("images-idx3", "labels-idx1")
 )
 
+URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+"""Where torchvision looks first."""
+
 
 def load_mnist(data_dir: Path, test: bool = True, *, validation: int = 5000) -> Splits:
     """Loads the digits, normalised with mean 0.1307 and standard deviation 0.3081.
@@ -69,16 +72,14 @@ def _read(data_dir: Path, needed: Sequence[Path], *, train: bool) -> Split:
 
 
 def _download(data_dir: Path) -> None:
-    # Imported late: this takes longer than everything else a worker does before its first epoch.
-    from torchvision.datasets import MNIST
+    def fetch() -> None:
+        # Imported late: this takes longer than all else that a worker does before its first epoch.
+        from torchvision.datasets import MNIST
 
-    download(
-        lambda: MNIST(str(data_dir), download=True),
-        title="MNIST (12 MB)",
-        url=MNIST.mirrors[0],
-        folder=data_dir,
-        files=[data_dir / FILES[0].parent],
-    )
+        MNIST(str(data_dir), download=True)
+
+    raw = data_dir / FILES[0].parent
+    download(fetch, title="MNIST (12 MB)", url=URL, folder=data_dir, files=[raw])
 
 
 def read_idx(path: Path, *, shape: tuple[int, ...]) -> Tensor:

@@ -28,7 +28,7 @@ MOST_SCALED = 1 << 28
 
 ORIENTATION, SAMPLES, BITS, SAMPLE_FORMAT, PHOTOMETRIC = 274, 277, 258, 339, 262
 """Tags of TIFF; EXIF has the first one too."""
-EXIF_KEYS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
+EXIF_KEYS = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"})
 USUAL_GAMMA = 0.45455
 
 UPPER_BYTE = "with 16 bits for each value, of which the upper 8 are read"
@@ -102,14 +102,14 @@ def _converted(opened: "ImageFile", form: Form) -> Picture:
             notes.append(TURNED)
     elif opened.format == "MPO":
         notes.append(FIRST)
-    if opened.size != (form.size, form.size) and not form.resize:
+    if not form.resize and opened.size != (form.size, form.size):
         width, height = opened.size
         what = f"has {width}x{height} pixels, not {form.size}x{form.size}"
         raise UnusableError(Kind.SIZE, what)
     raw = _raw_mode(opened)
     if ";16" in raw or opened.mode in GREY_16 or _is_deep_ppm(opened):
         notes.append(UPPER_BYTE)
-    if opened.mode == "CMYK":
+    elif opened.mode == "CMYK":
         notes.append(INKS)
     opened.load()
     # PNG may have its metadata behind the pixels.
@@ -209,10 +209,10 @@ def _upper_byte(image: "Image") -> "Image":
 
 def _turn(opened: "ImageFile") -> "Transpose | None":
     """How the EXIF orientation says to turn the picture; None: not at all."""
+    if EXIF_KEYS.isdisjoint(opened.info) or opened.format == "TIFF":
+        return None
     from PIL.Image import Transpose
 
-    if opened.format == "TIFF" or not any(key in opened.info for key in EXIF_KEYS):
-        return None
     try:
         orientation = opened.getexif().get(ORIENTATION, 1)
     # Damaged EXIF raises errors of any type, and says nothing about the pixels.

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from torchvision.datasets import CIFAR10, CIFAR100, MNIST
 
 from trainers.data import download as downloading
-from trainers.data.cifar10 import CIFAR10_SOURCE
-from trainers.data.cifar100 import CIFAR100_SOURCE
+from trainers.data.cifar10 import CIFAR10_FILES, CIFAR10_SOURCE
+from trainers.data.cifar100 import CIFAR100_FILES, CIFAR100_SOURCE
 from trainers.data.download import download
 from trainers.data.mnist import MNIST_SOURCE
+from trainers.data.mnist import URL as URL_OF_MNIST
 from trainers.data.splits import Source
 from trainers.errors import MissingDataError
 
@@ -105,6 +107,12 @@ def test_errors_arrive(error: Exception, raised: type[Exception], tmp_path: Path
 
     with pytest.raises(raised, match=str(error)):
         _fetch(fail, tmp_path)
+
+
+def test_the_addresses_are_those_of_torchvision() -> None:
+    assert MNIST.mirrors[0] == URL_OF_MNIST
+    assert CIFAR10_FILES.url == CIFAR10.url
+    assert CIFAR100_FILES.url == CIFAR100.url
 
 
 @pytest.fixture
