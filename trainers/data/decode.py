@@ -2,12 +2,15 @@
 
 import hashlib
 import os
+import warnings
+from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from trainers.data.listing import Listing
+from trainers.data.listing import ImageFile, Listing
 from trainers.data.news import shown
-from trainers.data.pictures import READING, Form, picture
+from trainers.data.pictures import READING, Form, Picture, picture
 from trainers.data.refused import Kind, Refused, UnusableError
 from trainers.errors import MissingDataError
 
@@ -47,14 +50,7 @@ def decode(listing: Listing, form: Form, target: BinaryIO) -> Decoded:
     refused = Refused()
     # For each decision: how many pictures, and the first of them.
     noted: dict[str, tuple[int, str]] = {}
-    for file in listing.files:
-        path = listing.folder / file.name
-        try:
-            content = _content(path)
-            decoded = picture(content, form)
-        except UnusableError as error:
-            refused.add(path, error)
-            continue
+    for file, content, decoded in _pictures(listing, form, refused):
         for note in decoded.notes:
             num, first = noted.get(note, (0, file.name))
             noted[note] = (num + 1, first)
@@ -72,9 +68,33 @@ def decode(listing: Listing, form: Form, target: BinaryIO) -> Decoded:
     return Decoded(digest.hexdigest(), tuple(notes))
 
 
-def _content(path: "os.PathLike[str]") -> bytes:
+def check(listing: Listing, form: Form, refused: Refused) -> None:
+    """Decodes all images and keeps none; adds to `refused` what cannot be used."""
+    for _ in _pictures(listing, form, refused):
+        pass
+
+
+def _pictures(
+    listing: Listing, form: Form, refused: Refused
+) -> Iterator[tuple[ImageFile, bytes, Picture]]:
+    """The pictures that can be used, each with its file and the file's content."""
+    with warnings.catch_warnings():
+        # Pillow warns about odd metadata; what concerns the pixels, it raises.
+        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for file in listing.files:
+            path = listing.folder / file.name
+            try:
+                content = _content(path)
+                decoded = picture(content, form)
+            except UnusableError as error:
+                refused.add(path, error)
+            else:
+                yield file, content, decoded
+
+
+def _content(path: Path) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return path.read_bytes()
     except OSError as error:
         raise UnusableError(Kind.FILE, f"cannot be read ({error.strerror or error})") from error

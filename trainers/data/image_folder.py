@@ -10,11 +10,12 @@ from torch import Tensor
 from trainers.data.cache import cached_images
 from trainers.data.cifar10 import MEAN, STD
 from trainers.data.cifar_files import NUM_TRAIN
+from trainers.data.decode import check
 from trainers.data.listing import Listing
 from trainers.data.partition import DrawnSplit, cut
 from trainers.data.parts import TRAIN, list_parts
 from trainers.data.pictures import MODES, Alpha, Form
-from trainers.data.refused import PicturesError
+from trainers.data.refused import PicturesError, Refused
 from trainers.data.splits import Facts, Normalisation, Source, Split, Splits
 from trainers.errors import Fault, SpecError
 
@@ -78,9 +79,16 @@ def load_image_folder(
         raise SpecError(Fault("validation", what))
     form = Form(size=size, channels=channels, resize=resize, alpha=alpha, upright=upright)
     normalisation = Normalisation.of(mean, std)
+    refused = Refused()
     # Decoding takes long, so all files are listed and compared first.
-    training, testing = list_parts(data_dir / folder, facts, test=test, test_folder=test_folder)
+    training, testing = list_parts(
+        data_dir / folder, facts, refused, test=test, test_folder=test_folder
+    )
     listings = [training] if testing is None else [training, testing]
+    if refused:
+        for listing in listings:
+            check(listing, form, refused)
+        refused.check()
     images = _decoded(listings, form, data_dir=data_dir)
 
     def part(number: int) -> Split:

@@ -71,7 +71,7 @@ def list_images(folder: Path, refused: Refused | None = None) -> Listing:
     found = Refused() if refused is None else refused
     try:
         with os.scandir(folder) as entries:
-            listed = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+            listed = sorted(entries, key=_name)
     except OSError as failed:
         what = f"{shown(folder.absolute())} is missing or cannot be read ({failed.strerror})"
         hint = "`folder` is below the data folder, which --data-dir or BNN_DATA_DIR sets"
@@ -141,7 +141,7 @@ class _Class:
             status = (self.folder / name).stat()
             here = (status.st_dev, status.st_ino)
             with os.scandir(self.folder / name) as scanned:
-                entries = list(scanned)
+                entries = sorted(scanned, key=_name)
         except OSError as error:
             what = f"cannot be opened ({error.strerror})"
             self._refuse(name, UnusableError(Kind.FILE, what))
@@ -168,6 +168,10 @@ class _Class:
     def _refuse(self, name: str, error: UnusableError) -> None:
         self.has_refused = True
         self.refused.add(self.folder / name, error)
+
+
+def _name(entry: "os.DirEntry[str]") -> bytes:
+    return os.fsencode(entry.name)
 
 
 def _place(file: ImageFile) -> tuple[bytes, bytes]:

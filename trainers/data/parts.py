@@ -14,13 +14,14 @@ TESTS = ("test", "val")
 
 
 def list_parts(
-    root: Path, facts: Facts, *, test: bool, test_folder: str | None
+    root: Path, facts: Facts, refused: Refused, *, test: bool, test_folder: str | None
 ) -> tuple[Listing, Listing | None]:
     """Lists the training part and the test part, and compares them with the spec.
 
     Args:
         root: The image folder.
         facts: What the spec says about it.
+        refused: Receives files that cannot be used. If there are any, numbers are not compared.
         test: Also list the test part; else its folder is not opened.
         test_folder: The subfolder that tests; None: `test`, or `val` if only that exists.
 
@@ -29,14 +30,12 @@ def list_parts(
 
     Raises:
         MissingDataError: If a folder does not exist or cannot be read.
-        PicturesError: If files in the folders cannot be used.
         SpecError: If the folders differ from the spec.
     """
-    refused = Refused()
     training = _listed(root, TRAIN, refused)
     if not test:
-        refused.check()
-        _raise(_other_numbers(training, facts))
+        if not refused:
+            _raise(_other_numbers(training, facts))
         return training, None
     there = [name for name in TESTS if (root / name).is_dir()]
     chosen = test_folder or (there or TESTS)[0]
@@ -47,7 +46,8 @@ def list_parts(
     except SpecError as error:
         refused.check()
         raise type(error)(*error.faults, *hints) from error
-    refused.check()
+    if refused:
+        return training, testing
     other_classes = _other_classes(training, testing)
     _raise(_other_numbers(training, facts) + other_classes + (hints if other_classes else []))
     for hint in hints:

@@ -123,6 +123,15 @@ def test_decisions_are_noted_with_the_number_of_pictures(folder: Path) -> None:
     )
 
 
+def test_pillow_does_not_warn_about_metadata(
+    folder: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\1\x12"
+    Image.new("RGB", (2, 2)).save(folder / "light" / "odd.jpg", exif=exif)
+    decode(list_images(folder), FORM, io.BytesIO())
+    assert not recwarn.list
+
+
 def test_names_that_are_not_utf8_are_read(folder: Path) -> None:
     (folder / "dark" / "b.png").rename(os.fsdecode(bytes(folder / "dark") + b"/caf\xe9.png"))
     odd = folder / "light" / "two\nlines.png"

@@ -107,3 +107,18 @@ def test_broken_pictures_of_both_parts_are_named_at_once(
     with pytest.raises(MissingDataError, match=r"train/ant/0\.png cannot be decoded") as raised:
         load(data_dir)
     assert "test/cat/1.png cannot be decoded" in str(raised.value)
+
+
+@pytest.mark.parametrize("empty", ["train", "test"])
+def test_what_listing_finds_and_what_decoding_finds_are_named_at_once(
+    empty: str, make_folder: MakeFolder, load: Load
+) -> None:
+    data_dir = make_folder()
+    (data_dir / "tiny" / empty / "bee" / "1.png").write_bytes(b"")
+    for name in ("train/ant/0.png", "test/cat/1.png"):
+        (data_dir / "tiny" / name).write_bytes(b"broken")
+    with pytest.raises(MissingDataError, match=rf"{empty}/bee/1\.png is empty") as raised:
+        load(data_dir)
+    assert len(raised.value.faults) == 3
+    assert "train/ant/0.png cannot be decoded" in str(raised.value)
+    assert "test/cat/1.png cannot be decoded" in str(raised.value)
