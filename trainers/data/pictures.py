@@ -121,7 +121,9 @@ def _converted(opened: "ImageFile", form: Form) -> Picture:
     image = _without_alpha(opened, form, raw) if opened.has_transparency_data else opened
     if image.mode in GREY_16:
         image = _upper_byte(image)
-    image = image.convert(MODES[form.channels])
+    mode = MODES[form.channels]
+    if image.mode != mode:
+        image = image.convert(mode)
     if turn is not None and form.upright:
         image = image.transpose(turn)
     if image.size != (form.size, form.size):
