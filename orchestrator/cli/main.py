@@ -24,6 +24,7 @@ from orchestrator.cli import (
     validate,
 )
 from orchestrator.cli.faults import UsageError, explain
+from orchestrator.cli.news import shown_news
 from orchestrator.cli.output import Lost, steady_output
 from orchestrator.errors import EXIT_FAILED
 from orchestrator.foothold import is_folder_gone
@@ -88,7 +89,7 @@ def _answered(args: argparse.Namespace) -> int:
     if is_folder_gone():
         raise UsageError("the current folder was removed; go to another one")
     # A command that does not train reads, prints and ends.
-    with nullcontext() if args.trains else uncollected():
+    with shown_news(), nullcontext() if args.trains else uncollected():
         code: int = args.run(args)
     return code
 

@@ -4,11 +4,12 @@ For each part of a data set, a cache folder holds
 
     <checksum>/images.bin   the bytes of all images, (n, channels, height, width)
     <checksum>/header.json  their shape, and a digest of the header itself
-    <fingerprint>.json      maps the names, sizes and times of the files to a checksum
+    <fingerprint>.json      maps the names, sizes and times of the files to a checksum, and keeps
+                            what the user has to know about odd pictures
 
-The checksum covers the content of the image files, so equal images are stored once, wherever they
-are. An entry is written under a temporary name and renamed when complete. You may delete a cache
-folder at any time.
+The checksum covers the content of the image files and the way they are read, so equal images are
+stored once, wherever they are. An entry is written under a temporary name and renamed when
+complete. You may delete a cache folder at any time.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ import math
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +27,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from trainers.data.decode import Form, Listing, decode
+from trainers.data.decode import decode
+from trainers.data.listing import Listing
+from trainers.data.news import shown, tell
+from trainers.data.pictures import Form
 from trainers.errors import Fault, MissingDataError
 from trainers.locks import lock
 from trainers.storage import write_atomically
@@ -44,19 +49,20 @@ def cached_images(listing: Listing, form: Form, *, data_dir: Path) -> Tensor:
         listing: The files.
         form: The required form of the images.
         data_dir: The cache is its subfolder `.bnn-cache`; if that is not writable, BNN_CACHE_DIR,
-            else `~/.cache/bnn-orchestrate`.
+            else `~/.cache/bnn-orchestrate`, else a folder of this user in the system's temporary
+            folder.
 
     Returns:
         (n, channels, size, size), uint8, memory-mapped: processes share its pages. Read-only.
 
     Raises:
-        MissingDataError: If a file cannot be decoded, or no cache folder is writable.
-        SpecError: If an image has another size.
+        MissingDataError: If no cache folder is writable.
+        PicturesError: If files cannot be read or decoded, or an image has another size.
     """
     fingerprint = listing.fingerprint(form)
     shape = (len(listing.files), form.channels, form.size, form.size)
-    elsewhere = os.environ.get("BNN_CACHE_DIR") or Path.home() / ".cache" / "bnn-orchestrate"
-    folders = (data_dir / FOLDER, Path(elsewhere))
+    named = os.environ.get("BNN_CACHE_DIR")
+    folders = [data_dir / FOLDER, *([Path(named)] if named else _in_home())]
     for folder in folders:
         found = _opened(folder, fingerprint, shape)
         if found is not None:
@@ -66,17 +72,54 @@ def cached_images(listing: Listing, form: Form, *, data_dir: Path) -> Tensor:
         try:
             return _built(folder, fingerprint, shape, listing, form)
         except OSError as error:
-            reasons.append(f"{folder.absolute()}: {error.strerror or error}")
+            reasons.append(f"{shown(folder.absolute())}: {error.strerror or error}")
             log.warning("decoded images cannot be written to %s (%s)", folder, error)
+    if not named:
+        try:
+            folder = _temporary()
+            found = _built(folder, fingerprint, shape, listing, form)
+        except OSError as error:
+            reasons.append(f"the temporary folder: {error.strerror or error}")
+        else:
+            why = f"nothing else is writable ({'; '.join(reasons)})"
+            tell(
+                f"decoded images lie in {shown(folder)}: {why}; BNN_CACHE_DIR names another folder"
+            )
+            return found
     what = f"no folder for decoded images is writable ({'; '.join(reasons)})"
     raise MissingDataError(Fault("", what, "set BNN_CACHE_DIR to a writable folder"))
+
+
+def _in_home() -> list[Path]:
+    """The cache folder in the user's home; empty if no home is known, as in some containers."""
+    try:
+        home = Path.home()
+    # HOME is not set, and the user has a number but no name.
+    except RuntimeError:
+        return []
+    return [home / ".cache" / "bnn-orchestrate"] if home.is_absolute() else []
+
+
+def _temporary() -> Path:
+    """Makes this user's folder in the system's temporary folder.
+
+    Raises:
+        OSError: If it cannot be made, or if others may write to it: they could put images there.
+    """
+    folder = Path(tempfile.gettempdir()) / f"bnn-orchestrate-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise OSError(f"others may write to {shown(folder)}")
+    return folder
 
 
 def _opened(folder: Path, fingerprint: str, shape: tuple[int, ...]) -> Tensor | None:
     """Maps the images of a complete cache entry; None if there is none."""
     index = folder / f"{fingerprint}.json"
     try:
-        entry = folder / json.loads(index.read_text())["checksum"]
+        content = json.loads(index.read_text())
+        entry, notes = folder / content["checksum"], [str(note) for note in content["notes"]]
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -87,6 +130,8 @@ def _opened(folder: Path, fingerprint: str, shape: tuple[int, ...]) -> Tensor | 
         return None
     file, num_bytes = str(entry / "images.bin"), math.prod(shape)
     images = torch.from_file(file, shared=False, size=num_bytes, dtype=torch.uint8)
+    for note in notes:
+        tell(note)
     return images.reshape(shape)
 
 
@@ -112,12 +157,13 @@ def _built(
         try:
             log.info("decoding %s images of %s", f"{shape[0]:,}", listing.folder)
             with (partial / "images.bin").open("wb") as target:
-                checksum = decode(listing, form, target)
+                checksum, notes = decode(listing, form, target)
                 target.flush()
                 os.fsync(target.fileno())
             header = json.dumps(_header(checksum, shape)).encode()
             write_atomically(partial / "header.json", header)
-            index = json.dumps({"checksum": checksum, "folder": str(listing.folder)}).encode()
+            content = {"checksum": checksum, "folder": str(listing.folder), "notes": notes}
+            index = json.dumps(content).encode()
             _put_in_place(partial, folder / checksum, shape)
             write_atomically(folder / f"{fingerprint}.json", index)
         finally:

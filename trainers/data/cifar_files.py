@@ -1,17 +1,16 @@
 """Reads the published Python files of CIFAR-10 and CIFAR-100 with torchvision."""
 
-import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from trainers.data.download import download
 from trainers.data.partition import SPLIT_SEED, SplitChoice, cut
 from trainers.data.splits import Normalisation, Source, Split, Splits
 from trainers.errors import Fault, MissingDataError, SpecError
-
-log = logging.getLogger(__name__)
 
 NUM_TRAIN, NUM_VALIDATION = 50_000, 5_000
 DRAWN = SplitChoice(seed=SPLIT_SEED)
@@ -38,6 +37,11 @@ class CifarFiles:
     def paths(self) -> tuple[Path, ...]:
         """Paths of the files, below the data folder."""
         return tuple(Path(self.folder, name) for name in self.names)
+
+    @property
+    def url(self) -> str:
+        """Where torchvision finds their archive."""
+        return f"https://www.cs.toronto.edu/~kriz/{self.title.lower()}-python.tar.gz"
 
 
 def cifar_source(files: CifarFiles, *, mean: Channels, std: Channels, num_classes: int) -> Source:
@@ -108,19 +112,15 @@ def _read(
     *,
     train: bool,
 ) -> Split:
-    # Imported late: this takes longer than everything else a worker does before its first epoch.
-    from torchvision import datasets
-
-    whole = getattr(datasets, files.dataset)
-    # Only one part, because torchvision's own class checks the files of both.
-    lists = {"train_list": whole.train_list if train else []}
-    lists |= {"test_list": [] if train else whole.test_list}
-    part = type("Part", (whole,), lists)
     present = all((data_dir / file).is_file() for file in needed)
     try:
         if not present:
-            log.info("downloading %s to %s", files.title, data_dir)
-            whole(str(data_dir), download=True)
+            _download(files, data_dir)
+        whole = _class_of(files)
+        # Only one part, because torchvision's own class checks the files of both.
+        lists = {"train_list": whole.train_list if train else []}
+        lists |= {"test_list": [] if train else whole.test_list}
+        part = type("Part", (whole,), lists)
         # The files are pickles, which could run any code; torchvision checks their MD5 first.
         data = part(str(data_dir), train=train)
     # torchvision raises RuntimeError for errors of urllib and for a wrong MD5.
@@ -135,6 +135,24 @@ def _read(
     )
 
 
+def _download(files: CifarFiles, data_dir: Path) -> None:
+    archive = data_dir / files.url.rpartition("/")[2]
+    download(
+        lambda: _class_of(files)(str(data_dir), download=True),
+        title=f"{files.title} (170 MB)",
+        url=files.url,
+        folder=data_dir,
+        files=[archive, data_dir / files.folder],
+    )
+
+
+def _class_of(files: CifarFiles) -> Any:
+    # Imported late: this takes longer than everything else a worker does before its first epoch.
+    from torchvision import datasets
+
+    return getattr(datasets, files.dataset)
+
+
 def _missing(
     files: CifarFiles, data_dir: Path, error: Exception, needed: tuple[Path, ...], present: bool
 ) -> Fault:
@@ -145,6 +163,7 @@ def _missing(
     return Fault(
         "",
         f"{files.title} {state}: looked in {place} for {expected} ({reason})",
-        f"name the folder that holds {files.folder}/ with --data-dir or BNN_DATA_DIR; or write "
+        f"name the folder that holds {files.folder}/ with --data-dir or BNN_DATA_DIR; without a "
+        "network, copy these files there from another machine; or write "
         "{name: image_folder, folder: ...} for a folder with train/CLASS/ and test/CLASS/",
     )

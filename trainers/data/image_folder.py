@@ -1,16 +1,21 @@
 """Any folder of small images with one subfolder per class; decoded once and cached as bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from trainers.data.cache import cached_images
 from trainers.data.cifar10 import MEAN, STD
 from trainers.data.cifar_files import NUM_TRAIN
-from trainers.data.decode import MODES, Form, Listing, list_images
+from trainers.data.decode import check
+from trainers.data.listing import Listing
 from trainers.data.partition import DrawnSplit, cut
+from trainers.data.parts import TRAIN, list_parts
+from trainers.data.pictures import MODES, Alpha, Form
+from trainers.data.refused import PicturesError, Refused
 from trainers.data.splits import Facts, Normalisation, Source, Split, Splits
 from trainers.errors import Fault, SpecError
 
@@ -30,6 +35,9 @@ def load_image_folder(
     validation: int = 5000,
     split: DrawnSplit = DRAWN,
     resize: bool = False,
+    alpha: Alpha = "refuse",
+    upright: bool = False,
+    test_folder: str | None = None,
     mean: tuple[float, ...] = MEAN,
     std: tuple[float, ...] = STD,
 ) -> Splits:
@@ -41,7 +49,8 @@ def load_image_folder(
     Args:
         data_dir: Base of a relative `folder`; its subfolder `.bnn-cache` caches decoded images.
         test: Also read the test part; else its folder is not opened.
-        folder: Folder with `train/CLASS/` and `test/CLASS/` or `val/CLASS/`.
+        folder: Folder with `train/CLASS/` and `test/CLASS/` or `val/CLASS/`; the images of a class
+            lie in its folder, or all in folders below it.
         size: Height and width of the images.
         channels: 3: colour; 1: grey.
         classes: Number of classes; they are numbered by folder name.
@@ -49,38 +58,61 @@ def load_image_folder(
         validation: How many of these are for validation.
         split: Which images these are.
         resize: Scale the shorter side of images of other sizes to `size`, then crop the centre.
+        alpha: Images with transparent pixels are refused, lose their alpha channel, or are laid on
+            white or black.
+        upright: Turn images as their EXIF orientation says.
+        test_folder: Subfolder that tests; None: `test`, or `val` if only that exists.
         mean: Mean of each channel, for values from 0 to 1.
         std: Standard deviation of each channel, likewise.
 
     Raises:
-        MissingDataError: If the folder does not exist, or a file cannot be decoded.
+        MissingDataError: If the folder does not exist.
+        PicturesError: If files cannot be read or decoded; it names the first of them all.
         SpecError: If the folder's content differs from the options.
     """
     given = {"size": size, "channels": channels, "classes": classes, "mean": mean, "std": std}
-    numbers = {"train_images": train_images, "validation": validation, "folder": folder}
-    facts = image_folder_facts({**given, **numbers})
+    numbers = {"train_images": train_images, "validation": validation}
+    folders = {"folder": folder, "test_folder": test_folder}
+    facts = image_folder_facts({**given, **numbers, **folders})
     if not 0 < validation < train_images:
         what = f"must be between 1 and {train_images - 1}, got {validation}"
         raise SpecError(Fault("validation", what))
-    root = data_dir / folder
-    form = Form(size=size, channels=channels, resize=resize)
+    form = Form(size=size, channels=channels, resize=resize, alpha=alpha, upright=upright)
     normalisation = Normalisation.of(mean, std)
-
-    def part(listing: Listing) -> Split:
-        return Split(
-            images=cached_images(listing, form, data_dir=data_dir),
-            labels=torch.tensor([file.label for file in listing.files]),
-            normalisation=normalisation,
-        )
-
+    refused = Refused()
     # Decoding takes long, so all files are listed and compared first.
-    training = list_images(root / "train")
-    testing = list_images(_test_folder(root)) if test else None
-    _compare(training, testing, facts)
-    train, validating = cut(part(training), validation=validation, choice=split, data_dir=data_dir)
-    return Splits(
-        train=train, validation=validating, test=None if testing is None else part(testing)
+    training, testing = list_parts(
+        data_dir / folder, facts, refused, test=test, test_folder=test_folder
     )
+    listings = [training] if testing is None else [training, testing]
+    if refused:
+        for listing in listings:
+            check(listing, form, refused)
+        refused.check()
+    images = _decoded(listings, form, data_dir=data_dir)
+
+    def part(number: int) -> Split:
+        labels = torch.tensor([file.label for file in listings[number].files])
+        return Split(images=images[number], labels=labels, normalisation=normalisation)
+
+    train, validating = cut(part(0), validation=validation, choice=split, data_dir=data_dir)
+    return Splits(
+        train=train, validation=validating, test=part(1) if testing is not None else None
+    )
+
+
+def _decoded(listings: Sequence[Listing], form: Form, *, data_dir: Path) -> list[Tensor]:
+    """Returns the images of each part; tries all parts, so that the error names files of all."""
+    images: list[Tensor] = []
+    faults: list[Fault] = []
+    for listing in listings:
+        try:
+            images.append(cached_images(listing, form, data_dir=data_dir))
+        except PicturesError as error:
+            faults += error.faults
+    if faults:
+        raise PicturesError(*faults)
+    return images
 
 
 def image_folder_facts(options: Mapping[str, Any]) -> Facts:
@@ -108,6 +140,11 @@ def image_folder_facts(options: Mapping[str, Any]) -> Facts:
         faults.append(Fault("std", f"must be above 0, got {list(options['std'])}"))
     if options["folder"] == "":
         faults.append(Fault("folder", "is empty", "name a folder below the data folder"))
+    test_folder = options["test_folder"]
+    if test_folder == "":
+        faults.append(Fault("test_folder", "is empty", "name a folder, such as val"))
+    elif test_folder is not None and Path(test_folder) == Path(TRAIN):
+        faults.append(Fault("test_folder", "would test on the images that train"))
     if faults:
         raise SpecError(*faults)
     return Facts(
@@ -116,33 +153,6 @@ def image_folder_facts(options: Mapping[str, Any]) -> Facts:
         num_train=options["train_images"],
         num_validation=options["validation"],
     )
-
-
-def _test_folder(root: Path) -> Path:
-    """Returns the folder `test`, or `val` if only that exists."""
-    names = [name for name in ("test", "val") if (root / name).is_dir()]
-    return root / (names[0] if names else "test")
-
-
-def _compare(training: Listing, testing: Listing | None, facts: Facts) -> None:
-    """Raises SpecError if the folder's content differs from the spec."""
-    faults: list[Fault] = []
-    if len(training.classes) != facts.num_classes:
-        number = len(training.classes)
-        what = f"{training.folder} has {number} classes, not {facts.num_classes}"
-        faults.append(Fault("classes", what, f"write classes: {number}"))
-    if len(training.files) != facts.num_train:
-        number = len(training.files)
-        what = f"{training.folder} has {number:,} images, not {facts.num_train:,}"
-        faults.append(Fault("train_images", what, f"write train_images: {number}"))
-    if testing is not None and testing.classes != training.classes:
-        for here, there in ((training, testing), (testing, training)):
-            only = sorted(set(here.classes) - set(there.classes))
-            if only:
-                what = f"{there.folder} has no class {', '.join(only[:3])}, but {here.folder} has"
-                faults.append(Fault("folder", what))
-    if faults:
-        raise SpecError(*faults)
 
 
 IMAGE_FOLDER_SOURCE = Source(

@@ -1,6 +1,5 @@
 """MNIST, downloaded by torchvision: 28x28 grey digits, 60,000 to train and 10,000 to test."""
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,10 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from trainers.data.download import download
 from trainers.data.splits import Source, Split, Splits, normalised
 from trainers.errors import Fault, MissingDataError, SpecError
-
-log = logging.getLogger(__name__)
 
 NUM_TRAIN, NUM_TEST = 60_000, 10_000
 FILES = tuple(
@@ -20,6 +18,9 @@ FILES = tuple(
     for part in ("train", "t10k")
     for kind in ("images-idx3", "labels-idx1")
 )
+
+URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+"""Where torchvision looks first."""
 
 
 def load_mnist(data_dir: Path, test: bool = True, *, validation: int = 5000) -> Splits:
@@ -71,11 +72,14 @@ def _read(data_dir: Path, needed: Sequence[Path], *, train: bool) -> Split:
 
 
 def _download(data_dir: Path) -> None:
-    # Imported late: this takes longer than everything else a worker does before its first epoch.
-    from torchvision.datasets import MNIST
+    def fetch() -> None:
+        # Imported late: this takes longer than all else that a worker does before its first epoch.
+        from torchvision.datasets import MNIST
 
-    log.info("downloading MNIST to %s", data_dir)
-    MNIST(str(data_dir), download=True)
+        MNIST(str(data_dir), download=True)
+
+    raw = data_dir / FILES[0].parent
+    download(fetch, title="MNIST (12 MB)", url=URL, folder=data_dir, files=[raw])
 
 
 def read_idx(path: Path, *, shape: tuple[int, ...]) -> Tensor:
@@ -116,8 +120,8 @@ def _missing(data_dir: Path, error: Exception, needed: Sequence[Path], *, presen
     return Fault(
         "",
         f"MNIST {state}: looked in {data_dir.resolve()} for {expected} ({reason})",
-        "name the folder that holds MNIST/ with --data-dir or BNN_DATA_DIR; "
-        "the study digits-orders needs no files",
+        "name the folder that holds MNIST/ with --data-dir or BNN_DATA_DIR; without a network, "
+        "copy these files there from another machine; the study digits-orders needs no files",
     )
 
 

@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from trainers.data import cache, decode
 from trainers.data.splits import Splits
@@ -60,7 +62,7 @@ def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the folders that were decoded, in order."""
     decoded: list[str] = []
 
-    def counting(listing: decode.Listing, form: decode.Form, target: object) -> str:
+    def counting(listing: decode.Listing, form: decode.Form, target: object) -> decode.Decoded:
         decoded.append(listing.folder.name)
         return decode.decode(listing, form, target)  # type: ignore[arg-type]
 
@@ -205,6 +207,98 @@ def test_without_bnn_cache_dir_the_home_has_it(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     load(data_dir)
     assert len(_entries(tmp_path / "home" / ".cache" / "bnn-orchestrate")) == 2
+
+
+@pytest.fixture
+def no_usual_folder(
+    make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A data folder that holds no cache, and no other folder for one but the temporary one."""
+    data_dir = make_folder()
+    (data_dir / ".bnn-cache").write_text("")
+    monkeypatch.delenv("BNN_CACHE_DIR")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    return data_dir
+
+
+def _nobody(*_: object) -> None:
+    raise KeyError("no such user")
+
+
+@pytest.mark.parametrize("home", [None, "relative", "/dev/null"])
+def test_without_a_home_the_temporary_folder_has_it(
+    home: str | None,
+    no_usual_folder: Path,
+    load: Load,
+    count_decoded: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("pwd.getpwuid", _nobody)
+    if home is None:
+        monkeypatch.delenv("HOME")
+    else:
+        monkeypatch.setenv("HOME", home)
+    first, second = load(no_usual_folder), load(no_usual_folder)
+    assert first.checksum() == second.checksum()
+    assert count_decoded == ["train", "test"]
+    folder = tmp_path / "temporary" / f"bnn-orchestrate-{os.getuid()}"
+    assert len(_entries(folder)) == 2
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert f"decoded images lie in {folder}" in caplog.text
+    assert "BNN_CACHE_DIR" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["open to all", "a link", "a file"])
+def test_a_temporary_folder_that_others_may_have_made_is_not_used(
+    kind: str,
+    no_usual_folder: Path,
+    load: Load,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", "/dev/null")
+    folder = tmp_path / "temporary" / f"bnn-orchestrate-{os.getuid()}"
+    if kind == "open to all":
+        folder.mkdir()
+        folder.chmod(0o777)
+    elif kind == "a link":
+        (tmp_path / "theirs").mkdir()
+        folder.symlink_to(tmp_path / "theirs")
+    else:
+        folder.write_text("")
+    with pytest.raises(MissingDataError, match=r"the temporary folder: .*BNN_CACHE_DIR"):
+        load(no_usual_folder)
+
+
+def test_what_was_decided_about_odd_pictures_is_told_at_every_start(
+    make_folder: MakeFolder, load: Load, caplog: pytest.LogCaptureFixture
+) -> None:
+    data_dir = make_folder()
+    deep = np.full((6, 6), 257 * 3, dtype=np.uint16)
+    Image.fromarray(deep).save(data_dir / "tiny" / "train" / "bee" / "2.png")
+    for _ in range(2):
+        caplog.clear()
+        load(data_dir)
+        assert "1 of 24 pictures with 16 bits for each value" in caplog.text
+        assert "such as bee/2.png" in caplog.text
+
+
+def test_pictures_read_by_an_earlier_version_are_decoded_again(
+    make_folder: MakeFolder,
+    load: Load,
+    count_decoded: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data_dir = make_folder()
+    with monkeypatch.context() as earlier:
+        for module in ("decode", "listing"):
+            earlier.setattr(f"trainers.data.{module}.READING", 1)
+        before = load(data_dir).checksum()
+    assert load(data_dir).checksum() == before
+    assert count_decoded == ["train", "test"] * 2
 
 
 def test_where_no_folder_can_be_written_to_the_message_names_both(
