@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orchestrator.home import masked
+from orchestrator.masking import masked
 
 TOLD_BY = "trainers.data.news"
 """The logger of that module, by name: its import would load PyTorch for every command."""
