@@ -13,6 +13,7 @@ from trainers.data.decode import MODES, Form, Listing, list_images
 from trainers.data.partition import DrawnSplit, cut
 from trainers.data.splits import Facts, Normalisation, Source, Split, Splits
 from trainers.errors import Fault, SpecError
+from trainers.paths import expanded
 
 DRAWN = DrawnSplit()
 MOST_SIZE = 512
@@ -41,7 +42,7 @@ def load_image_folder(
     Args:
         data_dir: Base of a relative `folder`; its subfolder `.bnn-cache` caches decoded images.
         test: Also read the test part; else its folder is not opened.
-        folder: Folder with `train/CLASS/` and `test/CLASS/` or `val/CLASS/`.
+        folder: Folder with `train/CLASS/` and `test/CLASS/` or `val/CLASS/`; may begin with `~`.
         size: Height and width of the images.
         channels: 3: colour; 1: grey.
         classes: Number of classes; they are numbered by folder name.
@@ -62,7 +63,7 @@ def load_image_folder(
     if not 0 < validation < train_images:
         what = f"must be between 1 and {train_images - 1}, got {validation}"
         raise SpecError(Fault("validation", what))
-    root = data_dir / folder
+    root = data_dir / expanded(folder)
     form = Form(size=size, channels=channels, resize=resize)
     normalisation = Normalisation.of(mean, std)
 
