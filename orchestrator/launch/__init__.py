@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from orchestrator.gc_pause import uncollected
 
 if TYPE_CHECKING:
+    from orchestrator.launch.draws import MOST_TRIES, Draws
     from orchestrator.launch.jobs import Jobs
     from orchestrator.launch.parts import Search
     from orchestrator.launch.resources import ResourceError, Resources, num_slots, this_machine
@@ -35,8 +36,10 @@ os.environ.update(
 )
 
 _HOMES = {
+    "Draws": "orchestrator.launch.draws",
     "Jobs": "orchestrator.launch.jobs",
     "Listener": "orchestrator.launch.tuning",
+    "MOST_TRIES": "orchestrator.launch.draws",
     "ResourceError": "orchestrator.launch.resources",
     "Resources": "orchestrator.launch.resources",
     "Search": "orchestrator.launch.parts",
@@ -49,6 +52,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "MOST_TRIES",
+    "Draws",
     "Jobs",
     "Listener",
     "ResourceError",
