@@ -103,8 +103,17 @@ def _frame(
         summary = summarise(list(table[row].values()), better=better)
         values = [table[row].get(column, math.nan) for column in columns]
         records.append([summary.mean, summary.std, summary.n, summary.best, *values])
-    index = pd.Index([" · ".join(row) for row in rows], name=rows_axis)
+    index = pd.Index(_names(rows), name=rows_axis)
     return pd.DataFrame(records, index=index, columns=[*STATISTICS, *columns])
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    """One text for each row; labels that have the dot between labels in them get a number."""
+    names: dict[str, None] = {}
+    for number, row in enumerate(rows, start=1):
+        name = " · ".join(row)
+        names[name if name not in names else f"{name} ({number})"] = None
+    return list(names)
 
 
 def _row(cell: RecordedCell, rows_axis: str, over_axis: str) -> Row:
@@ -149,7 +158,7 @@ def _also(runs: StudyRuns) -> list[str]:
 
 
 def _matches(cell: RecordedCell, where: Mapping[str, str]) -> bool:
-    return all(cell.labels.get(axis) == label for axis, label in where.items())
+    return all(cell.labels.get(axis) in (label, label.strip()) for axis, label in where.items())
 
 
 def _text(where: Mapping[str, str]) -> str:

@@ -23,7 +23,7 @@ def rates_table(table: pd.DataFrame) -> Table:
     metric = str(table.attrs["metric"])
     shape = _table(str(table.index.name))
     for column in table.columns:
-        shape.add_column(f"{table.columns.name} {column}", justify="right", no_wrap=True)
+        shape.add_column(escape(f"{table.columns.name} {column}"), justify="right", no_wrap=True)
     best = best_of(table)
     for row in table.index:
         chosen = best.get(str(row), ("", math.nan))[0]
@@ -51,7 +51,7 @@ def networks_table(
         return _one(matrix, rates[network])
     shape = _table("method")
     for network in matrices:
-        shape.add_column(network, justify="right", no_wrap=True)
+        shape.add_column(escape(network), justify="right", no_wrap=True)
     rows = dict.fromkeys(str(row) for matrix in matrices.values() for row in matrix.index)
     for row in sorted(rows, key=lambda row: row not in _CONTROLS):
         shape.add_row(escape(str(row)), *(_entry(matrix, row) for matrix in matrices.values()))
@@ -76,7 +76,7 @@ def _one(matrix: pd.DataFrame, rates: Mapping[str, str]) -> Table:
         line = matrix.loc[row]
         shape.add_row(
             escape(str(row)),
-            rates.get(str(row), ""),
+            escape(rates.get(str(row), "")),
             _mean(line, metric),
             f"{line['n']:.0f}",
             shown(line["best"], metric),

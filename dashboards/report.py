@@ -79,12 +79,16 @@ def matrix_csv(matrix: pd.DataFrame) -> str:
 
 def matrix_markdown(matrix: pd.DataFrame) -> str:
     """The matrix as a Markdown table, with values as fractions."""
-    head = [str(matrix.index.name), *(str(column) for column in matrix.columns)]
+    head = [_in_table(str(name)) for name in (matrix.index.name, *matrix.columns)]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for row in matrix.index:
         values = (_plain(value) for value in matrix.loc[row])
-        lines.append("| " + " | ".join([str(row), *values]) + " |")
+        lines.append("| " + " | ".join([_in_table(str(row)), *values]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _in_table(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def is_share(metric: str) -> bool:

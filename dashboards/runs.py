@@ -1,6 +1,7 @@
 """Reads the recorded cells of a study's variant."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -11,6 +12,8 @@ from orchestrator.home import Home
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant
 from orchestrator.mlflow_reader.reader import Reader, told
 from orchestrator.vocabulary import State
+
+_WHOLE_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 class NoResultsError(OrchestratorError):
@@ -62,13 +65,20 @@ class StudyRuns:
 
     def labels(self) -> list[str]:
         """The labels of the rows in the study's order."""
-        labels: list[str] = json.loads(self.tags.get(vocabulary.ROWS, "[]"))
-        return labels
+        return _texts(self.tags.get(vocabulary.ROWS, "[]"))
 
     def also(self) -> list[str]:
         """More metrics that the study shows in addition to its own."""
-        names: list[str] = json.loads(self.tags.get(vocabulary.ALSO, "[]"))
-        return names
+        return _texts(self.tags.get(vocabulary.ALSO, "[]"))
+
+
+def _texts(content: str) -> list[str]:
+    """The texts of a JSON list; of one that an earlier version let MLflow cut, those before."""
+    try:
+        texts: list[str] = json.loads(content)
+    except ValueError:
+        return [str(json.loads(text)) for text in _WHOLE_TEXT.findall(content)]
+    return texts
 
 
 def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> StudyRuns:

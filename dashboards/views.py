@@ -15,6 +15,8 @@ from dashboards.runs import StudyRuns
 from orchestrator import vocabulary
 
 TAG_PREFIX = "mlflow.sharedViewState."
+LONGEST = 20_000
+"""Most characters of a tag of an experiment; MLflow refuses a longer one."""
 MOST_RUNS = 50
 """Most runs in one chart; with more, the lines cannot be told apart."""
 
@@ -69,12 +71,18 @@ class View:
         return f"{base}/#/experiments/{experiment_id}/runs?{urllib.parse.urlencode(query)}"
 
     def content(self, *, time_ms: int) -> str:
-        """The tag's value.
+        """The tag's value; without charts of layers where hundreds would not fit the tag.
 
         Args:
             time_ms: Creation time, Unix time in milliseconds.
         """
-        packed = zlib.compress(json.dumps(self._state(), separators=(",", ":")).encode())
+        whole = self._content(self.layers, time_ms=time_ms)
+        # Nobody looks at hundreds of charts; MLflow adds one for each metric anyway.
+        return whole if len(whole) <= LONGEST else self._content((), time_ms=time_ms)
+
+    def _content(self, layers: Sequence[str], *, time_ms: int) -> str:
+        state = json.dumps(self._state(layers), separators=(",", ":"))
+        packed = zlib.compress(state.encode())
         return json.dumps(
             {
                 "name": f"{self.study}: compare",
@@ -84,13 +92,13 @@ class View:
             }
         )
 
-    def _state(self) -> dict[str, object]:
+    def _state(self, layers: Sequence[str]) -> dict[str, object]:
         sections = {
             "Result": [_bar(self.metric), *(_line(name) for name in _CURVES)],
             "Latent weights": [
                 _line(vocabulary.LAYER_CURVES[name].format(layer=layer))
                 for name in ("signs_flipped", "near_zero")
-                for layer in self.layers
+                for layer in layers
             ],
         }
         charts = [

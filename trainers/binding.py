@@ -20,6 +20,9 @@ from trainers.written import INLINE, written
 
 T = TypeVar("T")
 
+QUOTE = "quote it if it is a text"
+"""What to do where a file's text was read as a number, a date, or true or false."""
+
 
 class Record:
     """An option that is itself a mapping: a frozen, keyword-only dataclass with all defaults."""
@@ -261,7 +264,9 @@ def convert(value: object, wanted: Any) -> Value:
     if exact or (wanted is type(None) and value is None) or wanted is Any:
         return typing.cast(Value, value)
     names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
-    raise SpecError(Fault("", f"expected {names.get(wanted, wanted)}, got {show(value)}"))
+    is_plain = not (value is None or isinstance(value, Mapping | Sequence))
+    hint = QUOTE if wanted is str and is_plain else ""
+    raise SpecError(Fault("", f"expected {names.get(wanted, wanted)}, got {show(value)}", hint))
 
 
 def _finite(value: Any) -> float:

@@ -18,6 +18,7 @@ from typing import Any
 import fsspec
 
 from trainers.errors import Fault, SpecError, did_you_mean
+from trainers.paths import expanded
 
 OBJECT_STORES = frozenset({"abfs", "abfss", "az", "gcs", "gs", "memory", "oci", "oss", "r2", "s3"})
 """Schemes where an object appears only when its upload is complete."""
@@ -61,7 +62,7 @@ def place_at(text: str) -> Place:
     _refuse_secrets(text)
     scheme, mark, rest = text.partition("://")
     if not mark:
-        return Path(text).expanduser().absolute()
+        return expanded(text).absolute()
     if scheme == "file":
         if not rest.startswith("/"):
             raise SpecError(Fault("", f"'{text}' has no absolute path", "write file:///folder"))

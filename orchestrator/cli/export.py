@@ -12,6 +12,7 @@ from orchestrator.cli.options import (
     add_verbose,
     data_folder_of,
     home_of,
+    path_of,
     storage_of,
 )
 from orchestrator.errors import EXIT_FAILED
@@ -35,7 +36,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="MLflow's id of a cell's run, or best:STUDY for its cell with the lowest validation "
         "error",
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("-o", "--output", type=path_of, required=True, metavar="FILE")
     parser.add_argument(
         "--format",
         choices=("packed", "packbits", "onnx"),

@@ -1,16 +1,15 @@
 """`bnn-orchestrate inspect`: shows the content of an exported file, layer by layer."""
 
 import argparse
-from pathlib import Path
 
-from orchestrator.cli.options import add_verbose
+from orchestrator.cli.options import add_verbose, path_of
 from orchestrator.waiting import waiting_for
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its flags."""
     parser = subparsers.add_parser("inspect", help="show the content of an exported file")
-    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("file", type=path_of, metavar="FILE")
     add_verbose(parser)
     parser.set_defaults(run=run)
 

@@ -1,7 +1,6 @@
 """`bnn-orchestrate matrix`: shows a study's result matrix, read from MLflow only."""
 
 import argparse
-from pathlib import Path
 
 from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import (
@@ -10,6 +9,7 @@ from orchestrator.cli.options import (
     add_verbose,
     home_of,
     named_or_changed,
+    path_of,
 )
 
 
@@ -26,7 +26,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="use only matching cells; may be repeated",
     )
     parser.add_argument(
-        "--csv", type=Path, metavar="FILE", help="also write it to this file, with all digits"
+        "--csv", type=path_of, metavar="FILE", help="also write it to this file, with all digits"
     )
     add_home(parser)
     add_verbose(parser)
@@ -62,5 +62,5 @@ def _pairs(texts: list[str]) -> dict[str, str]:
         axis, equals, label = text.partition("=")
         if not equals:
             raise UsageError(f"--where {text}: expected AXIS=LABEL, such as order=reverse")
-        pairs[axis.strip()] = label.strip()
+        pairs[axis.strip()] = label
     return pairs

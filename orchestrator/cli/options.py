@@ -161,3 +161,19 @@ def _seeds(text: str) -> list[int]:
     except ValueError:
         what = f"expected whole numbers separated by commas, such as 316,317; got '{text}'"
         raise argparse.ArgumentTypeError(what) from None
+
+
+def path_of(text: str) -> Path:
+    """The path that a flag names; `~` is a home folder, also where no shell expands it.
+
+    Raises:
+        ArgumentTypeError: If nobody knows that home folder.
+    """
+    # Only here, so that other commands do not wait for it.
+    from trainers.errors import SpecError
+    from trainers.paths import expanded
+
+    try:
+        return expanded(text)
+    except SpecError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -2,9 +2,15 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from orchestrator.cli.options import add_home, add_study, add_verbose, home_of, named_or_changed
+from orchestrator.cli.options import (
+    add_home,
+    add_study,
+    add_verbose,
+    home_of,
+    named_or_changed,
+    path_of,
+)
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -14,7 +20,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     add_study(parser)
     parser.add_argument(
-        "--csv", type=Path, metavar="FILE", help="write to this file instead of printing"
+        "--csv", type=path_of, metavar="FILE", help="write to this file instead of printing"
     )
     add_home(parser)
     add_verbose(parser)

@@ -165,7 +165,7 @@ class SweepListener:
             return
         self.failures.append(Failure(name=cell.name, reason=reason, log=path))
         tags = {
-            vocabulary.REASON: reason,
+            vocabulary.REASON: reason[:MOST_NOTE],
             vocabulary.FAILURE_ARTIFACT: details or reason,
             **self._tags(key, self._last.get(key)),
         }
@@ -175,6 +175,11 @@ class SweepListener:
         self._over.add(key)
         self.progress.end(key, failed=True)
         self.watcher.cell_ended(cell.name, objective=float("nan"), reason=reason)
+
+    def noted(self, name: str, note: str) -> None:
+        """Shows what happened besides, such as a draw that is no trial."""
+        log.info("%s: %s", name, note)
+        self.watcher.cell_noted(name, note=note)
 
     def open_of(self, cells: Mapping[str, Cell]) -> dict[str, Cell]:
         """The cells that have neither finished nor failed in this sweep, by key."""

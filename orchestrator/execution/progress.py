@@ -85,6 +85,10 @@ class Progress:
         if self.best is None or cell.objective < self.best[0]:
             self.best = cell.objective, cell.name
 
+    def expect_no_more(self) -> None:
+        """No cell is begun any more: a search found no other trial."""
+        self.num_cells = self.num_finished + self.num_failed + self.num_elsewhere
+
     def trained_elsewhere(self, key: str, *, epochs: int) -> None:
         """Another sweep has trained a cell."""
         self.num_elsewhere += 1

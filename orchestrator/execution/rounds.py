@@ -1,8 +1,10 @@
 """Trains the cells of a sweep in rounds of Ray Tune, next to other sweeps of the same home."""
 
 import logging
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -12,12 +14,14 @@ from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.progress import Progress
 from orchestrator.launch.jobs import Jobs
+from orchestrator.mlflow_reader.cells import RecordedCell
 from orchestrator.planning.planning import Plan
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.planning.stem_store import StemStore
 from orchestrator.record.known import Recorded
+from orchestrator.study.axes import Axis
 from orchestrator.study.cells import Cell
-from orchestrator.study.expansion import scaled_scheduler
+from orchestrator.study.expansion import scaled_scheduler, trial_at
 from orchestrator.study.search import SCHEDULERS, SEARCHERS
 from orchestrator.study.spec import cell_key
 from orchestrator.vocabulary import State
@@ -92,7 +96,7 @@ class Rounds:
                 self.work,
                 cells=cells,
                 scheduler=_made(scaled_scheduler(self.study), SCHEDULERS),
-                max_epochs=max(cell.train.epochs for cell in self.study.trials),
+                max_epochs=self.study.most_epochs,
                 resources=resources,
                 slots=self.slots,
                 retries=self.study.retries,
@@ -101,9 +105,9 @@ class Rounds:
                 verbose=verbose,
             )
 
-        search = self._search()
+        search = self._search(listener)
         if search is not None:
-            one_round(search)
+            self._draw(search, one_round, listener)
             return
         remaining = dict(self.work.cells)
         claims = Claims(self.leases, self.recorded, done=self._trained_elsewhere)
@@ -146,26 +150,71 @@ class Rounds:
             share=self.todo.share,
         )
 
-    def _search(self) -> "launch.Search | None":
+    def _draw(
+        self,
+        search: "launch.Search",
+        one_round: Callable[["launch.Search"], bool],
+        listener: SweepListener,
+    ) -> None:
+        """Trains what a search draws; ends with fewer trials if there are no others."""
+        ended = one_round(search)
+        if ended and search.draws is not None and search.draws.is_exhausted:
+            self.progress.expect_no_more()
+            tries = f"{launch.MOST_TRIES} draws in a row were no new trial"
+            num, wanted = search.draws.num_taken, search.draws.num_samples
+            listener.noted(self.study.name, f"drew {num} of {wanted} trials: {tries}")
+
+    def _search(self, listener: SweepListener) -> "launch.Search | None":
         searcher = _made(self.study.search, SEARCHERS)
         if searcher is None:
             return None
+
+        def skipped(drawn: str, reason: str) -> None:
+            listener.noted(drawn, f"cannot be a trial, so another is drawn ({reason})")
+
         axes = [axis for axis in self.study.axes if axis.searched]
-        known = [
-            (
-                {
-                    axis.name: float(cell.labels[axis.name])
-                    if axis.domain
-                    else cell.labels[axis.name]
-                    for axis in axes
-                },
-                cell.objective,
-            )
-            for cell in self.recorded.cells
-            if cell.state == State.FINISHED and cell.objective is not None
-        ]
         num_samples = self.todo.num_todo
-        return launch.Search(axes=axes, searcher=searcher, num_samples=num_samples, known=known)
+        return launch.Search(
+            axes=axes,
+            searcher=searcher,
+            num_samples=num_samples,
+            known=_measured(axes, self.recorded.cells),
+            draws=launch.Draws(
+                trial_at=partial(trial_at, self.study),
+                num_samples=num_samples,
+                known=self.todo.finished,
+                skipped=skipped,
+            ),
+        )
+
+
+def _measured(
+    axes: Sequence[Axis], cells: Iterable[RecordedCell]
+) -> list[tuple[dict[str, object], float]]:
+    """The points of finished cells that the axes still have, with their objectives."""
+    found: list[tuple[dict[str, object], float]] = []
+    for cell in cells:
+        objective = cell.objective
+        if cell.state != State.FINISHED or objective is None or not math.isfinite(objective):
+            continue
+        point = {axis.name: _drawn_at(axis, cell.labels.get(axis.name, "")) for axis in axes}
+        if None not in point.values():
+            found.append((point, objective))
+    return found
+
+
+def _drawn_at(axis: Axis, label: str) -> object:
+    """What a searcher drew for a label; None: the axis cannot draw it any more."""
+    if axis.domain is None:
+        return label if label in axis.points else None
+    low, high = axis.domain.low, axis.domain.high
+    try:
+        value = int(label) if axis.domain.integer else float(label)
+    except ValueError:
+        return None
+    # Six digits of a number may lie just outside of the range that it was drawn from.
+    near = min(max(value, low), high)
+    return near if math.isclose(near, value, rel_tol=1e-5) else None
 
 
 def _made(component: Component | None, table: Mapping[str, Callable[..., T]]) -> T | None:

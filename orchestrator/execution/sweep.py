@@ -38,6 +38,7 @@ from orchestrator.record.describe import describe
 from orchestrator.record.journal import CellDescription, Journal
 from orchestrator.record.known import Recorded, forget_lost
 from orchestrator.record.other_code import accepted_tags, refuse_other_code
+from orchestrator.record.other_epochs import begun_anew
 from orchestrator.record.store import Store
 from orchestrator.record.store_lock import StudyHold
 from orchestrator.study.cells import Cell
@@ -205,7 +206,7 @@ class _Sweep:
         self.cell_tags: dict[str, str] = {}
         self.num_copied = 0
         self.storage, self.stems = storage, StemStore(storage / "stems")
-        self.disk = ""
+        self.disk = self.anew = ""
         self.record = study_record(study)
 
     def run(self, checksum: str | None) -> Outcome:
@@ -240,6 +241,7 @@ class _Sweep:
         code, commit = self.recorded.code, git_commit()
         if not self.options.accept_code:
             refuse_other_code(self.study, self.recorded.cells, code=code, commit=commit)
+        self.anew = begun_anew(todo, self.recorded)
         wanted = need(todo, is_embedded=self.home.database is not None)
         self.disk = room(wanted, self.home, self.storage, force=self.options.force)
         self.cell_tags |= {
@@ -387,6 +389,8 @@ class _Sweep:
 
     def _announce(self, todo: Plan, slots: int) -> None:
         self.watcher.planned(todo, slots=slots, disk=self.disk)
+        if self.anew:
+            self.watcher.cell_noted(self.study.title, note=self.anew)
         if self.delivery.last_error is not None and self.recorded.store is None:
             self.watcher.silent(self.delivery.last_error, journal=self.home.journal)
         content = json.dumps({**plan_content(todo), "slots": slots}, indent=1)

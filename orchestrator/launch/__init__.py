@@ -16,6 +16,7 @@ from orchestrator.variables import FOR_RAY
 from orchestrator.waiting import waiting_for
 
 if TYPE_CHECKING:
+    from orchestrator.launch.draws import MOST_TRIES, Draws
     from orchestrator.launch.jobs import Jobs
     from orchestrator.launch.machine import session_parent
     from orchestrator.launch.parts import Search
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 os.environ.update(FOR_RAY)
 
 _HOMES = {
+    "Draws": "orchestrator.launch.draws",
     "Jobs": "orchestrator.launch.jobs",
     "Listener": "orchestrator.launch.tuning",
+    "MOST_TRIES": "orchestrator.launch.draws",
     "ResourceError": "orchestrator.launch.resources",
     "Resources": "orchestrator.launch.resources",
     "Search": "orchestrator.launch.parts",
@@ -41,6 +44,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "MOST_TRIES",
+    "Draws",
     "Jobs",
     "Listener",
     "ResourceError",

@@ -11,10 +11,11 @@ from ray.tune.schedulers import (
     MedianStoppingRule,
     TrialScheduler,
 )
-from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter, SearchAlgorithm
+from ray.tune.search import ConcurrencyLimiter, SearchAlgorithm
 from ray.tune.search import Searcher as TuneSearcher
 
 from orchestrator import vocabulary
+from orchestrator.launch.draws import CheckedDraws, Draws, RandomDraws
 from orchestrator.launch.report import EpochReport
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.study.axes import Axis
@@ -27,6 +28,9 @@ from orchestrator.study.search import (
     Searcher,
 )
 
+NUM_SEEDS = 2**32
+"""Different seeds of a sampler; larger ones of a study begin again at 0."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Search:
@@ -37,12 +41,14 @@ class Search:
         searcher: The study's searcher.
         num_samples: Number of trials that remain to draw.
         known: Configurations measured earlier, with their objectives.
+        draws: Decides which draws are trained; None: all of them.
     """
 
     axes: Sequence[Axis]
     searcher: Searcher
     num_samples: int
     known: Sequence[tuple[Mapping[str, Any], float]] = ()
+    draws: Draws | None = None
 
 
 class ReadyCells(TuneSearcher):
@@ -112,8 +118,8 @@ def search_parts(search: Search) -> tuple[dict[str, Any], SearchAlgorithm | Tune
         else:
             draw = tune.loguniform if axis.domain.log else tune.uniform
             space[axis.name] = draw(axis.domain.low, axis.domain.high)
-    # A resumed search must not draw its first points again.
-    seed = search.searcher.seed + len(search.known)
+    # A resumed search must not draw its first points again. Optuna's sampler takes 32 bits.
+    seed = (search.searcher.seed + len(search.known)) % NUM_SEEDS
     if isinstance(search.searcher, RandomSearch):
         return space, _Variants(random_state=seed)
     assert isinstance(search.searcher, OptunaSearch)
@@ -141,7 +147,18 @@ class StopRequest:
     is_made: bool = False
 
 
-class _Variants(BasicVariantGenerator):
+def checked(
+    algorithm: SearchAlgorithm | TuneSearcher, draws: Draws
+) -> SearchAlgorithm | TuneSearcher:
+    """Lets `draws` decide which draws of the algorithm become trials."""
+    if isinstance(algorithm, RandomDraws):
+        algorithm.draws = draws
+        return algorithm
+    assert isinstance(algorithm, TuneSearcher)
+    return CheckedDraws(algorithm, draws)
+
+
+class _Variants(RandomDraws):
     """Tune's random search, until a stop is requested."""
 
     stop = StopRequest()

@@ -15,12 +15,14 @@ from ray.tune.search import SearchAlgorithm
 from ray.tune.search import Searcher as TuneSearcher
 
 from orchestrator import signals, vocabulary
+from orchestrator.launch.draws import MOST_TRIES
 from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.lost_workers import told_as_dead_actors
 from orchestrator.launch.parts import (
     ReadyCells,
     Search,
     StopRequest,
+    checked,
     limited,
     search_parts,
     tune_scheduler,
@@ -107,6 +109,8 @@ def launch(
             search_alg=limited(algorithm, slots=slots, stop=stop),
             scheduler=tune_scheduler(scheduler, max_epochs=max_epochs),
             reuse_actors=True,
+            # Tune's own name has the labels in it, which may be anything.
+            trial_dirname_creator=_folder_name,
         ),
         run_config=tune.RunConfig(
             name=name,
@@ -129,8 +133,17 @@ def _drawn(
 ) -> tuple[dict[str, Any], SearchAlgorithm | TuneSearcher, int]:
     """Tune's search space, its searcher, and the number of samples."""
     if isinstance(cells, Search):
-        return *search_parts(cells), cells.num_samples
+        space, algorithm = search_parts(cells)
+        if cells.draws is None:
+            return space, algorithm, cells.num_samples
+        # Draws that are no trials count as samples of Tune; `draws` knows when it is enough.
+        return space, checked(algorithm, cells.draws), cells.num_samples * MOST_TRIES
     return {}, ReadyCells(cells), len(cells)
+
+
+def _folder_name(trial: Any) -> str:
+    """The name of a trial's folder below Tune's."""
+    return str(trial.trial_id)
 
 
 def _trainable(config: dict[str, Any], *, work: Jobs) -> None:

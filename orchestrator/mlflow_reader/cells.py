@@ -57,8 +57,11 @@ class RecordedCell:
 
     @property
     def trained(self) -> dict[str, Any]:
-        """The trial as plain values; empty: not recorded."""
-        values: dict[str, Any] = json.loads(self.train or "{}")
+        """The trial as plain values; empty: not recorded, or cut by an MLflow before us."""
+        try:
+            values: dict[str, Any] = json.loads(self.train or "{}")
+        except ValueError:
+            return {}
         return values
 
 

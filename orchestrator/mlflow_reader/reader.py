@@ -11,6 +11,7 @@ from orchestrator.gc_pause import uncollected
 from orchestrator.masking import mask_error, masked
 from orchestrator.mlflow_reader.address import fault_of, is_database_server
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, recorded_cell
+from orchestrator.mlflow_reader.long_tags import joined
 from orchestrator.mlflow_reader.outages import is_of_a_store, reason
 from orchestrator.mlflow_reader.pages import LARGEST_PAGE, whole
 from orchestrator.waiting import waiting_for
@@ -100,7 +101,7 @@ class Reader:
                 experiment_id=run.info.experiment_id,
                 run_id=run.info.run_id,
                 title=run.info.run_name or "",
-                tags=run.data.tags,
+                tags=joined(run.data.tags),
                 started_ms=run.info.start_time,
             )
             for run in sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))
@@ -119,7 +120,7 @@ class Reader:
         with uncollected():
             return [
                 recorded_cell(
-                    run.data.tags,
+                    joined(run.data.tags),
                     run_id=run.info.run_id,
                     name=run.info.run_name or "",
                     params=run.data.params,

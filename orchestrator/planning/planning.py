@@ -63,7 +63,7 @@ class Plan:
     def amount(self) -> Amount:
         """The training of all cells; for a search, an upper bound."""
         if self.num_samples:
-            most = self.num_samples * max(cell.train.epochs for cell in self.study.trials)
+            most = self.num_samples * self.study.most_epochs
             return Amount(
                 stage_trainings=0, stage_trainings_alone=0, epochs=most, epochs_alone=most
             )

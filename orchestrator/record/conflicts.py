@@ -1,5 +1,6 @@
 """Makes a study's record for MLflow, and refuses studies that contradict earlier results."""
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -157,7 +158,9 @@ def _flat(text: str | None) -> dict[str, str]:
         else:
             flat[path] = json.dumps(value)
 
-    put("", json.loads(text or "{}"))
+    # An earlier version let MLflow cut what is long.
+    with contextlib.suppress(ValueError):
+        put("", json.loads(text or "{}"))
     return flat
 
 

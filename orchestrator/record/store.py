@@ -26,6 +26,7 @@ from orchestrator.mlflow_reader.client import (
     RunTag,
     client_of,
 )
+from orchestrator.mlflow_reader.long_tags import joined, shortened, split, storable
 from orchestrator.mlflow_reader.outages import may_answer_later, reason
 from orchestrator.mlflow_reader.reader import Reader, StoreError, told
 from orchestrator.record.embedded import make_once, prepare
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 1000
 """MLflow's limit on the metrics of one request."""
-MOST_TAGS = 100
-"""The same for tags."""
+MOST_TAGS = 30
+"""The same for tags: full ones of letters that take most bytes stay below a megabyte."""
 LONGEST_NAME = 250
 """Most characters of a run's name in MLflow's tables; PostgreSQL refuses a longer one."""
 _STATUS = {
@@ -125,7 +126,9 @@ class Store:
             self.set_tags(run_id, record.tags)
             return StudyIds(experiment_id, run_id)
         run = self.client.create_run(
-            experiment_id, run_name=record.title, tags={**finds, **record.tags}
+            experiment_id,
+            run_name=_run_name(record.title),
+            tags=split({**finds, **record.tags}),
         )
         # Another home may have created one too, or MLflow's own retry after a lost response.
         run_id = self._oldest(self.reader.runs([experiment_id], finds))
@@ -189,10 +192,10 @@ class Store:
         """Creates a run for a cell, with its params and tags."""
         run = self.client.create_run(
             study.experiment,
-            run_name=description.name[:LONGEST_NAME],
-            tags={**description.tags, "mlflow.parentRunId": study.run},
+            run_name=_run_name(description.name),
+            tags=split({**description.tags, "mlflow.parentRunId": study.run}),
         )
-        params = [Param(key, value) for key, value in description.params.items()]
+        params = [Param(key, shortened(value)) for key, value in description.params.items()]
         self.client.log_batch(run.info.run_id, params=params, synchronous=True)
         # MLflow's own retry after a lost response may have created another one.
         return self.find_cell(description, study) or str(run.info.run_id)
@@ -214,7 +217,7 @@ class Store:
 
     def tags_of(self, run_id: str) -> dict[str, str]:
         """The tags of a run."""
-        return dict(self.client.get_run(run_id).data.tags)
+        return joined(self.client.get_run(run_id).data.tags)
 
     def is_gone(self, run_id: str) -> bool:
         """Whether the run was deleted."""
@@ -274,8 +277,8 @@ class Store:
             self.client.log_batch(run_id, metrics=part, synchronous=True)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Sets tags of a run in order; replaces existing ones."""
-        batch = [RunTag(key, value) for key, value in tags.items()]
+        """Sets tags of a run in order, of any length; replaces existing ones."""
+        batch = [RunTag(key, value) for key, value in split(tags).items()]
         for start in range(0, len(batch), MOST_TAGS):
             part = batch[start : start + MOST_TAGS]
             self.client.log_batch(run_id, tags=part, synchronous=True)
@@ -326,6 +329,10 @@ class Store:
             if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
                 raise
             return found
+
+
+def _run_name(text: str) -> str:
+    return storable(text)[:LONGEST_NAME]
 
 
 def _make_tables(database: Path) -> None:

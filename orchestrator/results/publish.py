@@ -1,6 +1,9 @@
 """Logs result matrices on the MLflow runs of their studies."""
 
+import hashlib
 import time
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,6 +17,7 @@ from orchestrator.home import Home
 from orchestrator.record.store import Store
 from orchestrator.waiting import waiting_for
 
+_BEST = "matrix/best"
 LONGEST_ROW = 200
 """Most characters of a row's label in its metric's name, which MLflow limits to 250."""
 
@@ -47,12 +51,10 @@ def publish_matrix(store: Store, matrix: Any) -> None:
     store.log_text(run_id, matrix_csv(matrix), f"{stem}.csv")
     store.log_text(run_id, matrix.to_json(orient="split", indent=1), f"{stem}.json")
     store.log_text(run_id, matrix_markdown(matrix), f"{stem}.md")
-    means = {
-        vocabulary.ROW_MEAN.format(row=_key(str(row))): float(mean)
-        for row, mean in matrix["mean"].items()
-    }
+    rows = [str(row) for row in matrix.index]
+    means = {key: float(mean) for key, mean in zip(_keys(rows), matrix["mean"], strict=True)}
     top = matrix["mean"].min() if matrix.attrs["better"] == "lower" else matrix["mean"].max()
-    values = {**means, "cells/finished": float(matrix["n"].sum()), "matrix/best": float(top)}
+    values = {**means, "cells/finished": float(matrix["n"].sum()), _BEST: float(top)}
     store.log_values(run_id, values, time.time_ns() // 1_000_000)
 
 
@@ -62,6 +64,16 @@ def publish_view(store: Store, runs: StudyRuns) -> View:
     content = view.content(time_ms=time.time_ns() // 1_000_000)
     store.set_experiment_tag(runs.experiment_id, view.tag, content)
     return view
+
+
+def _keys(rows: Sequence[str]) -> list[str]:
+    """The names of the rows' metrics; rows that would have the same one get a checksum behind."""
+    keys = [vocabulary.ROW_MEAN.format(row=_key(row)) for row in rows]
+    taken = Counter([*keys, _BEST])
+    return [
+        f"{key} {hashlib.sha256(row.encode()).hexdigest()[:8]}" if taken[key] > 1 else key
+        for key, row in zip(keys, rows, strict=True)
+    ]
 
 
 def _key(row: str) -> str:

@@ -2,12 +2,13 @@
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.study.orders import RANDOM, named_order, network_orders
-from trainers.binding import convert, show
+from trainers.binding import QUOTE, convert, show
 from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean, unknown_keys
 
 Value = Mapping[str, object]
@@ -16,9 +17,15 @@ Value = Mapping[str, object]
 ORDER = "layers.order"
 LONGEST_NAME = 60
 """Most characters in an axis's name: the limit that MLflow's params and tags leave."""
+LONGEST_LABEL = 5000
+"""Most characters in a label: what a tag or a param of any MLflow store holds."""
 MAX_PERMUTATIONS = 720
+MOST_WHOLE = 2**53
+"""Largest whole number of a range: samplers count in floating point."""
 CONTROLS = ("float", "binary")
 FORMS = ("values", "permutations", "single_layers", "seeds", "range", "choices")
+_NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode's categories of control characters, halves of characters, and ends of lines."""
 _KNOWN = ("name", "sets", *FORMS, "controls")
 
 
@@ -27,8 +34,8 @@ class Range:
     """A range of numbers to search.
 
     Args:
-        low: Smallest number.
-        high: Largest number; whole numbers include it.
+        low: Smallest number; whole with `integer`.
+        high: Largest number; whole with `integer`, and included then.
         log: Draw uniformly on a logarithmic scale.
         integer: Draw whole numbers only.
     """
@@ -77,11 +84,17 @@ class Axis:
         points = [frozenset(point) for point in self.points.values()]
         return frozenset.intersection(*points) if points else frozenset({self.sets})
 
-    def extremes(self) -> Mapping[str, Value]:
-        """The points to check: every point, or both ends of a range."""
+    def extremes(self, *, inwards: int = 0) -> Mapping[str, Value]:
+        """The points to check: every point, or both ends of a range.
+
+        Args:
+            inwards: Move the ends of a range of whole numbers towards each other by this much.
+        """
         if self.domain is None:
             return self.points
-        ends = (self.domain.low, self.domain.high)
+        low, high = self.domain.low, self.domain.high
+        step = min(inwards, int(high - low)) if self.domain.integer else 0
+        ends = (low + step, high - step)
         return {label_of(end): {self.sets: end} for end in ends}
 
 
@@ -118,7 +131,7 @@ def read_axis(
     name, sets = mapping.get("name"), mapping.get("sets")
     if not isinstance(name, str) or not name or not name.replace("_", "").isalnum():
         what = f"expected a name of letters, digits and _, got {show(name)}"
-        faults.append(Fault("name", what))
+        faults.append(Fault("name", what, "" if isinstance(name, str) else QUOTE))
     elif len(name) > LONGEST_NAME:
         what = f"has {len(name)} characters, a name may have {LONGEST_NAME}"
         faults.append(Fault("name", what))
@@ -138,9 +151,28 @@ def read_axis(
     if "controls" in mapping:
         controls = _controls(mapping["controls"], sets, layers)
         parts["points"] = {**controls, **parts.get("points", {})}
+    if label_faults := _label_faults(parts.get("points", {})):
+        raise SpecError(*(fault.under(form) for fault in label_faults))
     if form == "permutations" and not parts["points"]:
         raise SpecError(Fault(form, "is empty: an axis needs one order or control"))
     return Axis(name=str(name), **parts)
+
+
+def _label_faults(labels: Iterable[str]) -> list[Fault]:
+    """A fault for each label that a line, a tag or a param cannot hold."""
+    faults: list[Fault] = []
+    for label in labels:
+        bad = next((sign for sign in label if unicodedata.category(sign) in _NO_TEXT), None)
+        if not label.strip():
+            faults.append(Fault("", f"expected a label, got {show(label)}", "give it a name"))
+        elif bad is not None:
+            what = f"the label {show(label)} has a control character, U+{ord(bad):04X}"
+            faults.append(Fault("", what, "a label is one line of text"))
+        elif len(label) > LONGEST_LABEL:
+            num = f"{len(label):,} characters, more than {LONGEST_LABEL:,}"
+            hint = "give the value a short one: values: {short: ...}"
+            faults.append(Fault("", f"the label {show(label)} has {num}", hint))
+    return faults
 
 
 def seed_axis(seeds: Sequence[int]) -> Axis:
@@ -161,7 +193,8 @@ def _read_values(value: object, sets: str | None, base: _Base) -> dict[str, Mapp
     faults: list[Fault] = []
     for label, item in labelled:
         if label in points:
-            faults.append(Fault("", f"the value {label} appears twice"))
+            hint = "give each its label: {first: ..., second: ...}"
+            faults.append(Fault("", f"the value {label} appears twice", hint))
         elif sets is not None:
             points[label] = {sets: item}
         elif isinstance(item, Mapping) and item and all(isinstance(key, str) for key in item):
@@ -343,6 +376,10 @@ def _read_range(value: object, sets: str | None, base: _Base) -> dict[str, Any]:
             read[key] = convert(value[key], kind)
         except SpecError as error:
             faults.extend(error.under(key))
+    if not faults and read.get("integer"):
+        faults += _whole_ends(value, read)
+    if not faults and not math.isfinite(read["high"] - read["low"]):
+        faults.append(Fault("high", f"is too far from low ({read['low']}), got {read['high']}"))
     if not faults and not read["low"] < read["high"]:
         faults.append(Fault("high", f"must be above low ({read['low']}), got {read['high']}"))
     if not faults and read.get("log") and read["low"] <= 0:
@@ -350,6 +387,21 @@ def _read_range(value: object, sets: str | None, base: _Base) -> dict[str, Any]:
     if faults:
         raise SpecError(*faults)
     return {"sets": sets, "searched": True, "domain": Range(**read)}
+
+
+def _whole_ends(value: Mapping[Any, Any], read: dict[str, Any]) -> list[Fault]:
+    """Makes both ends of a range whole numbers, as their key path may take no others."""
+    faults: list[Fault] = []
+    for key in ("low", "high"):
+        if not float(read[key]).is_integer():
+            hint = "write a whole number, or leave out integer"
+            faults.append(Fault(key, f"expected a whole number, got {show(value[key])}", hint))
+        elif abs(read[key]) > MOST_WHOLE:
+            what = f"is beyond {MOST_WHOLE:,}, got {show(value[key])}"
+            faults.append(Fault(key, what, "a range of whole numbers ends there"))
+        else:
+            read[key] = int(read[key])
+    return faults
 
 
 _READERS: Mapping[str, Callable[[object, str | None, _Base], dict[str, Any]]] = {

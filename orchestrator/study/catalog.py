@@ -13,6 +13,7 @@ from orchestrator.study.overrides import AS_PUBLISHED, overridden, with_publishe
 from orchestrator.study.shipped import config_folder
 from orchestrator.study.variant import Variant, checked_scale
 from trainers.errors import Fault, SpecError, UnknownNameError
+from trainers.paths import expanded
 
 if TYPE_CHECKING:
     from orchestrator.study.spec import StudySpec
@@ -142,8 +143,12 @@ def find_study(name_or_path: str | Path) -> Path:
     """
     text = str(name_or_path)
     if text.endswith((".yaml", ".yml")) or "/" in text:
-        if Path(text).is_file():
-            return Path(text)
+        try:
+            path = expanded(text)
+        except SpecError as unknown:
+            raise StudyError(text, *unknown.faults) from unknown
+        if path.is_file():
+            return path
         raise StudyError(text, Fault("", "there is no such file"))
     known = study_files()
     if text not in known:

@@ -7,8 +7,9 @@ from orchestrator.study.cells import Cell
 from orchestrator.study.product import scaled, scaled_epochs, spec_at
 from orchestrator.study.search import EPOCH_OPTIONS
 from orchestrator.study.spec import StudySpec
+from orchestrator.study.yaml import read_yaml
 from trainers.binding import Component
-from trainers.errors import Fault, SpecError
+from trainers.errors import Fault, SpecError, did_you_mean
 
 
 def expand(study: StudySpec) -> tuple[Cell, ...]:
@@ -37,10 +38,12 @@ def trial_at(study: StudySpec, values: Mapping[str, object]) -> Cell:
         labels[axis.name] = label_of(value)
         if axis.domain is None:
             points.append(axis.points[str(value)])
+        elif axis.domain.integer:
+            points.append({axis.sets: (whole := int(float(str(value))))})
+            labels[axis.name] = label_of(whole)
         else:
             # Rounded as its label is (six digits), so that equal labels mean equal trials.
-            drawn = float(label_of(float(str(value))))
-            points.append({axis.sets: int(drawn) if axis.domain.integer else drawn})
+            points.append({axis.sets: float(label_of(float(str(value))))})
     return scaled(
         [(labels, spec_at(study.base_mapping, points))], epoch_scale=study.variant.epoch_scale
     )[0]
@@ -52,8 +55,8 @@ def pick(study: StudySpec, choice: str) -> Cell:
     Raises:
         SpecError: If an axis or a label is unknown, or if several cells match.
     """
-    given = dict(_pairs(choice))
     known = {axis.name: axis for axis in study.axes}
+    given = dict(_pairs(choice, known))
     faults = [
         Fault(f"--trial {choice}", f"there is no axis '{name}'", f"known: {', '.join(known)}")
         for name in given
@@ -79,13 +82,36 @@ def scaled_scheduler(study: StudySpec) -> Component | None:
     return Component(study.scheduler.name, options)
 
 
-def _pairs(choice: str) -> Iterable[tuple[str, str]]:
-    for part in choice.split(",") if choice else ():
-        name, equals, label = part.partition("=")
+def _pairs(choice: str, axes: Mapping[str, Axis]) -> Iterable[tuple[str, str]]:
+    """Axis and label of each part; a label may itself have commas and equals signs."""
+    parts = choice.split(",") if choice else []
+    while parts:
+        # The longest label that there is; else what comes before the next comma.
+        for end in (*range(len(parts), 1, -1), 1):
+            name, equals, label = ",".join(parts[:end]).partition("=")
+            axis = axes.get(name.strip())
+            if axis is not None and _named(axis, label) is not None:
+                break
         if not equals:
-            what = f"expected axis=label, got '{part}'"
+            what = f"expected axis=label, got '{parts[0]}'"
             raise SpecError(Fault(f"--trial {choice}", what, "such as order=reverse,seed=316"))
-        yield name.strip(), label.strip()
+        yield name.strip(), label
+        del parts[:end]
+
+
+def _named(axis: Axis, text: str) -> str | None:
+    """The label of the axis that somebody means by a text; None: it has no such label.
+
+    That is the text itself, or the label of the value that YAML reads in it: `1e-3` for 0.001.
+    """
+    for label in (text, text.strip()):
+        if label in axis.points:
+            return label
+    try:
+        label = label_of(read_yaml(text))
+    except SpecError:
+        return None
+    return label if label in axis.points else None
 
 
 def _pick_label(
@@ -103,12 +129,16 @@ def _pick_label(
         try:
             value = float(label)
         except ValueError:
-            return [Fault(where, f"axis {axis.name} expects a number, got '{label}'")]
+            return [Fault(where, f"axis {axis.name} expects a number, got '{label.strip()}'")]
+        if axis.domain.integer and not value.is_integer():
+            return [Fault(where, f"axis {axis.name} expects a whole number, got {label.strip()}")]
         if not low <= value <= high:
             return [Fault(where, f"{axis.name} goes from {low:g} to {high:g}, got {label}")]
         values[axis.name] = value
-    elif label in axis.points:
-        values[axis.name] = label
+    elif (named := _named(axis, label)) is not None:
+        values[axis.name] = named
     else:
-        return [Fault(where, f"axis {axis.name} has no value '{label}'", f"known: {known}")]
+        near = did_you_mean(label.strip(), axis.points)
+        what = f"axis {axis.name} has no value '{label.strip()}'{near}"
+        return [Fault(where, what, f"known: {known}")]
     return []

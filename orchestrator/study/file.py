@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from orchestrator.study.shipped import config_folder
-from orchestrator.study.yaml import read_yaml_file
+from orchestrator.study.yaml import read_yaml_file, write_yaml
 from trainers.binding import show
 from trainers.errors import Fault, SpecError, UnknownNameError
+from trainers.paths import expanded
 
 EXTENDS = "extends"
 """The key of a study that names a file of shared parts."""
@@ -69,12 +68,8 @@ def read_study_file(path: Path) -> StudyFile:
     mapping = {key: mapping[key] for key in (*own, *mapping) if key in mapping}
     # The merged content is stored beside the results, so the text says where it comes from.
     head = f"# {path.name}, with the parts it shares in {shared_from} put in\n"
-    body = yaml.safe_dump(
-        mapping, sort_keys=False, default_flow_style=None, width=99, allow_unicode=True
-    )
-    return StudyFile(
-        mapping=mapping, text=head + body, own=own, shared=shared, shared_from=shared_from
-    )
+    text = head + write_yaml(mapping)
+    return StudyFile(mapping=mapping, text=text, own=own, shared=shared, shared_from=shared_from)
 
 
 def shared_files() -> Mapping[str, Path]:
@@ -97,7 +92,7 @@ def _shared_file(name: object, *, beside: Path) -> Path:
     if not isinstance(name, str):
         raise SpecError(Fault(EXTENDS, f"expected a name or a path, got {show(name)}"))
     if name.endswith((".yaml", ".yml")) or "/" in name:
-        path = beside / name
+        path = beside / expanded(name)
         if not path.is_file():
             what = f"there is no such file: {path}"
             raise SpecError(Fault(EXTENDS, what, "paths are relative to the study's folder"))

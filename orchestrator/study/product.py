@@ -13,11 +13,21 @@ from orchestrator.study.overrides import set_path
 from trainers.errors import Fault, SpecError
 from trainers.spec.train_spec import TrainSpec
 
+MOST_CELLS = 100_000
+"""Most trials of a study: each is checked before the first one begins."""
+MOST_STEPS = 3
+"""How far from the ends of a range of whole numbers a trial is looked for."""
+
+_Labelled = tuple[Mapping[str, str], TrainSpec]
+
 
 def multiplied(
     axes: Sequence[Axis], base: Mapping[str, Any], *, epoch_scale: str
 ) -> tuple[Cell, ...]:
     """All cells that the axes span, the last axis varying fastest; of a range its ends.
+
+    Of a search, ends and choices that only some others go with are left out: a draw that cannot
+    be a trial costs that draw alone.
 
     Args:
         axes: The axes, slowest first.
@@ -25,29 +35,67 @@ def multiplied(
         epoch_scale: Factor on all epochs as decimal text; empty: none.
 
     Raises:
-        SpecError: With every fault of every trial.
+        SpecError: With every fault of every trial. For a search: of all trials of a choice or an
+            end with which no trial can be; of a range of whole numbers one good end is enough.
     """
-    points = [axis.extremes() for axis in axes]
-    cells = [
-        (
-            {axis.name: label for axis, label in zip(axes, labels, strict=True)},
-            [point[label] for point, label in zip(points, labels, strict=True)],
-        )
-        for labels in itertools.product(*points)
-    ]
-    specs: list[tuple[Mapping[str, str], TrainSpec]] = []
-    faults: dict[Fault, None] = {}
-    for labels, chosen in cells:
+    num_cells = math.prod(len(axis.extremes()) for axis in axes)
+    if num_cells > MOST_CELLS:
+        what = f"span {num_cells:,} trials, more than {MOST_CELLS:,}"
+        raise SpecError(Fault("axes", what, "split them into several studies"))
+    specs, faulty = _checked(axes, base, [axis.extremes() for axis in axes])
+    if faulty and any(axis.searched for axis in axes):
+        specs = specs or _near_ends(axes, base)
+        faulty = _hopeless(axes, [labels for labels, _ in specs], faulty)
+    if faulty:
+        faults = dict.fromkeys(fault for _, found in faulty for fault in found)
+        raise SpecError(*_without_repeats(faults))
+    return scaled(specs, epoch_scale=epoch_scale)
+
+
+def _checked(
+    axes: Sequence[Axis], base: Mapping[str, Any], points: Sequence[Mapping[str, Value]]
+) -> tuple[list[_Labelled], list[tuple[Mapping[str, str], tuple[Fault, ...]]]]:
+    """The trials at all combinations of the points, and the faults of those that are none."""
+    specs: list[_Labelled] = []
+    faulty: list[tuple[Mapping[str, str], tuple[Fault, ...]]] = []
+    for chosen in itertools.product(*points):
+        labels = {axis.name: label for axis, label in zip(axes, chosen, strict=True)}
+        values = [point[label] for point, label in zip(points, chosen, strict=True)]
         try:
-            specs.append((labels, spec_at(base, chosen)))
+            specs.append((labels, spec_at(base, values)))
         except SpecError as error:
             places = [f"axes.{axis}" for axis in labels if len(axes) == 1] or ["base"]
             name = ", ".join(f"{axis}={label}" for axis, label in labels.items())
-            for fault in error.under(f"{places[0]} at {name}"):
-                faults[fault] = None
-    if faults:
-        raise SpecError(*_without_repeats(faults))
-    return scaled(specs, epoch_scale=epoch_scale)
+            faulty.append((labels, error.under(f"{places[0]} at {name}")))
+    return specs, faulty
+
+
+def _near_ends(axes: Sequence[Axis], base: Mapping[str, Any]) -> list[_Labelled]:
+    """Trials beside the ends of ranges of whole numbers, where no trial is at the ends."""
+    for step in range(1, MOST_STEPS + 1):
+        specs, _ = _checked(axes, base, [axis.extremes(inwards=step) for axis in axes])
+        if specs:
+            return specs
+    return []
+
+
+def _hopeless(
+    axes: Sequence[Axis],
+    good: Sequence[Mapping[str, str]],
+    faulty: Sequence[tuple[Mapping[str, str], tuple[Fault, ...]]],
+) -> list[tuple[Mapping[str, str], tuple[Fault, ...]]]:
+    """The faults of a search that stop it: where a choice or an end is part of no trial."""
+    if not good:
+        return list(faulty)
+    may_fail = {axis.name for axis in axes if axis.domain is not None and axis.domain.integer}
+    lives = {(axis, label) for labels in good for axis, label in labels.items()}
+    return [
+        (labels, faults)
+        for labels, faults in faulty
+        if any(
+            axis not in may_fail and (axis, label) not in lives for axis, label in labels.items()
+        )
+    ]
 
 
 def spec_at(base: Mapping[str, Any], points: Iterable[Value]) -> TrainSpec:

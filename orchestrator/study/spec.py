@@ -11,7 +11,7 @@ from orchestrator.study.cells import Cell, content_hash, study_key
 from orchestrator.study.checkpointing import Checkpointing
 from orchestrator.study.given import Given, read_given, with_rows
 from orchestrator.study.orders import network_of
-from orchestrator.study.product import multiplied
+from orchestrator.study.product import multiplied, scaled_epochs
 from orchestrator.study.search import SCHEDULERS, SEARCHERS
 from orchestrator.study.shown import MatrixShape, Metric, read_shown
 from orchestrator.study.variant import Variant
@@ -23,6 +23,12 @@ from trainers.spec.train_spec import TrainSpec
 
 LONGEST_NAME = 60
 """Most characters in a study's name, because folders bear it; one may take four bytes."""
+
+LONGEST_QUESTION = 4000
+LONGEST_LABELS = 4000
+"""Most characters of all labels of a cell in its key, which must fit one tag of MLflow."""
+RESERVED = ("Default",)
+"""Names that MLflow's own experiments have."""
 
 KEYS = (
     "study",
@@ -89,6 +95,14 @@ class StudySpec:
             SpecError: With every fault of every trial.
         """
         return multiplied(self.axes, self.base_mapping, epoch_scale=self.variant.epoch_scale)
+
+    @property
+    def most_epochs(self) -> int:
+        """Most epochs of a trial; for a search, of all that it may draw."""
+        most = max(cell.train.epochs for cell in self.trials)
+        scale = scaled_epochs(self.variant.epoch_scale or "1")
+        ends = [axis.domain.high for axis in self.axes if axis.domain and axis.sets == "epochs"]
+        return max([most, *(scale(int(end)) for end in ends)])
 
     def __getstate__(self) -> dict[str, Any]:
         """Omits the cached trials, because a worker receives only those that it may train."""
@@ -163,8 +177,10 @@ class StudySpec:
 
 
 def cell_key(study: StudySpec, cell: Cell) -> str:
-    """The unique key of a cell: study, variant, labels and trial id."""
+    """The unique key of a cell: study, variant, labels (a hash, if they are long) and trial id."""
     labels = ",".join(f"{axis}={label}" for axis, label in cell.labels.items())
+    if len(labels) > LONGEST_LABELS:
+        labels = content_hash(dict(cell.labels))
     return f"{study.key}/{labels}/{cell.id}"
 
 
@@ -187,7 +203,7 @@ class _Reader:
         metric, matrix = self._shown(base)
         return {
             "name": self._name(),
-            "question": self._typed("question", str),
+            "question": self._question(),
             "base": base,
             "base_mapping": self.mapping.get("base"),
             "axes": axes,
@@ -221,7 +237,16 @@ class _Reader:
         elif isinstance(name, str) and len(name) > LONGEST_NAME:
             what = f"has {len(name)} characters, a name may have {LONGEST_NAME}"
             self._fault("study", what, "put the rest into the question")
+        elif name in RESERVED:
+            self._fault("study", f"'{name}' is the name of MLflow's own experiment", "add a word")
         return name
+
+    def _question(self) -> object:
+        question = self._typed("question", str)
+        if isinstance(question, str) and len(question) > LONGEST_QUESTION:
+            what = f"has {len(question):,} characters, more than {LONGEST_QUESTION:,}"
+            self._fault("question", what, "write one sentence")
+        return question
 
     def _base(self) -> TrainSpec | None:
         if "base" not in self.mapping:

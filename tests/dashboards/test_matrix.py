@@ -227,3 +227,22 @@ def test_deleted_runs_do_not_count(
     runs = record(study, {"forward 1": 0.1, "forward 2": 0.9})
     store.client.delete_run(runs["forward 2"])
     assert result_matrix("tiny", uri).loc["forward", "mean"] == 0.1
+
+
+def test_rows_whose_labels_read_alike_are_two(make_study: MakeStudy, make_runs: MakeRuns) -> None:
+    axes = [
+        {"name": "a", "sets": "optimizer.lr", "values": {"x": 0.1, "x · b y": 0.2}},
+        {"name": "b", "sets": "epochs", "values": {"y · b z": 2, "z": 3}},
+    ]
+    study = make_study(axes=axes, matrix={"rows": "a"})
+    errors = {"x y · b z": 0.1, "x · b y z": 0.2, "x z": 0.3}
+    matrix = matrix_of(make_runs(errors, study=study))
+    assert len(set(matrix.index)) == len(matrix) == 3
+    assert sorted(matrix["mean"]) == [0.1, 0.2, 0.3]
+
+
+def test_cells_are_found_by_labels_with_blanks(make_study: MakeStudy, make_runs: MakeRuns) -> None:
+    axes = [{"name": "a", "sets": "optimizer.lr", "values": {" x": 0.1, "y": 0.2}}]
+    runs = make_runs({" x": 0.1, "y": 0.2}, study=make_study(axes=axes, matrix={"rows": "a"}))
+    for asked, row in ((" x", " x"), ("y", "y"), (" y ", "y")):
+        assert list(matrix_of(runs, where={"a": asked}).index) == [row]

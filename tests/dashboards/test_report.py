@@ -147,3 +147,11 @@ def test_markdown_is_a_table_of_fractions(matrix: pd.DataFrame) -> None:
     assert lines[2] == "| float | 0.05 | 0.01 | 2 | 0.04 | 0.04 | 0.06 |"
     assert lines[3] == "| forward | 0.0312345 |  | 1 | 0.0312345 | 0.0312345 |  |"
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_a_label_with_a_bar_stays_in_its_column(matrix: pd.DataFrame) -> None:
+    odd = matrix.rename(index={"float": "a|b"}, columns={"seed 1": "seed |"})
+    lines = matrix_markdown(odd).splitlines()
+    assert lines[2].startswith(r"| a\|b | 0.05 |")
+    assert r"| seed \| |" in lines[0]
+    assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1

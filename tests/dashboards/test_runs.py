@@ -176,3 +176,31 @@ def test_cells_that_are_kept_apart_are_found_by_asking_for_them(
     assert (found.title, found.is_asked) == ("tiny · apart: v2", True)
     with pytest.raises(NoResultsError, match="is finished; recorded: tiny"):
         study_runs(replace(study, variant=Variant(apart="v3")), home.tracking_uri)
+
+
+@pytest.mark.parametrize(
+    ("content", "labels"),
+    [
+        ('["a", "b\\"c", "d', ["a", 'b"c']),
+        ('["a", "b\\', ["a"]),
+        ('["a", "\\u00e4"', ["a", "ä"]),
+        ("[", []),
+    ],
+)
+def test_labels_that_mlflow_has_cut_are_read_as_far_as_they_go(
+    content: str, labels: list[str], study: StudySpec, record: Record, home: Home, store: Store
+) -> None:
+    record(study, {"float 1": 0.1})
+    found = study_runs("tiny", home.tracking_uri)
+    store.client.set_tag(found.run_id, vocabulary.ROWS, content)
+    assert study_runs("tiny", home.tracking_uri).labels() == labels
+
+
+def test_as_many_labels_as_an_axis_has_come_back(
+    make_study: Callable[..., StudySpec], record: Record, home: Home
+) -> None:
+    values = {f"{'a rate of ' * 30}{n:04}": n / 1e4 for n in range(1, 801)}
+    axes = [{"name": "rate", "sets": "optimizer.lr", "values": values}]
+    study = make_study(axes=axes, matrix={"rows": "rate"})
+    record(study, {next(iter(values)): 0.1})
+    assert study_runs(study, home.tracking_uri).labels() == list(values)

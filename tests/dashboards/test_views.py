@@ -4,12 +4,13 @@ import base64
 import json
 import urllib.parse
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dashboards.runs import StudyRuns
-from dashboards.views import TAG_PREFIX, View, view_of
+from dashboards.views import LONGEST, TAG_PREFIX, View, view_of
 from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import RecordedCell
 
@@ -112,3 +113,14 @@ def test_the_content_says_when_it_was_made_and_of_which_study() -> None:
     content = json.loads(view_of(_runs()).content(time_ms=5))
     assert content["createdAt"] == content["updatedAt"] == 5
     assert "tiny" in content["name"]
+
+
+def test_a_view_of_hundreds_of_layers_fits_its_tag() -> None:
+    runs = _runs()
+    few = view_of(runs)
+    names = [f"stage{number}.block{number % 7}.conv{number % 3}" for number in range(3000)]
+    view = replace(few, layers=names)
+    assert len(view.content(time_ms=5)) <= LONGEST
+    charts = _state(view)["compareRunCharts"]
+    assert {chart["metricSectionId"] for chart in charts} == {"Result"}
+    assert len(_state(few)["compareRunCharts"]) > len(charts)

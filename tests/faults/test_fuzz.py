@@ -6,7 +6,7 @@ import io
 import random
 import signal
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from world.examples import fuzz
 from world.ledger import Ledger
-from world.scale import SEED, either
+from world.scale import either
 
 from orchestrator.planning.planning import plan
 from orchestrator.study.catalog import load_study, study_files
@@ -109,23 +110,6 @@ def limited() -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
-
-
-def fuzz(examples: int) -> Callable[[Any], Any]:
-    """Hypothesis with our seed, and that many examples."""
-
-    def decorate(function: Any) -> Any:
-        ready = settings(
-            max_examples=examples,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-            # Shrinking a hang takes hours; the seed gives the same case again.
-            phases=(Phase.explicit, Phase.generate),
-        )(function)
-        return seed(SEED)(ready)
-
-    return decorate
 
 
 def refused_or_read(text: str, folder: Path) -> bool:

@@ -18,6 +18,7 @@ from trainers.data.pictures import MODES, Alpha, Form
 from trainers.data.refused import PicturesError, Refused
 from trainers.data.splits import Facts, Normalisation, Source, Split, Splits
 from trainers.errors import Fault, SpecError
+from trainers.paths import expanded
 
 DRAWN = DrawnSplit()
 MOST_SIZE = 512
@@ -50,7 +51,7 @@ def load_image_folder(
         data_dir: Base of a relative `folder`; its subfolder `.bnn-cache` caches decoded images.
         test: Also read the test part; else its folder is not opened.
         folder: Folder with `train/CLASS/` and `test/CLASS/` or `val/CLASS/`; the images of a class
-            lie in its folder, or all in folders below it.
+            lie in its folder, or all in folders below it. May begin with `~`.
         size: Height and width of the images.
         channels: 3: colour; 1: grey.
         classes: Number of classes; they are numbered by folder name.
@@ -82,7 +83,7 @@ def load_image_folder(
     refused = Refused()
     # Decoding takes long, so all files are listed and compared first.
     training, testing = list_parts(
-        data_dir / folder, facts, refused, test=test, test_folder=test_folder
+        data_dir / expanded(folder), facts, refused, test=test, test_folder=test_folder
     )
     listings = [training] if testing is None else [training, testing]
     if refused:

@@ -11,6 +11,7 @@ from torch import Tensor
 from trainers.binding import Record, show
 from trainers.data.splits import Split
 from trainers.errors import Fault, MissingDataError, SpecError
+from trainers.paths import expanded
 from trainers.seeding import generator
 
 SPLIT_SEED = 316
@@ -81,7 +82,7 @@ def cut(
         SpecError: If the split file does not list every image exactly once.
     """
     if isinstance(choice, SplitChoice) and choice.file is not None:
-        path = data_dir / choice.file
+        path = data_dir / expanded(choice.file)
         train, validating = listed(path, num=len(whole), validation=validation)
     else:
         assert choice.seed is not None

@@ -18,6 +18,7 @@ from trainers.export.container import CHECKSUM, Container, checksum, read_contai
 from trainers.export.pack import COUNTERS, FORMAT, VERSION
 from trainers.models import MODELS
 from trainers.models.recipe import remember
+from trainers.paths import expanded
 from trainers.spec.parts import ALL, ActivationSpec, read_activations
 from trainers.spec.probe import model_on_meta
 
@@ -116,7 +117,7 @@ def read_packed(path: Path | str) -> PackedFile:
     Raises:
         SpecError: As in `load_packed`.
     """
-    container = read_container(Path(path))
+    container = read_container(expanded(path))
     try:
         return _read(container)
     except SpecError as error:

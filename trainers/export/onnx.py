@@ -10,6 +10,7 @@ from torch import nn
 from trainers.binarize.attach import baked
 from trainers.errors import Fault, SpecError
 from trainers.export.checks import binarizer_faults, finite_faults
+from trainers.paths import expanded
 
 INPUT, OUTPUT = "images", "logits"
 NEEDS = ("onnx", "onnxscript")
@@ -65,7 +66,7 @@ def export_onnx(
         raise SpecError(Fault("format", f"onnx {what}", hint)) from error
     assert program is not None
     program.model.metadata_props["bnn"] = json.dumps(dict(metadata or {}))
-    program.save(Path(path))
+    program.save(expanded(path))
 
 
 def _misses_package(error: BaseException | None) -> bool:

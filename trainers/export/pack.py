@@ -43,6 +43,7 @@ from trainers.export.container import write_container
 from trainers.export.packbits import published_tensors
 from trainers.models import MODELS
 from trainers.models.recipe import recipe_of
+from trainers.paths import expanded
 from trainers.spec.probe import model_on_meta
 
 FORMAT, VERSION = "bnn-packed", 2
@@ -98,7 +99,7 @@ def export_packed(
         if inputs:
             raise SpecError(Fault("format", "packbits holds no binary inputs", "packed does"))
         published, header = published_tensors(plain, binary, recipe)
-        write_container(Path(path), published, {**header, **notes})
+        write_container(expanded(path), published, {**header, **notes})
         return
     if format != "packed":
         raise SpecError(Fault("format", f"unknown value '{format}'", "known: packbits, packed"))
@@ -108,7 +109,7 @@ def export_packed(
     if inputs:
         header |= {"version": str(VERSION), "activations": _json(inputs)}
     header["dtype"] = str(dtype).removeprefix("torch.")
-    write_container(Path(path), tensors, {**header, **notes})
+    write_container(expanded(path), tensors, {**header, **notes})
 
 
 def _packed(

@@ -1,13 +1,16 @@
 """The data set of a trial, and its batches."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainers.binding import Component, bind, convert
+from trainers.binding import Component, bind, convert, show
 from trainers.data import SOURCES, Augment
 from trainers.errors import Fault, SpecError
 from trainers.written import ALWAYS, IN_FULL, INLINE, written
+
+MOST_IMAGES = 2**62
+"""Most images in a batch, so that torch can count them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,13 +64,22 @@ def read_data(value: object) -> DataSpec:
     return DataSpec(source=source, **given)
 
 
-def data_faults(data: DataSpec) -> list[Fault]:
-    """Returns the faults of a readable data set: sizes that its facts rule out."""
+def data_faults(data: DataSpec, *, needs_two: Callable[[], bool] = lambda: True) -> list[Fault]:
+    """Returns the faults of a readable data set: sizes that its facts rule out.
+
+    Args:
+        data: The data set and its batches.
+        needs_two: Whether the model cannot train on a single image; asked only if it would have
+            to.
+    """
     faults: list[Fault] = []
     for name in ("batch_size", "eval_batch_size"):
         size = getattr(data, name)
         if size < 1:
             faults.append(Fault(name, f"must be 1 or more, got {size}"))
+        elif size > MOST_IMAGES:
+            what = f"must be {MOST_IMAGES:,} or less, got {show(size)}"
+            faults.append(Fault(name, what, "all images are in one batch long before"))
     try:
         facts = SOURCES[data.source.name].facts(data.source.options)
     except SpecError as error:
@@ -78,8 +90,8 @@ def data_faults(data: DataSpec) -> list[Fault]:
     faults += [fault.under("augment") for fault in data.augment.faults(facts.shape)]
     if not faults:
         num_train = data.batch_size if data.one_batch else facts.num_trained
-        if num_train % data.batch_size == 1 or data.batch_size == 1:
+        if (num_train % data.batch_size == 1 or data.batch_size == 1) and needs_two():
             what = f"{data.batch_size} leaves one of {num_train} images alone in a batch"
-            hint = "batch normalisation needs two; set another size"
+            hint = "a batch normalisation of the network needs two; set another size"
             faults.append(Fault("batch_size", what, hint))
     return faults

@@ -14,7 +14,12 @@ from trainers.models.weight_inits import WEIGHT_INITS
 from trainers.optim.optimizers import OPTIMIZERS, lr_schedule
 from trainers.spec.data_spec import DataSpec, data_faults
 from trainers.spec.parts import ActivationSpec, activation_faults
-from trainers.spec.probe import fit_faults, model_layers, model_places
+from trainers.spec.probe import (
+    fit_faults,
+    model_layers,
+    model_places,
+    normalises_single_values,
+)
 from trainers.spec.tables import COMPONENTS, binarizer_of
 
 
@@ -34,7 +39,8 @@ def faults_between(
         if name in parts and parts[name] < low:
             faults.append(Fault(name, f"must be {low} or more, got {parts[name]}"))
     if "data" in parts:
-        faults += [fault.under("data") for fault in data_faults(parts["data"])]
+        found = data_faults(parts["data"], needs_two=partial(_needs_two_images, parts))
+        faults += [fault.under("data") for fault in found]
     for name in _MADE:
         if name in parts:
             faults += [fault.under(name) for fault in _trial_faults(name, parts)]
@@ -103,6 +109,19 @@ def _names_and_options(parts: Mapping[str, Any], plain: Mapping[str, Any]) -> li
         except SpecError as error:
             faults += error.under(name)
     return faults
+
+
+def _needs_two_images(parts: Mapping[str, Any]) -> bool:
+    """Whether a batch of one image gives a normalisation one value a channel."""
+    if "model" not in parts:
+        return True
+    loss = parts.get("loss")
+    try:
+        views = LOSSES[loss.name](**loss.options).num_views if loss is not None else 1
+        return views == 1 and normalises_single_values(parts["model"], parts["data"].source)
+    except (SpecError, RuntimeError):
+        # Other checks report a model or a loss that cannot be.
+        return True
 
 
 def _trial_faults(name: str, parts: Mapping[str, Any]) -> list[Fault]:

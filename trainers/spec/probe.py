@@ -128,3 +128,30 @@ def _num_outputs(model: Component, shape: tuple[int, int, int]) -> int | None:
     with torch.no_grad():
         logits: Tensor = blank_model(model)(torch.zeros(2, *shape))
     return logits.shape[-1]
+
+
+@lru_cache(maxsize=256)
+def normalises_single_values(model: Component, data: Component) -> bool:
+    """Returns whether a normalisation sees one value a channel if a batch has one image.
+
+    Torch refuses to train on that. Convolutions with more than one place in the image are fine.
+
+    Raises:
+        SpecError: If the model or the data set rejects its options, or the model is too large.
+        RuntimeError: If the model does not accept the images.
+    """
+    kind = nn.modules.batchnorm._BatchNorm
+    if not any(isinstance(module, kind) for module in shared_model(model).modules()):
+        return False
+    found: list[bool] = []
+
+    def look(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        found.append(given[0].numel() == given[0].shape[1])
+
+    made = blank_model(model).eval()
+    for module in made.modules():
+        if isinstance(module, kind):
+            module.register_forward_pre_hook(look)
+    with torch.no_grad():
+        made(torch.zeros(1, *SOURCES[data.name].facts(data.options).shape))
+    return any(found)

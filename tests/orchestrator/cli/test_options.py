@@ -2,9 +2,11 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from orchestrator.cli.main import _parser
 from orchestrator.cli.options import (
     add_data_dir,
     add_home,
@@ -121,3 +123,46 @@ def test_a_name_that_could_be_mistaken_is_refused(
     with pytest.raises(SystemExit, match="2"):
         parser.parse_args(["digits-orders", f"--apart={name}"])
     assert "expected up to 40 letters" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("matrix", "tiny", "--csv=~/a"), "csv"),
+        (("results", "tiny", "--csv=~/a"), "csv"),
+        (("export", "best:tiny", "--output=~/a"), "output"),
+        (("evaluate", "~/a"), "file"),
+        (("inspect", "~/a"), "file"),
+    ],
+)
+def test_a_file_in_the_home_folder_is_found_where_no_shell_looks(
+    arguments: tuple[str, ...], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert getattr(_parser().parse_args(arguments), name) == tmp_path / "a"
+
+
+def test_a_study_and_what_it_extends_lie_in_the_home_folder_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Any, small: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    (tmp_path / "me").mkdir()
+    (tmp_path / "me" / "parts.yaml").write_text(small)
+    text = "study: mine\nextends: ~/parts.yaml\n"
+    for folder in (tmp_path / "me", tmp_path):
+        (folder / "mine.yaml").write_text(text)
+    for study in ("~/mine.yaml", str(tmp_path / "mine.yaml")):
+        answer = cli("validate", study)
+        assert answer.code == 0, answer.err
+        assert answer.out.startswith("mine: no fault; 3 trials")
+    assert "no such file" in cli("validate", "~/none.yaml").err
+
+
+def test_a_home_folder_that_nobody_knows_is_said(
+    cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    for command in (("matrix", "tiny", "--csv=~/a"), ("validate", "~/a.yaml")):
+        answer = cli(*command)
+        assert answer.code == 2
+        assert "set HOME" in answer.err

@@ -150,3 +150,14 @@ def test_a_sweep_is_over_when_every_cell_came_to_an_end_here_or_elsewhere(clock:
     assert not progress.is_over
     progress.trained_elsewhere("c", epochs=10)
     assert progress.is_over
+
+
+def test_a_search_that_finds_no_more_cells_is_over() -> None:
+    progress = Progress(num_cells=5, epochs=50)
+    for key in ("a", "b"):
+        progress.start(key, name=key, epochs=10)
+        progress.end(key, failed=key == "b")
+    assert not progress.is_over
+    progress.expect_no_more()
+    assert progress.is_over
+    assert progress.num_cells == 2

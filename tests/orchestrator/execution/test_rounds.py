@@ -13,11 +13,16 @@ from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.rounds import Rounds
 from orchestrator.launch import Resources
 from orchestrator.launch.jobs import Jobs
+from orchestrator.launch.parts import Search, search_parts
+from orchestrator.mlflow_reader.cells import OBJECTIVE, RecordedCell
 from orchestrator.planning.planning import plan
 from orchestrator.planning.stem_store import StemStore
 from orchestrator.record.known import Recorded
+from orchestrator.study.axes import read_axis
 from orchestrator.study.cells import Cell
+from orchestrator.study.search import OptunaSearch
 from orchestrator.study.spec import StudySpec, cell_key
+from orchestrator.vocabulary import State
 
 
 class FakeListener:
@@ -204,3 +209,37 @@ def test_ctrl_c_while_others_train_ends_the_waiting(
     _run(rounds, tmp_path, bystander)
     assert [len(handed) for handed in tune] == [7]
     assert not rounds.progress.is_over
+
+
+SIZES: dict[str, Any] = {"name": "n", "sets": "data.batch_size"}
+RANGES = [
+    ({"range": {"low": 16, "high": 64, "integer": True}}, "17", 17),
+    ({"range": {"low": 16, "high": 64, "integer": True}}, "65", None),
+    ({"range": {"low": 16, "high": 64, "integer": True}}, "17.5", None),
+    ({"range": {"low": 0.1, "high": 1}}, "0.25", 0.25),
+    ({"range": {"low": 0.1234567, "high": 0.7654321}}, "0.123457", 0.123457),
+    ({"range": {"low": 0.1, "high": 0.1234564}}, "0.123457", 0.1234564),
+    ({"range": {"low": 0.1, "high": 1}}, "2", None),
+    ({"range": {"low": 0.1, "high": 1}}, "fast", None),
+    ({"choices": {"on": 1, "off": 2}}, "on", "on"),
+    ({"choices": {"on": 1, "off": 2}}, "true", None),
+]
+
+
+@pytest.mark.parametrize(("entry", "label", "point"), RANGES)
+def test_a_search_goes_on_from_the_points_that_it_can_still_draw(
+    entry: dict[str, Any], label: str, point: object
+) -> None:
+    axis = read_axis({**SIZES, **entry}, layers=())
+    known = {"state": State.FINISHED, "metrics": {OBJECTIVE: 0.5}, "labels": {"n": label}}
+    cells = [
+        RecordedCell(run_id="a", **known),
+        RecordedCell(run_id="b", **{**known, "state": State.FAILED}),
+        RecordedCell(run_id="c", **{**known, "metrics": {OBJECTIVE: float("nan")}}),
+        RecordedCell(run_id="d", **{**known, "labels": {}}),
+    ]
+    found = module._measured([axis], cells)
+    assert found == ([] if point is None else [({"n": point}, 0.5)])
+    # Ray's searchers take them: Optuna refuses a point outside of its space.
+    search = Search(axes=[axis], searcher=OptunaSearch(num_samples=1), num_samples=1, known=found)
+    search_parts(search)

@@ -136,6 +136,13 @@ def test_a_search_draws_the_same_points_for_the_same_seed(drawn: Any) -> None:
 
 
 @DRAWS
+@pytest.mark.parametrize("seed", [2**32 - 1, 2**32, 20261126120000, 2**70])
+def test_a_search_takes_a_seed_of_any_size(drawn: Any, seed: int) -> None:
+    assert drawn(seed) == drawn(seed)
+    assert not set(drawn(seed)) & set(drawn(seed, KNOWN))
+
+
+@DRAWS
 def test_a_search_that_goes_on_does_not_draw_its_first_points_again(drawn: Any) -> None:
     assert not set(drawn(5)) & set(drawn(5, KNOWN))
     assert not set(drawn(5, KNOWN[:1])) & set(drawn(5, KNOWN))

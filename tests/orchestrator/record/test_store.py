@@ -534,3 +534,61 @@ def test_a_home_made_from_the_template_is_like_the_first_one(
             tables.append(database.execute("SELECT * FROM alembic_version").fetchall())
     assert tables[:2] == tables[2:]
     assert experiments[0] == experiments[1]
+
+
+LONG = "a description of a rate " * 800
+
+
+def test_tags_of_any_length_come_back(store: Store, study: StudySpec) -> None:
+    record = replace(study_record(study), title=LONG)
+    record = replace(record, tags={**record.tags, vocabulary.OVERRIDES: json.dumps([LONG])})
+    ids = store.open_study(record)
+    for text in (LONG, LONG[:9000] + "ü" * 9000, "short"):
+        store.set_tags(ids.run, {vocabulary.GIVEN: text})
+        tags = store.tags_of(ids.run)
+        assert tags[vocabulary.GIVEN] == text
+        assert tags[vocabulary.OVERRIDES] == json.dumps([LONG])
+        [variant] = store.variants(ids.experiment)
+        assert variant.tags[vocabulary.GIVEN] == text
+    # MLflow cuts what is longer without an error.
+    raw = store.client.get_run(ids.run).data.tags
+    assert max(map(len, raw.values())) < 5000
+
+
+def test_many_long_tags_are_sent_in_requests_that_a_server_takes(
+    store: Store, ids: StudyIds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    log_batch = store.client.log_batch
+
+    def measured(run_id: str, **parts: Any) -> None:
+        sizes.append(len(json.dumps([tag.value for tag in parts["tags"]])))
+        log_batch(run_id, **parts)
+
+    monkeypatch.setattr(store.client, "log_batch", measured)
+    text = "\u00fc" * 400_000
+    store.set_tags(ids.run, {vocabulary.ROWS: text})
+    assert max(sizes) < 1_000_000
+    assert store.tags_of(ids.run)[vocabulary.ROWS] == text
+
+
+def test_a_cell_of_long_labels_is_recorded_once_and_whole(
+    make_study: Callable[..., StudySpec], store: Store
+) -> None:
+    values = {"r" * 4999 + end: rate for end, rate in (("a", 0.1), ("b", 0.2))}
+    axes = [
+        {"name": "rate", "sets": "optimizer.lr", "values": values},
+        {"name": "seed", "sets": "seed", "values": {"s" * 5000: 1}},
+    ]
+    study = make_study(axes=axes, matrix={"rows": "rate"})
+    ids = store.open_study(study_record(study))
+    for cell in expand(study):
+        for _ in range(2):
+            found = store.find_cell(describe(cell, study, tags={}), ids)
+            run = found or store.create_cell(describe(cell, study, tags={}), ids)
+        assert found == run
+    cells = store.cells(ids.experiment, study.variant_id)
+    assert [cell.labels for cell in cells] == [cell.labels for cell in expand(study)]
+    assert [cell.key for cell in cells] == [cell_key(study, cell) for cell in expand(study)]
+    params = {cell.params["axis/rate"] for cell in cells}
+    assert len(params) == 2

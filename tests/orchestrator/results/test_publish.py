@@ -121,3 +121,19 @@ def test_the_view_of_a_study_is_kept_on_its_experiment(store: Store, study: Stud
     assert publish_view(store, runs) == view
     tags = store.client.get_experiment(experiment_id).tags
     assert json.loads(tags[view.tag])["state"].startswith("deflate;")
+
+
+def test_rows_that_would_have_the_same_metric_have_two(store: Store, matrix: pd.DataFrame) -> None:
+    rows = ["a%b", "a+b", "best", "y" * 300 + "1", "y" * 300 + "2"]
+    attrs = matrix.attrs
+    matrix = pd.DataFrame(
+        [[0.1 * n, 0.0, 1, 0.1 * n] for n in range(1, 6)],
+        index=pd.Index(rows, name="order"),
+        columns=["mean", "std", "n", "best"],
+    )
+    matrix.attrs = attrs
+    publish_matrix(store, matrix)
+    metrics = store.client.get_run(attrs["run_id"]).data.metrics
+    assert metrics.pop("matrix/best") == pytest.approx(0.1)
+    found = sorted(value for key, value in metrics.items() if key.startswith("matrix/"))
+    assert found == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])

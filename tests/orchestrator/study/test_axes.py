@@ -378,3 +378,81 @@ def test_controls_alone_are_an_axis_and_nothing_at_all_is_none() -> None:
     assert list(read_axis(mapping, layers=LAYERS).points) == ["binary"]
     [(path, what)] = _faults({**mapping, "controls": []})
     assert (path, what[:9]) == ("permutations", "is empty:")
+
+
+@pytest.mark.parametrize(
+    ("label", "what"),
+    [
+        ("", "expected a label, got the text ''"),
+        (" ", "expected a label"),
+        ("a\nb", "has a control character, U+000A"),
+        ("a\tb", "has a control character, U+0009"),
+        ("a\u2028b", "has a control character, U+2028"),
+        ("\ud800", "has a control character, U+D800"),
+        ("x" * 5001, "has 5,001 characters, more than 5,000; give the value a short one"),
+    ],
+)
+@pytest.mark.parametrize("form", ["values", "choices"])
+def test_a_label_that_no_line_can_hold_is_refused(label: str, what: str, form: str) -> None:
+    [(path, text)] = _faults({"name": "lr", "sets": "optimizer.lr", form: {label: 0.1, "b": 0.2}})
+    assert path == form
+    assert what in text
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *(
+            "on",
+            "1e3",
+            "a,b",
+            "a=b",
+            "../x",
+            "[red]",
+            "50%",
+            "\U0001f600",
+            "\u200fa",
+            " a ",
+            "a/b",
+        ),
+        *("x" * 5000, "bnn.x", "'", '"', "\\"),
+    ],
+)
+def test_any_other_text_is_a_label(label: str) -> None:
+    axis = read_axis({"name": "lr", "sets": "optimizer.lr", "values": {label: 0.1}}, layers=())
+    assert list(axis.points) == [label]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "path", "what"),
+    [
+        ({"low": 1.5, "high": 3}, "range.low", "expected a whole number, got 1.5"),
+        ({"low": 1, "high": 2**54}, "range.high", "is beyond 9,007,199,254,740,992"),
+        ({"low": -(2**54), "high": 1}, "range.low", "is beyond"),
+    ],
+)
+def test_a_range_of_whole_numbers_has_whole_ends(
+    bounds: dict[str, float], path: str, what: str
+) -> None:
+    [(found, text)] = _faults(
+        {"name": "n", "sets": "epochs", "range": {**bounds, "integer": True}}
+    )
+    assert (found, what in text) == (path, True)
+
+
+def test_the_ends_of_a_range_of_whole_numbers_are_whole() -> None:
+    entry = {"name": "n", "sets": "epochs", "range": {"low": 3.0, "high": 1e3, "integer": True}}
+    axis = read_axis(entry, layers=())
+    assert list(axis.extremes()) == ["3", "1000"]
+    assert {type(value) for point in axis.extremes().values() for value in point.values()} == {int}
+    assert list(axis.extremes(inwards=2)) == ["5", "998"]
+
+
+def test_a_range_that_no_number_can_span_is_refused() -> None:
+    entry = {"name": "lr", "sets": "optimizer.lr", "range": {"low": -1e308, "high": 1e308}}
+    assert _faults(entry)[0][0] == "range.high"
+
+
+@pytest.mark.parametrize("name", [True, 5, 1.5])
+def test_a_name_that_yaml_reads_as_something_else_is_to_be_quoted(name: object) -> None:
+    assert "quote it" in dict(_faults({"name": name, "seeds": [1]}))["name"]

@@ -237,3 +237,107 @@ def test_a_searched_axis_wants_a_number(make_search: MakeStudy) -> None:
         pick(make_search(), "lr=fast,size=32")
     with pytest.raises(SpecError, match="any number of its range"):
         pick(make_search(), "size=32")
+
+
+def _searched(make_search: MakeStudy, sets: str, **bounds: object) -> StudySpec:
+    axes = [{"name": "n", "sets": sets, "range": {**bounds, "integer": True}}]
+    return make_search(axes=axes, matrix={"rows": "n"})
+
+
+@pytest.mark.parametrize(
+    ("sets", "low", "high", "ends"),
+    [
+        ("data.batch_size", 16, 64, ["16", "64"]),
+        ("epochs", 2, 9, ["2", "9"]),
+        ("seed", 0, 2**53, ["0", str(2**53)]),
+        # No network becomes binary in no epoch, nor in two epochs if a layer takes nine.
+        ("epochs", 0, 9, ["9"]),
+        ("layers.epochs_per_layer", 0, 9, ["0"]),
+    ],
+)
+def test_whole_numbers_are_searched_on_every_key_that_takes_them(
+    sets: str, low: int, high: int, ends: list[str], make_search: MakeStudy
+) -> None:
+    study = _searched(make_search, sets, low=low, high=high)
+    assert [cell.labels["n"] for cell in expand(study)] == ends
+    trial = trial_at(study, {"n": int(ends[0])})
+    assert trial.labels == {"n": ends[0]}
+    assert pick(study, f"n={ends[0]}").id == trial.id
+
+
+def test_a_range_whose_ends_are_no_trials_is_checked_beside_them(make_search: MakeStudy) -> None:
+    alone = [n for n in range(2, 700) if _leaves_one(make_search, n)]
+    low, high = alone[0], alone[-1]
+    study = _searched(make_search, "data.batch_size", low=low, high=high)
+    assert [cell.labels["n"] for cell in expand(study)] == [str(low + 1), str(high - 1)]
+
+
+def _leaves_one(make_search: MakeStudy, size: int) -> bool:
+    try:
+        trial_at(_searched(make_search, "data.batch_size", low=16, high=64), {"n": size})
+    except SpecError:
+        return True
+    return False
+
+
+def test_a_range_without_any_trial_is_refused(make_search: MakeStudy) -> None:
+    with pytest.raises(SpecError, match="n=-9"):
+        expand(_searched(make_search, "epochs", low=-9, high=0))
+
+
+def test_choices_that_do_not_go_together_are_left_to_the_search(make_search: MakeStudy) -> None:
+    axes = [
+        {"name": "epochs", "sets": "epochs", "choices": [2, 9]},
+        {"name": "each", "sets": "layers.epochs_per_layer", "choices": [1, 5]},
+    ]
+    labels = [
+        list(cell.labels.values())
+        for cell in expand(make_search(axes=axes, matrix={"rows": "each"}))
+    ]
+    assert labels == [["2", "1"], ["9", "1"], ["9", "5"]]
+    axes[1]["choices"] = [1, 50]
+    with pytest.raises(SpecError, match="each=50"):
+        expand(make_search(axes=axes, matrix={"rows": "each"}))
+
+
+LABELS = [
+    "on", "a,b", "a=b", "x,seed=1", "rate=1,order=2", " a", "1e3", "0.10", "~", "a, b=c", "'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_trial_is_picked_by_any_label(label: str, make_study: MakeStudy) -> None:
+    values = {text: 0.001 * number for number, text in enumerate(LABELS, start=1)}
+    axes = [
+        {"name": "rate", "sets": "optimizer.lr", "values": values},
+        {"name": "seed", "seeds": [1, 2]},
+    ]
+    study = make_study(axes=axes, matrix={"rows": "rate"})
+    for choice in (f"rate={label},seed=2", f"seed=2,rate={label}"):
+        assert pick(study, choice).labels == {"rate": label, "seed": "2"}
+
+
+@pytest.mark.parametrize("text", ["true", "on", "yes"])
+def test_a_trial_is_picked_by_the_value_that_is_meant(text: str, make_study: MakeStudy) -> None:
+    axes = [{"name": "norm", "sets": "model.norm", "values": [True, False]}]
+    study = make_study(axes=axes, matrix={"rows": "norm"})
+    assert pick(study, f"norm={text}").labels == {"norm": "true"}
+    with pytest.raises(SpecError, match=r"has no value 'maybe'.*known: true, false"):
+        pick(study, "norm=maybe")
+
+
+def test_a_whole_number_is_picked_whole(make_search: MakeStudy) -> None:
+    study = _searched(make_search, "epochs", low=2, high=9)
+    with pytest.raises(SpecError, match=r"expects a whole number, got 2\.5"):
+        pick(study, "n=2.5")
+
+
+def test_more_trials_than_can_be_checked_are_refused_with_their_number(
+    make_study: MakeStudy,
+) -> None:
+    axes = [
+        {"name": "rate", "sets": "optimizer.lr", "values": [n / 1e6 for n in range(1, 5001)]},
+        {"name": "seed", "seeds": list(range(1000))},
+    ]
+    with pytest.raises(SpecError, match="5,000,000 trials, more than 100,000"):
+        expand(make_study(axes=axes, matrix={"rows": "rate"}))

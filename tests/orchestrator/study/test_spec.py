@@ -20,7 +20,7 @@ from orchestrator.study.checkpointing import Checkpointing
 from orchestrator.study.expansion import expand
 from orchestrator.study.product import multiplied
 from orchestrator.study.shown import MatrixShape, Metric
-from orchestrator.study.spec import KEYS, StudySpec
+from orchestrator.study.spec import KEYS, StudySpec, cell_key
 from orchestrator.study.variant import Variant
 from trainers.binding import Component
 from trainers.errors import SpecError
@@ -588,3 +588,48 @@ def test_faults_of_trials_are_found_however_often_they_are_asked_for(
     for _ in range(2):
         with pytest.raises(SpecError, match="never turn binary in 1 epochs"):
             expand(study)
+
+
+def test_a_study_is_not_named_as_what_mlflow_has_itself(
+    faults: Faults, make_mapping: MakeMapping
+) -> None:
+    assert "MLflow's own experiment" in faults(study="Default")["study"]
+    StudySpec.from_mapping(make_mapping() | {"study": "default"})
+
+
+def test_a_question_has_an_end(faults: Faults) -> None:
+    assert "has 4,001 characters" in faults(question="x" * 4001)["question"]
+
+
+@pytest.mark.parametrize("value", [5, 1.5, True])
+def test_a_text_that_yaml_reads_as_something_else_is_to_be_quoted(
+    value: object, make_mapping: MakeMapping
+) -> None:
+    with pytest.raises(SpecError, match=r"question: expected a text.*quote it"):
+        StudySpec.from_mapping(make_mapping() | {"question": value})
+
+
+def test_the_key_of_a_cell_fits_a_tag_and_stays_its_own(make_study: MakeStudy) -> None:
+    values = {"a" * 4900 + end: number for number, end in enumerate("xy", start=1)}
+    axes = [
+        {"name": "seed", "sets": "seed", "values": values},
+        {"name": "epochs", "sets": "epochs", "values": {"b" * 4900: 2}},
+    ]
+    study = make_study(axes=axes, matrix={"rows": "seed"})
+    keys = [cell_key(study, cell) for cell in study.trials]
+    assert len(set(keys)) == 2
+    assert all(len(key) < 200 for key in keys)
+    # Where they fit, labels are there to be read.
+    short = make_study()
+    assert cell_key(short, short.trials[0]).split("/")[2] == "order=float,seed=1"
+
+
+@pytest.mark.parametrize(("scale", "most"), [("", 9), ("0.5", 5)])
+def test_a_search_may_draw_as_many_epochs_as_its_range_has(
+    scale: str, most: int, make_search: MakeStudy
+) -> None:
+    axes = [
+        {"name": "n", "sets": "epochs", "range": {"low": 2, "high": 9, "integer": True}},
+    ]
+    study = make_search(axes=axes, matrix={"rows": "n"})
+    assert replace(study, variant=Variant(epoch_scale=scale)).most_epochs == most

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.study.yaml import read_yaml, read_yaml_file
+from orchestrator.study.yaml import read_yaml, read_yaml_file, write_yaml
 from trainers.errors import SpecError
 
 
@@ -165,3 +165,74 @@ def test_what_lies_too_deep_is_refused_by_way_of_aliases_too(text: str) -> None:
 
 def test_an_alias_may_repeat_what_is_small() -> None:
     assert read_yaml("a: &a [1, 2]\nb: [*a, *a]\n")["b"] == [[1, 2], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("on", "off", "Yes", "no", "true", "True", "~", "null", "010", "1_000", "1:30", "0x10"),
+        *("1e3", "1e-3", ".5", "1.0", "0.10", "2026-02-03", "2026-02-33", ".nan", "=", "1"),
+    ],
+)
+def test_a_key_is_the_text_that_is_written(key: str) -> None:
+    assert read_yaml(f"{key}: 1") == {key: 1}
+    assert read_yaml(f"axes: [{{values: {{{key}: 1, a: 2}}}}]")["axes"][0]["values"][key] == 1
+    assert read_yaml(f"base: &b {{{key}: 1}}\nother: {{<<: *b}}")["other"] == {key: 1}
+
+
+def test_keys_that_only_yaml_takes_for_one_are_two() -> None:
+    assert read_yaml("{on: 1, true: 2, 1: 3, 01: 4, 1.0: 5}") == {
+        "on": 1,
+        "true": 2,
+        "1": 3,
+        "01": 4,
+        "1.0": 5,
+    }
+    with pytest.raises(SpecError, match="twice"):
+        read_yaml("{1: a, '1': b}")
+
+
+@pytest.mark.parametrize("word", ["on", "off", "yes", "No", "ON"])
+def test_a_word_in_a_list_that_yaml_takes_for_true_or_false_is_refused(word: str) -> None:
+    with pytest.raises(SpecError, match=rf"write (true|false), or quote it .*'{word}'") as raised:
+        read_yaml(f"values:\n- 1\n- {word}\n")
+    assert "in line 3" in str(raised.value)
+    assert read_yaml(f"['{word}', true, false, null, ~]") == [word, True, False, None, None]
+    # The value of a key that is on or off is not in doubt.
+    assert read_yaml(f"norm: {word}")["norm"] in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [("010", "8"), ("-017", "-15"), ("0_7", "7"), ("1:30", "base 60"), ("1:30.5", "base 60")],
+)
+def test_a_number_of_another_base_is_refused(text: str, read: str) -> None:
+    for yaml in (text, f"epochs: {text}", f"[{text}]"):
+        with pytest.raises(SpecError, match="quote it") as raised:
+            read_yaml(yaml)
+        assert read in str(raised.value)
+    assert read_yaml(f"'{text}'") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1_000", 1000), ("0x10", 16), ("0", 0), ("-0.0", 0.0), ("08", "08")]
+)
+def test_other_ways_to_write_a_number_are_read(text: str, value: object) -> None:
+    assert read_yaml(text) == value
+
+
+@pytest.mark.parametrize("text", ['"a\\0b"', '{"\\x1b": 1}', '["\\ud800"]', '"\\x85"'])
+def test_characters_that_no_store_takes_are_refused(text: str) -> None:
+    with pytest.raises(SpecError, match=r"control character U\+"):
+        read_yaml(text)
+    assert read_yaml('"a\\nb\\tc"') == "a\nb\tc"
+
+
+@given(_PLAIN)
+def test_what_is_written_is_read_as_the_same_data(data: Any) -> None:
+    assert read_yaml(write_yaml(data)) == data
+
+
+@pytest.mark.parametrize("text", ["on", "010", "1e3", "1e-3", "1:30", "~", "2026-02-03", "1.e2"])
+def test_a_text_is_written_so_that_it_is_read_as_a_text(text: str) -> None:
+    assert read_yaml(write_yaml({"values": [text], text: text})) == {"values": [text], text: text}

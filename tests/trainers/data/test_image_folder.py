@@ -217,3 +217,12 @@ def test_cifar10_as_images_has_its_usual_mean_and_deviation(tmp_path: Path) -> N
     # The published one is the mean over images of each image's own.
     of_images = pixels.std(dim=(2, 3)).mean(dim=0)
     torch.testing.assert_close(of_images, deviation, rtol=0, atol=0.02)
+
+
+def test_a_folder_in_the_home_folder_is_found(
+    make_folder: MakeFolder, load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(make_folder()))
+    elsewhere = tmp_path / "elsewhere"
+    assert len(load(elsewhere, folder="~/tiny").train) == 20
+    assert not (elsewhere / "~").exists()

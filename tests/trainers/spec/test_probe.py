@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from trainers.spec.probe import (
     fit_faults,
     model_layers,
     model_on_meta,
+    normalises_single_values,
 )
 
 HUGE = Component("mlp", {"widths": (10**6, 10**6, 10)})
@@ -162,3 +164,31 @@ def test_reading_a_spec_loads_neither_torchs_compiler_nor_torchvision() -> None:
     command = [sys.executable, "-c", textwrap.dedent(code)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "data", "expected"),
+    [
+        ("mlp", {"widths": (64, 8, 10)}, "digits", True),
+        ("mlp", {"widths": (64, 8, 10), "norm": False}, "digits", False),
+        ("conv", {"depth": 2}, "cifar10", False),
+        ("vgg5", {}, "cifar10", True),
+        ("wrn", {"depth": 20}, "cifar10", False),
+        ("resnet20", {}, "cifar10", False),
+        ("resnet_cifar", {"depth": 18}, "cifar10", False),
+        ("vgg_small", {}, "cifar10", False),
+    ],
+)
+def test_a_normalisation_of_single_values_needs_two_images(
+    name: str, options: dict[str, Any], data: str, expected: bool
+) -> None:
+    assert normalises_single_values(Component(name, options), Component(data)) == expected
+
+
+@pytest.mark.parametrize("expected", [True, False])
+def test_that_is_where_torch_refuses_to_train_on_one_image(expected: bool) -> None:
+    model = Component("mlp", {"widths": (64, 8, 10), "norm": expected})
+    made = blank_model(model).train()
+    with pytest.raises(ValueError, match="more than 1 value") if expected else nullcontext():
+        made(torch.zeros(1, 1, 8, 8))
+    assert normalises_single_values(model, Component("digits")) == expected

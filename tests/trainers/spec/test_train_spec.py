@@ -458,3 +458,41 @@ def test_what_was_in_ids_before_defaults_were_left_out_stays_there(make_spec: Ma
         "latent_at_eval": "keep",
         "measure_test": True,
     }
+
+
+def _trial(size: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "model": {"name": "mlp", "widths": [64, 8, 10]},
+        "data": {"name": "digits", "batch_size": size},
+        "optimizer": {"name": "adam", "lr": 0.01},
+        "epochs": 1,
+        **changes,
+    }
+
+
+def test_one_image_in_a_batch_is_refused_only_where_a_normalisation_needs_two() -> None:
+    plain = {"name": "mlp", "widths": [64, 8, 10], "norm": False}
+    assert TrainSpec.from_mapping(_trial(1, model=plain)).data.batch_size == 1
+    with pytest.raises(SpecError, match="alone in a batch; a batch normalisation") as raised:
+        TrainSpec.from_mapping(_trial(1))
+    assert [fault.path for fault in raised.value.faults] == ["data.batch_size"]
+
+
+def test_views_of_one_image_are_enough_for_a_normalisation() -> None:
+    folder = {
+        "name": "image_folder", "folder": "x", "size": 8, "train_images": 10, "validation": 3,
+    }  # fmt: skip
+    data = {**folder, "batch_size": 2, "augment": {"gaussian": {"std": 0.1}}}
+    model = {"name": "mlp", "widths": [192, 8, 10]}
+    views = {"name": "cross_entropy", "jensen_shannon": 12}
+    TrainSpec.from_mapping(_trial(2, data=data, model=model, loss=views))
+    with pytest.raises(SpecError, match="leaves one of 7 images alone"):
+        TrainSpec.from_mapping(_trial(2, data=data, model=model))
+
+
+@pytest.mark.parametrize("key", ["batch_size", "eval_batch_size"])
+def test_more_images_than_torch_can_count_are_refused(key: str) -> None:
+    data = {"name": "digits", "batch_size": 2**40, key: 2**70}
+    with pytest.raises(SpecError, match=f"data.{key}: must be"):
+        TrainSpec.from_mapping(_trial(1, data=data))
+    TrainSpec.from_mapping(_trial(2**40))
