@@ -4,6 +4,7 @@ import contextlib
 import gc
 import logging
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -174,7 +175,8 @@ def embedded_folder(folder: Path) -> Path:
     """A folder for the session's files: in the home, or in /tmp if Ray cannot use that path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = str(folder.absolute())
-    if len(path) > LONGEST_RAY_FOLDER or not path.isascii():
+    # Other signs mean something in addresses, or to the commands that Ray runs.
+    if len(path) > LONGEST_RAY_FOLDER or not re.fullmatch(r"[A-Za-z0-9/._-]+", path):
         folder = Path(tempfile.gettempdir())
     for leftover in folder.glob(f"{SESSION_PREFIX}*-*"):
         pid = leftover.name.removeprefix(SESSION_PREFIX).partition("-")[0]

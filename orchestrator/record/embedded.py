@@ -1,5 +1,6 @@
 """Creates the SQLite file of an embedded MLflow store atomically."""
 
+import glob
 import logging
 import os
 import sqlite3
@@ -120,5 +121,5 @@ def _alone(file: Path) -> Iterator[None]:
 
 def _remove(*files: Path) -> None:
     for file in files:
-        for path in file.parent.glob(f"{file.name}*"):
+        for path in file.parent.glob(f"{glob.escape(file.name)}*"):
             path.unlink(missing_ok=True)
