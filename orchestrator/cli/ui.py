@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import urllib.parse
+from contextlib import suppress
 
 from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import add_home, add_verbose, home_of
@@ -39,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"there are no results in {home.database}; run a sweep first")
     if not has_server:
         _refuse_taken(args.host, args.port)
+    if home.database is not None:
+        _find_artifacts(home)
     for line in _links(args.study, home, base):
         print(line, flush=True)
     if has_server:
@@ -64,6 +67,17 @@ def _links(study: str | None, home: Home, base: str) -> list[str]:
     cells = json.dumps([cell.run_id for cell in runs.cells], separators=(",", ":"))
     query = urllib.parse.urlencode({"runs": cells, "experiments": f'["{runs.experiment_id}"]'})
     return [*links, f"details   {base}/#/compare-runs?{query}"]
+
+
+def _find_artifacts(home: Home) -> None:
+    """Corrects where artifacts lie, if the home was moved; the pages show all else without."""
+    from orchestrator.mlflow_reader.reader import StoreError
+    from orchestrator.record.delivery_lock import InUseError
+    from orchestrator.record.store import Store
+
+    # A sweep may use the home by another name, or the store may be read-only.
+    with suppress(InUseError, StoreError):
+        Store(home)
 
 
 def _refuse_taken(host: str, port: int) -> None:
