@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator import vocabulary
-from orchestrator.home import Home
+from orchestrator.home import Home, sqlite_address
 from orchestrator.kept import cache_folder
 from orchestrator.mlflow_reader.artifact_cache import forget_artifact_places
 from orchestrator.mlflow_reader.cells import RecordedCell, counted, recorded_cell, state_of
@@ -399,7 +399,7 @@ class Store:
 
 def _make_tables(database: Path) -> None:
     """Creates MLflow's tables: the first call to a new store does so."""
-    client_of(f"sqlite:///{database}").search_experiments(max_results=1)
+    client_of(sqlite_address(database)).search_experiments(max_results=1)
 
 
 def _template() -> Path | None:

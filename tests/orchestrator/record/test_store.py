@@ -590,3 +590,21 @@ def test_a_run_is_looked_at_as_it_is(
     assert not store.is_unknown(run)
     assert store.is_unknown("0" * 32)
     assert store.experiment_of("0" * 32) is None
+
+
+def test_the_tables_of_an_oddly_named_home_are_made_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without a template MLflow makes them, step by step.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    home = Home.at(tmp_path / "100%25 sure?" / "a%20b")
+    store = Store(home)
+    assert [path.name for path in home.root.parent.iterdir()] == ["a%20b"]
+    assert {path.name for path in tmp_path.iterdir()} == {"100%25 sure?", "cache"}
+    assert {path.name for path in home.root.iterdir()} <= {
+        "mlflow.db",
+        "mlflow.db-wal",
+        "mlflow.db-shm",
+    }
+    store.client.create_experiment("x")
+    assert _rows(home, "SELECT name FROM experiments ORDER BY name") == [("Default",), ("x",)]
