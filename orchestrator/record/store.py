@@ -30,7 +30,7 @@ from orchestrator.mlflow_reader.client import (
 )
 from orchestrator.mlflow_reader.outages import may_answer_later, reason
 from orchestrator.mlflow_reader.reader import Reader, StoreError, names_study, told
-from orchestrator.record.embedded import make_once, prepare
+from orchestrator.record.embedded import gather_at_exit, make_once, prepare
 from orchestrator.record.journal import CellDescription, Point, StudyRecord
 from orchestrator.record.relocation import address_of, follow_home, refuse_lost_folder
 from orchestrator.vocabulary import State
@@ -93,6 +93,7 @@ class Store:
             if home.database is not None:
                 self.client.search_experiments(max_results=1)
                 prepare(home.database)
+                gather_at_exit(home.database)
                 follow_home(home)
                 forget_artifact_places()
 

@@ -196,6 +196,17 @@ def test_a_run_that_is_restored_after_it_was_replaced_counts_once(again: Any) ->
     assert after == before
 
 
+def test_a_copy_of_the_two_files_alone_has_everything(swept: Any, user: Any) -> None:
+    user.home.mkdir()
+    shutil.copy(swept.folder / "small.yaml", user.folder)
+    for name in ("mlflow.db", "journal.db"):
+        shutil.copy(swept.home / name, user.home)
+    done = user.runs("sweep", "./small.yaml")
+    assert done.code == 0, done.err
+    assert "nothing left to do" in done.out
+    _is_whole(user, num_cells=3)
+
+
 def test_an_experiment_of_somebody_else_with_the_name_is_left_alone(user: Any, small: str) -> None:
     done = user.runs("sweep", user.writes(small.replace("study: small", "study: other")))
     assert done.code == 0, done.err

@@ -585,3 +585,36 @@ def test_nothing_is_delivered_once_the_home_was_moved(
         make_delivery(watched).deliver()
     assert watched.calls == []
     assert not home.root.exists()
+
+
+def test_an_experiment_that_is_deleted_meanwhile_and_restored_has_all_once(
+    journal: Journal,
+    home: Home,
+    store: Store,
+    descriptions: list[CellDescription],
+    make_delivery: MakeDelivery,
+) -> None:
+    deliverer = make_delivery(store)
+    journal.begin(descriptions[0])
+    journal.append(descriptions[0].cell, _points(3))
+    deliverer.deliver()
+    run, experiment = _run_of(journal, descriptions[0]), store.find_study("tiny")
+    assert experiment is not None
+    store.client.delete_experiment(experiment)
+    _train(journal, descriptions[1])
+    journal.append(descriptions[0].cell, _points(2, start=3))
+    journal.end(descriptions[0].cell, State.FINISHED, {vocabulary.WEIGHTS_SHA256: "abc"})
+    for _ in range(2):
+        with pytest.raises(Exception, match=r"deleted|active"):
+            make_delivery(store).deliver()
+    assert len(journal.undelivered()) == 2
+    store.client.restore_experiment(experiment)
+    make_delivery(store).deliver()
+    assert journal.undelivered() == []
+    assert _run_of(journal, descriptions[0]) == run
+    for description in descriptions[:2]:
+        assert _rows(home, _run_of(journal, description)) == _expected(_points(5))
+    assert home.database is not None
+    with closing(sqlite3.connect(home.database)) as database:
+        query = "SELECT COUNT(*) FROM tags WHERE key = 'bnn.kind' AND value = 'cell'"
+        assert database.execute(query).fetchone() == (2,)
