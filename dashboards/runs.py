@@ -8,8 +8,9 @@ from typing import Protocol, runtime_checkable
 
 from orchestrator import vocabulary
 from orchestrator.errors import OrchestratorError
-from orchestrator.home import Home
-from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant
+from orchestrator.home import Home, database_of, store_address
+from orchestrator.masking import masked
+from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, counted
 from orchestrator.mlflow_reader.reader import Reader, told
 from orchestrator.vocabulary import State
 
@@ -93,18 +94,22 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
         NoResultsError: If there is no finished cell.
         StoreError: If the store cannot be read.
     """
-    home = Home.at(None, tracking_uri)
-    name = study if isinstance(study, str) else study.name
-    if home.database is not None and not home.database.exists():
-        raise NoResultsError(f"there are no results in {home.database}")
-    with told(home.tracking_uri):
-        reader = Reader(home.tracking_uri)
+    uri = store_address(tracking_uri) if tracking_uri else Home.at().tracking_uri
+    name, database = study if isinstance(study, str) else study.name, database_of(uri)
+    if database is not None and not database.exists():
+        raise NoResultsError(f"there are no results in {database}")
+    with told(uri):
+        reader = Reader(uri)
         experiment = reader.find_study(name)
         if experiment is None:
-            raise NoResultsError(f"{home.shown_uri} has no results of a study '{name}'")
+            raise NoResultsError(f"{masked(uri)} has no results of a study '{name}'")
+        if experiment.lifecycle_stage == "deleted":
+            what = f"the experiment '{experiment.name}' of the study was deleted in MLflow"
+            raise NoResultsError(f"{what}; restore it there")
         variants = reader.variants([experiment.experiment_id])
         finished = {vocabulary.STATE: State.FINISHED.value}
-        cells = reader.cells([experiment.experiment_id], finished)
+        found = counted(reader.cells([experiment.experiment_id], finished))
+        cells = [cell for cell in found if cell.is_placed]
     asked, may_fall_back = _asked(study, variants)
     candidates = [variant for variant in variants if variant.id == asked]
     if may_fall_back:
@@ -121,6 +126,9 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
                 cells=own,
                 is_asked=variant.id == asked,
             )
+    if cells and not variants:
+        what = f"the run of the study '{name}' itself is gone from MLflow, its cells are there"
+        raise NoResultsError(f"{what}; restore it there, or sweep the study again")
     known = ", ".join(variant.title for variant in variants) or "none"
     raise NoResultsError(f"no cell of this variant of '{name}' is finished; recorded: {known}")
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.home import Home
+from orchestrator.home import Home, data_folder, home_folder
 from orchestrator.waiting import waiting_for
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ def home_of(args: argparse.Namespace) -> Home:
 
 def data_folder_of(args: argparse.Namespace) -> Path:
     """The folder of data sets that the flags name."""
-    return home_of(args).data_folder(args.data_dir)
+    # No store is used for that, so its address may be any.
+    return data_folder(home_folder(args.home), args.data_dir)
 
 
 def storage_of(args: argparse.Namespace) -> str | None:

@@ -26,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from orchestrator.record.delivery_lock import InUseError
     from orchestrator.record.journal import Journal
     from orchestrator.record.known import forget_lost
+    from orchestrator.record.mending import mend_all
     from orchestrator.record.store import Store
 
     home = home_of(args)
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         num_cells, num_points = len(journal.undelivered()), journal.num_unsent()
         store = Store(home)
         try:
-            if forget_lost(journal, store):
+            if [*forget_lost(journal, store), *mend_all(journal, store)]:
                 num_cells, num_points = len(journal.undelivered()), journal.num_unsent()
             if not num_cells and not journal.unsent_studies():
                 print(f"nothing waits: {home.shown_uri} has all that {home.journal} has")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.parse
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from orchestrator import signals
@@ -65,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
         _refuse_taken(args.host, args.port)
         with waiting_for("the name of this machine"):
             base = f"http://{hosts.link_host(args.host)}:{args.port}"
+    if home.database is not None:
+        _find_artifacts(home)
     for line in _links(args.study, home, base):
         print(line, flush=True)
     if has_server:
@@ -94,6 +97,17 @@ def _links(study: str | None, home: Home, base: str) -> list[str]:
     cells = json.dumps([cell.run_id for cell in runs.cells], separators=(",", ":"))
     query = urllib.parse.urlencode({"runs": cells, "experiments": f'["{runs.experiment_id}"]'})
     return [*links, f"details   {base}/#/compare-runs?{query}"]
+
+
+def _find_artifacts(home: Home) -> None:
+    """Corrects where artifacts lie, if the home was moved; the pages show all else without."""
+    from orchestrator.mlflow_reader.reader import StoreError
+    from orchestrator.record.delivery_lock import InUseError
+    from orchestrator.record.store import Store
+
+    # A sweep may use the home by another name, or the store may be read-only.
+    with suppress(InUseError, StoreError):
+        Store(home)
 
 
 def _refuse_taken(host: str, port: int) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from orchestrator.free_space import DiskFullError, is_full
 from orchestrator.record.heartbeat import beating
+from orchestrator.record.holders import folder_of, lives
 from trainers.locks import lock
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Leases:
         self.journal, self.clock = journal, clock
         self.name = f"process {os.getpid()} on {platform.node() or 'this machine'}"
         self.holder = secrets.token_hex(8)
-        self._folder = journal.with_name(f"{journal.name}.holders")
+        self._folder = folder_of(journal)
         self._folder.mkdir(parents=True, exist_ok=True)
         # Child processes do not inherit the descriptor, so the lock ends with this process.
         hidden = self._folder / f".{self.holder}"
@@ -107,15 +108,7 @@ class Leases:
 
     def lives(self, holder: str) -> bool:
         """Whether a holder is alive, that is, still locks its lock file."""
-        try:
-            descriptor = os.open(self._folder / holder, os.O_RDWR)
-        except OSError:
-            return False
-        try:
-            # Without locks nobody can tell, and a lease ends when it is not renewed.
-            return not lock(descriptor)
-        finally:
-            os.close(descriptor)
+        return lives(self.journal, holder)
 
     def renew(self) -> None:
         """Renews all leases of this process; by a connection of its own, so in any thread.

@@ -20,7 +20,7 @@ from orchestrator.launch.metrics import Series
 from orchestrator.launch.report import EpochReport
 from orchestrator.masking import masked
 from orchestrator.record.delivery import Delivery
-from orchestrator.record.journal import CellDescription, Journal, Point
+from orchestrator.record.journal import CellDescription, GoneError, Journal, Point
 from orchestrator.study.cells import Cell
 from orchestrator.vocabulary import State
 
@@ -97,8 +97,8 @@ class SweepListener:
         self.logs = logs
         self.failures: list[Failure] = []
         self.train_s = self.journal_s = 0.0
-        self.refused: DiskFullError | None = None
-        """Why the journal can no longer be written; the sweep then ends."""
+        self.refused: DiskFullError | GoneError | None = None
+        """Why the journal can no longer be used; the sweep then ends."""
         self._cells: dict[str, Cell] = {}
         self._last: dict[str, EpochReport] = {}
         self._begins: dict[str, int] = {}
@@ -186,8 +186,11 @@ class SweepListener:
         return {key: cell for key, cell in cells.items() if key not in self._over}
 
     def tick(self) -> None:
-        """Lets the watcher update its display."""
+        """Looks whether the home is in its place, and lets the watcher update its display."""
         keep_foothold()
+        if self.refused is None:
+            with self._journaling():
+                self.journal.refuse_gone()
         if self._shall_say_stopping:
             self._shall_say_stopping = False
             self.watcher.stopping()
@@ -213,7 +216,7 @@ class SweepListener:
         started = time.perf_counter()
         try:
             yield
-        except DiskFullError as error:
+        except (DiskFullError, GoneError) as error:
             if self.refused is None:
                 self.refused = error
                 # Stops like Ctrl-C. An exception in Tune's loop would only fail this one cell.
@@ -245,6 +248,9 @@ class SweepListener:
 
     def _log(self, cell: Cell, text: str) -> Path:
         path = self.logs / f"{file_name(cell.name)}-{cell.id}.log"
+        if self.journal.is_gone:
+            # Nothing of a home that was moved is made anew.
+            return path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as file:

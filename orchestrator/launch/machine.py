@@ -1,6 +1,7 @@
 """The folder for the files of an embedded Ray, known before Ray is imported."""
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -53,8 +54,8 @@ def _unusable(folder: Path) -> str:
     path = str(folder)
     if len(path) > LONGEST_RAY_FOLDER:
         return f"its path has {len(path)} characters"
-    # Ray passes the path on in command lines, which it splits at blanks.
-    if not path.isascii() or not path.isprintable() or any(sign in path for sign in " '\"\\$;&"):
+    # Other signs mean something in addresses, or to the commands that Ray runs.
+    if not re.fullmatch(r"[A-Za-z0-9/._-]+", path):
         return "its path has a blank or a special character"
     parent = next(place for place in (folder, *folder.parents) if place.exists())
     if parent != folder and folder.name != "ray":

@@ -4,12 +4,18 @@ Only this module knows what each tag of a run means to a reader.
 """
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator import vocabulary
 from orchestrator.vocabulary import State
+
+log = logging.getLogger(__name__)
+
+SHORTEST_CUT = 5000
+"""Characters of a tag that every store of MLflow takes whole."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +60,30 @@ class RecordedCell:
     def objective(self) -> float | None:
         """The validation error of its selected epoch; None if it has none yet."""
         return self.metrics.get(OBJECTIVE)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its tags agree on which cell it is; somebody may have changed them in MLflow."""
+        place = self.key.partition("/")[2]
+        # MLflow cuts a long key.
+        ends = place.endswith(f"/{self.trial}") or len(self.key) >= SHORTEST_CUT
+        return bool(self.variant and self.trial) and place.startswith(f"{self.variant}/") and ends
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether its labels are those in its key."""
+        if len(self.key) >= SHORTEST_CUT:
+            return self.is_known
+        labels = [f"{axis}={label}" for axis, label in self.labels.items()]
+        place = self.key.removesuffix(f"/{self.trial}").partition(f"/{self.variant}/")[2]
+        # Tags come without the order of the axes.
+        return len(place) == len(",".join(labels)) and all(label in place for label in labels)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is finished and has what a sweep says in the end."""
+        is_trained = bool(self.weights_sha256) or self.is_stopped_early
+        return self.state == State.FINISHED and is_trained
 
     @property
     def trained(self) -> dict[str, Any]:
@@ -145,3 +175,24 @@ def labels_of(tags: Mapping[str, str]) -> dict[str, str]:
     """A cell's place in its study: axis name to label."""
     prefix = vocabulary.LABEL.format(axis="")
     return {key.removeprefix(prefix): tags[key] for key in tags if key.startswith(prefix)}
+
+
+def counted(cells: Iterable[RecordedCell]) -> list[RecordedCell]:
+    """The runs that count as cells: of several with one key a finished one, the oldest.
+
+    Two runs have one key if a run was deleted in MLflow, replaced, and then restored there.
+
+    Args:
+        cells: Oldest first.
+    """
+    chosen: dict[str, RecordedCell] = {}
+    for cell in cells:
+        if not cell.is_known:
+            log.warning(
+                "run %s does not count: its tags disagree on which cell it is", cell.run_id
+            )
+            continue
+        other = chosen.get(cell.key)
+        if other is None or (other.state != State.FINISHED and cell.state == State.FINISHED):
+            chosen[cell.key] = cell
+    return list(chosen.values())

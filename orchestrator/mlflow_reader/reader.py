@@ -80,18 +80,60 @@ class Reader:
         return client_of(self.tracking_uri)
 
     def find_study(self, name: str) -> "Experiment | None":
-        """A study's experiment, even a deleted one; None if there is none."""
-        return self.client.get_experiment_by_name(name)
+        """A study's experiment, also a renamed or deleted one; None if there is none.
+
+        It is known by its tag. Without the tag it is known by its name and by runs of the study:
+        somebody may have removed the tag.
+
+        Raises:
+            StoreError: If several experiments have the tag, and none of them has the name.
+        """
+        from orchestrator.mlflow_reader.client import ViewType
+
+        named = self.client.get_experiment_by_name(name)
+        if named is not None and _is_active(named) and names_study(named, name):
+            return named
+        tagged = [one for one in self._experiments(ViewType.ALL) if names_study(one, name)]
+        active = [found for found in tagged if _is_active(found)]
+        if len(active) > 1:
+            listed = ", ".join(f"'{found.name}' ({found.experiment_id})" for found in active)
+            way = f"remove the tag from all but one, or name that one '{name}'"
+            what = f"several experiments have the tag {vocabulary.STUDY}={name}: {listed}"
+            raise StoreError(f"{what}; in MLflow {way}")
+        if tagged:
+            return (active or tagged)[0]
+        return named if named is not None and self._has_runs_of(named, name) else None
+
+    def _experiments(self, view: int) -> "list[Experiment]":
+        wanted = f"tags.`{vocabulary.STUDY}` != ''"
+        return whole(
+            lambda token: self.client.search_experiments(
+                view_type=view,
+                filter_string=wanted,
+                max_results=LARGEST_PAGE,
+                page_token=token,
+            )
+        )
+
+    def _has_runs_of(self, experiment: "Experiment", name: str) -> bool:
+        """Whether runs of an experiment say that they are of a study."""
+        from orchestrator.mlflow_reader.client import ViewType
+
+        # A valid name holds no quote.
+        return "'" not in name and bool(
+            self.client.search_runs(
+                [experiment.experiment_id],
+                filter_string=f"tags.`{vocabulary.STUDY}` = '{name}'",
+                run_view_type=ViewType.ALL,
+                max_results=1,
+            )
+        )
 
     def studies(self) -> list[str]:
         """The ids of the experiments of all studies."""
-        wanted = f"tags.`{vocabulary.STUDY}` != ''"
-        found = whole(
-            lambda token: self.client.search_experiments(
-                filter_string=wanted, max_results=LARGEST_PAGE, page_token=token
-            )
-        )
-        return [str(experiment.experiment_id) for experiment in found]
+        from orchestrator.mlflow_reader.client import ViewType
+
+        return [str(found.experiment_id) for found in self._experiments(ViewType.ACTIVE_ONLY)]
 
     def variants(self, experiments: Sequence[str]) -> list[RecordedVariant]:
         """The variants of studies, oldest first."""
@@ -145,3 +187,12 @@ class Reader:
                 page_token=token,
             )
         )
+
+
+def names_study(experiment: "Experiment", name: str) -> bool:
+    """Whether the tag of an experiment says that it is of this study."""
+    return bool(experiment.tags.get(vocabulary.STUDY) == name)
+
+
+def _is_active(experiment: "Experiment") -> bool:
+    return bool(experiment.lifecycle_stage == "active")

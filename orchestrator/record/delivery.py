@@ -11,8 +11,9 @@ from orchestrator.masking import masked
 from orchestrator.mlflow_reader.outages import may_answer_later
 from orchestrator.record.delivery_lock import InUseError, held
 from orchestrator.record.journal import Entry, Journal, StudyRecord
-from orchestrator.record.store import MOST_POINTS, Store, StudyIds
+from orchestrator.record.store import MOST_POINTS, Look, Store, StudyIds
 from orchestrator.record.uploading import upload_checkpoints
+from orchestrator.vocabulary import State
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -72,8 +73,11 @@ class Delivery:
 
         Raises:
             InUseError: If another process is delivering from this journal.
+            GoneError: If the journal is no longer in its place.
             Exception: Any error of the store's client, for example if the store does not answer.
         """
+        # Else the place where the home was before would be made anew.
+        self.journal.refuse_gone()
         with held(self.journal.path):
             started = time.perf_counter()
             errors = [*self._each(self.journal.unsent_studies(), self._deliver_study)]
@@ -169,19 +173,47 @@ class Delivery:
         """
         cell = entry.description.cell
         if entry.run_id is not None:
-            if cell in self._seen or not self.store.is_gone(entry.run_id):
-                self._seen.add(cell)
+            if cell in self._seen:
                 return entry.run_id, entry.state_sent
+            there = self.store.look_at(entry.run_id)
+            if there is not None:
+                self._seen.add(cell)
+                is_over = self._catch_up(entry, entry.run_id, there)
+                return entry.run_id, entry.state if is_over else entry.state_sent
             log.warning("the run of %s was deleted in MLflow; creating a new one", cell)
             self.journal.forget_run(cell)
         study = self._study_of(entry)
+        state_sent: str | None = None
         run_id = self.store.find_cell(entry.description, study)
         if run_id is None:
             run_id = self.store.create_cell(entry.description, study)
-        else:
-            # Another journal started this run: mark its points as sent, so none is sent twice.
-            self.journal.append(cell, there := self.store.points_of(run_id))
-            self.journal.mark_sent(cell, there)
+        # Another journal started this run.
+        elif (there := self.store.look_at(run_id)) and self._catch_up(entry, run_id, there):
+            state_sent = entry.state
         self.journal.set_run(cell, run_id)
         self._seen.add(cell)
-        return run_id, None
+        return run_id, state_sent
+
+    def _catch_up(self, entry: Entry, run_id: str, there: Look) -> bool:
+        """Tells the journal what only the run knows, so that nothing is sent twice or undone.
+
+        The run knows more if the journal is new, or an older copy of the one that wrote there.
+
+        Returns:
+            Whether the run is finished, so that the cell's state in the journal is not sent.
+        """
+        cell = entry.description.cell
+        ours = {(p.key, p.step): p.time_ms for p in self.journal.points(cell)}
+        if any(ours.get((p.key, p.step)) != p.time_ms for p in there.last):
+            self._adopt(cell, run_id)
+        is_over = there.is_complete and entry.state != State.FINISHED
+        if is_over:
+            log.warning("%s is finished in MLflow, and stays so", cell)
+            self.journal.mark_state_sent(cell, entry.state)
+        return is_over
+
+    def _adopt(self, cell: str, run_id: str) -> None:
+        """Marks all points that a run has as sent, so that none is sent twice."""
+        there = self.store.points_of(run_id)
+        self.journal.append(cell, there)
+        self.journal.mark_sent(cell, there)

@@ -1,5 +1,7 @@
 """Creates the SQLite file of an embedded MLflow store atomically."""
 
+import atexit
+import glob
 import logging
 import os
 import sqlite3
@@ -11,6 +13,7 @@ from orchestrator.waiting import waiting_for
 from trainers.locks import lock
 
 log = logging.getLogger(__name__)
+_gathered: set[Path] = set()
 
 
 def make_once(
@@ -45,6 +48,9 @@ def make_once(
             _copy(begun, whole)
             if template is not None:
                 _keep(whole, template)
+        # SQLite would read what is left of a database that somebody deleted into this one.
+        for end in ("-wal", "-shm", "-journal"):
+            database.with_name(f"{database.name}{end}").unlink(missing_ok=True)
         whole.rename(database)
         _remove(begun, whole)
 
@@ -65,6 +71,25 @@ def prepare(database: Path) -> None:
             connection.rollback()
         except sqlite3.OperationalError as error:
             raise sqlite3.OperationalError(f"cannot be written ({error})") from error
+
+
+def gather_at_exit(database: Path) -> None:
+    """Has this process move all of a database into its one file when it ends.
+
+    MLflow leaves its connections open, and so leaves the newest rows in a file beside it. Whoever
+    copies the database, or puts an older one in its place, does not think of that one.
+    """
+    if database not in _gathered:
+        _gathered.add(database)
+        atexit.register(_gather, database)
+
+
+def _gather(database: Path) -> None:
+    # A database that was moved meanwhile is not made anew; others that use it may keep it busy.
+    with suppress(sqlite3.Error):
+        address = f"{database.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(address, timeout=1, uri=True)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -122,5 +147,5 @@ def _alone(file: Path) -> Iterator[None]:
 
 def _remove(*files: Path) -> None:
     for file in files:
-        for path in file.parent.glob(f"{file.name}*"):
+        for path in file.parent.glob(f"{glob.escape(file.name)}*"):
             path.unlink(missing_ok=True)

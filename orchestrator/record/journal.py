@@ -5,7 +5,9 @@ step) and the first one written stays, so a trial that repeats an epoch after a 
 nothing. A commit returns only after it is flushed to disk.
 """
 
+import errno
 import json
+import os
 import secrets
 import sqlite3
 import threading
@@ -60,6 +62,12 @@ _COLUMNS = "description, state, tags, run_id, state_sent"
 
 class JournalError(OrchestratorError):
     """The journal's file is damaged or of another version."""
+
+
+class GoneError(JournalError):
+    """The journal's file is no longer in its place, though a sweep uses it."""
+
+    launched = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,13 +154,14 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
+        self._make_folder()
         self._lock = threading.Lock()
         self._refused: DiskFullError | None = None
         try:
             self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
+            self._number = os.stat(path).st_ino
             self._db.execute("PRAGMA synchronous=FULL")
             self._refuse_damaged()
             self._drop_schema_1()
@@ -169,6 +178,16 @@ class Journal:
             what = f"{path} cannot be used as a journal: {error}"
             way = "move it away to continue: a new one is filled from MLflow and the checkpoints"
             raise JournalError(f"{what}; {way}") from error
+
+    def _make_folder(self) -> None:
+        folder = self.path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            what = f"{folder} cannot be used for results: {error.strerror}"
+            raise JournalError(f"{what}; name another folder with --home") from error
 
     def _refuse_damaged(self) -> None:
         """Finds damage before anything is trained; takes half a second for 100 MB."""
@@ -191,11 +210,41 @@ class Journal:
 
     @property
     def home(self) -> str:
-        """The id of this journal, created on first use."""
+        """The id of this journal, created on first use; a copy of the file gets another one.
+
+        A file keeps its number on its disk when it is moved there, and a copy has another.
+        """
+        mark = f"-{self._number:x}"
         with self._write() as db:
             query = "INSERT INTO home SELECT ? WHERE NOT EXISTS (SELECT 1 FROM home)"
-            db.execute(query, (secrets.token_hex(6),))
+            db.execute(query, (f"{secrets.token_hex(6)}{mark}",))
+            db.execute(
+                "UPDATE home SET id = ? WHERE substr(id, -length(?)) != ?",
+                (f"{secrets.token_hex(6)}{mark}", mark, mark),
+            )
         return str(self._read("SELECT id FROM home")[0][0])
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the file was moved, deleted or replaced; what is written goes with it."""
+        try:
+            return os.stat(self.path).st_ino != self._number
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            # A disk that does not answer for a moment.
+            return False
+
+    def refuse_gone(self) -> None:
+        """Refuses to go on with a home that is no longer in its place.
+
+        Raises:
+            GoneError: Saying what to do.
+        """
+        if self.is_gone:
+            what = f"{self.path} was moved, deleted or replaced while it was in use"
+            way = "results until then are in the moved file, or else in MLflow and the checkpoints"
+            raise GoneError(f"{what}; {way}; repeat the command with the --home of its new place")
 
     def begin_study(self, record: StudyRecord) -> None:
         """Stores the record that MLflow shall have of a study from now on."""
@@ -322,6 +371,12 @@ class Journal:
             db.execute("UPDATE cells SET run_id = NULL, state_sent = NULL WHERE cell = ?", (cell,))
             db.execute("UPDATE points SET sent = 0 WHERE cell = ?", (cell,))
 
+    def resend(self, cell: str) -> None:
+        """Marks all of a cell's results for redelivery to the run that it has."""
+        with self._write() as db:
+            db.execute("UPDATE cells SET state_sent = NULL WHERE cell = ?", (cell,))
+            db.execute("UPDATE points SET sent = 0 WHERE cell = ?", (cell,))
+
     def forget_study(self, name: str) -> None:
         """Does the same as `forget_run` for each cell of all variants of a study."""
         keys = [(record.key,) for record in self.variants(name)]
@@ -337,6 +392,15 @@ class Journal:
         query = "SELECT value FROM points WHERE cell = ? AND key = ? ORDER BY step DESC LIMIT 1"
         rows = self._read(query, cell, key)
         return rows[0][0] if rows else None
+
+    def last_sent(self, cell: str) -> dict[str, Point]:
+        """The last point of each of a cell's metrics that MLflow has confirmed."""
+        rows = self._read(
+            "SELECT key, MAX(step), value, time_ms FROM points WHERE cell = ? AND sent = 1 "
+            "GROUP BY key",
+            cell,
+        )
+        return {row[0]: _point(row) for row in rows}
 
     def num_unsent(self) -> int:
         """Number of points that wait for delivery."""

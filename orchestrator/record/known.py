@@ -10,6 +10,7 @@ from orchestrator.mlflow_reader.cells import OBJECTIVE, RecordedCell, recorded_c
 from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.describe import describe
 from orchestrator.record.journal import Entry, Journal
+from orchestrator.record.mending import mend
 from orchestrator.record.store import Store
 from orchestrator.study.cells import Cell
 from orchestrator.vocabulary import State
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MOST_ASKED = 10
+"""Runs of a study by which its experiment is looked for."""
 Counts = Callable[[RecordedCell], bool]
 _COPIED = (
     vocabulary.WEIGHTS_SHA256,
@@ -108,7 +111,12 @@ class Recorded:
         if found is None:
             return cells
         self.variants += self.store.variants(found)
-        for cell in self.store.cells(found, self.study.variant_id):
+        there = self.store.cells(found, self.study.variant_id)
+        mended = set(mend(self.journal, self.store, entries, there))
+        for entry in entries:
+            if entry.description.cell in mended:
+                cells[entry.description.cell] = _cell_of(entry, self.journal)
+        for cell in there:
             if cell.key not in cells or cell.state == State.FINISHED:
                 cells[cell.key] = cell
         return cells
@@ -164,7 +172,7 @@ def forget_lost(journal: Journal, store: Store) -> list[str]:
     lost = []
     for study in journal.delivered_studies():
         try:
-            is_lost = store.find_study(study) is None
+            is_lost = store.find_study(study) is None and not _marked_again(journal, store, study)
         except StoreError:
             # A user deleted it in MLflow and can restore it there.
             is_lost = False
@@ -173,6 +181,18 @@ def forget_lost(journal: Journal, store: Store) -> list[str]:
             lost.append(study)
             journal.forget_study(study)
     return lost
+
+
+def _marked_again(journal: Journal, store: Store, study: str) -> bool:
+    """Gives the study's experiment its tag again, if it has runs that the journal knows."""
+    records = journal.variants(study)
+    runs = [entry.run_id for record in records for entry in journal.entries(record.key)]
+    # If the database is another one, it knows none of them.
+    for run_id in [run for run in runs if run is not None][:MOST_ASKED]:
+        if (experiment := store.experiment_of(run_id)) is not None:
+            store.set_experiment_tag(experiment, vocabulary.STUDY, study)
+            return True
+    return False
 
 
 def _cell_of(entry: Entry, journal: Journal) -> RecordedCell:

@@ -4,7 +4,7 @@ Neither workers nor Ray Tune's loop call this module.
 """
 
 import json
-import urllib.parse
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator import vocabulary
-from orchestrator.home import Home
+from orchestrator.home import Home, sqlite_address
 from orchestrator.kept import cache_folder
-from orchestrator.mlflow_reader.cells import RecordedCell
+from orchestrator.mlflow_reader.artifact_cache import forget_artifact_places
+from orchestrator.mlflow_reader.cells import RecordedCell, counted, recorded_cell, state_of
 from orchestrator.mlflow_reader.client import (
     MLFLOW_LOGGED_ARTIFACTS,
+    Experiment,
     Metric,
     MlflowClient,
     MlflowException,
@@ -28,13 +30,16 @@ from orchestrator.mlflow_reader.client import (
 )
 from orchestrator.mlflow_reader.long_tags import joined, shortened, split, storable
 from orchestrator.mlflow_reader.outages import may_answer_later, reason
-from orchestrator.mlflow_reader.reader import Reader, StoreError, told
-from orchestrator.record.embedded import make_once, prepare
+from orchestrator.mlflow_reader.reader import Reader, StoreError, names_study, told
+from orchestrator.record.embedded import gather_at_exit, make_once, prepare
 from orchestrator.record.journal import CellDescription, Point, StudyRecord
+from orchestrator.record.relocation import address_of, follow_home, refuse_lost_folder
 from orchestrator.vocabulary import State
 
 if TYPE_CHECKING:
     import pandas as pd
+
+log = logging.getLogger(__name__)
 
 MOST_POINTS = 1000
 """MLflow's limit on the metrics of one request."""
@@ -58,6 +63,19 @@ class StudyIds:
     run: str
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a cell's run has.
+
+    Args:
+        last: The last point of each metric.
+        is_complete: Whether the cell is finished.
+    """
+
+    last: tuple[Point, ...]
+    is_complete: bool
+
+
 class Store:
     """One MLflow store.
 
@@ -78,6 +96,9 @@ class Store:
             if home.database is not None:
                 self.client.search_experiments(max_results=1)
                 prepare(home.database)
+                gather_at_exit(home.database)
+                follow_home(home)
+                forget_artifact_places()
 
     @property
     def client(self) -> MlflowClient:
@@ -103,15 +124,27 @@ class Store:
         """The id of a study's experiment; None if there is none yet.
 
         Raises:
-            StoreError: If the experiment was deleted.
+            StoreError: If the experiment was deleted, if another one has the study's name, or if
+                its artifacts lie in a home that is gone.
         """
+        found = self._study(name)
+        return None if found is None else str(found.experiment_id)
+
+    def _study(self, name: str) -> Experiment | None:
         found = self.reader.find_study(name)
         if found is None:
+            if (other := self.client.get_experiment_by_name(name)) is not None:
+                what = f"the experiment '{name}' in MLflow is not of this study"
+                way = "rename it there, or give the study another name"
+                sign = f"to use it all the same, set its tag {vocabulary.STUDY} to {name}"
+                raise StoreError(f"{what} (id {other.experiment_id}); {way}; {sign}")
             return None
         if found.lifecycle_stage == "deleted":
-            what = f"the experiment '{name}' was deleted in MLflow"
+            what = f"the experiment '{found.name}' was deleted in MLflow"
             raise StoreError(f"{what}; restore it there, or use another --home")
-        return str(found.experiment_id)
+        if self.home.database is not None:
+            refuse_lost_folder(name, found.artifact_location)
+        return found
 
     def open_study(self, record: StudyRecord) -> StudyIds:
         """Finds or creates the run of a study's variant, and sets its tags."""
@@ -152,11 +185,24 @@ class Store:
                 tags=variant.tags,
             )
             for variant in self.reader.variants([experiment_id])
+            # Somebody may have removed the tags that say what it is.
+            if variant.id and vocabulary.STUDY in variant.tags
         ]
 
     def cells(self, experiment_id: str, variant: str) -> list[RecordedCell]:
-        """The cells of a study's variant, in any state."""
-        return self.reader.cells([experiment_id], {vocabulary.VARIANT: variant})
+        """The cells of a study's variant, in any state.
+
+        Of several runs of one cell one stays, and the others are deleted: somebody may have
+        restored a run that was replaced meanwhile.
+        """
+        found = self.reader.cells([experiment_id], {vocabulary.VARIANT: variant})
+        cells = counted(found)
+        ids = {cell.run_id for cell in cells}
+        for twin in found:
+            if twin.is_known and twin.run_id not in ids:
+                log.warning("%s has another run; %s is deleted", twin.name, twin.run_id)
+                self.client.delete_run(twin.run_id)
+        return cells
 
     def finished_elsewhere(
         self, trials: Collection[str], *, counts: Callable[[RecordedCell], bool]
@@ -173,7 +219,7 @@ class Store:
             return {}
         finished = {vocabulary.STATE: State.FINISHED.value}
         found: dict[str, RecordedCell] = {}
-        for cell in self.reader.cells(self.reader.studies(), finished):
+        for cell in counted(self.reader.cells(self.reader.studies(), finished)):
             if cell.trial in trials and not cell.is_stopped_early and counts(cell):
                 found.setdefault(cell.trial, cell)
         return found
@@ -220,13 +266,39 @@ class Store:
         return joined(self.client.get_run(run_id).data.tags)
 
     def is_gone(self, run_id: str) -> bool:
-        """Whether the run was deleted."""
+        """Whether the run was deleted, or the store does not know it."""
+        run = self._run(run_id)
+        return run is None or bool(run.info.lifecycle_stage == "deleted")
+
+    def is_unknown(self, run_id: str) -> bool:
+        """Whether the store does not know the run, not even as a deleted one."""
+        return self._run(run_id) is None
+
+    def experiment_of(self, run_id: str) -> str | None:
+        """The id of the experiment of a run, if that was not deleted; None: the run is unknown."""
+        run = self._run(run_id)
+        if run is None:
+            return None
+        experiment = self.client.get_experiment(run.info.experiment_id)
+        is_deleted = experiment.lifecycle_stage == "deleted"
+        return None if is_deleted else str(experiment.experiment_id)
+
+    def _run(self, run_id: str) -> Run | None:
         try:
-            return bool(self.client.get_run(run_id).info.lifecycle_stage == "deleted")
+            return self.client.get_run(run_id)
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return True
+                return None
             raise
+
+    def look_at(self, run_id: str) -> Look | None:
+        """What a run has; None if it was deleted."""
+        run = self._run(run_id)
+        if run is None or run.info.lifecycle_stage == "deleted":
+            return None
+        cell = recorded_cell(joined(run.data.tags), run_id=run_id, name="", params={}, metrics={})
+        last = [Point(p.key, p.step, p.value, p.timestamp) for p in run.data.to_proto().metrics]
+        return Look(last=tuple(last), is_complete=cell.is_complete)
 
     def set_state(self, run_id: str, state: State, tags: Mapping[str, str]) -> None:
         """Sets the state of a run, and tags."""
@@ -303,32 +375,40 @@ class Store:
     def _oldest(self, runs: Iterable[Run]) -> str | None:
         """Keeps one of several duplicate runs and returns its id; deletes the others.
 
-        A run that a sweep has marked stays, because clocks of two machines may differ.
+        A run that a sweep has marked stays, because clocks of two machines may differ. Of a
+        cell's runs a finished one stays.
         """
         found = sorted(
-            runs, key=lambda run: (not _is_held(run), run.info.start_time, run.info.run_id)
+            runs,
+            key=lambda run: (
+                not _is_held(run),
+                not _is_finished(run),
+                run.info.start_time,
+                run.info.run_id,
+            ),
         )
         for twin in found[1:]:
             self.client.delete_run(twin.info.run_id)
         return str(found[0].info.run_id) if found else None
 
     def _experiment(self, record: StudyRecord) -> str:
-        found = self.find_study(record.name)
+        found = self._study(record.name)
         if found is not None:
-            return found
+            if not names_study(found, record.name):
+                self.set_experiment_tag(found.experiment_id, vocabulary.STUDY, record.name)
+            return str(found.experiment_id)
         location = None
         if self.home.database is not None:
-            folder = urllib.parse.quote(str(self.home.artifacts / record.name))
-            location = f"file://{folder}"
+            location = address_of(self.home.artifacts / record.name)
         tags = {"mlflow.note.content": record.question, vocabulary.STUDY: record.name}
         try:
             return str(self.client.create_experiment(record.name, location, tags=tags))
         except MlflowException as error:
-            found = self.find_study(record.name)
+            there = self.find_study(record.name)
             # Another process created it, or we did and the response was lost.
-            if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS" or there is None:
                 raise
-            return found
+            return there
 
 
 def _run_name(text: str) -> str:
@@ -337,7 +417,7 @@ def _run_name(text: str) -> str:
 
 def _make_tables(database: Path) -> None:
     """Creates MLflow's tables: the first call to a new store does so."""
-    client_of(f"sqlite:///{database}").search_experiments(max_results=1)
+    client_of(sqlite_address(database)).search_experiments(max_results=1)
 
 
 def _template() -> Path | None:
@@ -347,6 +427,11 @@ def _template() -> Path | None:
         return cache_folder() / f"mlflow-{'-'.join(versions)}" / "empty.db"
     except RuntimeError:
         return None
+
+
+def _is_finished(run: Run) -> bool:
+    is_cell = run.data.tags.get(vocabulary.KIND) == vocabulary.CELL
+    return is_cell and state_of(run.data.tags) == State.FINISHED
 
 
 def _is_held(run: Run) -> bool:

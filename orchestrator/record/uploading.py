@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator import vocabulary
 from orchestrator.record.store import Store
-from trainers.storage import names, place_at, read
+from trainers.storage import Place, names, place_at, read
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def upload_checkpoints(store: Store, run_id: str, order: str) -> None:
     from trainers.engine.checkpoint import is_whole, kept_names
 
     wanted = json.loads(order)
-    folder = place_at(wanted["folder"])
+    folder = _place(wanted["folder"], store)
     there = store.file_sizes(run_id, vocabulary.CHECKPOINT_ARTIFACTS)
     for name in kept_names(names(folder), wanted["which"]):
         content = read(folder / name)
@@ -40,3 +40,12 @@ def upload_checkpoints(store: Store, run_id: str, order: str) -> None:
                 file = Path(temporary, name)
                 file.write_bytes(content)
                 store.log_file(run_id, file, vocabulary.CHECKPOINT_ARTIFACTS)
+
+
+def _place(recorded: str, store: Store) -> Place:
+    """Where the checkpoints of an upload lie now: the home may have been moved since."""
+    place = place_at(recorded)
+    if isinstance(place, Path) and not names(place):
+        own = store.home.checkpoints / place.name
+        return own if own.is_dir() else place
+    return place

@@ -163,7 +163,7 @@ def _has(store: "Store", outline: Outline) -> bool:
     if not any(outline.tags.items() <= dict(one.tags).items() for one in same):
         return False
     cells, own = store.cells(experiment, outline.variant_id), set(outline.cells)
-    finished = {cell.key for cell in cells if cell.state == State.FINISHED}
+    finished = {cell.key for cell in cells if cell.state == State.FINISHED and cell.is_placed}
     # Another trial under one of its labels is refused; the sweep says why.
     others = {_place(cell.key) for cell in cells if cell.key not in own}
     return own <= finished and others.isdisjoint(map(_place, own))

@@ -417,3 +417,31 @@ def test_a_cell_that_stops_on_a_wish_is_interrupted_and_one_that_ended_is_finish
     assert states == {key: State.INTERRUPTED, other: State.FINISHED}
     # Until the sweep has ended, nobody else begins with it.
     assert leases.is_ours(listener.work.cells[key].id)
+
+
+def test_a_home_that_is_moved_ends_the_sweep_as_ctrl_c_does_and_once(
+    listener: SweepListener,
+    journal: Journal,
+    key: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pressed: list[int] = []
+    monkeypatch.setattr(signal, "raise_signal", pressed.append)
+    listener.tick()
+    assert listener.refused is None
+    home = journal.path.parent
+    moved = home.rename(home.with_name("moved"))
+    listener.logs = home / "logs"
+    for _ in range(2):
+        listener.tick()
+    assert pressed == [signal.SIGINT]
+    assert "was moved, deleted or replaced" in str(listener.refused)
+    # What still comes is in the moved journal, and nothing is made where the home was.
+    listener.reported(key, _report(0))
+    listener.failed(key, reason="why", details="", final=True)
+    assert not home.exists()
+    journal.close()
+    anew = Journal(moved / journal.path.name)
+    assert anew.points(key) != []
+    anew.close()

@@ -93,6 +93,70 @@ def test_studies_are_the_experiments_that_say_so(
     assert reader.find_study("no such") is None
 
 
+def _study(client: MlflowClient, name: str, *, tag: str = "") -> str:
+    tags = {vocabulary.STUDY: tag} if tag else {}
+    return str(client.create_experiment(name, tags=tags))
+
+
+def _id(reader: Reader, name: str) -> str | None:
+    found = reader.find_study(name)
+    return None if found is None else str(found.experiment_id)
+
+
+@pytest.mark.slow
+def test_a_study_is_found_by_its_tag_whatever_its_experiment_is_called(
+    reader: Reader, client: MlflowClient
+) -> None:
+    experiment = _study(client, "renamed", tag="renamed")
+    client.rename_experiment(experiment, "what I called it")
+    assert _id(reader, "renamed") == experiment
+    assert _id(reader, "what I called it") is None
+    client.delete_experiment(experiment)
+    found = reader.find_study("renamed")
+    assert found is not None
+    assert (found.experiment_id, found.lifecycle_stage) == (experiment, "deleted")
+
+
+@pytest.mark.slow
+def test_of_several_with_the_tag_the_one_with_the_name_is_the_study(
+    reader: Reader, client: MlflowClient
+) -> None:
+    named, other = _study(client, "twice", tag="twice"), _study(client, "copy", tag="twice")
+    assert _id(reader, "twice") == named
+    client.rename_experiment(named, "twice, by another name")
+    with pytest.raises(StoreError, match=r"several experiments have the tag .*'copy' \(\d+\)"):
+        reader.find_study("twice")
+    client.delete_experiment(other)
+    assert _id(reader, "twice") == named
+    # One in use comes before one that was deleted, though that has the name.
+    client.restore_experiment(other)
+    client.rename_experiment(named, "twice")
+    client.delete_experiment(named)
+    assert _id(reader, "twice") == other
+
+
+@pytest.mark.slow
+def test_without_its_tag_a_study_is_known_by_its_name_and_its_runs(
+    reader: Reader, client: MlflowClient
+) -> None:
+    experiment = _study(client, "untagged")
+    assert _id(reader, "untagged") is None
+    client.create_run(experiment, tags={vocabulary.STUDY: "another"})
+    assert _id(reader, "untagged") is None
+    run = client.create_run(experiment, tags={vocabulary.STUDY: "untagged"})
+    client.delete_run(run.info.run_id)
+    assert _id(reader, "untagged") == experiment
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["it's", 'a "b"', "a`b", "100%", "a/../b", "größer", "Default"])
+def test_a_name_that_no_study_has_is_none(name: str, reader: Reader, client: MlflowClient) -> None:
+    assert reader.find_study(name) is None
+    if name != "Default":
+        _study(client, name)
+        assert reader.find_study(name) is None
+
+
 @pytest.mark.parametrize(
     ("error", "what"),
     [

@@ -20,7 +20,7 @@ from orchestrator.record.conflicts import study_record
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.delivery_lock import InUseError, held
 from orchestrator.record.describe import describe
-from orchestrator.record.journal import CellDescription, Journal, Point
+from orchestrator.record.journal import CellDescription, GoneError, Journal, Point
 from orchestrator.record.store import MOST_POINTS, Store
 from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import upload_order
@@ -511,3 +511,110 @@ def test_one_cell_that_cannot_be_delivered_does_not_keep_the_others(
     assert deliverer.has_delivered
     waiting = [entry.description.cell for entry in journal.undelivered()]
     assert waiting == [descriptions[0].cell]
+
+
+def _older(journal: Journal, folder: Path) -> Journal:
+    """A copy of the journal as it is now."""
+    copy = folder / "older.db"
+    with closing(sqlite3.connect(journal.path)) as read, closing(sqlite3.connect(copy)) as written:
+        read.backup(written)
+    return Journal(copy)
+
+
+def test_an_older_journal_undoes_nothing_that_was_finished_since(
+    journal: Journal,
+    home: Home,
+    store: Store,
+    descriptions: list[CellDescription],
+    make_delivery: MakeDelivery,
+    tmp_path: Path,
+) -> None:
+    for description in descriptions[:2]:
+        journal.begin(description)
+    journal.append(descriptions[0].cell, _points(2))
+    with closing(_older(journal, tmp_path)) as older:
+        older.end(descriptions[0].cell, State.INTERRUPTED)
+        journal.append(descriptions[0].cell, _points(5))
+        for description in descriptions[:2]:
+            journal.end(description.cell, State.FINISHED, {vocabulary.WEIGHTS_SHA256: "abc"})
+        make_delivery(store).deliver()
+        Delivery(older, store).deliver()
+        assert older.undelivered() == []
+    for description in descriptions[:2]:
+        run = _run_of(journal, description)
+        assert store.tags_of(run)[vocabulary.STATE] == State.FINISHED
+        assert store.client.get_run(run).info.status == "FINISHED"
+    assert _rows(home, _run_of(journal, descriptions[0])) == _expected(_points(5))
+
+
+def test_an_older_journal_that_knows_the_run_doubles_no_step(
+    journal: Journal,
+    home: Home,
+    store: Store,
+    descriptions: list[CellDescription],
+    make_delivery: MakeDelivery,
+    tmp_path: Path,
+) -> None:
+    journal.begin(descriptions[0])
+    journal.append(descriptions[0].cell, _points(2))
+    make_delivery(store).deliver()
+    with closing(_older(journal, tmp_path)) as older:
+        journal.append(descriptions[0].cell, _points(5))
+        make_delivery(store).deliver()
+        # Epochs that are trained again, since nothing of them is known there.
+        again = [replace(point, time_ms=point.time_ms + 5000) for point in _points(7)]
+        older.begin(descriptions[0])
+        older.append(descriptions[0].cell, again)
+        older.end(descriptions[0].cell, State.FINISHED)
+        Delivery(older, store).deliver()
+    run = _run_of(journal, descriptions[0])
+    assert _rows(home, run) == _expected([*_points(5), *again[10:]])
+    assert store.tags_of(run)[vocabulary.STATE] == State.FINISHED
+
+
+def test_nothing_is_delivered_once_the_home_was_moved(
+    journal: Journal,
+    home: Home,
+    watched: Watched,
+    descriptions: list[CellDescription],
+    make_delivery: MakeDelivery,
+) -> None:
+    _train(journal, descriptions[0])
+    home.root.rename(home.root.with_name("moved"))
+    with pytest.raises(GoneError, match="was moved, deleted or replaced"):
+        make_delivery(watched).deliver()
+    assert watched.calls == []
+    assert not home.root.exists()
+
+
+def test_an_experiment_that_is_deleted_meanwhile_and_restored_has_all_once(
+    journal: Journal,
+    home: Home,
+    store: Store,
+    descriptions: list[CellDescription],
+    make_delivery: MakeDelivery,
+) -> None:
+    deliverer = make_delivery(store)
+    journal.begin(descriptions[0])
+    journal.append(descriptions[0].cell, _points(3))
+    deliverer.deliver()
+    run, experiment = _run_of(journal, descriptions[0]), store.find_study("tiny")
+    assert experiment is not None
+    store.client.delete_experiment(experiment)
+    _train(journal, descriptions[1])
+    journal.append(descriptions[0].cell, _points(2, start=3))
+    journal.end(descriptions[0].cell, State.FINISHED, {vocabulary.WEIGHTS_SHA256: "abc"})
+    for _ in range(2):
+        with pytest.raises(Exception, match=r"deleted|active"):
+            make_delivery(store).deliver()
+    assert len(journal.undelivered()) == 2
+    store.client.restore_experiment(experiment)
+    make_delivery(store).deliver()
+    assert journal.undelivered() == []
+    assert _run_of(journal, descriptions[0]) == run
+    for description in descriptions[:2]:
+        assert _rows(home, _run_of(journal, description)) == _expected(_points(5))
+    assert home.database is not None
+    with closing(sqlite3.connect(home.database)) as database:
+        query = "SELECT COUNT(*) FROM tags WHERE key = 'bnn.kind' AND value = 'cell'"
+        assert database.execute(query).fetchone() == (2,)

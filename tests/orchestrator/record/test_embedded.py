@@ -1,6 +1,9 @@
 """The file of an embedded store: whole, made once, whoever comes at the same time or is killed."""
 
+import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -129,3 +132,52 @@ def test_without_a_place_for_the_template_it_is_made_each_time(
     (tmp_path / "file").touch()
     make_once(database, _make_with_first_experiment, template=tmp_path / "file" / "empty.db")
     assert _tables(database) == ["runs", "experiments"]
+
+
+def test_what_is_left_of_a_deleted_database_is_not_read_into_the_new_one(
+    database: Path, tmp_path: Path
+) -> None:
+    database.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE runs (name)")
+        connection.execute("INSERT INTO runs VALUES ('former')")
+        connection.commit()
+        # As after a kill: what was written last is beside the database.
+        left = database.with_name("left-wal")
+        shutil.copy(database.with_name(f"{database.name}-wal"), left)
+    database.unlink()
+    left.rename(database.with_name(f"{database.name}-wal"))
+
+    def make(file: Path) -> None:
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("CREATE TABLE runs (name)")
+
+    make_once(database, make)
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT * FROM runs").fetchall() == []
+
+
+END = """
+import sys
+from pathlib import Path
+from orchestrator.record.embedded import gather_at_exit
+for name in sys.argv[1:]:
+    gather_at_exit(Path(name))
+"""
+
+
+def test_a_database_is_whole_in_its_one_file_when_the_process_ends(tmp_path: Path) -> None:
+    database = tmp_path / "a b%.db"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE runs (name)")
+        connection.execute("INSERT INTO runs VALUES ('last')")
+        connection.commit()
+        # This process has it still open, as a server may.
+        command = [sys.executable, "-c", END, str(database), "gone.db"]
+        assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 0
+        copy = shutil.copy(database, tmp_path / "copy.db")
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT * FROM runs").fetchall() == [("last",)]
+    assert not (tmp_path / "gone.db").exists()

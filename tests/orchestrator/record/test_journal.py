@@ -1,6 +1,7 @@
 """The journal: what is written stays, once, in order, also over a restart."""
 
 import math
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from orchestrator import vocabulary
 from orchestrator.free_space import DiskFullError
 from orchestrator.record.journal import (
     CellDescription,
+    GoneError,
     Journal,
     JournalError,
     Point,
@@ -395,3 +397,84 @@ def test_a_cell_that_begins_again_is_sent_again_also_if_it_ends_as_before(
     journal.end(description.cell, State.FINISHED)
     assert [entry.description.cell for entry in journal.undelivered()] == [description.cell]
     journal.close()
+
+
+def test_a_journal_that_is_moved_keeps_its_id_and_a_copy_gets_another(tmp_path: Path) -> None:
+    def id_at(path: Path) -> str:
+        with closing(Journal(path)) as journal:
+            assert journal.home == journal.home
+            return journal.home
+
+    path = tmp_path / "home" / "journal.db"
+    first = id_at(path)
+    copy = shutil.copytree(path.parent, tmp_path / "copy") / path.name
+    assert id_at(copy) != first
+    assert id_at(copy) == id_at(copy)
+    moved = path.parent.rename(tmp_path / "moved") / path.name
+    assert id_at(moved) == first
+    # That of an earlier version says nothing of its file.
+    with closing(sqlite3.connect(moved)) as database, database:
+        database.execute("UPDATE home SET id = '0123456789ab'")
+    assert id_at(moved) not in ("0123456789ab", first)
+    assert id_at(moved) == id_at(moved)
+
+
+def _move(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("moved"))
+
+
+def _replace(path: Path) -> None:
+    shutil.copy(path, path.with_name("copy"))
+    path.with_name("copy").rename(path)
+
+
+def _put_a_file_there(path: Path) -> None:
+    _move(path)
+    path.parent.touch()
+
+
+@pytest.mark.parametrize("change", [_move, Path.unlink, _replace, _put_a_file_there])
+def test_a_journal_that_is_no_longer_in_its_place_says_so(
+    change: Callable[[Path], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "home" / "journal.db"
+    with closing(Journal(path)) as journal:
+        journal.refuse_gone()
+        change(path)
+        assert journal.is_gone
+        with pytest.raises(GoneError, match=r"journal.db was moved, deleted or replaced .*--home"):
+            journal.refuse_gone()
+    assert GoneError("x").exit_code == 1
+
+
+def test_a_link_to_the_home_may_change(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "link").symlink_to("home")
+    with closing(Journal(tmp_path / "link" / "journal.db")) as journal:
+        (tmp_path / "home").rename(tmp_path / "moved")
+        assert journal.is_gone
+        (tmp_path / "home").symlink_to("moved")
+        assert not journal.is_gone
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError, match=r"/file/home cannot be used for results: Not a dir"):
+        Journal(tmp_path / "file" / "home" / "journal.db")
+
+
+def test_what_is_to_be_sent_again_goes_to_the_run_that_is_there(begun: Journal) -> None:
+    cell = begun.undelivered()[0].description.cell
+    begun.append(cell, [Point("a", step, step / 2, 1000 + step) for step in range(3)])
+    begun.append(cell, [Point("b", 0, math.nan, 1000)])
+    assert begun.last_sent(cell) == {}
+    begun.mark_sent(cell, begun.points(cell)[:3])
+    last = begun.last_sent(cell)
+    assert last["a"] == Point("a", 1, 0.5, 1001)
+    assert math.isnan(last["b"].value)
+    begun.set_run(cell, "run")
+    begun.mark_state_sent(cell, State.RUNNING)
+    begun.resend(cell)
+    [entry] = [entry for entry in begun.undelivered() if entry.description.cell == cell]
+    assert (entry.run_id, entry.state_sent) == ("run", None)
+    assert len(begun.unsent(cell, most=99)) == 4

@@ -26,7 +26,7 @@ from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.describe import describe
 from orchestrator.record.journal import CellDescription, Point
-from orchestrator.record.store import MOST_POINTS, Store, StudyIds
+from orchestrator.record.store import MOST_POINTS, Look, Store, StudyIds
 from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec, cell_key
@@ -592,3 +592,127 @@ def test_a_cell_of_long_labels_is_recorded_once_and_whole(
     assert [cell.key for cell in cells] == [cell_key(study, cell) for cell in expand(study)]
     params = {cell.params["axis/rate"] for cell in cells}
     assert len(params) == 2
+
+
+def test_a_study_whose_experiment_was_renamed_goes_on_in_it(
+    store: Store, home: Home, study: StudySpec
+) -> None:
+    ids = store.open_study(study_record(study))
+    store.client.rename_experiment(ids.experiment, "a name of mine")
+    assert Store(home).open_study(study_record(study)) == ids
+    assert _rows(home, "SELECT COUNT(*) FROM experiments") == [(2,)]
+    store.client.delete_experiment(ids.experiment)
+    with pytest.raises(StoreError, match="'a name of mine' was deleted in MLflow"):
+        store.open_study(study_record(study))
+
+
+def test_an_experiment_that_lost_its_tag_gets_it_again(store: Store, study: StudySpec) -> None:
+    ids = store.open_study(study_record(study))
+    for change in (
+        lambda: store.client.delete_experiment_tag(ids.experiment, vocabulary.STUDY),
+        lambda: store.client.set_experiment_tag(ids.experiment, vocabulary.STUDY, "mine"),
+    ):
+        change()
+        assert store.open_study(study_record(study)) == ids
+        assert store.client.get_experiment(ids.experiment).tags[vocabulary.STUDY] == "tiny"
+    assert store.reader.studies() == [ids.experiment]
+
+
+@pytest.mark.parametrize("has_run", [True, False])
+def test_an_experiment_of_somebody_else_is_neither_used_nor_changed(
+    has_run: bool, store: Store, home: Home, study: StudySpec
+) -> None:
+    experiment = store.client.create_experiment("tiny")
+    if has_run:
+        store.client.create_run(experiment, tags={"mine": "yes"})
+    before = dict(store.client.get_experiment(experiment).tags)
+    for look in (lambda: store.open_study(study_record(study)), lambda: store.find_study("tiny")):
+        with pytest.raises(StoreError, match=r"not of this study .* rename it there"):
+            look()
+    assert store.client.get_experiment(experiment).tags == before
+    assert _rows(home, "SELECT COUNT(*) FROM runs") == [(int(has_run),)]
+    # To use it is up to whoever made it.
+    store.client.set_experiment_tag(experiment, vocabulary.STUDY, "tiny")
+    assert store.open_study(study_record(study)).experiment == experiment
+
+
+def test_a_run_of_a_study_whose_tags_somebody_removed_is_made_anew(
+    store: Store, study: StudySpec
+) -> None:
+    ids = store.open_study(study_record(study))
+    for key in (vocabulary.STUDY, vocabulary.VARIANT, vocabulary.KIND):
+        store.client.delete_tag(store.open_study(study_record(study)).run, key)
+        assert store.variants(ids.experiment) == []
+        anew = store.open_study(study_record(study))
+        [record] = store.variants(ids.experiment)
+        assert record.variant == study.variant_id
+        assert anew.experiment == ids.experiment
+
+
+def test_a_run_that_is_restored_after_it_was_replaced_counts_once(
+    store: Store, study: StudySpec, cells: tuple[Cell, ...], describe_cell: Describe, ids: StudyIds
+) -> None:
+    description, runs = describe_cell(cells[0]), []
+    for _ in range(2):
+        runs.append(store.create_cell(description, ids))
+        store.set_state(runs[-1], State.FINISHED, {})
+        store.client.delete_run(runs[-1])
+        time.sleep(0.002)
+    assert store.cells(ids.experiment, study.variant_id) == []
+    # MLflow restores all runs of an experiment with it, also those that were deleted before.
+    store.client.delete_experiment(ids.experiment)
+    store.client.restore_experiment(ids.experiment)
+    assert not any(store.is_gone(run) for run in runs)
+    [cell] = store.cells(ids.experiment, study.variant_id)
+    assert cell.run_id == runs[0]
+    assert [store.is_gone(run) for run in runs] == [False, True]
+    found = store.finished_elsewhere([cells[0].id], counts=lambda cell: True)
+    assert found[cells[0].id].run_id == runs[0]
+
+
+def test_of_twins_one_that_is_finished_stays(
+    store: Store, cells: tuple[Cell, ...], describe_cell: Describe, ids: StudyIds
+) -> None:
+    description = describe_cell(cells[0])
+    first = store.create_cell(description, ids)
+    time.sleep(0.002)
+    tags = {**description.tags, vocabulary.STATE: State.FINISHED.value}
+    finished = store.client.create_run(ids.experiment, tags=tags).info.run_id
+    assert store.find_cell(description, ids) == finished
+    assert store.is_gone(first)
+
+
+def test_a_run_is_looked_at_as_it_is(
+    store: Store, cells: tuple[Cell, ...], describe_cell: Describe, ids: StudyIds
+) -> None:
+    run = store.create_cell(describe_cell(cells[0]), ids)
+    store.log_points(run, [Point("a", step, step / 2, 1000 + step) for step in range(3)])
+    assert store.look_at(run) == Look(last=(Point("a", 2, 1.0, 1002),), is_complete=False)
+    store.set_state(run, State.FINISHED, {vocabulary.WEIGHTS_SHA256: "abc"})
+    look = store.look_at(run)
+    assert look is not None
+    assert look.is_complete
+    assert store.experiment_of(run) == ids.experiment
+    store.client.delete_run(run)
+    assert store.look_at(run) is None
+    assert not store.is_unknown(run)
+    assert store.is_unknown("0" * 32)
+    assert store.experiment_of("0" * 32) is None
+
+
+def test_the_tables_of_an_oddly_named_home_are_made_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without a template MLflow makes them, step by step.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    home = Home.at(tmp_path / "100%25 sure?" / "a%20b")
+    store = Store(home)
+    assert [path.name for path in home.root.parent.iterdir()] == ["a%20b"]
+    assert {path.name for path in tmp_path.iterdir()} == {"100%25 sure?", "cache"}
+    assert {path.name for path in home.root.iterdir()} <= {
+        "mlflow.db",
+        "mlflow.db-wal",
+        "mlflow.db-shm",
+    }
+    store.client.create_experiment("x")
+    assert _rows(home, "SELECT name FROM experiments ORDER BY name") == [("Default",), ("x",)]

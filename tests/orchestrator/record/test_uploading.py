@@ -99,3 +99,14 @@ def test_where_nothing_was_kept_nothing_is_uploaded(
 ) -> None:
     upload_checkpoints(store, run_id, upload_order(tmp_path / "none", "last"))
     assert store.file_sizes(run_id, FOLDER) == {}
+
+
+def test_of_a_home_that_was_moved_they_are_taken_from_where_it_lies(
+    store: Any, run_id: str, home: Home, tmp_path: Path
+) -> None:
+    former = tmp_path / "former" / "checkpoints" / "trial"
+    order = upload_order(former, "last")
+    name = _put(home.checkpoints / "trial", "epoch-000001", b"whole")
+    upload_checkpoints(store, run_id, order)
+    assert store.file_sizes(run_id, FOLDER) == {name: 5}
+    assert not former.exists()

@@ -142,6 +142,14 @@ def test_a_study_has_a_plain_name(name: object, make_mapping: MakeMapping) -> No
         StudySpec.from_mapping(make_mapping() | {"study": name})
 
 
+def test_a_name_that_mlflow_has_taken_is_refused(
+    make_mapping: MakeMapping, faults: Faults
+) -> None:
+    assert "every MLflow store has" in faults(study="Default")["study"]
+    for name in ("default", "0", "mlflow", "Défaut"):
+        StudySpec.from_mapping(make_mapping() | {"study": name})
+
+
 def test_names_have_an_end(make_mapping: MakeMapping, faults: Faults) -> None:
     StudySpec.from_mapping(make_mapping() | {"study": "x" * 60})
     assert "has 61 characters" in faults(study="x" * 61)["study"]
