@@ -14,7 +14,7 @@ import termios
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,24 @@ def _rows(user: Any) -> int:
 
 
 @pytest.fixture
-def marked(user: Any) -> Any:
-    """A user whose processes, and all that they start, can be found by their environment."""
+def marked(user: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A user whose processes, and all that they start, can be found by their environment.
+
+    Whatever a test that failed has left running ends with it.
+    """
+    started: list[Any] = []
+    starts = user.starts
+
+    def start(*arguments: str) -> Any:
+        started.append(starts(*arguments))
+        return started[-1]
+
     user.environment["A_MARK"] = uuid.uuid4().hex
-    return user
+    monkeypatch.setattr(user, "starts", start)
+    yield user
+    for pid in (*(one.pid for one in started if one.poll() is None), *_family(user)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _family(user: Any) -> dict[int, str]:
@@ -57,7 +71,7 @@ def _family(user: Any) -> dict[int, str]:
     for path in Path("/proc").iterdir():
         try:
             if path.name.isdecimal() and mark in (path / "environ").read_bytes():
-                found[int(path.name)] = (path / "cmdline").read_text().replace("\0", " ")[:60]
+                found[int(path.name)] = (path / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue
     return found
