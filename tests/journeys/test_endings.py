@@ -8,13 +8,15 @@ import re
 import shlex
 import shutil
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import termios
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +36,34 @@ def _wait_until(condition: Callable[[], object], *, within_s: float = 90) -> Non
 
 
 def _rows(user: Any) -> int:
-    import sqlite3
-    from contextlib import closing
-
     try:
-        with closing(sqlite3.connect(f"file:{user.home}/journal.db?mode=ro", uri=True)) as journal:
+        with contextlib.closing(
+            sqlite3.connect(f"file:{user.home}/journal.db?mode=ro", uri=True)
+        ) as journal:
             return int(journal.execute("SELECT COUNT(*) FROM points").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
 
 
 @pytest.fixture
-def marked(user: Any) -> Any:
-    """A user whose processes, and all that they start, can be found by their environment."""
+def marked(user: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A user whose processes, and all that they start, can be found by their environment.
+
+    Whatever a test that failed has left running ends with it.
+    """
+    started: list[Any] = []
+    starts = user.starts
+
+    def start(*arguments: str) -> Any:
+        started.append(starts(*arguments))
+        return started[-1]
+
     user.environment["A_MARK"] = uuid.uuid4().hex
-    return user
+    monkeypatch.setattr(user, "starts", start)
+    yield user
+    for pid in (*(one.pid for one in started if one.poll() is None), *_family(user)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _family(user: Any) -> dict[int, str]:
@@ -57,7 +72,7 @@ def _family(user: Any) -> dict[int, str]:
     for path in Path("/proc").iterdir():
         try:
             if path.name.isdecimal() and mark in (path / "environ").read_bytes():
-                found[int(path.name)] = (path / "cmdline").read_text().replace("\0", " ")[:60]
+                found[int(path.name)] = (path / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue
     return found
@@ -116,6 +131,31 @@ def test_after_sigkill_nothing_of_ray_stays(marked: Any, long: str) -> None:
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=ENDS_WITHIN_S)
     _wait_until(lambda: not _family(marked), within_s=15)
+
+
+def test_a_signal_while_results_are_delivered_at_the_end_loses_none(
+    marked: Any, small: str
+) -> None:
+    # A server that takes connections, and answers nothing.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        marked.environment["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "2"
+        uri = f"http://127.0.0.1:{server.getsockname()[1]}"
+        process = marked.starts("sweep", marked.writes(small), "--tracking-uri", uri)
+
+        def is_ray_up() -> bool:
+            return any("gcs_server" in line for line in _family(marked).values())
+
+        _wait_until(is_ray_up)
+        _wait_until(lambda: not is_ray_up())
+        os.kill(process.pid, signal.SIGTERM)
+        out, _ = process.communicate(timeout=ENDS_WITHIN_S)
+    assert process.returncode == 143, out
+    assert "interrupted by SIGTERM; finished cells are kept, the same command resumes" in out
+    assert "Traceback" not in out
+    assert not _family(marked)
+    [journal] = marked.home.glob("journal-*.db")
+    with contextlib.closing(sqlite3.connect(journal)) as rows:
+        assert set(rows.execute("SELECT state FROM cells")) == {("finished",)}
 
 
 def test_a_sweep_that_was_stopped_for_a_while_goes_on(marked: Any, small: str) -> None:
@@ -265,8 +305,6 @@ def test_pages_that_are_ended_leave_no_server(
 
 @pytest.fixture
 def free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

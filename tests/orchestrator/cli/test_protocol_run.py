@@ -118,6 +118,7 @@ def test_each_stage_says_what_it_found(
     assert _has(out, "descend 1-3-2")
     assert "Kendall" not in out
     assert _has(out, "net-lr · as its protocol found: selected/validation_error, %")
+    assert _has(out, f"compare bnn-orchestrate ui net-full --home {home.root}")
     assert _has(out, "binary 31.00 30.00")
     assert _has(out, "net-full · as its protocol found: selected/test_error, %")
     assert _has(out, "method lr mean ± std n best gap to float gap to binary")

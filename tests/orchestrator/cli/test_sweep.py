@@ -1,6 +1,7 @@
 """`sweep`: what is refused before anything is launched or written."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 import torchvision
 
+from orchestrator import signals
 from orchestrator.execution.sweep import Outcome
 from orchestrator.home import Home
 from orchestrator.mlflow_reader.reader import StoreError
@@ -223,3 +225,56 @@ def test_what_is_left_of_a_finished_study_is_known_without_reading_it_again(
 
 def _never(*arguments: object, **more: object) -> None:
     raise AssertionError("this is not to be called")
+
+
+@pytest.mark.parametrize("uri", [None, "http://me:hunter2@host:1"])
+def test_what_is_to_be_typed_next_names_the_home_and_no_password(
+    uri: str | None,
+    cli: Callable[..., Any],
+    file: File,
+    study: StudySpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outcome = Outcome(plan=plan(study), num_undelivered=2, interrupted=True)
+    monkeypatch.setattr(
+        "orchestrator.results.recorded_sweep.train_what_is_left", lambda *others: outcome
+    )
+    line = ["sweep", file(), "--home", "a home"]
+    out = cli(*line, *(["--tracking-uri", uri] if uri else [])).out
+    assert "or with: bnn-orchestrate sync --home 'a home'\n" in out
+    assert "compare   bnn-orchestrate ui tiny --home 'a home'\n" in out
+    assert f"resume with: bnn-orchestrate sweep {line[1]} --home 'a home'\n" in out
+    hint = "first set MLFLOW_TRACKING_URI to http://***@host:1, whose password is not shown"
+    assert (hint in out) == (uri is not None)
+    assert "hunter2" not in out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
+def test_a_sweep_that_a_signal_interrupted_has_its_code(
+    number: int,
+    code: int,
+    cli: Callable[..., Any],
+    file: File,
+    study: StudySpec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def swept(*arguments: object) -> Outcome:
+        # As Tune's loop does.
+        with signals.handled_by(lambda number: None):
+            signal.raise_signal(number)
+        return Outcome(plan=plan(study), num_undelivered=1, interrupted=True)
+
+    def stopped(*arguments: object) -> Outcome:
+        signal.raise_signal(number)
+        raise AssertionError("it goes on")
+
+    line = ("sweep", file())
+    monkeypatch.setattr("orchestrator.results.recorded_sweep.train_what_is_left", swept)
+    answer = cli(*line)
+    assert answer.code == code
+    assert "interrupted; resume with: bnn-orchestrate sweep" in answer.out
+    monkeypatch.setattr("orchestrator.results.recorded_sweep.train_what_is_left", stopped)
+    answer = cli(*line)
+    assert answer.code == code
+    name = signal.Signals(number).name
+    assert f"interrupted by {name}; finished cells are kept, the same command" in answer.err
