@@ -102,7 +102,7 @@ class Reader:
             raise StoreError(f"{what}; in MLflow {way}")
         if tagged:
             return (active or tagged)[0]
-        return named if named is not None and self._has_runs_of(named, name) else None
+        return named if named is not None and self.has_runs_of(named, name) else None
 
     def _experiments(self, view: int) -> "list[Experiment]":
         wanted = f"tags.`{vocabulary.STUDY}` != ''"
@@ -115,7 +115,7 @@ class Reader:
             )
         )
 
-    def _has_runs_of(self, experiment: "Experiment", name: str) -> bool:
+    def has_runs_of(self, experiment: "Experiment", name: str) -> bool:
         """Whether runs of an experiment say that they are of a study."""
         from orchestrator.mlflow_reader.client import ViewType
 

@@ -131,14 +131,15 @@ class Store:
         return None if found is None else str(found.experiment_id)
 
     def _study(self, name: str) -> Experiment | None:
-        found = self.reader.find_study(name)
+        found = self.reader.find_study(name) or self.client.get_experiment_by_name(name)
         if found is None:
-            if (other := self.client.get_experiment_by_name(name)) is not None:
-                what = f"the experiment '{name}' in MLflow is not of this study"
-                way = "rename it there, or give the study another name"
-                sign = f"to use it all the same, set its tag {vocabulary.STUDY} to {name}"
-                raise StoreError(f"{what} (id {other.experiment_id}); {way}; {sign}")
             return None
+        # Another process may have made it just now.
+        if not names_study(found, name) and not self.reader.has_runs_of(found, name):
+            what = f"the experiment '{name}' in MLflow is not of this study"
+            way = "rename it there, or give the study another name"
+            sign = f"to use it all the same, set its tag {vocabulary.STUDY} to {name}"
+            raise StoreError(f"{what} (id {found.experiment_id}); {way}; {sign}")
         if found.lifecycle_stage == "deleted":
             what = f"the experiment '{found.name}' was deleted in MLflow"
             raise StoreError(f"{what}; restore it there, or use another --home")

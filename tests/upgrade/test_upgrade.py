@@ -58,11 +58,16 @@ def _sweeps() -> list[str]:
     ]
 
 
-def _opened(archive: Path, folder: Path) -> Old:
-    """The home of an archive, in a folder of today."""
+def _extracted(archive: Path, folder: Path) -> Path:
+    """The home of an archive as that version left it, but in a folder of today."""
     with tarfile.open(archive) as content:
         content.extractall(folder, filter="data")
-    home = folder / "home"
+    return folder / "home"
+
+
+def _opened(archive: Path, folder: Path) -> Old:
+    """The home of an archive, with the addresses of today."""
+    home = _extracted(archive, folder)
     before = (home / "made-in.txt").read_text(encoding="utf-8").strip()
     places = {"experiments": "artifact_location", "runs": "artifact_uri"}
     with closing(sqlite3.connect(home / "mlflow.db")) as database, database:
@@ -162,6 +167,25 @@ def test_a_checkpoint_is_exported_to_the_same_network(
     )
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.mark.parametrize("archive", VERSIONS, ids=lambda path: path.parent.name)
+def test_artifacts_are_found_where_the_home_lies_now(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = Old(archive.parent, _extracted(archive, tmp_path))
+    former = (old.home / "made-in.txt").read_text(encoding="utf-8").strip()
+    assert old.typed("sweep", *old.asked("orders")) == 0
+    assert "nothing left to do" in capsys.readouterr().out
+    for table, column in (
+        ("experiments WHERE name != 'Default'", "artifact_location"),
+        ("runs", "artifact_uri"),
+        ("logged_models", "artifact_location"),
+    ):
+        places = [place for (place,) in old.read("mlflow.db", f"SELECT {column} FROM {table}")]
+        assert places
+        assert all(place.startswith(f"file://{old.home}/artifacts/") for place in places)
+    assert not Path(former).exists()
 
 
 @pytest.mark.slow
