@@ -36,9 +36,9 @@ def begun_anew(todo: Plan, recorded: Recorded) -> str:
             finished[old] = max(finished.get(old, 0), len(labels))
     if not finished:
         return ""
-    before = " and ".join(f"{num} with {old} epochs" for old, num in sorted(finished.items()))
+    before = " and ".join(f"{num} of {old} epochs" for old, num in sorted(finished.items()))
     cost = f"{todo.epochs_todo:,} epochs to train"
-    return f"finished are {before}; with {new} epochs they begin anew, at the first: {cost}"
+    return f"cells finished: {before}; of {new} epochs, they begin anew at the first: {cost}"
 
 
 def _like(todo: Plan, variants: Iterable[StudyRecord]) -> list[StudyRecord]:

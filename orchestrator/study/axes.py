@@ -150,6 +150,9 @@ def read_axis(
         raise SpecError(*error.under(form)) from error
     if "controls" in mapping:
         controls = _controls(mapping["controls"], sets, layers)
+        if both := sorted(controls.keys() & parts.get("points", {}).keys()):
+            what = f"{both[0]} is also the label of a value of this axis"
+            raise SpecError(Fault("controls", what, "give the value another label"))
         parts["points"] = {**controls, **parts.get("points", {})}
     if label_faults := _label_faults(parts.get("points", {})):
         raise SpecError(*(fault.under(form) for fault in label_faults))

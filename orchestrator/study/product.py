@@ -14,7 +14,7 @@ from trainers.errors import Fault, SpecError
 from trainers.spec.train_spec import TrainSpec
 
 MOST_CELLS = 100_000
-"""Most trials of a study: each is checked before the first one begins."""
+"""Most trials that are checked before the first one begins."""
 MOST_STEPS = 3
 """How far from the ends of a range of whole numbers a trial is looked for."""
 
@@ -38,12 +38,13 @@ def multiplied(
         SpecError: With every fault of every trial. For a search: of all trials of a choice or an
             end with which no trial can be; of a range of whole numbers one good end is enough.
     """
+    is_search = any(axis.searched for axis in axes)
     num_cells = math.prod(len(axis.extremes()) for axis in axes)
-    if num_cells > MOST_CELLS:
+    if num_cells > MOST_CELLS and not is_search:
         what = f"span {num_cells:,} trials, more than {MOST_CELLS:,}"
         raise SpecError(Fault("axes", what, "split them into several studies"))
     specs, faulty = _checked(axes, base, [axis.extremes() for axis in axes])
-    if faulty and any(axis.searched for axis in axes):
+    if faulty and is_search:
         specs = specs or _near_ends(axes, base)
         faulty = _hopeless(axes, [labels for labels, _ in specs], faulty)
     if faulty:
@@ -58,7 +59,7 @@ def _checked(
     """The trials at all combinations of the points, and the faults of those that are none."""
     specs: list[_Labelled] = []
     faulty: list[tuple[Mapping[str, str], tuple[Fault, ...]]] = []
-    for chosen in itertools.product(*points):
+    for chosen in _combinations(points):
         labels = {axis.name: label for axis, label in zip(axes, chosen, strict=True)}
         values = [point[label] for point, label in zip(points, chosen, strict=True)]
         try:
@@ -68,6 +69,19 @@ def _checked(
             name = ", ".join(f"{axis}={label}" for axis, label in labels.items())
             faulty.append((labels, error.under(f"{places[0]} at {name}")))
     return specs, faulty
+
+
+def _combinations(points: Sequence[Mapping[str, Value]]) -> Iterable[tuple[str, ...]]:
+    """All combinations of labels; of a search with too many, those that differ in one label."""
+    if math.prod(map(len, points)) <= MOST_CELLS:
+        return itertools.product(*points)
+    first = tuple(next(iter(point)) for point in points)
+    others = (
+        (*first[:place], label, *first[place + 1 :])
+        for place, point in enumerate(points)
+        for label in point
+    )
+    return dict.fromkeys([first, *others])
 
 
 def _near_ends(axes: Sequence[Axis], base: Mapping[str, Any]) -> list[_Labelled]:

@@ -59,11 +59,11 @@ def test_more_epochs_begin_anew_and_say_what_that_costs(
     longer = of_epochs(6)
     epochs = plan(longer).epochs_todo
     assert _told(longer, journal, code) == (
-        "finished are 3 with 2 epochs; with 6 epochs they begin anew, at the first: "
+        "cells finished: 3 of 2 epochs; of 6 epochs, they begin anew at the first: "
         f"{epochs} epochs to train"
     )
     _finish(journal, of_epochs(4), 1)
-    assert "3 with 2 epochs and 1 with 4 epochs" in _told(longer, journal, code)
+    assert "3 of 2 epochs and 1 of 4 epochs" in _told(longer, journal, code)
 
 
 def test_nothing_is_said_where_nothing_is_lost(
@@ -86,7 +86,7 @@ def test_what_mlflow_has_finished_counts_without_a_journal(
     _finish(journal, of_epochs(2), 3)
     Delivery(journal, store).deliver()
     with_lost = Journal(journal.path.with_name("another.db"))
-    assert "3 with 2 epochs" in _told(of_epochs(6), with_lost, code, store)
+    assert "3 of 2 epochs" in _told(of_epochs(6), with_lost, code, store)
     with_lost.close()
 
 
@@ -114,4 +114,4 @@ def test_a_sweep_says_so_before_it_trains(
         sweep(of_epochs(6), home, SweepOptions(data_dir=home.data_folder()), Watcher())
     [(name, note)] = told
     assert name == "tiny · base.epochs=6"
-    assert "3 with 2 epochs; with 6 epochs they begin anew" in note
+    assert "3 of 2 epochs; of 6 epochs, they begin anew" in note

@@ -456,3 +456,10 @@ def test_a_range_that_no_number_can_span_is_refused() -> None:
 @pytest.mark.parametrize("name", [True, 5, 1.5])
 def test_a_name_that_yaml_reads_as_something_else_is_to_be_quoted(name: object) -> None:
     assert "quote it" in dict(_faults({"name": name, "seeds": [1]}))["name"]
+
+
+def test_a_control_and_a_value_have_different_labels() -> None:
+    entry = {"name": "o", "sets": "layers.order", "values": {"float": ["fc1"], "a": []}}
+    [(path, text)] = _faults({**entry, "controls": ["float"]})
+    assert path == "controls"
+    assert "float is also the label of a value" in text

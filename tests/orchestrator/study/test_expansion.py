@@ -341,3 +341,18 @@ def test_more_trials_than_can_be_checked_are_refused_with_their_number(
     ]
     with pytest.raises(SpecError, match="5,000,000 trials, more than 100,000"):
         expand(make_study(axes=axes, matrix={"rows": "rate"}))
+
+
+def test_a_search_over_very_many_choices_is_checked_at_each_of_them(
+    make_search: MakeStudy,
+) -> None:
+    paths = ["optimizer.lr", "optimizer.weight_decay", "optimizer.eps", "clip_gradient", "seed"]
+    axes: list[dict[str, Any]] = [
+        {"name": f"x{n}", "sets": path, "choices": list(range(1, 13))}
+        for n, path in enumerate(paths)
+    ]
+    cells = expand(make_search(axes=axes, matrix={"rows": "x0"}))
+    assert len(cells) == len(paths) * 11 + 1
+    axes[3]["choices"][5] = -1
+    with pytest.raises(SpecError, match="x3=-1"):
+        expand(make_search(axes=axes, matrix={"rows": "x0"}))
