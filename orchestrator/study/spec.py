@@ -23,8 +23,6 @@ from trainers.spec.train_spec import TrainSpec
 
 LONGEST_NAME = 60
 """Most characters in a study's name, because folders bear it; one may take four bytes."""
-RESERVED_NAME = "Default"
-
 LONGEST_QUESTION = 4000
 LONGEST_LABELS = 4000
 """Most characters of all labels of a cell in its key, which must fit one tag of MLflow."""
@@ -235,14 +233,12 @@ class _Reader:
         name = self._typed("study", str)
         if isinstance(name, str) and not name.replace("-", "").replace("_", "").isalnum():
             self._fault("study", f"'{name}' is not a valid name", "use letters, digits, - and _")
-        elif name == RESERVED_NAME:
-            what = f"'{name}' is the name of an experiment that every MLflow store has"
-            self._fault("study", what, "give the study another name")
         elif isinstance(name, str) and len(name) > LONGEST_NAME:
             what = f"has {len(name)} characters, a name may have {LONGEST_NAME}"
             self._fault("study", what, "put the rest into the question")
         elif name in RESERVED:
-            self._fault("study", f"'{name}' is the name of MLflow's own experiment", "add a word")
+            what = f"'{name}' is the name of an experiment that every MLflow store has"
+            self._fault("study", what, "give the study another name")
         return name
 
     def _question(self) -> object:

@@ -598,13 +598,6 @@ def test_faults_of_trials_are_found_however_often_they_are_asked_for(
             expand(study)
 
 
-def test_a_study_is_not_named_as_what_mlflow_has_itself(
-    faults: Faults, make_mapping: MakeMapping
-) -> None:
-    assert "MLflow's own experiment" in faults(study="Default")["study"]
-    StudySpec.from_mapping(make_mapping() | {"study": "default"})
-
-
 def test_a_question_has_an_end(faults: Faults) -> None:
     assert "has 4,001 characters" in faults(question="x" * 4001)["question"]
 
