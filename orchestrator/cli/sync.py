@@ -21,7 +21,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Delivers results and says how many; returns 1 if some could not be delivered."""
-    from orchestrator.masking import masked
+    from orchestrator.mlflow_reader.outages import reason
     from orchestrator.record.delivery import Delivery
     from orchestrator.record.delivery_lock import InUseError
     from orchestrator.record.journal import Journal
@@ -49,9 +49,8 @@ def run(args: argparse.Namespace) -> int:
         # The client raises many kinds of errors. Nothing is lost; the same command resumes.
         except Exception as error:
             remaining = journal.num_unsent()
-            reason = masked(" ".join(str(error).split()))[:200]
             what = f"{remaining:,} points still wait in {home.journal}"
-            print(f"error: {what}: {reason}", file=sys.stderr)
+            print(f"error: {what}: {reason(error)}", file=sys.stderr)
             return EXIT_FAILED
     print(f"{num_points:,} points of {num_cells} cells delivered to {home.shown_uri}")
     return 0

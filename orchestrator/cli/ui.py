@@ -18,6 +18,7 @@ from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import add_home, add_verbose, home_of
 from orchestrator.home import Home
 from orchestrator.leash import leashed
+from orchestrator.mlflow_reader.address import is_database_server
 from orchestrator.waiting import waiting_for
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
             base = f"http://{hosts.link_host(args.host)}:{args.port}"
     if home.database is not None:
         _find_artifacts(home)
+    if is_database_server(home.tracking_uri):
+        _refuse_silent(home)
     for line in _links(args.study, home, base):
         print(line, flush=True)
     if has_server:
@@ -77,6 +80,15 @@ def run(args: argparse.Namespace) -> int:
         print(f"names     {names}; more with --allowed-hosts NAME,...", flush=True)
     print("Ctrl-C ends it", flush=True)
     return _serve(args, home.tracking_uri)
+
+
+def _refuse_silent(home: Home) -> None:
+    """Refuses a database that is away: MLflow's server would try it for minutes, without a word."""
+    from orchestrator.mlflow_reader.reader import StoreError
+    from orchestrator.record.store import Store
+
+    if silence := Store(home).silence():
+        raise StoreError(f"{home.shown_uri}: {silence}")
 
 
 def _links(study: str | None, home: Home, base: str) -> list[str]:

@@ -110,3 +110,13 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def test_a_database_that_is_away_has_no_pages(refused: Refused) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        uri = f"postgresql+psycopg://ml:geheim7@127.0.0.1:{taken.getsockname()[1]}/runs"
+        err = refused("ui", "--tracking-uri", uri)
+    assert "postgresql+psycopg://***@127.0.0.1" in err
+    assert "refused" in err
+    assert "geheim7" not in err
