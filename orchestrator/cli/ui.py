@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse_silent(home: Home) -> None:
-    """Refuses a database that is away: MLflow's server would try it for minutes, without a word."""
+    """Refuses a database that is away; MLflow's server would try it for minutes, in silence."""
     from orchestrator.mlflow_reader.reader import StoreError
     from orchestrator.record.store import Store
 
