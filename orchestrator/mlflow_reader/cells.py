@@ -87,9 +87,12 @@ class RecordedCell:
 
     @property
     def trained(self) -> dict[str, Any]:
-        """The trial as plain values; empty: not recorded."""
-        values: dict[str, Any] = json.loads(self.train or "{}")
-        return values
+        """The trial as plain values; empty: not recorded, or changed by somebody."""
+        try:
+            values = json.loads(self.train or "{}")
+        except ValueError:
+            return {}
+        return values if isinstance(values, dict) else {}
 
 
 OBJECTIVE = f"{vocabulary.SELECTED}/validation_error"
