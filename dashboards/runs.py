@@ -108,8 +108,8 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
             raise NoResultsError(f"{what}; restore it there")
         variants = reader.variants([experiment.experiment_id])
         finished = {vocabulary.STATE: State.FINISHED.value}
-        found = counted(reader.cells([experiment.experiment_id], finished))
-        cells = [cell for cell in found if cell.is_placed]
+        recorded = counted(reader.cells([experiment.experiment_id], finished))
+        cells = [cell for cell in recorded if cell.is_placed]
     asked, may_fall_back = _asked(study, variants)
     candidates = [variant for variant in variants if variant.id == asked]
     if may_fall_back:
@@ -117,7 +117,7 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
     for variant in candidates:
         own = tuple(cell for cell in cells if cell.variant == variant.id)
         if own:
-            return StudyRuns(
+            found = StudyRuns(
                 study=name,
                 title=variant.title or name,
                 experiment_id=variant.experiment_id,
@@ -126,11 +126,31 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
                 cells=own,
                 is_asked=variant.id == asked,
             )
+            _refuse_changed_tags(found)
+            return found
     if cells and not variants:
         what = f"the run of the study '{name}' itself is gone from MLflow, its cells are there"
         raise NoResultsError(f"{what}; restore it there, or sweep the study again")
     known = ", ".join(variant.title for variant in variants) or "none"
     raise NoResultsError(f"no cell of this variant of '{name}' is finished; recorded: {known}")
+
+
+def _refuse_changed_tags(runs: StudyRuns) -> None:
+    """Refuses a study's run whose tags somebody changed in MLflow.
+
+    Raises:
+        NoResultsError: Naming a tag that is missing or cannot be read.
+    """
+    needed = (vocabulary.ROWS_AXIS, vocabulary.METRIC_NAME, vocabulary.METRIC_BETTER)
+    wrong = [key for key in needed if not runs.tags.get(key)]
+    for key, read in ((vocabulary.ROWS, runs.labels), (vocabulary.ALSO, runs.also)):
+        try:
+            read()
+        except ValueError:
+            wrong.append(key)
+    if wrong:
+        what = f"the tag {wrong[0]} of the run of the study '{runs.study}' was changed in MLflow"
+        raise NoResultsError(f"{what} (run {runs.run_id}); sweep the study again: that sets it")
 
 
 def _asked(study: str | StudyLike, variants: Sequence[RecordedVariant]) -> tuple[str | None, bool]:

@@ -87,12 +87,12 @@ class RecordedCell:
 
     @property
     def trained(self) -> dict[str, Any]:
-        """The trial as plain values; empty: not recorded, or cut by an MLflow before us."""
+        """The trial as plain values; empty: not recorded, or cut or changed in MLflow."""
         try:
-            values: dict[str, Any] = json.loads(self.train or "{}")
+            values = json.loads(self.train or "{}")
         except ValueError:
             return {}
-        return values
+        return values if isinstance(values, dict) else {}
 
 
 OBJECTIVE = f"{vocabulary.SELECTED}/validation_error"

@@ -117,6 +117,8 @@ class Recorded:
             if entry.description.cell in mended:
                 cells[entry.description.cell] = _cell_of(entry, self.journal)
         for cell in there:
+            if cell.key in mended:
+                continue
             if cell.key not in cells or cell.state == State.FINISHED:
                 cells[cell.key] = cell
         return cells

@@ -95,8 +95,11 @@ def _says(run: RecordedCell, entry: Entry, journal: Journal) -> bool:
     """Whether a run says what the journal knows of its cell; it may know more."""
     description = entry.description
     labels = labels_of(description.tags)
-    is_short = len(description.cell) < SHORTEST_CUT
-    if is_short and (run.key, run.labels) != (description.cell, labels):
+    train = description.tags.get(vocabulary.TRAIN, "")
+    # MLflow cuts long tags.
+    is_short = max(len(description.cell), len(train)) < SHORTEST_CUT
+    said = (run.key, run.labels, run.train)
+    if is_short and said != (description.cell, labels, train):
         return False
     # Points are delivered before that is said.
     if run.is_complete:

@@ -78,7 +78,15 @@ def marks(tags: Mapping[str, str]) -> list[Mark]:
         holder = key.removeprefix(prefix)
         if holder != key and holder.count(".") == 1:
             trials = " ".join(tags[part] for part in tags if part.startswith(f"{key}."))
-            found.append(Mark(holder=holder, trials=frozenset(trials.split()), **json.loads(text)))
+            try:
+                said = json.loads(text)
+                name, until = str(said["name"]), float(said["until"])
+            except (ValueError, TypeError, KeyError):
+                # Somebody changed it; whoever it is of renews it soon.
+                log.info("the tag %s is no mark: %s", key, text)
+                continue
+            mark = Mark(holder=holder, name=name, until=until, trials=frozenset(trials.split()))
+            found.append(mark)
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator import vocabulary
-from orchestrator.mlflow_reader.cells import state_of
+from orchestrator.mlflow_reader.cells import recorded_cell, state_of
 from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.store import Store
 from orchestrator.variables import FOR_MLFLOW, MLFLOW_DEFAULTS
@@ -35,6 +35,9 @@ def cell_tags(store: Store, run_id: str) -> dict[str, str]:
         raise StoreError(f"{store.home.shown_uri} has no run '{run_id}'") from error
     if tags.get(vocabulary.KIND) != vocabulary.CELL:
         raise StoreError(f"the run '{run_id}' is not a cell of a study")
+    if not recorded_cell(tags, run_id=run_id, name="", params={}, metrics={}).is_known:
+        what = f"the tags of the run '{run_id}' were changed in MLflow"
+        raise StoreError(f"{what}; to set them again: bnn-orchestrate sync")
     state = state_of(tags)
     if state != State.FINISHED:
         raise StoreError(f"the cell of run '{run_id}' is {state}, not finished")

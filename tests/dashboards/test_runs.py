@@ -204,3 +204,51 @@ def test_as_many_labels_as_an_axis_has_come_back(
     study = make_study(axes=axes, matrix={"rows": "rate"})
     record(study, {next(iter(values)): 0.1})
     assert study_runs(study, home.tracking_uri).labels() == list(values)
+def test_what_somebody_did_to_an_experiment_is_said(
+    study: StudySpec, record: Record, home: Home, store: Store
+) -> None:
+    runs = record(study, {"float 1": 0.1})
+    experiment = store.find_study("tiny")
+    assert experiment is not None
+    store.client.rename_experiment(experiment, "mine")
+    found = study_runs(study, home.tracking_uri)
+    assert [cell.run_id for cell in found.cells] == [runs["float 1"]]
+    store.client.delete_run(found.run_id)
+    with pytest.raises(NoResultsError, match="the run of the study 'tiny' itself is gone"):
+        study_runs(study, home.tracking_uri)
+    store.client.delete_experiment(experiment)
+    with pytest.raises(NoResultsError, match=r"'mine' of the study was deleted .*; restore it"):
+        study_runs(study, home.tracking_uri)
+
+
+def test_a_cell_without_its_place_does_not_count(
+    study: StudySpec, record: Record, home: Home, store: Store
+) -> None:
+    runs = record(study, {"float 1": 0.1, "forward 1": 0.2, "reverse 1": 0.3})
+    store.client.delete_tag(runs["float 1"], vocabulary.LABEL.format(axis="order"))
+    store.client.set_tag(runs["reverse 1"], vocabulary.LABEL.format(axis="order"), "forward")
+    found = study_runs(study, home.tracking_uri)
+    assert [cell.run_id for cell in found.cells] == [runs["forward 1"]]
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (vocabulary.METRIC_NAME, ""),
+        (vocabulary.METRIC_BETTER, None),
+        (vocabulary.ROWS_AXIS, None),
+        (vocabulary.ROWS, "float, forward"),
+        (vocabulary.ALSO, "{"),
+    ],
+)
+def test_changed_tags_of_a_study_are_named(
+    key: str, text: str | None, study: StudySpec, record: Record, home: Home, store: Store
+) -> None:
+    record(study, {"float 1": 0.1})
+    run = study_runs(study, home.tracking_uri).run_id
+    if text is None:
+        store.client.delete_tag(run, key)
+    else:
+        store.client.set_tag(run, key, text)
+    with pytest.raises(NoResultsError, match=rf"the tag {key} .* changed .*; sweep the study"):
+        study_runs(study, home.tracking_uri)

@@ -192,3 +192,17 @@ def test_an_experiment_without_name_and_tag_is_known_by_its_runs(
     assert forget_lost(journal, store) == []
     assert store.find_study("tiny") == experiment
     assert mend_all(journal, store) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+def test_a_trial_that_somebody_changed_comes_back(
+    text: str, key: str, study: StudySpec, journal: Journal, store: Store
+) -> None:
+    run, experiment = _run(journal, key), store.find_study("tiny")
+    assert experiment is not None
+    before = store.tags_of(run)
+    store.client.set_tag(run, vocabulary.TRAIN, text)
+    [cell] = store.cells(experiment, study.variant_id)
+    assert cell.trained == {}
+    assert mend_all(journal, store) == [key]
+    assert store.tags_of(run)[vocabulary.TRAIN] == before[vocabulary.TRAIN]

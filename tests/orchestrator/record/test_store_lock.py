@@ -1,8 +1,11 @@
 """A study in a store for several homes is swept from one of them at a time, a trial trained."""
 
+import shutil
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from orchestrator import vocabulary
 from orchestrator.record import store_lock
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.delivery_lock import InUseError
+from orchestrator.record.journal import Journal
 from orchestrator.record.store import Store, StudyIds
 from orchestrator.record.store_lock import HOLD_S, RENEW_S, TRIALS_A_TAG, StudyHold, marks
 from orchestrator.study.spec import StudySpec
@@ -214,3 +218,27 @@ def test_what_a_killed_sweep_left_ends_at_once_when_its_home_sweeps_again(
     ours.release()
     assert _left(store, ids) == []
     theirs.take()
+
+
+@pytest.mark.parametrize("text", ["", "mine", "[]", "{}", '{"name": "a", "until": "soon"}', "1"])
+def test_a_mark_that_somebody_wrote_over_is_none(
+    text: str, store: Store, ids: StudyIds, make_hold: MakeHold
+) -> None:
+    store.set_tags(ids.run, {vocabulary.HELD.format(holder="a.1"): text})
+    assert marks(store.tags_of(ids.run)) == []
+    make_hold("b.2").take()
+
+
+def test_a_copy_of_a_home_is_another_home(
+    store: Store, ids: StudyIds, make_hold: MakeHold, journal: Journal, tmp_path: Path
+) -> None:
+    first = journal.home
+    journal.close()
+    with closing(Journal(Path(shutil.copy(journal.path, tmp_path / "copy.db")))) as copied:
+        second = copied.home
+    # To the copy the process of the original is none that it knows of.
+    make_hold(f"{first}.1").take()
+    copy = make_hold(f"{second}.2")
+    copy.lives = lambda holder: False
+    with pytest.raises(InUseError, match="is being swept from another home"):
+        copy.take()
