@@ -110,3 +110,10 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def test_a_link_to_a_server_can_be_opened_though_its_password_is_not_shown(
+    cli: Callable[..., Any],
+) -> None:
+    answer = cli("ui", "--tracking-uri", "http://me:hunter2@host:1/")
+    assert (answer.code, answer.out) == (0, "MLflow    http://host:1\n")
