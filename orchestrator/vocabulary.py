@@ -59,6 +59,7 @@ VARIANT = "bnn.variant"  # StudySpec.variant_id: stays the same if axes get more
 TRIAL = "bnn.trial"  # Cell.id: equal for equal trials, in any study
 CELL_KEY = "bnn.cell"  # unique: variant and labels
 STATE = "bnn.state"  # one of State
+LONGEST_LABELS = 4000  # most characters of all labels in a CELL_KEY; of longer ones it has a hash
 LABEL = "bnn.label.{axis}"
 ROWS_AXIS = "bnn.matrix.rows"
 ROWS = "bnn.matrix.labels"  # JSON: the labels of the rows in the study's order

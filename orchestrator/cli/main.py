@@ -110,7 +110,7 @@ def _log_to_stderr(level: int) -> None:
 def _interrupted(args: argparse.Namespace) -> int:
     number = signals.heard() or signal.SIGINT
     by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
-    more = "; finished cells are kept, the same command resumes" if args.trains else ""
+    more = "" if args.shows else "; finished cells are kept, the same command resumes"
     print(f"\ninterrupted{by}{more}", file=sys.stderr)
     return signals.exit_code()
 
@@ -125,8 +125,9 @@ def _with_loss(code: int, lost: Lost, *, shows: bool) -> int:
     """
     if lost.reason is None:
         return code
-    print(f"error: the output is lost: {lost.reason.strerror}", file=sys.stderr)
-    return code or (EXIT_FAILED if shows else 0)
+    word, worst = ("error", EXIT_FAILED) if shows else ("note", 0)
+    print(f"{word}: the output is lost: {lost.reason.strerror}", file=sys.stderr)
+    return code or worst
 
 
 def _say(text: str) -> None:

@@ -1,6 +1,7 @@
 """`bnn-orchestrate train`: trains one trial in this process, without Ray; for debugging."""
 
 import argparse
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -67,26 +68,30 @@ def run(args: argparse.Namespace) -> int:
     place = place_of(study.checkpoint, home_of(args), asked=storage) if storage else None
     print(f"{study.title}: {trial.name} (trial {trial.id}), {trial.train.epochs} epochs")
 
-    class Lines:
-        """Prints each epoch at its end."""
+    with contextlib.ExitStack() as start:
+        start.enter_context(waiting_for("the first epoch"))
 
-        def on_epoch_end(self, metrics: EpochMetrics) -> None:
-            """Prints one line."""
-            print(epoch_line(metrics, epochs=trial.train.epochs), flush=True)
-            end_if_unread()
+        class Lines:
+            """Prints each epoch at its end."""
 
-    result = train(
-        trial.train,
-        [Lines()],
-        options=RunOptions(
-            device=args.device,
-            num_threads=args.threads or os.cpu_count(),
-            data_dir=data_folder_of(args),
-            checkpoint_dir=place / trial.id if place else None,
-            checkpoints=study.checkpoint,
-        ),
-        note=print,
-    )
+            def on_epoch_end(self, metrics: EpochMetrics) -> None:
+                """Prints one line."""
+                start.close()
+                print(epoch_line(metrics, epochs=trial.train.epochs), flush=True)
+                end_if_unread()
+
+        result = train(
+            trial.train,
+            [Lines()],
+            options=RunOptions(
+                device=args.device,
+                num_threads=args.threads or os.cpu_count(),
+                data_dir=data_folder_of(args),
+                checkpoint_dir=place / trial.id if place else None,
+                checkpoints=study.checkpoint,
+            ),
+            note=print,
+        )
     chosen, last = result.selected, result.last
     print(
         f"selected by validation: epoch {chosen.epoch}, {errors(chosen)}\n"

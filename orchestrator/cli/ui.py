@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     if home.database is not None and not home.database.exists():
         raise UsageError(f"there are no results in {home.database}; run a sweep first")
     if has_server:
-        base = home.shown_uri.rstrip("/")
+        # A browser asks for the password itself.
+        base = home.shown_uri.replace("***@", "").rstrip("/")
     else:
         _refuse_taken(args.host, args.port)
         with waiting_for("the name of this machine"):

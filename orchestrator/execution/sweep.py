@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from orchestrator import launch, vocabulary
+from orchestrator import launch, signals, vocabulary
 from orchestrator.environment import environment, git_commit
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import Failure, SweepListener, Watcher
@@ -374,7 +374,8 @@ class _Sweep:
                 )
             finally:
                 # Before Ray ends, which takes seconds: the system may kill this process soon.
-                listener.interrupt()
+                with signals.deferred(drop=True):
+                    listener.interrupt()
                 self.watcher.stopped()
         return listener
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from orchestrator import vocabulary
 from orchestrator.study.axes import Axis, read_axis, seed_axis
 from orchestrator.study.cells import Cell, content_hash, study_key
 from orchestrator.study.checkpointing import Checkpointing
@@ -24,8 +25,6 @@ from trainers.spec.train_spec import TrainSpec
 LONGEST_NAME = 60
 """Most characters in a study's name, because folders bear it; one may take four bytes."""
 LONGEST_QUESTION = 4000
-LONGEST_LABELS = 4000
-"""Most characters of all labels of a cell in its key, which must fit one tag of MLflow."""
 RESERVED = ("Default",)
 """Names that MLflow's own experiments have."""
 
@@ -178,7 +177,7 @@ class StudySpec:
 def cell_key(study: StudySpec, cell: Cell) -> str:
     """The unique key of a cell: study, variant, labels (a hash, if they are long) and trial id."""
     labels = ",".join(f"{axis}={label}" for axis, label in cell.labels.items())
-    if len(labels) > LONGEST_LABELS:
+    if len(labels) > vocabulary.LONGEST_LABELS:
         labels = content_hash(dict(cell.labels))
     return f"{study.key}/{labels}/{cell.id}"
 

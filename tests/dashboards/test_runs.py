@@ -204,6 +204,8 @@ def test_as_many_labels_as_an_axis_has_come_back(
     study = make_study(axes=axes, matrix={"rows": "rate"})
     record(study, {next(iter(values)): 0.1})
     assert study_runs(study, home.tracking_uri).labels() == list(values)
+
+
 def test_what_somebody_did_to_an_experiment_is_said(
     study: StudySpec, record: Record, home: Home, store: Store
 ) -> None:

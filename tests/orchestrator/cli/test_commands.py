@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +138,15 @@ def test_no_other_place_writes_commands_that_would_forget_the_home(parser: Any) 
     }
     for line in written:
         assert parser.parse_args(shlex.split(line)[1:])
+
+
+def test_the_check_that_is_proposed_finds_the_same_faults(
+    cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "a study.yaml").write_text("study: [1]\n")
+    first = cli("sweep", "./a study.yaml", "--home", "h")
+    (line,) = re.findall(r"check again with: (bnn-orchestrate .*)", first.err)
+    again = cli(*shlex.split(line)[1:])
+    assert (first.code, again.code) == (2, 2)
+    faults = first.err.splitlines()[:-1]
+    assert again.err.splitlines()[:-1] == faults

@@ -192,3 +192,17 @@ def test_training_for_a_reader_that_went_away_ends(file: Callable[..., str]) -> 
     assert process.stderr is not None
     assert "Traceback" not in (err := process.stderr.read())
     assert "error" not in err
+
+
+@pytest.mark.slow
+def test_a_sweep_whose_output_is_lost_says_so_and_trains(
+    file: Callable[..., str], home_folder: Path
+) -> None:
+    path = file(axes=[{"name": "seed", "seeds": [1]}], matrix={"rows": "seed"})
+    command = [sys.executable, "-m", MODULE, "sweep", path]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith("note: the output is lost: No space left on device\n")
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "nothing left to do" in again.stdout

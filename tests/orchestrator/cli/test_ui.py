@@ -120,3 +120,10 @@ def test_a_database_that_is_away_has_no_pages(refused: Refused) -> None:
     assert "postgresql+psycopg://***@127.0.0.1" in err
     assert "refused" in err
     assert "geheim7" not in err
+
+
+def test_a_link_to_a_server_can_be_opened_though_its_password_is_not_shown(
+    cli: Callable[..., Any],
+) -> None:
+    answer = cli("ui", "--tracking-uri", "http://me:hunter2@host:1/")
+    assert (answer.code, answer.out) == (0, "MLflow    http://host:1\n")

@@ -50,6 +50,15 @@ def test_of_a_home_too_deep_for_sockets_a_session_lies_in_the_systems_folder(
     assert not (tmp_path / "home").exists()
 
 
+@pytest.mark.parametrize("name", ["a b", "a%20b", "a?b", "a'b", "größer", "a#b", "a;b"])
+def test_of_an_oddly_named_home_a_session_lies_in_the_systems_folder(
+    name: str, short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "LONGEST_RAY_FOLDER", 1000)
+    assert session_parent(tmp_path / "plain-1.0_a" / "ray").name == "ray"
+    assert session_parent(tmp_path / name / "ray") == short
+
+
 @pytest.mark.parametrize("name", ["much-too-long-a-name", "a b", "missing", "ü", "a;b", "closed"])
 def test_a_tmpdir_that_ray_cannot_use_is_passed_over(
     name: str, short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -23,17 +23,6 @@ from orchestrator.launch.resources import ResourceError
 from orchestrator.launch.session import cluster_nodes, ray_session
 
 
-@pytest.mark.parametrize("name", ["a b", "a%20b", "a?b", "a'b", "größer", "a#b", "a;b"])
-def test_a_session_of_an_oddly_named_home_lies_in_the_systems_folder(
-    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(session, "LONGEST_RAY_FOLDER", 1000)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
-    (tmp_path / "system").mkdir()
-    assert embedded_folder(tmp_path / "plain-1.0_a" / "ray").parent.name == "ray"
-    assert embedded_folder(tmp_path / name / "ray").parent == tmp_path / "system"
-
-
 class _Ray:
     """Ray as far as it is called, with what it was told."""
 

@@ -590,6 +590,7 @@ def test_a_cell_of_long_labels_is_recorded_once_and_whole(
     cells = store.cells(ids.experiment, study.variant_id)
     assert [cell.labels for cell in cells] == [cell.labels for cell in expand(study)]
     assert [cell.key for cell in cells] == [cell_key(study, cell) for cell in expand(study)]
+    assert all(cell.is_placed for cell in cells)
     params = {cell.params["axis/rate"] for cell in cells}
     assert len(params) == 2
 
