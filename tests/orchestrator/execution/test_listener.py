@@ -413,3 +413,16 @@ def test_a_cell_that_stops_on_a_wish_is_interrupted_and_one_that_ended_is_finish
     assert states == {key: State.INTERRUPTED, other: State.FINISHED}
     # Until the sweep has ended, nobody else begins with it.
     assert leases.is_ours(listener.work.cells[key].id)
+
+
+def test_what_happened_besides_is_shown(listener: SweepListener, watcher: FakeWatcher) -> None:
+    listener.noted("n 5", "cannot be a trial")
+    assert watcher.told == [("noted", "n 5", "cannot be a trial")]
+
+
+def test_a_reason_of_any_length_fits_its_tag(
+    listener: SweepListener, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.failed(key, reason="x" * 9000, details="x" * 9000, final=True)
+    assert entry().tags[vocabulary.REASON] == "x" * 4000
+    assert entry().tags[vocabulary.FAILURE_ARTIFACT] == "x" * 9000
