@@ -7,6 +7,7 @@ import pandas as pd
 from rich import box
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from dashboards.report import shown, unit
 from dashboards.stages import BINARY, FLOAT, GAPS, best_of
@@ -23,7 +24,7 @@ def rates_table(table: pd.DataFrame) -> Table:
     metric = str(table.attrs["metric"])
     shape = _table(str(table.index.name))
     for column in table.columns:
-        shape.add_column(escape(f"{table.columns.name} {column}"), justify="right", no_wrap=True)
+        shape.add_column(Text(f"{table.columns.name} {column}"), justify="right", no_wrap=True)
     best = best_of(table)
     for row in table.index:
         chosen = best.get(str(row), ("", math.nan))[0]
@@ -33,7 +34,7 @@ def rates_table(table: pd.DataFrame) -> Table:
             else shown(value, metric)
             for label, value in table.loc[row].items()
         )
-        shape.add_row(escape(str(row)), *values)
+        shape.add_row(Text(str(row)), *values)
     return shape
 
 
@@ -75,8 +76,8 @@ def _one(matrix: pd.DataFrame, rates: Mapping[str, str]) -> Table:
     for row in matrix.index:
         line = matrix.loc[row]
         shape.add_row(
-            escape(str(row)),
-            escape(rates.get(str(row), "")),
+            Text(str(row)),
+            Text(rates.get(str(row), "")),
             _mean(line, metric),
             f"{line['n']:.0f}",
             shown(line["best"], metric),

@@ -5,8 +5,8 @@ import math
 import pandas as pd
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from dashboards.matrix import STATISTICS
 
@@ -37,7 +37,7 @@ def _table(matrix: pd.DataFrame, *, with_cells: bool, with_also: bool) -> Table:
     attrs = matrix.attrs
     metric = str(attrs["metric"])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column(escape(str(matrix.index.name)), no_wrap=True)
+    table.add_column(Text(str(matrix.index.name)), no_wrap=True)
     spread = bool((matrix["n"] > 1).any())
     table.add_column("mean ± std" if spread else "mean", justify="right", no_wrap=True)
     table.add_column("n", justify="right")
@@ -46,11 +46,12 @@ def _table(matrix: pd.DataFrame, *, with_cells: bool, with_also: bool) -> Table:
     singles = [column for column in matrix.columns if column not in STATISTICS]
     singles = singles if with_cells and spread and len(singles) <= MOST_COLUMNS else []
     for column in singles:
-        table.add_column(escape(column).replace(" ", "\n"), justify="right", no_wrap=True)
+        head = Text(column.replace(" ", "\n"))
+        table.add_column(head, justify="right", no_wrap=True)
     also = attrs["also"] if with_also else {}
     for name in also:
-        head = f"{name}{unit(name)}".replace("/", "\n").replace("_", "\n")
-        table.add_column(head, justify="right", style="dim", no_wrap=True)
+        words = f"{name}{unit(name)}".replace("/", "\n").replace("_", "\n")
+        table.add_column(words, justify="right", style="dim", no_wrap=True)
     means = matrix["mean"]
     top = means.min() if attrs["better"] == "lower" else means.max()
     for row in matrix.index:
@@ -62,7 +63,7 @@ def _table(matrix: pd.DataFrame, *, with_cells: bool, with_also: bool) -> Table:
             cells.append(shown(values["best"], metric))
         cells += [shown(values[column], metric) for column in singles]
         cells += [shown(column.get(row, math.nan), name) for name, column in also.items()]
-        table.add_row(escape(str(row)), *cells, style="bold" if values["mean"] == top else None)
+        table.add_row(Text(str(row)), *cells, style="bold" if values["mean"] == top else None)
     return table
 
 

@@ -74,10 +74,16 @@ class StudyRuns:
 
 
 def _texts(content: str) -> list[str]:
-    """The texts of a JSON list; of one that an earlier version let MLflow cut, those before."""
+    """The texts of a JSON list; of one that an earlier version let MLflow cut, those before.
+
+    Raises:
+        ValueError: If it is no list.
+    """
     try:
         texts: list[str] = json.loads(content)
     except ValueError:
+        if not content.startswith("["):
+            raise
         return [str(json.loads(text)) for text in _WHOLE_TEXT.findall(content)]
     return texts
 

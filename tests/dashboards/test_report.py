@@ -124,11 +124,11 @@ def test_what_does_not_fit_is_left_out_whole(
 
 
 def test_labels_with_brackets_are_shown_as_they_are(matrix: pd.DataFrame) -> None:
-    odd = matrix.rename(index={"float": "[fc1]", "forward": "[/fc1]"})
+    names = {"float": "[fc1]", "forward": "[/fc1]", "reverse": ":smile:"}
+    odd = matrix.rename(index=names, columns={"seed 1": "seed :snake:[b]"})
     odd.attrs = matrix.attrs
     text = "\n".join(_lines(matrix_table(odd, WIDE)))
-    assert "[fc1]" in text
-    assert "[/fc1]" in text
+    assert all(name in text for name in ("[fc1]", "[/fc1]", ":smile:", ":snake:[b]"))
 
 
 def test_csv_holds_every_digit(matrix: pd.DataFrame) -> None:

@@ -57,6 +57,39 @@ def test_a_search_makes_its_trials_stops_some_and_goes_on_when_it_grows(user: An
     assert len(user.cells()) == 7
 
 
+BATCHES = """\
+study: batches
+question: Which batch is best on a few digits?
+base:
+  model: {name: mlp, widths: [64, 16, 10]}
+  data: {name: digits, batch_size: 32}
+  optimizer: {name: adam, lr: 0.02}
+  epochs: 1
+axes:
+  - {name: size, sets: data.batch_size, range: {low: 537, high: 539, integer: true}}
+  - {name: how, sets: model.norm, choices: {"[red] a/b, %20=~ \U0001f600": true}}
+search: {name: random, num_samples: 3, seed: 20261126120000}
+metric: {name: selected/validation_error}
+matrix: {rows: size}
+"""
+
+
+def test_a_draw_that_cannot_be_a_trial_costs_that_draw_alone(user: Any) -> None:
+    # Of 1,077 images a batch of 538 leaves one alone.
+    path = user.writes(BATCHES, "batches.yaml")
+    done = user.runs("sweep", path)
+    assert done.code == 0, done.err
+    assert "538, how" in done.out
+    assert "leaves one of 1077 images alone" in done.out
+    assert "drew 2 of 3 trials" in done.out
+    assert sorted(cell.params["data.batch_size"] for cell in user.cells()) == ["537", "539"]
+    assert {cell.tags["bnn.label.how"] for cell in user.cells()} == {"[red] a/b, %20=~ \U0001f600"}
+    wider = BATCHES.replace("high: 539", "high: 560").replace("name: random", "name: optuna")
+    again = user.runs("sweep", user.writes(wider, "batches.yaml"))
+    assert again.code == 0, again.err
+    assert len(user.cells()) == 3
+
+
 def test_the_six_orders_learn_real_mnist(user: Any, mnist_folder: Path) -> None:
     shrink = ["--scale-epochs", "0.005"]
     done = user.runs("sweep", "mnist300-orders", "--data-dir", str(mnist_folder), *shrink)

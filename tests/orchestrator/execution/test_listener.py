@@ -445,3 +445,16 @@ def test_a_home_that_is_moved_ends_the_sweep_as_ctrl_c_does_and_once(
     anew = Journal(moved / journal.path.name)
     assert anew.points(key) != []
     anew.close()
+
+
+def test_what_happened_besides_is_shown(listener: SweepListener, watcher: FakeWatcher) -> None:
+    listener.noted("n 5", "cannot be a trial")
+    assert watcher.told == [("noted", "n 5", "cannot be a trial")]
+
+
+def test_a_reason_of_any_length_fits_its_tag(
+    listener: SweepListener, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.failed(key, reason="x" * 9000, details="x" * 9000, final=True)
+    assert entry().tags[vocabulary.REASON] == "x" * 4000
+    assert entry().tags[vocabulary.FAILURE_ARTIFACT] == "x" * 9000
