@@ -345,6 +345,7 @@ class _Sweep:
             folder=self.home.ray,
             verbose=options.verbose,
             num_workers=min(slots, todo.num_todo),
+            cpus=options.resources.cpus,
         ):
             if address is not None:
                 slots = launch.num_slots(options.resources, launch.cluster_nodes())

@@ -30,7 +30,8 @@ def session_parent(folder: Path) -> Path:
         raise ResourceError(f"{what}; make the environment in a folder without one")
     tried = []
     for candidate in _candidates(folder):
-        why = _unusable(candidate)
+        # The folder in the home is made when it is needed.
+        why = _unusable(candidate, exists=candidate != folder.absolute())
         if not why:
             return candidate
         tried.append(f"{candidate} ({why})")
@@ -49,7 +50,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _unusable(folder: Path) -> str:
+def _unusable(folder: Path, *, exists: bool) -> str:
     """Why Ray cannot keep a session in a folder; empty: it can."""
     path = str(folder)
     if len(path) > LONGEST_RAY_FOLDER:
@@ -58,7 +59,7 @@ def _unusable(folder: Path) -> str:
     if not re.fullmatch(r"[A-Za-z0-9/._-]+", path):
         return "its path has a blank or a special character"
     parent = next(place for place in (folder, *folder.parents) if place.exists())
-    if parent != folder and folder.name != "ray":
+    if parent != folder and exists:
         return "it does not exist"
     if not os.access(parent, os.W_OK | os.X_OK):
         return "it cannot be written to"

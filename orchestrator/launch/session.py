@@ -4,6 +4,7 @@ import contextlib
 import gc
 import importlib
 import logging
+import math
 import os
 import secrets
 import shutil
@@ -41,7 +42,12 @@ TUNING = "orchestrator.launch.tuning"
 
 @contextlib.contextmanager
 def ray_session(
-    *, address: str | None, folder: Path, verbose: bool, num_workers: int = 0
+    *,
+    address: str | None,
+    folder: Path,
+    verbose: bool,
+    num_workers: int = 0,
+    cpus: float = 1,
 ) -> Iterator[None]:
     """Joins Ray at an address, or starts it here; shuts down at the end of the block.
 
@@ -49,8 +55,10 @@ def ray_session(
         address: The address of a running cluster; None: start an embedded Ray.
         folder: Where an embedded Ray keeps its files.
         verbose: Show Ray's output.
-        num_workers: Workers that are needed at once. An embedded Ray starts one for each CPU; if
-            all are needed, they import what they need before they are asked for it.
+        num_workers: Workers that are needed at once; 0: unknown. An embedded Ray starts a worker
+            for each CPU that it may use, so it gets no more CPUs than they need. If all workers
+            are needed, they import what they need before they are asked for it.
+        cpus: CPUs of each worker.
 
     Raises:
         ResourceError: If there is no cluster at the address.
@@ -66,7 +74,7 @@ def ray_session(
         return
     session = session_folder(folder)
     try:
-        with _embedded(session, common, verbose=verbose, num_workers=num_workers):
+        with _embedded(session, common, verbose=verbose, num_workers=num_workers, cpus=cpus):
             yield
     finally:
         if not verbose:
@@ -96,7 +104,7 @@ def _joined(address: str, common: Mapping[str, Any]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _embedded(
-    session: Path, common: Mapping[str, Any], *, verbose: bool, num_workers: int
+    session: Path, common: Mapping[str, Any], *, verbose: bool, num_workers: int, cpus: float
 ) -> Iterator[None]:
     """Ray on this machine; whatever happens to this process, nothing of it stays."""
     # With our own token, Ray does not write one to the user's home folder.
@@ -107,6 +115,8 @@ def _embedded(
     can_cluster = ray_constants.ENABLE_RAY_CLUSTER
     ray_constants.ENABLE_RAY_CLUSTER = False
     num_cpus = int(this_machine()[0]["CPU"])
+    if num_workers:
+        num_cpus = min(num_cpus, math.ceil(num_workers * cpus))
     # Ray's core starts one worker for each CPU by itself, and would start as many again for the
     # driver, before the first ones can be used.
     settings: dict[str, Any] = {"prestart_worker_first_driver": False}

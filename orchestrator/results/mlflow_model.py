@@ -37,7 +37,7 @@ def cell_tags(store: Store, run_id: str) -> dict[str, str]:
         raise StoreError(f"the run '{run_id}' is not a cell of a study")
     if not recorded_cell(tags, run_id=run_id, name="", params={}, metrics={}).is_known:
         what = f"the tags of the run '{run_id}' were changed in MLflow"
-        raise StoreError(f"{what}; to set them again: bnn-orchestrate sync")
+        raise StoreError(f"{what}; the command sync sets them again")
     state = state_of(tags)
     if state != State.FINISHED:
         raise StoreError(f"the cell of run '{run_id}' is {state}, not finished")

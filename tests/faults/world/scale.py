@@ -3,6 +3,12 @@
 import os
 import random
 import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from _pytest.mark.structures import ParameterSet
 
 FULL = os.environ.get("BNN_FAULTS") == "full"
 """Whether this is `make faults`."""
@@ -18,6 +24,12 @@ LIMIT_S = 1200 if FULL else 600
 def either(short: int, full: int) -> int:
     """The number for the form that runs."""
     return full if FULL else short
+
+
+def in_full(*values: Any, id: str | None = None) -> "ParameterSet":
+    """Parameters that only the long form tries; the short one tries others of their kind."""
+    reason = "others of its kind are tried: only with BNN_FAULTS=full"
+    return pytest.param(*values, id=id, marks=pytest.mark.skipif(not FULL, reason=reason))
 
 
 def dice(purpose: str) -> random.Random:

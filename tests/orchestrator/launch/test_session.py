@@ -165,13 +165,33 @@ def test_an_embedded_ray_starts_no_process_that_nobody_needs_unless_it_speaks(
     assert node.Node is usual
 
 
-@pytest.mark.parametrize(("more", "preloads"), [(-1, False), (0, True), (3, True)])
-def test_workers_import_beforehand_where_each_of_them_will_train(
-    more: int, preloads: bool, ray: _Ray, tmp_path: Path
+@pytest.mark.parametrize(
+    ("num_workers", "cpus", "num_cpus", "preloads"),
+    [
+        (0, 1, 4, False),  # it is not known how many are needed
+        (1, 1, 1, True),
+        (3, 1, 3, True),
+        (4, 1, 4, True),
+        (9, 1, 4, True),
+        (1, 2.5, 3, False),
+        (4, 0.5, 2, True),
+    ],
+)
+def test_no_more_workers_start_than_train_and_they_import_beforehand(
+    num_workers: int,
+    cpus: float,
+    num_cpus: int,
+    preloads: bool,
+    ray: _Ray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    num_workers = len(os.sched_getaffinity(0)) + more
-    with ray_session(address=None, folder=tmp_path, verbose=False, num_workers=num_workers):
+    monkeypatch.setattr(session, "this_machine", lambda: [{"CPU": 4, "GPU": 0}])
+    with ray_session(
+        address=None, folder=tmp_path, verbose=False, num_workers=num_workers, cpus=cpus
+    ):
         told = ray.told["_system_config"]
+        assert ray.told["num_cpus"] == num_cpus
     assert told.pop("preload_python_modules", None) == ([session.PRELOADED] if preloads else None)
     # Otherwise as many again would be started, and import as much.
     assert told == {"prestart_worker_first_driver": False}

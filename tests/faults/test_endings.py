@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from world.scale import FULL, in_full
 
 pytestmark = pytest.mark.slow
 
@@ -91,11 +92,11 @@ def _states(user: Any) -> set[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("number", "to_group", "code"),
     [
-        (signal.SIGTERM, False, 143),
         (signal.SIGTERM, True, 143),
-        (signal.SIGHUP, True, 129),
-        (signal.SIGQUIT, True, 131),
         (signal.SIGUSR1, False, 138),
+        in_full(signal.SIGTERM, False, 143),
+        in_full(signal.SIGHUP, True, 129),
+        in_full(signal.SIGQUIT, True, 131),
     ],
 )
 def test_a_signal_while_cells_train_is_recorded_and_leaves_nothing(
@@ -112,7 +113,9 @@ def test_a_signal_while_cells_train_is_recorded_and_leaves_nothing(
     _wait_until(lambda: not _family(marked), within_s=10)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, in_full(signal.SIGINT), in_full(signal.SIGHUP)]
+)
 def test_a_signal_while_ray_starts_ends_what_has_started(
     number: int, marked: Any, long: str
 ) -> None:
@@ -158,6 +161,7 @@ def test_a_signal_while_results_are_delivered_at_the_end_loses_none(
         assert set(rows.execute("SELECT state FROM cells")) == {("finished",)}
 
 
+@pytest.mark.skipif(not FULL, reason="waits for long: only with BNN_FAULTS=full")
 def test_a_sweep_that_was_stopped_for_a_while_goes_on(marked: Any, small: str) -> None:
     text = small.replace("epochs: 4", "epochs: 100")
     process = marked.starts("sweep", marked.writes(text))
@@ -282,10 +286,10 @@ def _answers(port: int) -> bool:
 @pytest.mark.parametrize(
     ("number", "code"),
     [
-        (signal.SIGINT, 0),
         (signal.SIGTERM, 143),
-        (signal.SIGHUP, 129),
         (signal.SIGKILL, -signal.SIGKILL),
+        in_full(signal.SIGINT, 0),
+        in_full(signal.SIGHUP, 129),
     ],
 )
 def test_pages_that_are_ended_leave_no_server(
