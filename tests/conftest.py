@@ -23,6 +23,9 @@ hypothesis.settings.load_profile("untimed")
 # tests at a time, and torch's threads would wait for cores that the others have.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Under `nohup` it is ignored, and so it would be in every process that a test starts.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 COMMAND = (sys.executable, "-m", "orchestrator.cli.main")
 LIMIT_S = 240
 Process = warm.Command | subprocess.Popen[str]
