@@ -93,7 +93,7 @@ def _states(user: Any) -> set[tuple[str, str]]:
     ("number", "to_group", "code"),
     [
         (signal.SIGTERM, True, 143),
-        (signal.SIGUSR1, False, 138),
+        in_full(signal.SIGUSR1, False, 138),
         in_full(signal.SIGTERM, False, 143),
         in_full(signal.SIGHUP, True, 129),
         in_full(signal.SIGQUIT, True, 131),
@@ -114,7 +114,7 @@ def test_a_signal_while_cells_train_is_recorded_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGTERM, in_full(signal.SIGINT), in_full(signal.SIGHUP)]
+    "number", [in_full(signal.SIGTERM), in_full(signal.SIGINT), in_full(signal.SIGHUP)]
 )
 def test_a_signal_while_ray_starts_ends_what_has_started(
     number: int, marked: Any, long: str

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world.scale import in_full
+from world.scale import FULL, in_full
 
 pytestmark = pytest.mark.slow
 
@@ -215,6 +215,7 @@ def test_a_copy_of_the_two_files_alone_has_everything(swept: Any, user: Any) -> 
     _is_whole(user, num_cells=3)
 
 
+@pytest.mark.skipif(not FULL, reason="its parts are tested alone: only with BNN_FAULTS=full")
 def test_an_experiment_of_somebody_else_with_the_name_is_left_alone(user: Any, small: str) -> None:
     done = user.runs("sweep", user.writes(small.replace("study: small", "study: other")))
     assert done.code == 0, done.err
