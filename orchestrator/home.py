@@ -41,7 +41,8 @@ class Home:
 
     def __post_init__(self) -> None:
         """Makes the secrets of the store's address known, so that they are masked."""
-        remember(self.tracking_uri)
+        if self.database is None:
+            remember(self.tracking_uri)
 
     @classmethod
     def at(cls, root: Path | str | None = None, tracking_uri: str | None = None) -> "Home":
@@ -61,7 +62,7 @@ class Home:
     @property
     def shown_uri(self) -> str:
         """MLflow's store without its password, for display and files."""
-        return masked(self.tracking_uri)
+        return self.tracking_uri if self.database else masked(self.tracking_uri)
 
     @property
     def database(self) -> Path | None:

@@ -25,8 +25,8 @@ _TELLING = (
     r"pass(?:word|wd|phrase)?|pwd|token|secret|credentials?|signature|(?:api|access|private)_?key"
 )
 _IN_QUERY = rf"(?:{_TELLING}|key|sig|auth)"
-_USER = re.compile(r"(\w[\w+.-]*://)\S*@")
-_USER_QUOTED = re.compile(r"(\w[\w+.-]*%3A%2F%2F)\S*?%40", re.IGNORECASE)
+_USER = re.compile(r"(?<![\w+.-])(?!sqlite|file:)(\w[\w+.-]*://)\S*@")
+_USER_QUOTED = re.compile(r"(?<![\w+.-])(\w[\w+.-]*%3A%2F%2F)\S*?%40", re.IGNORECASE)
 _QUERY = re.compile(rf"([?&;][\w.-]*{_IN_QUERY}[\w.-]*=)[^&;#\s'\"]+", re.IGNORECASE)
 _PAIR = re.compile(
     rf"((?<![\w.-])[\w.-]*(?:{_TELLING})[\w.-]*=)(?!\*{{3}})[^&;\s'\"]+", re.IGNORECASE
@@ -37,7 +37,7 @@ _HEADER = re.compile(
 _VARIABLE = re.compile(
     r"PASSW|PASSPHRASE|TOKEN|SECRET|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY", re.IGNORECASE
 )
-_PLACE = re.compile(r"(?:_PATH|_FILE|_DIR|_URL|_URI|_NAME|_MODE)$", re.IGNORECASE)
+_PLACE = re.compile(r"(?:_PATH|_FILE|_DIR|_DIRECTORY|_URL|_URI|_NAME|_MODE)$", re.IGNORECASE)
 
 _known: dict[str, None] = {}
 
@@ -83,7 +83,7 @@ def mask_error(error: BaseException) -> None:
 
 
 def _without(text: str, secret: str) -> str:
-    if len(secret) >= SHORTEST_INSIDE:
+    if len(secret) >= SHORTEST_INSIDE and not secret.isalpha():
         return text.replace(secret, MASK)
     # A word may also begin after an encoded character.
     word = rf"(?:(?<!\w)|(?<=%[0-9A-Fa-f]{{2}})){re.escape(secret)}(?!\w)"
@@ -131,6 +131,15 @@ def _headers(name: str, password: str) -> Iterator[str]:
 def _of_environment() -> Iterator[str]:
     for name, value in os.environ.items():
         if re.fullmatch(r"\w[\w+.-]*://\S+", value):
-            yield from _of_address(value)
-        elif _VARIABLE.search(name) and not _PLACE.search(name) and len(value) >= SHORTEST_VALUE:
+            rest = value.partition("://")[2]
+            # Of an address that others use, a user without a password is a name.
+            if ":" in re.split("[/?#]", rest)[0].rpartition("@")[0]:
+                yield from _of_address(value)
+        elif (
+            _VARIABLE.search(name)
+            and not _PLACE.search(name)
+            and len(value) >= SHORTEST_VALUE
+            and not value.isdigit()
+            and value[0] != "/"
+        ):
             yield from _forms(value)

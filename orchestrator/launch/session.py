@@ -205,7 +205,8 @@ def _told_if_it_does_not_start(session: Path) -> Iterator[None]:
         yield
     # Ray raises a bare Exception if its processes do not start in time.
     except Exception as error:
-        what = f"Ray did not start ({str(error).splitlines()[0]})"
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        what = f"Ray did not start ({reason})"
         raise ResourceError(
             f"{what}; run again with -v, and its logs stay in {session}"
         ) from error

@@ -84,9 +84,10 @@ def _former(database: sqlite3.Connection, home: Home) -> Iterator[str]:
         folder = _artifacts_of(location)
         if folder is None or folder in seen or is_same_place(_path(folder), home.artifacts):
             continue
-        is_ours = home.owns_store
-        if not is_ours and not _path(folder).parent.exists():
-            is_ours = (home.artifacts / _path(location).name).is_dir()
+        is_gone = not _path(folder).parent.exists()
+        is_here = (home.artifacts / _path(location).name).is_dir()
+        # Another home may record in this one's database, with artifacts of its own.
+        is_ours = (is_gone or is_here) if home.owns_store else (is_gone and is_here)
         if is_ours:
             seen.add(folder)
             yield folder

@@ -155,3 +155,24 @@ def test_a_log_line_of_a_command_is_masked(capsys: pytest.CaptureFixture[str]) -
         "mlflow", logging.WARNING, __file__, 1, "cannot reach %s", ("geheim7",), None
     )
     assert _Masked("%(message)s").format(record) == "cannot reach ***"
+
+
+def test_a_folder_and_an_ordinary_word_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestrator.home import Home
+
+    home = Home.at("/home/alice@corp.example/bnn-runs")
+    assert home.shown_uri == "sqlite:////home/alice@corp.example/bnn-runs/mlflow.db"
+    text = "the home /home/alice@corp.example/bnn-runs cannot be used; name another with --home"
+    assert masked(text) == text
+    monkeypatch.setenv("DOCKER_HOST", "ssh://alice@build01")
+    monkeypatch.setenv("MAX_TOKENS", "128000")
+    assert masked("/home/alice/runs, seed 1280001") == "/home/alice/runs, seed 1280001"
+    remember("postgresql://postgres:postgres@localhost/mlflow")
+    assert (
+        masked("postgresql://localhost: no role postgres") == "postgresql://localhost: no role ***"
+    )
+
+
+def test_a_long_run_of_letters_is_masked_in_no_time() -> None:
+    blob = "a" * 100_000
+    assert masked(blob) == blob

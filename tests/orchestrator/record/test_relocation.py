@@ -195,6 +195,20 @@ def test_in_a_shared_database_they_follow_the_home_that_was_moved(
     assert not home.root.exists()
 
 
+def test_artifacts_of_another_home_in_our_database_stay_where_they_are(
+    home: Home, study: StudySpec, tmp_path: Path
+) -> None:
+    guest = Home.at(tmp_path / "guest", f"sqlite:///{home.database}")
+    Store(home)
+    run = Store(guest).open_study(study_record(study)).run
+    Store(guest).log_text(run, "theirs", "theirs.txt")
+    before = _addresses(home)
+    Store(home).log_text(run, "ours", "ours.txt")
+    assert _addresses(home) == before
+    assert list(guest.artifacts.rglob("ours.txt"))
+    assert not home.artifacts.exists()
+
+
 def test_two_copies_go_on_apart(home: Home, recorded: str, study: StudySpec) -> None:
     copies = [_copied(home), _moved(home)]
     for copy in copies:
