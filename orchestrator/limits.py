@@ -35,7 +35,9 @@ def _raise_files(fewest: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= fewest:
         return
-    if hard != resource.RLIM_INFINITY and hard < fewest:
-        what = f"this process may open {hard} files (ulimit -n), and training needs {fewest}"
+    most = fewest if hard == resource.RLIM_INFINITY else min(fewest, hard)
+    if most < FILES:
+        what = f"this process may open {hard} files (ulimit -n), and training needs {FILES}"
         raise LimitError(f"{what}; raise that limit, or ask your administrator")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (fewest, hard))
+    # With fewer than for all CPUs, fewer trials at once still work.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, soft), hard))
