@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from orchestrator import vocabulary
 from orchestrator.errors import OrchestratorError
 from orchestrator.home import Home, database_of, store_address
-from orchestrator.masking import masked
+from orchestrator.masking import shown_address
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, counted
 from orchestrator.mlflow_reader.reader import Reader, told
 from orchestrator.vocabulary import State
@@ -108,7 +108,7 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
         reader = Reader(uri)
         experiment = reader.find_study(name)
         if experiment is None:
-            raise NoResultsError(f"{masked(uri)} has no results of a study '{name}'")
+            raise NoResultsError(f"{shown_address(uri)} has no results of a study '{name}'")
         if experiment.lifecycle_stage == "deleted":
             what = f"the experiment '{experiment.name}' of the study was deleted in MLflow"
             raise NoResultsError(f"{what}; restore it there")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.masking import masked, remember
+from orchestrator.masking import remember, shown_address
 
 DEFAULT_HOME = "bnn-runs"
 DATABASE = "mlflow.db"
@@ -62,7 +62,7 @@ class Home:
     @property
     def shown_uri(self) -> str:
         """MLflow's store without its password, for display and files."""
-        return self.tracking_uri if self.database else masked(self.tracking_uri)
+        return shown_address(self.tracking_uri)
 
     @property
     def database(self) -> Path | None:
@@ -148,7 +148,7 @@ def store_address(tracking_uri: str) -> str:
         return tracking_uri
     scheme, mark, _ = tracking_uri.partition(":")
     if not mark or "/" in scheme or scheme.lower() == "file":
-        what = f"{masked(tracking_uri)} is a folder, and MLflow keeps no results in folders"
+        what = f"{shown_address(tracking_uri)} is a folder, and MLflow keeps no results in folders"
         raise HomeError(f"{what}; {_EXAMPLES}")
     if not scheme.lower().startswith("sqlite"):
         return tracking_uri
@@ -170,7 +170,7 @@ def home_folder(named: Path | str | None = None) -> Path:
     """
     text = str(named or os.environ.get("BNN_HOME") or DEFAULT_HOME)
     if "://" in text:
-        what = f"the home '{masked(text)}' is an address, not a folder"
+        what = f"the home '{shown_address(text)}' is an address, not a folder"
         raise HomeError(f"{what}; --tracking-uri takes MLflow's, --storage that of checkpoints")
     folder = _absolute(_expanded(Path(text), "the home"))
     _refuse_odd(folder, "the home")

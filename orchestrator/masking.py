@@ -18,6 +18,8 @@ SHORTEST = 3
 """Fewest characters of a secret that is masked outside its address."""
 SHORTEST_INSIDE = 6
 """The same inside a longer word, where a short secret would spoil other words."""
+SHORTEST_LETTERS = 12
+"""The same for letters alone, which may be a word such as the name of a program."""
 SHORTEST_VALUE = 6
 """The same for the value of an environment variable."""
 
@@ -29,10 +31,10 @@ _USER = re.compile(r"(?<![\w+.-])(?!sqlite|file:)(\w[\w+.-]*://)\S*@")
 _USER_QUOTED = re.compile(r"(?<![\w+.-])(\w[\w+.-]*%3A%2F%2F)\S*?%40", re.IGNORECASE)
 _QUERY = re.compile(rf"([?&;][\w.-]*{_IN_QUERY}[\w.-]*=)[^&;#\s'\"]+", re.IGNORECASE)
 _PAIR = re.compile(
-    rf"((?<![\w.-])[\w.-]*(?:{_TELLING})[\w.-]*=)(?!\*{{3}})[^&;\s'\"]+", re.IGNORECASE
+    rf"((?<![\w.-])[\w.-]*(?:{_TELLING})(?![a-z])[\w.-]*=)(?!\*{{3}})[^&;\s'\"]+", re.IGNORECASE
 )
 _HEADER = re.compile(
-    r"(\b(?:[Bb]earer|Basic|[Aa]uthorization:(?:\s*\w+)?)\s+)(?=\S*[\dA-Z=+/])[\w+/=.~-]{6,}"
+    r"(\b(?:[Bb]earer|Basic|[Aa]uthorization:(?:\s*\w+)?)\s+)(?=\S*(?:[\d=+/]|[a-z][A-Z]))[\w+/=.~-]{6,}"
 )
 _VARIABLE = re.compile(
     r"PASSW|PASSPHRASE|TOKEN|SECRET|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY", re.IGNORECASE
@@ -55,6 +57,20 @@ def masked(text: str) -> str:
     text = _QUERY.sub(rf"\1{MASK}", text)
     text = _PAIR.sub(rf"\1{MASK}", text)
     return _HEADER.sub(rf"\1{MASK}", text)
+
+
+def shown_address(address: str, *, user: str = f"{MASK}@") -> str:
+    """Returns an address for display: without its user and secret values, and else as it is.
+
+    Args:
+        address: An address alone; of files, nothing is a secret.
+        user: What stands for the user and the password.
+    """
+    scheme, mark, rest = address.partition("://")
+    if not mark or scheme.startswith(("sqlite", "file")):
+        return address
+    _, has_user, place = rest.rpartition("@")
+    return _QUERY.sub(rf"\1{MASK}", f"{scheme}://{user if has_user else ''}{place}")
 
 
 def remember(address: str) -> None:
@@ -83,7 +99,8 @@ def mask_error(error: BaseException) -> None:
 
 
 def _without(text: str, secret: str) -> str:
-    if len(secret) >= SHORTEST_INSIDE and not secret.isalpha():
+    fewest = SHORTEST_LETTERS if secret.isalpha() else SHORTEST_INSIDE
+    if len(secret) >= fewest:
         return text.replace(secret, MASK)
     # A word may also begin after an encoded character.
     word = rf"(?:(?<!\w)|(?<=%[0-9A-Fa-f]{{2}})){re.escape(secret)}(?!\w)"

@@ -77,6 +77,9 @@ OBEYED = (
     "MLFLOW_TRACKING_CLIENT_CERT_PATH",
     "MLFLOW_MYSQL_SSL_*",
     "MLFLOW_SQLALCHEMYSTORE_*",
+    # With which threads MKL works where an environment has two kinds of them.
+    "MKL_THREADING_LAYER",
+    "MKL_SERVICE_FORCE_INTEL",
     # Whom the pages answer to.
     "MLFLOW_SERVER_ALLOWED_HOSTS",
     "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS",

@@ -5,7 +5,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from orchestrator.masking import masked
+from orchestrator.masking import shown_address
 
 PROGRAM = "bnn-orchestrate"
 
@@ -35,14 +35,14 @@ def secret_hint(args: argparse.Namespace) -> str:
     """What to do before one types a printed command; empty: nothing."""
     if not has_secret(args):
         return ""
-    address = masked(args.tracking_uri)
+    address = shown_address(args.tracking_uri)
     return f"first set MLFLOW_TRACKING_URI to {address}, whose password is not shown"
 
 
 def has_secret(args: argparse.Namespace) -> bool:
     """Whether the address of the store was typed with a password in it."""
     uri = args.tracking_uri
-    return uri is not None and masked(uri) != uri
+    return uri is not None and shown_address(uri) != uri
 
 
 def _without_value(words: Sequence[str], value: str) -> list[str]:

@@ -18,6 +18,7 @@ from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import add_home, add_verbose, home_of
 from orchestrator.home import Home
 from orchestrator.leash import leashed
+from orchestrator.masking import shown_address
 from orchestrator.mlflow_reader.address import is_database_server
 from orchestrator.waiting import waiting_for
 
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"there are no results in {home.database}; run a sweep first")
     if has_server:
         # A browser asks for the password itself.
-        base = home.shown_uri.replace("***@", "").rstrip("/")
+        base = shown_address(home.tracking_uri, user="").rstrip("/")
     else:
         _refuse_taken(args.host, args.port)
         with waiting_for("the name of this machine"):

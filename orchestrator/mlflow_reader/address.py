@@ -24,7 +24,7 @@ def fault_of(address: str) -> str:
         return "it has a blank"
     try:
         parts = urlsplit(address)
-        parts.port  # noqa: B018
+        _ = parts.port
     except ValueError:
         return "its port is no number, or its host is not one"
     is_socket = _kind(address) in DATABASES and not parts.netloc.rpartition("@")[2]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator import vocabulary
 from orchestrator.errors import OrchestratorError
 from orchestrator.gc_pause import uncollected
-from orchestrator.masking import mask_error, masked
+from orchestrator.masking import mask_error, shown_address
 from orchestrator.mlflow_reader.address import fault_of, is_database_server
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, recorded_cell
 from orchestrator.mlflow_reader.long_tags import joined
@@ -35,18 +35,18 @@ def told(tracking_uri: str) -> Iterator[None]:
         StoreError: Replaces the error of MLflow's client.
     """
     try:
-        with waiting_for(f"MLflow's answer, from {masked(tracking_uri)}"):
+        with waiting_for(f"MLflow's answer, from {shown_address(tracking_uri)}"):
             yield
     except ModuleNotFoundError as error:
         # The driver of a database is the only module that an address decides.
-        what = f"{masked(tracking_uri)} needs the package '{error.name}', which is not installed"
+        what = f"{shown_address(tracking_uri)} needs the package '{error.name}', which is not installed"
         raise StoreError(f"{what}; pip install {error.name}, or name another driver") from error
     except Exception as error:
         if not is_of_a_store(error):
             raise
         # A traceback shows the causes too.
         mask_error(error)
-        raise StoreError(f"{masked(tracking_uri)}: {reason(error)}") from error
+        raise StoreError(f"{shown_address(tracking_uri)}: {reason(error)}") from error
 
 
 class Reader:
@@ -66,7 +66,7 @@ class Reader:
         self.tracking_uri = tracking_uri
         if why := fault_of(tracking_uri):
             hint = "in a user or password, write / as %2F, @ as %40, : as %3A, # as %23, % as %25"
-            raise StoreError(f"{masked(tracking_uri)} cannot be read: {why}; {hint}")
+            raise StoreError(f"{shown_address(tracking_uri)} cannot be read: {why}; {hint}")
         if not is_database_server(tracking_uri):
             # Refuses an address of a kind that MLflow does not know.
             _ = self.client

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import masking
-from orchestrator.masking import mask_error, masked, remember
+from orchestrator.masking import mask_error, masked, remember, shown_address
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +51,8 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
             "base.data.monkey=1, sort_key=lr, axis key=3",
         ),
         ("two layers are basic blocks", "two layers are basic blocks"),
+        ("Basic Training failed", "Basic Training failed"),
+        ("tokens=3, num_tokens=128 tokenizer=bpe", "tokens=3, num_tokens=128 tokenizer=bpe"),
     ],
 )
 def test_what_looks_like_a_secret_is_masked(text: str, shown: str) -> None:
@@ -176,3 +178,19 @@ def test_a_folder_and_an_ordinary_word_are_no_secrets(monkeypatch: pytest.Monkey
 def test_a_long_run_of_letters_is_masked_in_no_time() -> None:
     blob = "a" * 100_000
     assert masked(blob) == blob
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://mlflow:mlflow@mlflow.lab.org:5000", "http://***@mlflow.lab.org:5000"),
+        ("http://ml:S3cr/et@host", "http://***@host"),
+        ("https://h/x?token=abc&a=1", "https://h/x?token=***&a=1"),
+        ("sqlite:////home/a@b.c/mlflow.db", "sqlite:////home/a@b.c/mlflow.db"),
+        ("/home/a@b.c", "/home/a@b.c"),
+    ],
+)
+def test_of_an_address_alone_only_what_is_secret_is_masked(address: str, shown: str) -> None:
+    remember(address)
+    assert shown_address(address) == shown
+    assert shown_address(address, user="") == shown.replace("***@", "")
