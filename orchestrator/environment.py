@@ -7,7 +7,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from orchestrator.variables import for_git
+from orchestrator.process.variables import for_git
 
 PACKAGES = ("bnn-orchestrate", "torch", "torchvision", "ray", "mlflow", "optuna", "numpy")
 

@@ -15,10 +15,10 @@ from rich.text import Text
 
 from orchestrator.execution.progress import Progress
 from orchestrator.planning.cost import duration
-from orchestrator.waiting import SAID_AFTER_S
+from orchestrator.process.waiting import SAID_AFTER_S
 
 if TYPE_CHECKING:
-    from orchestrator.execution.sweep import SweepWatcher
+    from orchestrator.execution.outcome import SweepWatcher
     from orchestrator.planning.planning import Plan
     from orchestrator.results.settled import Outline
 

@@ -3,7 +3,7 @@
 import argparse
 
 from orchestrator.cli.options import add_data_dir, add_home, add_verbose, data_folder_of, path_of
-from orchestrator.waiting import waiting_for
+from orchestrator.process.waiting import waiting_for
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -16,7 +16,7 @@ from orchestrator.cli.options import (
     storage_of,
 )
 from orchestrator.errors import EXIT_FAILED
-from orchestrator.waiting import waiting_for
+from orchestrator.process.waiting import waiting_for
 
 if TYPE_CHECKING:
     from orchestrator.home import Home

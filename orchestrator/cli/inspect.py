@@ -3,7 +3,7 @@
 import argparse
 
 from orchestrator.cli.options import add_verbose, path_of
-from orchestrator.waiting import waiting_for
+from orchestrator.process.waiting import waiting_for
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from orchestrator import signals, waiting
 from orchestrator.cli import (
     evaluate,
     export,
@@ -27,11 +26,12 @@ from orchestrator.cli.faults import UsageError, explain
 from orchestrator.cli.news import shown_news
 from orchestrator.cli.output import Lost, steady_output
 from orchestrator.errors import EXIT_FAILED
-from orchestrator.foothold import is_folder_gone
-from orchestrator.gc_pause import uncollected
-from orchestrator.limits import raise_limits
 from orchestrator.masking import masked
-from orchestrator.variables import settle
+from orchestrator.process import signals, waiting
+from orchestrator.process.foothold import is_folder_gone
+from orchestrator.process.gc_pause import uncollected
+from orchestrator.process.limits import raise_limits
+from orchestrator.process.variables import settle
 
 COMMANDS = (
     studies,
@@ -78,6 +78,8 @@ def _run(args: argparse.Namespace) -> int:
     except Exception as error:
         if args.verbose:
             logging.exception("the command failed")
+        if _is_of_interrupt(error):
+            return _interrupted(args)
         return explain(error, trains=args.trains)
 
 
@@ -105,6 +107,13 @@ def _log_to_stderr(level: int) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Masked("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level, handlers=[handler])
+
+
+def _is_of_interrupt(error: BaseException | None) -> bool:
+    """Whether an interrupt led to an error, as one does in the middle of a library's clean-up."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _interrupted(args: argparse.Namespace) -> int:

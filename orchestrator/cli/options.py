@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.home import Home, data_folder, home_folder
-from orchestrator.waiting import waiting_for
+from orchestrator.process.waiting import waiting_for
 
 if TYPE_CHECKING:
     from orchestrator.study.spec import StudySpec

@@ -3,7 +3,6 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from orchestrator import signals
 from orchestrator.cli.commands import command
 from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import (
@@ -22,7 +21,8 @@ from orchestrator.cli.sweep import (
     sweep_options,
 )
 from orchestrator.errors import EXIT_FAILED
-from orchestrator.waiting import waiting_for
+from orchestrator.process import signals
+from orchestrator.process.waiting import waiting_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from orchestrator.execution.sweep import Outcome, SweepWatcher
+    from orchestrator.execution.outcome import Outcome, SweepWatcher
     from orchestrator.protocol.stages import Sensitivities
 
 STEPS = ("sensitivity", "lr", "full", "matrix")
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
     names = list(dict.fromkeys([*([args.network] if args.network else []), *args.networks]))
     if not names:
-        raise UsageError("name a network, such as: bnn-orchestrate protocol mnist300")
+        raise UsageError("name a network, such as: bnn-orchestrate protocol digits --dry-run")
     if args.first and args.only:
         raise UsageError("--from and --only do not go together")
     for name in names:

@@ -4,7 +4,6 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestrator import signals
 from orchestrator.cli.commands import command, same_command, secret_hint
 from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import (
@@ -19,15 +18,16 @@ from orchestrator.cli.options import (
     study_of,
 )
 from orchestrator.errors import EXIT_FAILED
-from orchestrator.gc_pause import uncollected
-from orchestrator.waiting import waiting_for
+from orchestrator.process import signals
+from orchestrator.process.gc_pause import uncollected
+from orchestrator.process.waiting import waiting_for
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
     from orchestrator.execution.options import SweepOptions
-    from orchestrator.execution.sweep import Outcome
+    from orchestrator.execution.outcome import Outcome
     from orchestrator.home import Home
     from orchestrator.results.settled import Outline
 

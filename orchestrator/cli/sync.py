@@ -6,7 +6,7 @@ from contextlib import closing
 
 from orchestrator.cli.options import add_home, add_verbose, home_of
 from orchestrator.errors import EXIT_FAILED
-from orchestrator.waiting import waiting_for
+from orchestrator.process.waiting import waiting_for
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -18,7 +18,7 @@ from orchestrator.cli.options import (
     study_of,
 )
 from orchestrator.cli.output import end_if_unread
-from orchestrator.waiting import waiting_for
+from orchestrator.process.waiting import waiting_for
 
 if TYPE_CHECKING:
     from trainers import EpochMetrics

@@ -12,15 +12,15 @@ import urllib.parse
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from orchestrator import signals
 from orchestrator.cli import hosts
 from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import add_home, add_verbose, home_of
 from orchestrator.home import Home
-from orchestrator.leash import leashed
 from orchestrator.masking import shown_address
 from orchestrator.mlflow_reader.address import is_database_server
-from orchestrator.waiting import waiting_for
+from orchestrator.process import signals
+from orchestrator.process.leash import leashed
+from orchestrator.process.waiting import waiting_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

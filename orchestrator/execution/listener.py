@@ -13,14 +13,15 @@ from typing import Any, Protocol
 from orchestrator import vocabulary
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.progress import Progress
-from orchestrator.foothold import keep_foothold
 from orchestrator.free_space import DiskFullError
 from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.metrics import Series
 from orchestrator.launch.report import EpochReport
 from orchestrator.masking import masked
+from orchestrator.process.foothold import keep_foothold
 from orchestrator.record.delivery import Delivery
-from orchestrator.record.journal import CellDescription, GoneError, Journal, Point
+from orchestrator.record.entries import CellDescription, Point
+from orchestrator.record.journal import GoneError, Journal
 from orchestrator.study.cells import Cell
 from orchestrator.vocabulary import State
 

@@ -4,17 +4,16 @@ import contextlib
 import json
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
-from orchestrator import launch, signals, vocabulary
+from orchestrator import launch, vocabulary
 from orchestrator.environment import environment, git_commit
 from orchestrator.execution.leases import Leases
-from orchestrator.execution.listener import Failure, SweepListener, Watcher
+from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.options import SweepOptions
-from orchestrator.execution.progress import Progress
-from orchestrator.execution.rounds import Bystander, Rounds
+from orchestrator.execution.outcome import Outcome, SweepWatcher
+from orchestrator.execution.rounds import Rounds
 from orchestrator.fingerprint.code import this_code
 from orchestrator.free_space import told_if_full
 from orchestrator.home import Home
@@ -26,6 +25,8 @@ from orchestrator.planning.disk import need
 from orchestrator.planning.disk_check import room
 from orchestrator.planning.planning import Plan, plan
 from orchestrator.planning.stem_store import StemStore
+from orchestrator.process import signals
+from orchestrator.process.waiting import waiting_for
 from orchestrator.record.conflicts import (
     plan_content,
     refuse_changed_labels,
@@ -35,7 +36,8 @@ from orchestrator.record.conflicts import (
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.describe import describe
-from orchestrator.record.journal import CellDescription, Journal
+from orchestrator.record.entries import CellDescription
+from orchestrator.record.journal import Journal
 from orchestrator.record.known import Recorded, forget_lost
 from orchestrator.record.other_code import accepted_tags, refuse_other_code
 from orchestrator.record.other_epochs import begun_anew
@@ -45,7 +47,6 @@ from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import place_of
 from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.vocabulary import State
-from orchestrator.waiting import waiting_for
 from trainers.storage import Place
 
 log = logging.getLogger(__name__)
@@ -54,59 +55,6 @@ DRAIN_S = 60.0
 """Seconds that the end of a sweep waits for MLflow; undelivered results stay in the journal."""
 SILENT_S = 5.0
 """The same, if MLflow never answered during the sweep."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """How a sweep ended.
-
-    Args:
-        plan: The plan at the start.
-        failures: Cells that failed for good.
-        num_finished: Cells that this sweep trained to their end.
-        num_copied: Cells whose results were copied from another cell of the same trial.
-        interrupted: Whether a signal stopped it.
-        num_undelivered: Cells with results in the journal that MLflow lacks.
-        wall_s: Duration in seconds.
-        train_s: Seconds of training and measuring, summed over the workers.
-        track_s: Seconds spent in the journal and in delivery.
-    """
-
-    plan: Plan
-    failures: tuple[Failure, ...] = ()
-    num_finished: int = 0
-    num_copied: int = 0
-    interrupted: bool = False
-    num_undelivered: int = 0
-    wall_s: float = 0.0
-    train_s: float = 0.0
-    track_s: float = 0.0
-
-
-class SweepWatcher(Watcher, Bystander, Protocol):
-    """Receives all events of a sweep, to show them to the user."""
-
-    def planned(self, plan: Plan, *, slots: int | None, disk: str = "") -> None:
-        """The plan is known. `slots` is None if nothing will be trained; `disk` says the need."""
-
-    def silent(self, reason: str, *, journal: Path) -> None:
-        """MLflow does not answer; the journal keeps results until it does."""
-
-    def began(self, progress: Progress) -> None:
-        """Workers are about to start."""
-
-    def stopped(self) -> None:
-        """Training is over, or the sweep has failed; may be called twice."""
-
-
-class Unwatched:
-    """Ignores all events."""
-
-    def _nothing(self, *told: object, **more: object) -> None:
-        """Ignores the event."""
-
-    planned = silent = began = stopped = elsewhere = _nothing
-    tick = cell_ended = cell_retried = cell_noted = stopping = _nothing
 
 
 def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWatcher) -> Outcome:
@@ -119,16 +67,7 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         watcher: Told about the sweep's events.
 
     Raises:
-        StudyError: If the store holds results of other values or other code under this name.
-        StoreError: If MLflow cannot be used; a server that does not answer is not an error.
-        JournalError: If the journal cannot be used.
-        InUseError: If another process runs the same search, or if another home trains this study
-            or some of its trials in the same store.
-        MissingDataError: If a data set is missing and cannot be downloaded.
-        ResourceError: If a trial asks for more CPUs or GPUs than there are.
-        StorageError: If the storage cannot hold checkpoints.
-        NoRoomError: If the disk has too little room for the remaining cells.
-        DiskFullError: If the disk becomes full during the sweep; the same command resumes it.
+        OrchestratorError: As for `orchestrator.sweep`, which lists each kind.
     """
     started = time.perf_counter()
     if options.ray_address is None:

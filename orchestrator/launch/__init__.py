@@ -11,9 +11,9 @@ import importlib
 import os
 from typing import TYPE_CHECKING
 
-from orchestrator.gc_pause import uncollected
-from orchestrator.variables import FOR_RAY
-from orchestrator.waiting import waiting_for
+from orchestrator.process.gc_pause import uncollected
+from orchestrator.process.variables import FOR_RAY
+from orchestrator.process.waiting import waiting_for
 
 if TYPE_CHECKING:
     from orchestrator.launch.draws import MOST_TRIES, Draws

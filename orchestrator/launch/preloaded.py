@@ -5,7 +5,7 @@ The modules are imported in this module's body, because Ray imports a module and
 
 import importlib
 
-from orchestrator.gc_pause import uncollected
+from orchestrator.process.gc_pause import uncollected
 
 with uncollected():
     importlib.import_module("orchestrator.launch.tuning")

@@ -18,11 +18,11 @@ from typing import Any
 import ray
 from ray._private import node, ray_constants, services, utils
 
-from orchestrator import signals
 from orchestrator.launch.machine import session_folder
 from orchestrator.launch.resources import ResourceError, this_machine
-from orchestrator.leash import ends_groups
-from orchestrator.waiting import waiting_for
+from orchestrator.process import signals
+from orchestrator.process.leash import ends_groups
+from orchestrator.process.waiting import waiting_for
 
 WORKER_ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -78,7 +78,9 @@ def ray_session(
             yield
     finally:
         if not verbose:
-            shutil.rmtree(session, ignore_errors=True)
+            # Interrupted half-way, it would raise an error of its own, or leave a part.
+            with signals.deferred(drop=True):
+                shutil.rmtree(session, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -263,7 +265,7 @@ def _shut_down() -> None:
     two.
     """
     was_enabled = gc.isenabled()
-    with signals.deferred(drop=True), waiting_for("Ray to end"):
+    with signals.deferred(drop=True), waiting_for("Ray to end"), _heard_while_processes_end():
         gc.collect()
         gc.disable()
         try:
@@ -271,6 +273,26 @@ def _shut_down() -> None:
         finally:
             if was_enabled:
                 gc.enable()
+
+
+@contextlib.contextmanager
+def _heard_while_processes_end() -> Iterator[None]:
+    """Within this context SIGTERM is heard while Ray ends its processes, its longest step.
+
+    Before that step Ray's core resets SIGTERM to the system's default, which ends this process
+    at once.
+    """
+    usual = node.Node.kill_all_processes
+
+    def kill(self: node.Node, *arguments: Any, **options: Any) -> None:
+        signals.set_again()
+        usual(self, *arguments, **options)
+
+    node.Node.kill_all_processes = kill  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        node.Node.kill_all_processes = usual  # type: ignore[method-assign]
 
 
 def cluster_nodes() -> list[Mapping[str, float]]:

@@ -14,7 +14,7 @@ from ray import tune
 from ray.tune.search import SearchAlgorithm
 from ray.tune.search import Searcher as TuneSearcher
 
-from orchestrator import signals, vocabulary
+from orchestrator import vocabulary
 from orchestrator.launch.draws import MOST_TRIES
 from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.lost_workers import told_as_dead_actors
@@ -31,6 +31,7 @@ from orchestrator.launch.report import EpochReport
 from orchestrator.launch.resources import Resources
 from orchestrator.launch.worker import train_cell
 from orchestrator.planning.sharing import Beginnings
+from orchestrator.process import signals
 from orchestrator.study.search import Scheduler
 
 
@@ -74,8 +75,8 @@ def launch(
 ) -> bool:
     """Runs all available cells, or as many trials as a search asks for.
 
-    After the first of `orchestrator.signals.WARNINGS`, such as Ctrl-C, running trials finish their
-    epoch. The second, or one of `ENDS`, such as SIGTERM, stops them at once.
+    After the first of `signals.WARNINGS`, such as Ctrl-C, running trials finish their epoch. The
+    second, or one of `signals.ENDS`, such as SIGTERM, stops them at once.
 
     Args:
         work: Maps each configuration to its cell and job.

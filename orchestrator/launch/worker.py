@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.foothold import keep_foothold
 from orchestrator.launch.metrics import curve_points, objective, summary_points
 from orchestrator.launch.report import EpochReport
+from orchestrator.process.foothold import keep_foothold
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.handover import is_available
 from trainers.engine.result import EpochMetrics

@@ -4,7 +4,7 @@ import logging
 import os
 
 from orchestrator.mlflow_reader.address import is_database_server
-from orchestrator.variables import FOR_MLFLOW, MLFLOW_DEFAULTS
+from orchestrator.process.variables import FOR_MLFLOW, MLFLOW_DEFAULTS
 
 os.environ.update({**MLFLOW_DEFAULTS, **os.environ, **FOR_MLFLOW})
 

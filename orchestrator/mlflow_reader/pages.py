@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
-from orchestrator.gc_pause import uncollected
+from orchestrator.process.gc_pause import uncollected
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from orchestrator import vocabulary
 from orchestrator.errors import OrchestratorError
-from orchestrator.gc_pause import uncollected
 from orchestrator.masking import mask_error, shown_address
 from orchestrator.mlflow_reader.address import fault_of, is_database_server
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, recorded_cell
 from orchestrator.mlflow_reader.long_tags import joined
 from orchestrator.mlflow_reader.outages import is_of_a_store, reason
 from orchestrator.mlflow_reader.pages import LARGEST_PAGE, whole
-from orchestrator.waiting import waiting_for
+from orchestrator.process.gc_pause import uncollected
+from orchestrator.process.waiting import waiting_for
 
 if TYPE_CHECKING:
     from orchestrator.mlflow_reader.client import Experiment, MlflowClient, Run
@@ -39,8 +39,9 @@ def told(tracking_uri: str) -> Iterator[None]:
             yield
     except ModuleNotFoundError as error:
         # The driver of a database is the only module that an address decides.
-        what = f"{shown_address(tracking_uri)} needs the package '{error.name}', which is not installed"
-        raise StoreError(f"{what}; pip install {error.name}, or name another driver") from error
+        what = f"{shown_address(tracking_uri)} needs the package '{error.name}'"
+        way = f"pip install {error.name}, or name another driver"
+        raise StoreError(f"{what}, which is not installed; {way}") from error
     except Exception as error:
         if not is_of_a_store(error):
             raise

@@ -9,8 +9,9 @@ from dashboards.matrix import result_matrix
 from dashboards.stages import by_network, table_of
 from orchestrator.errors import OrchestratorError
 from orchestrator.execution.options import SweepOptions
-from orchestrator.execution.sweep import Outcome, SweepWatcher
+from orchestrator.execution.outcome import Outcome, SweepWatcher
 from orchestrator.home import Home
+from orchestrator.process.waiting import waiting_for
 from orchestrator.protocol.publish import (
     publish_protocol,
     publish_rates,
@@ -35,7 +36,6 @@ from orchestrator.record.store import Store
 from orchestrator.results.publish import record_matrix
 from orchestrator.results.recorded_sweep import recorded_sweep
 from orchestrator.study.spec import StudySpec
-from orchestrator.waiting import waiting_for
 
 STEPS = (*STAGES, MATRIX)
 TAKES = "MLflow to take the tables"

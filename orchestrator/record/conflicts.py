@@ -10,7 +10,7 @@ from orchestrator.mlflow_reader.cells import RecordedCell
 from orchestrator.planning.planning import Plan
 from orchestrator.planning.sharing import Start
 from orchestrator.record.describe import flat_params
-from orchestrator.record.journal import StudyRecord
+from orchestrator.record.entries import StudyRecord
 from orchestrator.study.catalog import StudyError
 from orchestrator.study.spec import StudySpec
 from orchestrator.vocabulary import State

@@ -10,7 +10,8 @@ from orchestrator import vocabulary
 from orchestrator.masking import masked
 from orchestrator.mlflow_reader.outages import may_answer_later
 from orchestrator.record.delivery_lock import InUseError, held
-from orchestrator.record.journal import Entry, Journal, StudyRecord
+from orchestrator.record.entries import Entry, StudyRecord
+from orchestrator.record.journal import Journal
 from orchestrator.record.store import MOST_POINTS, Look, Store, StudyIds
 from orchestrator.record.uploading import upload_checkpoints
 from orchestrator.vocabulary import State

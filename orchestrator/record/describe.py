@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from orchestrator import vocabulary
-from orchestrator.record.journal import CellDescription
+from orchestrator.record.entries import CellDescription
 from orchestrator.study.cells import Cell
 from orchestrator.vocabulary import State
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from orchestrator.waiting import waiting_for
+from orchestrator.process.waiting import waiting_for
 from trainers.locks import lock
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from orchestrator import signals
 from orchestrator.masking import masked
+from orchestrator.process import signals
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from orchestrator.fingerprint.code import Code
 from orchestrator.mlflow_reader.cells import OBJECTIVE, RecordedCell, recorded_cell
 from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.describe import describe
-from orchestrator.record.journal import Entry, Journal
+from orchestrator.record.entries import Entry
+from orchestrator.record.journal import Journal
 from orchestrator.record.mending import mend
 from orchestrator.record.store import Store
 from orchestrator.study.cells import Cell

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import SHORTEST_CUT, RecordedCell, labels_of
 from orchestrator.mlflow_reader.reader import StoreError
-from orchestrator.record.journal import Entry, Journal
+from orchestrator.record.entries import Entry
+from orchestrator.record.journal import Journal
 from orchestrator.record.store import Store
 from orchestrator.vocabulary import State
 

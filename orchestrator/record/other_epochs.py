@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import labels_of
 from orchestrator.planning.planning import Plan
-from orchestrator.record.journal import StudyRecord
+from orchestrator.record.entries import StudyRecord
 from orchestrator.record.known import Recorded
 from orchestrator.study.cells import study_key
 from orchestrator.vocabulary import State

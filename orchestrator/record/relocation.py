@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from orchestrator import vocabulary
-from orchestrator.home import Home, is_same_place
+from orchestrator.home import DATABASE, Home, is_same_place
 from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.delivery_lock import InUseError, held
 from orchestrator.record.holders import living
@@ -87,10 +87,25 @@ def _former(database: sqlite3.Connection, home: Home) -> Iterator[str]:
         is_gone = not _path(folder).parent.exists()
         is_here = (home.artifacts / _path(location).name).is_dir()
         # Another home may record in this one's database, with artifacts of its own.
-        is_ours = (is_gone or is_here) if home.owns_store else (is_gone and is_here)
+        if home.owns_store:
+            is_ours = is_gone or is_here or _has(_path(folder).parent, location)
+        else:
+            is_ours = is_gone and is_here
         if is_ours:
             seen.add(folder)
             yield folder
+
+
+def _has(root: Path, location: str) -> bool:
+    """Whether the database in a home has a study with these artifacts, so that ours is a copy."""
+    file = root / DATABASE
+    if not file.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return (location,) in database.execute(_STUDIES).fetchall()
+    except sqlite3.Error:
+        return False
 
 
 def _artifacts_of(location: str | None) -> str | None:

@@ -7,15 +7,13 @@ import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator import vocabulary
-from orchestrator.home import Home, sqlite_address
-from orchestrator.kept import cache_folder
+from orchestrator.home import Home
 from orchestrator.mlflow_reader.artifact_cache import forget_artifact_places
-from orchestrator.mlflow_reader.cells import RecordedCell, counted, recorded_cell, state_of
+from orchestrator.mlflow_reader.cells import RecordedCell, counted, recorded_cell
 from orchestrator.mlflow_reader.client import (
     MLFLOW_LOGGED_ARTIFACTS,
     Experiment,
@@ -26,14 +24,15 @@ from orchestrator.mlflow_reader.client import (
     Run,
     RunStatus,
     RunTag,
-    client_of,
 )
 from orchestrator.mlflow_reader.long_tags import joined, shortened, split, storable
 from orchestrator.mlflow_reader.outages import may_answer_later, reason
 from orchestrator.mlflow_reader.reader import Reader, StoreError, names_study, told
-from orchestrator.record.embedded import gather_at_exit, make_once, prepare
-from orchestrator.record.journal import CellDescription, Point, StudyRecord
+from orchestrator.record.embedded import gather_at_exit, prepare
+from orchestrator.record.entries import CellDescription, Point, StudyRecord
 from orchestrator.record.relocation import address_of, follow_home, refuse_lost_folder
+from orchestrator.record.tables import make_tables
+from orchestrator.record.twins import keep_oldest
 from orchestrator.vocabulary import State
 
 if TYPE_CHECKING:
@@ -90,8 +89,7 @@ class Store:
         self.home = home
         with told(home.tracking_uri):
             if home.database is not None:
-                home.database.parent.mkdir(parents=True, exist_ok=True)
-                make_once(home.database, _make_tables, template=_template())
+                make_tables(home.database)
             self.reader = Reader(home.tracking_uri)
             if home.database is not None:
                 self.client.search_experiments(max_results=1)
@@ -155,7 +153,7 @@ class Store:
             vocabulary.STUDY: record.name,
             vocabulary.VARIANT: record.variant,
         }
-        run_id = self._oldest(self.reader.runs([experiment_id], finds))
+        run_id = keep_oldest(self.client, self.reader.runs([experiment_id], finds))
         if run_id is not None:
             self.set_tags(run_id, record.tags)
             return StudyIds(experiment_id, run_id)
@@ -165,7 +163,7 @@ class Store:
             tags=split({**finds, **record.tags}),
         )
         # Another home may have created one too, or MLflow's own retry after a lost response.
-        run_id = self._oldest(self.reader.runs([experiment_id], finds))
+        run_id = keep_oldest(self.client, self.reader.runs([experiment_id], finds))
         return StudyIds(experiment_id, run_id or str(run.info.run_id))
 
     def parents(self) -> dict[StudyIds, dict[str, str]]:
@@ -229,11 +227,12 @@ class Store:
         """The run of a cell; if a lost response caused duplicates, the oldest one."""
         # MLflow's filters cannot quote every label, so compare the key here.
         tags = {key: description.tags[key] for key in (vocabulary.VARIANT, vocabulary.TRIAL)}
-        return self._oldest(
+        runs = [
             run
             for run in self.reader.runs([study.experiment], tags)
             if run.data.tags.get(vocabulary.CELL_KEY) == description.cell
-        )
+        ]
+        return keep_oldest(self.client, runs)
 
     def create_cell(self, description: CellDescription, study: StudyIds) -> str:
         """Creates a run for a cell, with its params and tags."""
@@ -373,25 +372,6 @@ class Store:
             # MLflow checks before it writes, so if two create a tag at once, one fails.
             self.client.set_experiment_tag(experiment_id, key, value)
 
-    def _oldest(self, runs: Iterable[Run]) -> str | None:
-        """Keeps one of several duplicate runs and returns its id; deletes the others.
-
-        A run that a sweep has marked stays, because clocks of two machines may differ. Of a
-        cell's runs a finished one stays.
-        """
-        found = sorted(
-            runs,
-            key=lambda run: (
-                not _is_held(run),
-                not _is_finished(run),
-                run.info.start_time,
-                run.info.run_id,
-            ),
-        )
-        for twin in found[1:]:
-            self.client.delete_run(twin.info.run_id)
-        return str(found[0].info.run_id) if found else None
-
     def _experiment(self, record: StudyRecord) -> str:
         found = self._study(record.name)
         if found is not None:
@@ -414,27 +394,3 @@ class Store:
 
 def _run_name(text: str) -> str:
     return storable(text)[:LONGEST_NAME]
-
-
-def _make_tables(database: Path) -> None:
-    """Creates MLflow's tables: the first call to a new store does so."""
-    client_of(sqlite_address(database)).search_experiments(max_results=1)
-
-
-def _template() -> Path | None:
-    """Where the tables of this version of MLflow are kept; None if there is no cache folder."""
-    versions = (metadata.version(package) for package in ("mlflow", "sqlalchemy"))
-    try:
-        return cache_folder() / f"mlflow-{'-'.join(versions)}" / "empty.db"
-    except RuntimeError:
-        return None
-
-
-def _is_finished(run: Run) -> bool:
-    is_cell = run.data.tags.get(vocabulary.KIND) == vocabulary.CELL
-    return is_cell and state_of(run.data.tags) == State.FINISHED
-
-
-def _is_held(run: Run) -> bool:
-    held = vocabulary.HELD.format(holder="")
-    return any(key.startswith(held) for key in run.data.tags)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from orchestrator import vocabulary
 from orchestrator.masking import masked
+from orchestrator.process.waiting import waiting_for
 from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.heartbeat import beating
 from orchestrator.record.store import Store, StudyIds
-from orchestrator.waiting import waiting_for
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import labels_of
+from orchestrator.process.waiting import waiting_for
 from orchestrator.record.store import Store
 from orchestrator.results.mlflow_model import cell_tags, log_network
-from orchestrator.waiting import waiting_for
 from trainers.data import SOURCES
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.errors import Fault, MissingDataError, SpecError

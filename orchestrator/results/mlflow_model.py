@@ -9,8 +9,8 @@ from pathlib import Path
 from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import recorded_cell, state_of
 from orchestrator.mlflow_reader.reader import StoreError
+from orchestrator.process.variables import FOR_MLFLOW, MLFLOW_DEFAULTS
 from orchestrator.record.store import Store
-from orchestrator.variables import FOR_MLFLOW, MLFLOW_DEFAULTS
 from orchestrator.vocabulary import State
 
 os.environ.update({**MLFLOW_DEFAULTS, **os.environ, **FOR_MLFLOW})

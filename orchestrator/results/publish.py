@@ -14,8 +14,8 @@ from dashboards.runs import NoResultsError, StudyLike, StudyRuns, study_runs
 from dashboards.views import View, view_of
 from orchestrator import vocabulary
 from orchestrator.home import Home
+from orchestrator.process.waiting import waiting_for
 from orchestrator.record.store import Store
-from orchestrator.waiting import waiting_for
 
 _BEST = "matrix/best"
 LONGEST_ROW = 200

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import after_launch
 from orchestrator.execution.options import SweepOptions, resources_of
-from orchestrator.execution.sweep import Outcome, SweepWatcher, Unwatched
+from orchestrator.execution.outcome import Outcome, SweepWatcher, Unwatched
 from orchestrator.execution.sweep import sweep as train_what_is_left
 from orchestrator.home import Home
 from orchestrator.mlflow_reader.reader import StoreError

@@ -1,28 +1,22 @@
 """The axes of a study: what each of their values sets in the base trial."""
 
-import itertools
 import math
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.study.orders import RANDOM, named_order, network_orders
+from orchestrator.study.order_axes import read_controls, read_permutations, read_single_layers
+from orchestrator.study.points import Base, Value
 from trainers.binding import QUOTE, convert, show
-from trainers.errors import Fault, SpecError, UnknownNameError, did_you_mean, unknown_keys
+from trainers.errors import Fault, SpecError, unknown_keys
 
-Value = Mapping[str, object]
-"""Maps key paths below the base trial to the values they get."""
-
-ORDER = "layers.order"
 LONGEST_NAME = 60
 """Most characters in an axis's name: the limit that MLflow's params and tags leave."""
 LONGEST_LABEL = 5000
 """Most characters in a label: what a tag or a param of any MLflow store holds."""
-MAX_PERMUTATIONS = 720
 MOST_WHOLE = 2**53
 """Largest whole number of a range: samplers count in floating point."""
-CONTROLS = ("float", "binary")
 FORMS = ("values", "permutations", "single_layers", "seeds", "range", "choices")
 _NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode's categories of control characters, halves of characters, and ends of lines."""
@@ -44,15 +38,6 @@ class Range:
     high: float
     log: bool = False
     integer: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """What an axis needs from the base trial: its layers and its named orders."""
-
-    layers: tuple[str, ...]
-    network: str | None
-    orders: Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,11 +130,11 @@ def read_axis(
         raise SpecError(*faults)
     (form,) = forms
     try:
-        parts = _READERS[form](mapping[form], sets, _Base(tuple(layers), network, orders or {}))
+        parts = _READERS[form](mapping[form], sets, Base(tuple(layers), network, orders or {}))
     except SpecError as error:
         raise SpecError(*error.under(form)) from error
     if "controls" in mapping:
-        controls = _controls(mapping["controls"], sets, layers)
+        controls = read_controls(mapping["controls"], sets, layers)
         if both := sorted(controls.keys() & parts.get("points", {}).keys()):
             what = f"{both[0]} is also the label of a value of this axis"
             raise SpecError(Fault("controls", what, "give the value another label"))
@@ -183,7 +168,7 @@ def seed_axis(seeds: Sequence[int]) -> Axis:
     return Axis(name="seed", points={str(seed): {"seed": seed} for seed in seeds})
 
 
-def _read_values(value: object, sets: str | None, base: _Base) -> dict[str, Mapping[str, Value]]:
+def _read_values(value: object, sets: str | None, base: Base) -> dict[str, Mapping[str, Value]]:
     if isinstance(value, Mapping):
         labelled = [(label_of(label), item) for label, item in value.items()]
     elif isinstance(value, list):
@@ -210,145 +195,7 @@ def _read_values(value: object, sets: str | None, base: _Base) -> dict[str, Mapp
     return {"points": points}
 
 
-def _read_permutations(
-    value: object, sets: str | None, base: _Base
-) -> dict[str, Mapping[str, Value]]:
-    _wants_order(sets)
-    layers = base.layers
-    if not layers:
-        raise SpecError("cannot be counted: the base trial's model is not right")
-    if value == "all":
-        count = math.factorial(len(layers))
-        if count > MAX_PERMUTATIONS:
-            what = f"{len(layers)} layers have {count:,} orders, more than {MAX_PERMUTATIONS}"
-            raise SpecError(Fault("", what, "name some: [forward, reverse, ...]"))
-        orders = list(itertools.permutations(range(1, len(layers) + 1)))
-        # Forward and reverse are what a reader looks for first.
-        ranked = [orders[0], *([orders[-1]] if count > 1 else []), *orders[1:-1]]
-        return {"points": {order_label(order): _order_point(order, layers) for order in ranked}}
-    if not isinstance(value, list):
-        raise SpecError(f"expected all, or a list of orders such as [forward, 132]; got {value!r}")
-    points: dict[str, Value] = {}
-    faults: list[Fault] = []
-    for index, item in enumerate(value):
-        try:
-            label, order = _permutation(item, base)
-        except SpecError as error:
-            faults.extend(error.under(str(index)))
-            continue
-        if label in points:
-            faults.append(Fault(str(index), f"the order {show(item)} appears twice"))
-        points[label] = _order_point(order, layers)
-    if faults:
-        raise SpecError(*faults)
-    return {"points": points}
-
-
-def _permutation(item: object, base: _Base) -> tuple[str, tuple[int, ...]]:
-    """Label and layer numbers of an order; looks in `given`, the network's names, the numbers."""
-    if isinstance(item, str) and item in base.orders:
-        order = base.orders[item]
-        if len(order) != len(base.layers):
-            what = f"the order given for {item} has {len(order)} layers, not {len(base.layers)}"
-            raise SpecError(what)
-        return item, order
-    if base.network is not None and isinstance(item, str | int):
-        name = str(item)
-        if name in network_orders(base.network).names or name.startswith(RANDOM):
-            return name, named_order(base.network, name)
-    order = named_permutation(item, len(base.layers))
-    return order_label(order), order
-
-
-def named_permutation(name: object, num_layers: int) -> tuple[int, ...]:
-    """Turns a name such as forward, 132 or 3-1-2, or a list of numbers, into an order.
-
-    Raises:
-        SpecError: If it is not an order of all layers.
-    """
-    forward = tuple(range(1, num_layers + 1))
-    if name in ("forward", "reverse"):
-        return forward if name == "forward" else forward[::-1]
-    if isinstance(name, list):
-        digits = [str(item) for item in name]
-    else:
-        digits = str(name).split("-") if "-" in str(name) else list(str(name))
-    order = tuple(int(digit) if digit.isdecimal() else 0 for digit in digits)
-    if tuple(sorted(order)) != forward:
-        near = did_you_mean(name, ("forward", "reverse"))
-        what = f"{show(name)} is no order of layers 1 to {num_layers}{near}"
-        raise SpecError(Fault("", what, "known: forward, reverse, or the numbers: 132, 1-3-2"))
-    return order
-
-
-def _read_single_layers(
-    value: object, sets: str | None, base: _Base
-) -> dict[str, Mapping[str, Value]]:
-    """Only one layer is binary, from the first epoch on."""
-    _wants_order(sets)
-    most = len(base.layers)
-    if not most:
-        raise SpecError("cannot be counted: the base trial's model is not right")
-    numbers = range(1, most + 1) if value == "all" else value
-    if not isinstance(numbers, list | range) or not numbers:
-        raise SpecError(f"expected all, or a list of layer numbers; got {show(value)}")
-    points: dict[str, Value] = {}
-    faults: list[Fault] = []
-    for index, number in enumerate(numbers):
-        if type(number) is not int or not 1 <= number <= most:
-            what = f"there is no layer {show(number)}"
-            faults.append(Fault(str(index), what, f"the model has 1 to {most}"))
-        elif str(number) in points:
-            faults.append(Fault(str(index), f"the layer {number} appears twice"))
-        else:
-            order = [base.layers[number - 1]]
-            points[str(number)] = {ORDER: order, "layers.epochs_per_layer": 0}
-    if faults:
-        raise SpecError(*faults)
-    return {"points": points}
-
-
-def order_label(order: Sequence[int]) -> str:
-    """forward, reverse, or the layer numbers: 132; with ten layers or more 10-9-1-..."""
-    if list(order) == sorted(order):
-        return "forward"
-    if list(order) == sorted(order, reverse=True):
-        return "reverse"
-    return ("" if len(order) < 10 else "-").join(str(number) for number in order)
-
-
-def _order_point(order: Sequence[int], layers: Sequence[str]) -> Value:
-    return {ORDER: [layers[number - 1] for number in order]}
-
-
-def _controls(value: object, sets: str | None, layers: Sequence[str]) -> Mapping[str, Value]:
-    try:
-        _wants_order(sets)
-    except SpecError as error:
-        raise SpecError(*error.under("controls")) from error
-    meaning: Mapping[str, Value] = {
-        "float": {ORDER: [], "layers.epochs_per_layer": 0},
-        "binary": {ORDER: list(layers), "layers.epochs_per_layer": 0},
-    }
-    if not isinstance(value, list):
-        raise SpecError(Fault("controls", f"expected a list, got {show(value)}"))
-    faults = [
-        fault
-        for index, item in enumerate(value)
-        if item not in CONTROLS
-        for fault in UnknownNameError("control", item, CONTROLS).under(f"controls.{index}")
-    ]
-    if faults:
-        raise SpecError(*faults)
-    return {name: meaning[name] for name in value}
-
-
-def _wants_order(sets: str | None) -> None:
-    if sets != ORDER:
-        raise SpecError(Fault("", f"is for an axis with sets: {ORDER}, this one sets {sets}"))
-
-
-def _read_seeds(value: object, sets: str | None, base: _Base) -> dict[str, Mapping[str, Value]]:
+def _read_seeds(value: object, sets: str | None, base: Base) -> dict[str, Mapping[str, Value]]:
     seeds = convert(value, tuple[int, ...])
     assert isinstance(seeds, tuple)
     if sets is not None and sets != "seed":
@@ -358,11 +205,11 @@ def _read_seeds(value: object, sets: str | None, base: _Base) -> dict[str, Mappi
     return {"points": {str(seed): {"seed": seed} for seed in seeds}}
 
 
-def _read_choices(value: object, sets: str | None, base: _Base) -> dict[str, Any]:
+def _read_choices(value: object, sets: str | None, base: Base) -> dict[str, Any]:
     return {**_read_values(value, sets, base), "searched": True}
 
 
-def _read_range(value: object, sets: str | None, base: _Base) -> dict[str, Any]:
+def _read_range(value: object, sets: str | None, base: Base) -> dict[str, Any]:
     if sets is None:
         raise SpecError("needs the axis to say what it sets, such as sets: optimizer.lr")
     if not isinstance(value, Mapping):
@@ -407,10 +254,10 @@ def _whole_ends(value: Mapping[Any, Any], read: dict[str, Any]) -> list[Fault]:
     return faults
 
 
-_READERS: Mapping[str, Callable[[object, str | None, _Base], dict[str, Any]]] = {
+_READERS: Mapping[str, Callable[[object, str | None, Base], dict[str, Any]]] = {
     "values": _read_values,
-    "permutations": _read_permutations,
-    "single_layers": _read_single_layers,
+    "permutations": read_permutations,
+    "single_layers": read_single_layers,
     "seeds": _read_seeds,
     "choices": _read_choices,
     "range": _read_range,

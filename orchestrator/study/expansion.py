@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from orchestrator.study.axes import Axis, Value, label_of
+from orchestrator.study.axes import Axis, label_of
 from orchestrator.study.cells import Cell
+from orchestrator.study.points import Value
 from orchestrator.study.product import scaled, scaled_epochs, spec_at
 from orchestrator.study.search import EPOCH_OPTIONS
 from orchestrator.study.spec import StudySpec

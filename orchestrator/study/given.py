@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from orchestrator.study.axes import Axis, Value
+from orchestrator.study.axes import Axis
+from orchestrator.study.points import Value
 from trainers.binding import convert, show
 from trainers.errors import Fault, SpecError, UnknownNameError, unknown_keys
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from orchestrator.study.axes import Axis, Value
+from orchestrator.study.axes import Axis
 from orchestrator.study.cells import Cell
 from orchestrator.study.overrides import set_path
+from orchestrator.study.points import Value
 from trainers.errors import Fault, SpecError
 from trainers.spec.train_spec import TrainSpec
 

@@ -24,7 +24,7 @@ from usual_loop import WIDTHS, UsualLoop
 
 import trainers
 from orchestrator.environment import environment
-from orchestrator.study.axes import order_label
+from orchestrator.study.order_axes import order_label
 from trainers.build import build_task
 from trainers.engine.fit import train_one_epoch
 

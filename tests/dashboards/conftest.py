@@ -16,7 +16,7 @@ from orchestrator.home import Home
 from orchestrator.mlflow_reader.cells import RecordedCell
 from orchestrator.record.conflicts import parent_tags, study_record
 from orchestrator.record.describe import describe
-from orchestrator.record.journal import Point
+from orchestrator.record.entries import Point
 from orchestrator.record.store import Store
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec

@@ -17,7 +17,8 @@ from world.scale import FULL
 from orchestrator.free_space import DiskFullError
 from orchestrator.home import Home
 from orchestrator.record.delivery import Delivery
-from orchestrator.record.journal import CellDescription, Journal, Point, StudyRecord
+from orchestrator.record.entries import CellDescription, Point, StudyRecord
+from orchestrator.record.journal import Journal
 from orchestrator.record.store import Store
 from trainers import CheckpointPolicy, EpochMetrics, RunOptions, TrainSpec, run
 from trainers.storage import names

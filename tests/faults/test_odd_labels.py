@@ -27,7 +27,7 @@ from dashboards.report import matrix_csv, matrix_markdown, matrix_table
 from dashboards.runs import study_runs
 from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.options import SweepOptions
-from orchestrator.execution.sweep import Unwatched
+from orchestrator.execution.outcome import Unwatched
 from orchestrator.home import Home
 from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.metrics import Series

@@ -1,5 +1,7 @@
 """The tracking server is stopped, slow, answers 500, loses answers, or never comes back."""
 
+import re
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -96,7 +98,9 @@ def test_a_server_that_refuses_at_the_start_keeps_nobody_from_training(
             assert refused.code == 1
             assert "points still wait in" in refused.err
             server.start()
-            delivered = user.runs("sync", *where, within_s=LIMIT_S)
+            # As the sweep has printed it.
+            (line,) = re.findall(r"or with: bnn-orchestrate (.*)", out)
+            delivered = user.runs(*shlex.split(line), within_s=LIMIT_S)
             assert delivered.code == 0, delivered.err
         verdict = records.compare(records.read_cells(server.database), calm_cells)
     finally:

@@ -17,7 +17,8 @@ from orchestrator.fingerprint.sources import installed
 from orchestrator.home import Home
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.describe import describe
-from orchestrator.record.journal import CellDescription, Journal, Point
+from orchestrator.record.entries import CellDescription, Point
+from orchestrator.record.journal import Journal
 from orchestrator.record.store import Store, StudyIds
 from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand

@@ -80,16 +80,9 @@ def load_image_folder(
         raise SpecError(Fault("validation", what))
     form = Form(size=size, channels=channels, resize=resize, alpha=alpha, upright=upright)
     normalisation = Normalisation.of(mean, std)
-    refused = Refused()
+    root = data_dir / expanded(folder)
     # Decoding takes long, so all files are listed and compared first.
-    training, testing = list_parts(
-        data_dir / expanded(folder), facts, refused, test=test, test_folder=test_folder
-    )
-    listings = [training] if testing is None else [training, testing]
-    if refused:
-        for listing in listings:
-            check(listing, form, refused)
-        refused.check()
+    listings = _listed(root, facts, form, test=test, test_folder=test_folder)
     images = _decoded(listings, form, data_dir=data_dir)
 
     def part(number: int) -> Split:
@@ -97,9 +90,22 @@ def load_image_folder(
         return Split(images=images[number], labels=labels, normalisation=normalisation)
 
     train, validating = cut(part(0), validation=validation, choice=split, data_dir=data_dir)
-    return Splits(
-        train=train, validation=validating, test=part(1) if testing is not None else None
-    )
+    testing = part(1) if len(listings) > 1 else None
+    return Splits(train=train, validation=validating, test=testing)
+
+
+def _listed(
+    root: Path, facts: Facts, form: Form, *, test: bool, test_folder: str | None
+) -> list[Listing]:
+    """Returns the files of each part; if some are refused, tries to decode the others, too."""
+    refused = Refused()
+    training, testing = list_parts(root, facts, refused, test=test, test_folder=test_folder)
+    listings = [training] if testing is None else [training, testing]
+    if refused:
+        for listing in listings:
+            check(listing, form, refused)
+        refused.check()
+    return listings
 
 
 def _decoded(listings: Sequence[Listing], form: Form, *, data_dir: Path) -> list[Tensor]:

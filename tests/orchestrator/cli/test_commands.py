@@ -134,10 +134,17 @@ def test_no_other_place_writes_commands_that_would_forget_the_home(parser: Any) 
     assert written == {
         "bnn-orchestrate validate X",
         "bnn-orchestrate sweep X",
-        "bnn-orchestrate protocol mnist300",
+        "bnn-orchestrate protocol digits --dry-run",
     }
     for line in written:
         assert parser.parse_args(shlex.split(line)[1:])
+
+
+def test_the_example_of_a_protocol_works_as_it_is_printed(cli: Callable[..., Any]) -> None:
+    (line,) = re.findall(r"such as: (bnn-orchestrate .*)", cli("protocol").err.splitlines()[0])
+    shown = cli(*shlex.split(line)[1:])
+    assert shown.code == 0, shown.err
+    assert "digits-sensitivity" in shown.out
 
 
 def test_the_check_that_is_proposed_finds_the_same_faults(

@@ -14,9 +14,9 @@ from orchestrator.cli import display as module
 from orchestrator.cli.display import MOST_ROWS, SweepDisplay, sweep_display
 from orchestrator.execution.progress import Progress
 from orchestrator.planning.planning import plan
+from orchestrator.process.waiting import SAID_AFTER_S
 from orchestrator.study.spec import StudySpec
 from orchestrator.study.variant import Variant
-from orchestrator.waiting import SAID_AFTER_S
 
 
 @pytest.fixture

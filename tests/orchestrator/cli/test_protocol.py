@@ -20,7 +20,7 @@ def _shipped(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_protocol_is_of_a_network(refused: Refused) -> None:
     for line in ([], ["--networks", ""], ["--networks", " , "], ["--dry-run"]):
         err = refused("protocol", *line)
-        assert "name a network, such as: bnn-orchestrate protocol mnist300" in err
+        assert "name a network, such as: bnn-orchestrate protocol digits --dry-run" in err
         assert "nothing was launched" in err
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.execution.listener import Failure
-from orchestrator.execution.sweep import Outcome
+from orchestrator.execution.outcome import Outcome
 from orchestrator.home import Home
 from orchestrator.planning.planning import plan
 from orchestrator.study.expansion import expand

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import torchvision
 
-from orchestrator import signals
-from orchestrator.execution.sweep import Outcome
+from orchestrator.execution.outcome import Outcome
 from orchestrator.home import Home
 from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.planning.planning import plan
+from orchestrator.process import signals
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec
 

@@ -12,7 +12,8 @@ from orchestrator.home import Home
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.delivery_lock import held
 from orchestrator.record.describe import describe
-from orchestrator.record.journal import CellDescription, Journal, Point
+from orchestrator.record.entries import CellDescription, Point
+from orchestrator.record.journal import Journal
 from orchestrator.record.store import Store
 from orchestrator.study.cells import Cell
 from orchestrator.study.spec import StudySpec

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import waiting
+from orchestrator.process import waiting
 
 
 @pytest.fixture

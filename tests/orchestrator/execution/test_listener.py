@@ -23,7 +23,8 @@ from orchestrator.launch.worker import Job
 from orchestrator.planning.stem_store import StemStore
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.describe import describe
-from orchestrator.record.journal import CellDescription, Entry, Journal
+from orchestrator.record.entries import CellDescription, Entry
+from orchestrator.record.journal import Journal
 from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import Checkpointing, upload_order
 from orchestrator.study.spec import StudySpec, cell_key

@@ -1,6 +1,7 @@
 """What a sweep refuses and looks at before it starts Ray; its training is in journeys."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +19,8 @@ from orchestrator.execution import leases
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.options import SweepOptions
-from orchestrator.execution.sweep import SweepWatcher, Unwatched, sweep
+from orchestrator.execution.outcome import SweepWatcher, Unwatched
+from orchestrator.execution.sweep import sweep
 from orchestrator.home import Home
 from orchestrator.launch import ResourceError, Resources
 from orchestrator.launch.jobs import Jobs
@@ -27,7 +29,8 @@ from orchestrator.record import delivery, store_lock
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.describe import describe
-from orchestrator.record.journal import Journal, StudyRecord
+from orchestrator.record.entries import StudyRecord
+from orchestrator.record.journal import Journal
 from orchestrator.record.store import Store, StudyIds
 from orchestrator.study.catalog import StudyError, load_study
 from orchestrator.study.cells import Cell
@@ -67,6 +70,16 @@ def test_more_than_the_machine_has_is_said_before_anything_is_written(
     options = SweepOptions(data_dir=tmp_path, resources=Resources(cpus=10_000))
     with pytest.raises(ResourceError, match="lower --cpus-per-trial"):
         sweep(study, home, options, NOBODY)
+    assert not home.root.exists()
+
+
+def test_where_ray_cannot_start_that_is_said_before_anything_is_written(
+    study: StudySpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home.at(tmp_path / "home")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "my env"))
+    with pytest.raises(ResourceError, match="its path has a blank"):
+        sweep(study, home, SweepOptions(data_dir=tmp_path), NOBODY)
     assert not home.root.exists()
 
 

@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 import ray.tune.tune as tune_run
 
-from orchestrator import signals
 from orchestrator.launch import tuning
 from orchestrator.launch.metrics import Series
 from orchestrator.launch.parts import StopRequest
 from orchestrator.launch.report import EpochReport
 from orchestrator.launch.tuning import Listener, failure_reason
+from orchestrator.process import signals
 
 REPORT = EpochReport(epoch=1, points=(), summary=Series(0, 1000, {}), objective=0.5)
 TRACEBACK = """\

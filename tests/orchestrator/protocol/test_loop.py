@@ -9,7 +9,7 @@ import pytest
 from dashboards.runs import NoResultsError
 from orchestrator.execution.listener import Failure
 from orchestrator.execution.options import SweepOptions
-from orchestrator.execution.sweep import Outcome, Unwatched
+from orchestrator.execution.outcome import Outcome, Unwatched
 from orchestrator.home import Home
 from orchestrator.planning.planning import plan
 from orchestrator.protocol import loop

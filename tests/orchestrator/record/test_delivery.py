@@ -20,7 +20,8 @@ from orchestrator.record.conflicts import study_record
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.delivery_lock import InUseError, held
 from orchestrator.record.describe import describe
-from orchestrator.record.journal import CellDescription, GoneError, Journal, Point
+from orchestrator.record.entries import CellDescription, Point
+from orchestrator.record.journal import GoneError, Journal
 from orchestrator.record.store import MOST_POINTS, Store
 from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import upload_order

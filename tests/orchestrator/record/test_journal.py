@@ -14,15 +14,9 @@ from hypothesis import strategies as st
 
 from orchestrator import vocabulary
 from orchestrator.free_space import DiskFullError
-from orchestrator.record.journal import (
-    CellDescription,
-    GoneError,
-    Journal,
-    JournalError,
-    Point,
-    StudyRecord,
-    study_key,
-)
+from orchestrator.record.entries import CellDescription, Point, StudyRecord
+from orchestrator.record.journal import GoneError, Journal, JournalError
+from orchestrator.study.cells import study_key
 from orchestrator.vocabulary import State
 
 MakeDescription = Callable[..., CellDescription]

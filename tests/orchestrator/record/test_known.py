@@ -12,7 +12,8 @@ from orchestrator.home import Home
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.describe import describe
-from orchestrator.record.journal import Journal, Point
+from orchestrator.record.entries import Point
+from orchestrator.record.journal import Journal
 from orchestrator.record.known import Recorded, forget_lost
 from orchestrator.record.store import Store
 from orchestrator.study.cells import Cell

@@ -9,7 +9,8 @@ import pytest
 
 import orchestrator.launch
 from orchestrator.execution.options import SweepOptions
-from orchestrator.execution.sweep import Unwatched, sweep
+from orchestrator.execution.outcome import Unwatched
+from orchestrator.execution.sweep import sweep
 from orchestrator.fingerprint.code import Code
 from orchestrator.home import Home
 from orchestrator.planning.planning import plan

@@ -157,6 +157,18 @@ def test_a_former_place_that_cannot_be_written_is_not_needed(home: Home, recorde
     assert list(now.artifacts.rglob("after.txt"))
 
 
+def test_a_copy_of_the_database_alone_keeps_its_new_artifacts_to_itself(
+    home: Home, recorded: str, tmp_path: Path
+) -> None:
+    copy = Home.at(tmp_path / "copy")
+    copy.root.mkdir()
+    for file in home.root.glob("mlflow.db*"):
+        shutil.copy(file, copy.root)
+    Store(copy).log_text(recorded, "after", "after.txt")
+    assert list(copy.artifacts.rglob("after.txt"))
+    assert not list(home.artifacts.rglob("after.txt"))
+
+
 @pytest.fixture
 def shared(home: Home, tmp_path: Path) -> Any:
     """A home in the same folder with a database that several homes use."""

@@ -25,7 +25,7 @@ from orchestrator.mlflow_reader.outages import may_answer_later
 from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.describe import describe
-from orchestrator.record.journal import CellDescription, Point
+from orchestrator.record.entries import CellDescription, Point
 from orchestrator.record.store import MOST_POINTS, Look, Store, StudyIds
 from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import expand

@@ -10,7 +10,7 @@ import pytest
 import orchestrator
 from orchestrator import vocabulary
 from orchestrator.execution.options import SweepOptions
-from orchestrator.execution.sweep import Outcome, Unwatched
+from orchestrator.execution.outcome import Outcome, Unwatched
 from orchestrator.home import Home
 from orchestrator.planning.planning import plan
 from orchestrator.results import recorded_sweep as module

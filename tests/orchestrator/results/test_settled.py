@@ -12,7 +12,8 @@ from orchestrator import vocabulary
 from orchestrator.home import Home
 from orchestrator.planning.sharing import stems
 from orchestrator.record.conflicts import study_record
-from orchestrator.record.journal import Journal, Point
+from orchestrator.record.entries import Point
+from orchestrator.record.journal import Journal
 from orchestrator.record.store import Store, StoreError, StudyIds
 from orchestrator.results.settled import (
     Outline,

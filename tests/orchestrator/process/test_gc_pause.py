@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from orchestrator.gc_pause import uncollected
+from orchestrator.process.gc_pause import uncollected
 
 
 def test_collection_is_off_within_the_block_alone() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import variables
-from orchestrator.variables import VariableError, settle
+from orchestrator.process import variables
+from orchestrator.process.variables import VariableError, settle
 
 LOOK = """
 import importlib, importlib.abc, json, os, sys
@@ -156,7 +156,7 @@ def test_what_cannot_be_obeyed_is_refused_by_name(name: str, value: str) -> None
 
 
 def test_python_without_docstrings_is_refused() -> None:
-    code = "import os; from orchestrator.variables import settle; settle(dict(os.environ))"
+    code = "import os; from orchestrator.process.variables import settle; settle(dict(os.environ))"
     done = subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True, text=True)
     assert "PYTHONOPTIMIZE=2" in done.stderr
 
@@ -189,7 +189,7 @@ def test_git_looks_at_our_own_folder_alone() -> None:
 
 
 def test_the_table_in_the_docs_has_every_variable() -> None:
-    page = Path(__file__).parents[2] / "docs" / "reliability.md"
+    page = Path(__file__).parents[3] / "docs" / "reliability.md"
     named = set(re.findall(r"`([A-Za-z0-9_*\[\]-]+)`", page.read_text(encoding="utf-8")))
     wanted = {
         *variables.FOR_MLFLOW,

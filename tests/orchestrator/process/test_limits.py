@@ -4,8 +4,8 @@ import resource
 
 import pytest
 
-from orchestrator import limits
-from orchestrator.limits import ADDRESSES, LimitError, raise_limits
+from orchestrator.process import limits
+from orchestrator.process.limits import ADDRESSES, LimitError, raise_limits
 
 ENDLESS = resource.RLIM_INFINITY
 

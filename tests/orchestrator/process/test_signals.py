@@ -1,5 +1,6 @@
 """Signals: what they raise, what is held back, and the exit code."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator import signals
+from orchestrator.process import signals
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +94,17 @@ def test_after_a_stop_request_further_signals_may_be_dropped(number: int) -> Non
             os.kill(os.getpid(), number)
 
 
+def test_a_handler_that_a_library_removed_in_c_is_set_again() -> None:
+    libc = ctypes.CDLL(None)
+    libc.signal.argtypes, libc.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+    with signals.raising():
+        # The system's default would end this process.
+        libc.signal(signal.SIGTERM, None)
+        signals.set_again()
+        with pytest.raises(KeyboardInterrupt, match=r"^$"):
+            signal.raise_signal(signal.SIGTERM)
+
+
 def test_some_signals_may_act_at_once_all_the_same() -> None:
     with signals.raising(), signals.deferred(but=(signal.SIGINT,)):
         with pytest.raises(KeyboardInterrupt, match=r"^$"):
@@ -118,7 +130,7 @@ def test_a_library_with_handlers_in_c_is_held_back_too() -> None:
     script = textwrap.dedent(
         """
         import faulthandler, os, signal
-        from orchestrator import signals
+        from orchestrator.process import signals
 
         with signals.raising():
             try:

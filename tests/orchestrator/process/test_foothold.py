@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.foothold import is_folder_gone, keep_foothold
+from orchestrator.process.foothold import is_folder_gone, keep_foothold
 
 
 def test_a_folder_that_is_there_is_kept(tmp_path: Path) -> None:

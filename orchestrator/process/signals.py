@@ -89,6 +89,14 @@ def deferred(*, drop: bool = False, but: Collection[int] = ()) -> Iterator[None]
             signal.raise_signal(came[0])
 
 
+def set_again() -> None:
+    """Sets the current handlers once more, which a library may have removed in C."""
+    if threading.current_thread() is threading.main_thread():
+        for number in ALL:
+            if (handler := signal.getsignal(number)) is not None:
+                signal.signal(number, handler)
+
+
 @contextmanager
 def _handlers(
     handler: Callable[[int, object], object], *, but: Collection[int] = ()

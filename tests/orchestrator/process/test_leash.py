@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import leash
-from orchestrator.leash import ends_groups, leashed
+from orchestrator.process import leash
+from orchestrator.process.leash import ends_groups, leashed
 
 # It starts a second process, as MLflow's server does, and says both ids.
 FAMILY = textwrap.dedent(
@@ -69,7 +69,7 @@ def test_they_end_with_a_starter_that_is_killed(number: int, tmp_path: Path) -> 
     starter = textwrap.dedent(
         f"""
         import os, sys, time
-        from orchestrator.leash import leashed
+        from orchestrator.process.leash import leashed
         command = [sys.executable, "-c", {FAMILY!r}, sys.argv[1]]
         with leashed(command, environment=os.environ):
             time.sleep(600)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from orchestrator import waiting
+from orchestrator.process import waiting
 
 
 @pytest.fixture

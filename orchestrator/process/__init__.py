@@ -1,0 +1,1 @@
+"""This process and the system: signals, limits, variables, waits, and what it starts."""
