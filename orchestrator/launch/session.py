@@ -7,15 +7,18 @@ import logging
 import math
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray import _raylet
 from ray._private import node, ray_constants, services, utils
 
 from orchestrator.launch.machine import session_folder
@@ -231,11 +234,23 @@ def _try_import(module: str) -> None:
         importlib.import_module(module)
 
 
+_AGENT = "--dashboard_agent_command="
+# Its standard input ends with the raylet.
+_IDLE_AGENT = f"{_AGENT}{shlex.join([sys.executable, '-I', '-S', '-c', 'input()'])}"
+# It has no types.
+_CORE: Any = _raylet
+_AGENT_PORTS = (
+    _CORE.METRICS_AGENT_PORT_NAME,
+    _CORE.METRICS_EXPORT_PORT_NAME,
+    _CORE.DASHBOARD_AGENT_LISTEN_PORT_NAME,
+)
+
+
 class _LeanNode(node.Node):
     """Ray on this machine without the processes that follow logs, add machines and serve pages.
 
-    An embedded Ray has no use for them. Each takes as long to start as a worker before its first
-    import, and Ray has no option against them.
+    An embedded Ray has no use for them, nor for the agent that reports to that page. Each takes as
+    long to start as a worker before its first import, and Ray has no option against them.
     """
 
     def __init__(self, ray_params: Any, **options: Any) -> None:
@@ -244,6 +259,26 @@ class _LeanNode(node.Node):
 
     def start_api_server(self, **options: Any) -> None:
         """Starts nothing."""
+
+    def start_raylet(self, *arguments: Any, **options: Any) -> None:
+        """Starts the raylet with an idle process as its agent, which it cannot do without.
+
+        The raylet waits for the ports of its agent; -1 is how an agent says that it serves none.
+        """
+        folder = self.get_session_dir_path()  # type: ignore[no-untyped-call]
+        for name in _AGENT_PORTS:
+            _CORE.persist_port(folder, self.node_id, name, -1)
+        usual = services.start_ray_process
+
+        def start(command: Sequence[str], *others: Any, **more: Any) -> Any:
+            command = [_IDLE_AGENT if part.startswith(_AGENT) else part for part in command]
+            return usual(command, *others, **more)
+
+        services.start_ray_process = start
+        try:
+            super().start_raylet(*arguments, **options)
+        finally:
+            services.start_ray_process = usual
 
 
 @contextlib.contextmanager

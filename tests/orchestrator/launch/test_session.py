@@ -4,8 +4,10 @@ import ctypes
 import gc
 import logging
 import os
+import shlex
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import weakref
@@ -161,6 +163,33 @@ def test_an_embedded_ray_starts_no_process_that_nobody_needs_unless_it_speaks(
     ):
         raise AssertionError("there is no Ray")
     assert node.Node is usual
+
+
+def test_the_agent_of_an_embedded_ray_idles_and_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(
+        services, "start_ray_process", lambda command, *_, **__: commands.append(command)
+    )
+    started = services.start_ray_process
+    monkeypatch.setattr(
+        node.Node,
+        "start_raylet",
+        lambda self: services.start_ray_process(["raylet", f"{session._AGENT}python agent.py"], 1),
+    )
+    lean = object.__new__(session._LeanNode)
+    lean._session_dir, lean._node_id = str(tmp_path), "ab" * 28  # type: ignore[attr-defined]
+    lean.start_raylet()
+    assert services.start_ray_process is started
+    [[program, agent]] = commands
+    assert program == "raylet"
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"-1"}
+    idle = shlex.split(agent.removeprefix(session._AGENT))
+    with subprocess.Popen(idle, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        with pytest.raises(subprocess.TimeoutExpired, match=r"timed out"):
+            process.wait(0.3)
+        process.communicate(timeout=10)
 
 
 @pytest.mark.parametrize(
