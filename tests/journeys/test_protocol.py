@@ -27,7 +27,7 @@ base:
 LAYERS = '{name: layer, sets: layers.order, values: {"1": [fc1], "2": [fc2], "3": [fc3]}}'
 RATES = "{name: lr, sets: optimizer.lr, values: [0.01, 0.1]}"
 SENSITIVITY = f"""\
-  epochs: 10
+  epochs: 6
 axes:
   - {LAYERS}
   - {RATES}
@@ -35,8 +35,8 @@ metric: {{name: selected/validation_error}}
 matrix: {{rows: layer, over: lr}}
 """
 LONG = """\
-  layers: {order: [fc1, fc2, fc3], epochs_per_layer: 20}
-  epochs: 60
+  layers: {order: [fc1, fc2, fc3], epochs_per_layer: 10}
+  epochs: 30
 axes:
   - {name: order, sets: layers.order, permutations: [ROWS], controls: [float, binary]}
 """

@@ -96,8 +96,8 @@ def test_ctrl_c_stops_soon_keeps_what_is_finished_and_says_how_to_go_on(
 
 
 def _longer_orders(orders: str, *, checkpoint: str) -> str:
-    text = orders.replace("epochs: 12", "epochs: 60")
-    text = text.replace("epochs_per_layer: 4", "epochs_per_layer: 20")
+    text = orders.replace("epochs: 12", "epochs: 30")
+    text = text.replace("epochs_per_layer: 4", "epochs_per_layer: 10")
     return text + f"checkpoint: {checkpoint}\n"
 
 
