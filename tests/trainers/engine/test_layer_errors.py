@@ -64,9 +64,7 @@ def _network() -> nn.Module:
     return model
 
 
-def test_each_binary_input_is_measured_in_evaluation_mode_and_all_is_as_before() -> (
-    None
-):
+def test_each_binary_input_is_measured_in_evaluation_mode_and_all_is_as_before() -> None:
     model = _network().train()
     model.get_submodule("conv2").eval()
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
