@@ -53,9 +53,7 @@ class BipropBinarizer(ScoredBinarizer):
         size = self.scores.numel()
         if not self.published_alpha or int(self.keep * size):
             return None
-        what = (
-            f"its {size} weights times keep are less than 1, so the published scale divides by 0"
-        )
+        what = f"{size} weights times keep are less than 1, so the published scale divides by 0"
         return Fault("", what, "train without published_alpha, or with a larger keep")
 
     def binarize(self, latent: Tensor) -> Tensor:

@@ -1,12 +1,19 @@
 """Two levels a filter."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from trainers.binarize.attach import binarize_weights
+from trainers.binarize.attach import binarize_weights, binarizers, latent_weights
 from trainers.binarize.weights.dab import DabBinarizer, thresholds
 from trainers.errors import SpecError
+from trainers.export.load import load_packed
+from trainers.export.pack import export_packed
+from trainers.spec.train_spec import TrainSpec
+from trainers.training import RunOptions, run
 
 
 def test_each_group_gets_the_mean_magnitude_of_its_weights() -> None:
@@ -88,3 +95,25 @@ def test_a_layer_of_one_channel_per_group_is_refused_by_its_name() -> None:
     model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Conv2d(4, 4, 3, groups=4))
     with pytest.raises(SpecError, match=r"^1: has one input channel per group; centred over it"):
         binarize_weights(model, ["0", "1"], "dab")
+
+
+@pytest.mark.parametrize("options", [{}, {"published": True}, {"gradient": "straight_through"}])
+def test_a_trial_ends_with_what_was_evaluated_and_its_file_computes_the_same_bits(
+    options: dict[str, object], make_spec: Callable[..., TrainSpec], tmp_path: Path
+) -> None:
+    spec = make_spec(
+        weights={"name": "dab", **options},
+        layers={"order": ["fc2"]},
+        epochs=2,
+        precision="float64",
+    )
+    result = run(spec, options=RunOptions(device="cpu", num_threads=1))
+    model = result.model.eval()
+    latent = latent_weights(model)["fc2"].detach()
+    # Centred, as before the evaluation, and not stepped since.
+    torch.testing.assert_close(latent.mean(1), torch.zeros(len(latent), dtype=latent.dtype))
+    assert len(dict(binarizers(model))) == 1
+    export_packed(model, tmp_path / "net.bnn")
+    images = torch.randn(5, 1, 8, 8, dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.equal(load_packed(tmp_path / "net.bnn")(images), model(images))
