@@ -38,6 +38,28 @@ def test_filters_are_searched_apart_from_each_other(published: bool) -> None:
     assert all(at in row for at, row in zip(together, rows, strict=True))
 
 
+@pytest.mark.parametrize("num", [2, 3, 9, 40])
+def test_the_search_finds_what_trying_every_split_finds(num: int) -> None:
+    rows = torch.randn(60, num, generator=torch.Generator().manual_seed(num), dtype=torch.float64)
+    chosen: dict[bool, list[float]] = {False: [], True: []}
+    for row in rows.tolist():
+        falling, rising = sorted(row, reverse=True), sorted(row)
+        best = [
+            max((_score(order, k), -k) for k in range(1, num + 1)) for order in (falling, rising)
+        ]
+        candidates = [falling[-best[0][1] - 1], rising[-best[1][1] - 1]]
+        chosen[False].append(candidates[int(best[1][0] > best[0][0])])
+        chosen[True].append(candidates[int(-best[1][1] > -best[0][1])])
+    for published, expected in chosen.items():
+        assert thresholds(rows, published=published)[:, 0].tolist() == expected
+    assert num == 2 or chosen[False] != chosen[True]
+
+
+def _score(ordered: list[float], k: int) -> float:
+    first, total = sum(ordered[:k]), sum(ordered)
+    return first**2 / k + (total - first) ** 2 / (len(ordered) - k + 1)
+
+
 def test_filters_of_many_weights_are_split_alike_in_single_and_double_precision() -> None:
     rows = torch.randn(4, 20_000, generator=torch.Generator().manual_seed(2))
     for published in (False, True):
