@@ -44,15 +44,20 @@ def test_the_search_finds_what_trying_every_split_finds(num: int) -> None:
     chosen: dict[bool, list[float]] = {False: [], True: []}
     for row in rows.tolist():
         falling, rising = sorted(row, reverse=True), sorted(row)
-        best = [
-            max((_score(order, k), -k) for k in range(1, num + 1)) for order in (falling, rising)
-        ]
-        candidates = [falling[-best[0][1] - 1], rising[-best[1][1] - 1]]
-        chosen[False].append(candidates[int(best[1][0] > best[0][0])])
-        chosen[True].append(candidates[int(-best[1][1] > -best[0][1])])
+        score_falling, k_falling = _best(falling)
+        score_rising, k_rising = _best(rising)
+        candidates = falling[k_falling - 1], rising[k_rising - 1]
+        chosen[False].append(candidates[score_rising > score_falling])
+        chosen[True].append(candidates[k_rising > k_falling])
     for published, expected in chosen.items():
         assert thresholds(rows, published=published)[:, 0].tolist() == expected
     assert num == 2 or chosen[False] != chosen[True]
+
+
+def _best(ordered: list[float]) -> tuple[float, int]:
+    """The highest score, and the first k that has it."""
+    scores = [_score(ordered, k) for k in range(1, len(ordered) + 1)]
+    return max(scores), scores.index(max(scores)) + 1
 
 
 def _score(ordered: list[float], k: int) -> float:
