@@ -22,25 +22,31 @@ class SignActivation(ActivationBinarizer):
     Args:
         clip: Largest |x| that still receives gradient; None: the gradient passes everywhere.
         zero: What 0 becomes: 1, or 0.
+        closed: No gradient at |x| = clip either, as in the code published with arXiv:1804.02941.
 
     Raises:
-        SpecError: If clip is not positive, or zero is neither 1 nor 0.
+        SpecError: If clip is not positive, or zero is neither 1 nor 0, or the interval shall be
+            closed and there is no clip.
 
     Source: Courbariaux et al. 2016, arXiv:1602.02830, sec. 1.3.
     """
 
-    def __init__(self, *, clip: float | None = 1.0, zero: int = 1) -> None:
+    def __init__(self, *, clip: float | None = 1.0, zero: int = 1, closed: bool = False) -> None:
         super().__init__()
         if clip is not None and not clip > 0:
             raise SpecError(Fault("clip", f"must be positive, got {clip}"))
+        if closed and clip is None:
+            what = "without a clip the gradient passes everywhere"
+            raise SpecError(Fault("closed", what, "set a clip, or remove it"))
         self.clip = clip
+        self.closed = closed
         self.zero = _checked(zero)
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns the sign of x; shape and dtype of x."""
         if self.clip is None:
             return sign_ste(x, zero=self.zero)
-        return sign_clipped(x, clip=self.clip, zero=self.zero)
+        return sign_clipped(x, clip=self.clip, zero=self.zero, closed=self.closed)
 
 
 class ApproxSign(ActivationBinarizer):

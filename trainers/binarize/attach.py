@@ -15,7 +15,7 @@ from trainers.binarize.activations import (
 )
 from trainers.binarize.weights import WeightBinarizer, make_weight_binarizer
 from trainers.binding import component, names_in
-from trainers.errors import SpecError, choose
+from trainers.errors import SpecError, UnknownNameError, choose
 
 
 def weight_layers(model: nn.Module) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def binarize_weights(
 
     Raises:
         UnknownNameError: If a layer or the binarizer does not exist.
-        SpecError: If a layer already has one, or the binarizer rejects an option.
+        SpecError: If a layer already has one, or the binarizer rejects an option or the layer.
     """
     known = _layers(model)
     chosen = {layer: choose("layer", known, layer) for layer in names_in("layer", layers)}
@@ -55,7 +55,13 @@ def binarize_weights(
     for layer, module in chosen.items():
         weight = module.weight
         assert isinstance(weight, Tensor)
-        made[layer] = binarizer = make_weight_binarizer(name, weight.detach(), **options)
+        try:
+            binarizer = make_weight_binarizer(name, weight.detach(), **options)
+        except UnknownNameError:
+            raise
+        except SpecError as error:
+            raise SpecError(*error.under(layer)) from error
+        made[layer] = binarizer
         binarizer.enabled = False
         if not binarizer.trains_latent:
             weight.requires_grad_(False)

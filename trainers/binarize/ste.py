@@ -1,10 +1,15 @@
 """The sign of a tensor, its value at zero, and surrogate gradients (straight-through)."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
+
+from trainers.errors import Fault, SpecError
+
+Gradient = Literal["published", "straight_through"]
+"""That of a method's published code; or the gradient that arrives, unchanged."""
 
 
 def sign(x: Tensor) -> Tensor:
@@ -47,21 +52,25 @@ def sign_ste(x: Tensor, *, zero: int = 1) -> Tensor:
 
 
 class _SignClipped(torch.autograd.Function):
-    """Forward: sign(x), with sign(0) = zero. Backward: the gradient where |x| <= clip, else 0."""
+    """Forward: sign(x), with sign(0) = zero. Backward: the gradient where |x| <= clip, else 0.
+
+    If closed, the gradient is 0 at |x| = clip too.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, clip: float, zero: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, clip: float, zero: int, closed: bool) -> Tensor:
         ctx.save_for_backward(x)
-        ctx.clip = clip
+        ctx.clip, ctx.closed = clip, closed
         return sign(x) if zero else torch.sign(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         (x,) = ctx.saved_tensors
-        return gradient * (x.abs() <= ctx.clip), None, None
+        passes = x.abs() < ctx.clip if ctx.closed else x.abs() <= ctx.clip
+        return gradient * passes, None, None, None
 
 
-def sign_clipped(x: Tensor, *, clip: float, zero: int = 1) -> Tensor:
+def sign_clipped(x: Tensor, *, clip: float, zero: int = 1, closed: bool = False) -> Tensor:
     """Sign of x that passes the gradient where |x| is small (hard tanh).
 
     Forward:   sign(x), with sign(0) = zero
@@ -71,10 +80,40 @@ def sign_clipped(x: Tensor, *, clip: float, zero: int = 1) -> Tensor:
         x: Any shape.
         clip: Largest |x| that still receives gradient; positive.
         zero: 1 or 0.
+        closed: The gradient is 0 at |x| = clip too.
 
     Source: Courbariaux et al. 2016, arXiv:1602.02830, sec. 1.3.
     """
-    result: Tensor = _SignClipped.apply(x, clip, zero)
+    result: Tensor = _SignClipped.apply(x, clip, zero, closed)
+    return result
+
+
+class _Replaced(torch.autograd.Function):
+    """Forward: a copy of value. Backward: the gradient times factor."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, value: Tensor, factor: Tensor) -> Tensor:
+        ctx.save_for_backward(factor)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (factor,) = ctx.saved_tensors
+        return gradient * factor, None, None
+
+
+def replaced(x: Tensor, value: Tensor, *, factor: Tensor) -> Tensor:
+    """Replaces x by a value that was computed from it, with a gradient of one's own.
+
+    Forward:   value
+    Backward:  d value / dx = factor
+
+    Args:
+        x: Any shape.
+        value: Shape and dtype of x; without a gradient.
+        factor: Any shape that broadcasts to that of x; without a gradient.
+    """
+    result: Tensor = _Replaced.apply(x, value, factor)
     return result
 
 
@@ -106,3 +145,15 @@ def sign_quadratic(x: Tensor, *, zero: int = 1) -> Tensor:
     """
     result: Tensor = _SignQuadratic.apply(x, zero)
     return result
+
+
+def checked_gradient(gradient: Gradient) -> Gradient:
+    """Returns the name of a gradient unchanged.
+
+    Raises:
+        SpecError: If there is no such gradient.
+    """
+    if gradient not in ("published", "straight_through"):
+        known = "known: published, straight_through"
+        raise SpecError(Fault("gradient", f"unknown value '{gradient}'", known))
+    return gradient

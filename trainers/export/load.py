@@ -15,7 +15,7 @@ from trainers.errors import Fault, SpecError
 from trainers.export import packbits
 from trainers.export.codes import CODES, decoded
 from trainers.export.container import CHECKSUM, Container, checksum, read_container
-from trainers.export.pack import COUNTERS, FORMAT, VERSION
+from trainers.export.pack import COUNTERS, FORMAT, VERSION, note_packed
 from trainers.models import MODELS
 from trainers.models.recipe import remember
 from trainers.paths import expanded
@@ -23,7 +23,11 @@ from trainers.spec.parts import ALL, ActivationSpec, read_activations
 from trainers.spec.probe import model_on_meta
 
 KNOWN = {FORMAT: VERSION, packbits.FORMAT: packbits.VERSION}
-_PARTS = ("bits", "mask", "signs", "trits", "levels")
+PACKBITS = "packbits"
+_LEVELS = "levels"
+_PARTS = ("bits", "mask", "signs", "trits", _LEVELS)
+_Size = tuple[str, int, int]
+"""Code, bytes and level bytes of a layer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,12 +39,19 @@ class LayerSize:
         shape: Shape of its weight.
         code: How the weight is stored: bits, mask, trits, packbits; or its dtype if not packed.
         num_bytes: Bytes that the stored weight takes.
+        level_bytes: How many of them hold the two values of each filter; 0: one pair a layer.
     """
 
     name: str
     shape: tuple[int, ...]
     code: str
     num_bytes: int
+    level_bytes: int = 0
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the file holds bits instead of numbers."""
+        return self.code in (*CODES, PACKBITS)
 
     @property
     def num_weights(self) -> int:
@@ -49,8 +60,8 @@ class LayerSize:
 
     @property
     def bits_a_weight(self) -> float:
-        """Bits per weight."""
-        return 8 * self.num_bytes / self.num_weights
+        """Bits per weight, without the two values of each filter."""
+        return 8 * (self.num_bytes - self.level_bytes) / self.num_weights
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +103,9 @@ class PackedFile:
         _hang(model, self.activations)
         model.load_state_dict(dict(self.state), assign=True)
         remember(model, self.recipe.to_mapping())
+        for layer in self.layers:
+            if layer.is_packed:
+                note_packed(model.get_submodule(layer.name))
         return model.eval()
 
 
@@ -99,7 +113,8 @@ def load_packed(path: Path | str) -> nn.Module:
     """Loads a network that `trainers.export_packed` wrote, in evaluation mode.
 
     Its weights are plain tensors with binary values, without binarizers. Binary inputs of layers
-    are restored. Loading runs no code from the file.
+    are restored. If the network is exported again, the same layers are packed. Loading runs no
+    code from the file.
 
     Args:
         path: The file.
@@ -164,15 +179,20 @@ def _file(container: Container, recipe: Component, kind: str, version: int) -> P
     if surplus:
         raise SpecError(Fault(surplus[0], f"is not part of the network '{recipe.name}'"))
     metadata = _json(container.notes, "metadata") if "metadata" in container.notes else {}
-    sizes = [
-        LayerSize(
-            name=name,
-            shape=tuple(wanted[f"{name}.weight"].shape),
-            code=codes.get(name, (str(state[f"{name}.weight"].dtype).split(".")[1], 0))[0],
-            num_bytes=codes.get(name, ("", state[f"{name}.weight"].nbytes))[1],
+    sizes = []
+    for name in layers:
+        weight = state[f"{name}.weight"]
+        in_full = (str(weight.dtype).split(".")[1], weight.nbytes, 0)
+        code, num_bytes, level_bytes = codes.get(name, in_full)
+        sizes.append(
+            LayerSize(
+                name=name,
+                shape=tuple(weight.shape),
+                code=code,
+                num_bytes=num_bytes,
+                level_bytes=level_bytes,
+            )
         )
-        for name in layers
-    ]
     return PackedFile(
         format=kind,
         version=version,
@@ -206,7 +226,7 @@ def _state(
         raise SpecError(Fault("dtype", f"unknown value '{container.notes.get('dtype')}'"))
     for layer, pair in zip(packed, pairs, strict=True):
         own = dict(parts[layer])
-        levels = own.pop("levels", None)
+        levels = own.pop(_LEVELS, None)
         if levels is None:
             low, high = pair if isinstance(pair, list) else (-pair, pair)
             levels = torch.tensor([low, high], dtype=dtype)
@@ -261,21 +281,22 @@ def _parts(container: Container) -> dict[str, dict[str, Tensor]]:
     return found
 
 
-def _sizes(container: Container, layers: tuple[str, ...]) -> dict[str, tuple[str, int]]:
+def _sizes(container: Container, layers: tuple[str, ...]) -> dict[str, _Size]:
     """Returns code and bytes of each packed layer."""
     return {
         layer: (
             next(code for code in CODES if code in parts),
             sum(tensor.nbytes for tensor in parts.values()),
+            parts[_LEVELS].nbytes if _LEVELS in parts else 0,
         )
         for layer, parts in _parts(container).items()
         if layer in layers
     }
 
 
-def _packbits_sizes(container: Container) -> dict[str, tuple[str, int]]:
+def _packbits_sizes(container: Container) -> dict[str, _Size]:
     return {
-        name.removeprefix(packbits.PREFIX): ("packbits", tensor.nbytes)
+        name.removeprefix(packbits.PREFIX): (PACKBITS, tensor.nbytes, 0)
         for name, tensor in container.tensors.items()
         if tensor.dtype == torch.uint8
     }

@@ -21,7 +21,7 @@ everything else         unchanged
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Literal
 
@@ -50,6 +50,7 @@ FORMAT, VERSION = "bnn-packed", 2
 WITHOUT_ACTIVATIONS = 1
 """Version written without binary inputs, so that older readers can read the file."""
 COUNTERS = "num_batches_tracked"
+_NOTE = "weight_was_packed"
 
 PackedFormat = Literal["packed", "packbits"]
 
@@ -69,7 +70,7 @@ def export_packed(
 
     Args:
         model: A network from `trainers.build_model`, with its binarizers of weights and inputs, or
-            with none.
+            with none; or from `trainers.load_packed`, of which what was packed stays packed.
         path: The file; an existing one is replaced.
         metadata: Extra information that JSON can hold. For a network not from `build_model`, its
             key `model` must hold name and options.
@@ -88,11 +89,12 @@ def export_packed(
     plain = {name: tensor.cpu().contiguous() for name, tensor in baked(model).state_dict().items()}
     if faults := finite_faults(plain):
         raise SpecError(*faults)
+    loaded = _were_packed(model)
     binary = {
         name
         for name, step in active.items()
         if step.always_binary or encoded(plain[f"{name}.weight"]) is not None
-    }
+    } | loaded
     notes = {"model": _json(recipe.to_mapping()), "metadata": _json(metadata)}
     inputs = binary_inputs(model)
     if format == "packbits":
@@ -103,7 +105,8 @@ def export_packed(
         return
     if format != "packed":
         raise SpecError(Fault("format", f"unknown value '{format}'", "known: packbits, packed"))
-    tensors, levels = _packed(plain, [name for name in weight_layers(model) if name in binary])
+    layers = [name for name in weight_layers(model) if name in binary]
+    tensors, levels = _packed(plain, layers, loaded)
     dtype = next(tensor.dtype for tensor in plain.values() if tensor.is_floating_point())
     header = {"format": FORMAT, "version": str(WITHOUT_ACTIVATIONS), "levels": _json(levels)}
     if inputs:
@@ -112,10 +115,32 @@ def export_packed(
     write_container(expanded(path), tensors, {**header, **notes})
 
 
+def note_packed(layer: nn.Module) -> None:
+    """Notes on a layer that its weight comes from bits, so that it goes into bits again."""
+    # Bypasses torch's `__setattr__`, as `remember` does. Copies keep the note.
+    vars(layer)[_NOTE] = True
+
+
+def _were_packed(model: nn.Module) -> set[str]:
+    """Returns the layers that were packed, without those that have a binarizer now."""
+    attached = dict(binarizers(model))
+    return {
+        name
+        for name in weight_layers(model)
+        if vars(model.get_submodule(name)).get(_NOTE) and name not in attached
+    }
+
+
 def _packed(
-    plain: Mapping[str, Tensor], layers: list[str]
+    plain: Mapping[str, Tensor], layers: list[str], loaded: Set[str]
 ) -> tuple[dict[str, Tensor], list[object]]:
-    """Returns the tensors of the file, and for each packed layer its two values."""
+    """Returns the tensors of the file, and for each packed layer its two values.
+
+    Args:
+        plain: The network's state dict, with binary weights.
+        layers: The layers to pack, in forward order.
+        loaded: Those of them that were packed in the file that the network comes from.
+    """
     tensors: dict[str, Tensor] = {}
     levels: list[object] = []
     packed = {f"{layer}.weight" for layer in layers}
@@ -124,7 +149,8 @@ def _packed(
         code = encoded(plain[name])
         if code is None:
             what = "is not binary: a filter has more than two values besides zero"
-            raise SpecError(Fault(name, what))
+            hint = "to store it in full, load its weights into a new trainers.build_model"
+            raise SpecError(Fault(name, what, hint if layer in loaded else ""))
         parts, values = code
         tensors |= {f"{name}.{part}": tensor for part, tensor in parts.items()}
         if values.dim() == 1:

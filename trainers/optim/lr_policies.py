@@ -87,6 +87,41 @@ def cos_multi(
     return rate
 
 
+def decay(
+    lr: float,
+    *,
+    interval: Annotated[int, Epochs()] = 50,
+    level: float = 2.0,
+    floor: float = 0.0,
+) -> LrSchedule:
+    """Divides the rate by `level` every `interval` epochs, down to `floor`.
+
+    max(lr / level^(epoch // interval), floor)
+
+    Args:
+        lr: Rate of the first epochs; published: maxlr.
+        interval: Epochs at one rate; 1 or more; published: decayinterval.
+        level: Divisor; 1 or more; published: decaylevel.
+        floor: The lowest rate; from 0 to `lr`; published: minlr.
+
+    Raises:
+        SpecError: If a number is out of range.
+
+    Source: the code published with arXiv:1804.02941 (`decayschedular`).
+    """
+    faults = []
+    if interval < 1:
+        faults.append(Fault("interval", f"must be 1 or more, got {interval}"))
+    if not level >= 1:
+        faults.append(Fault("level", f"must be 1 or more, got {level}"))
+    if not 0 <= floor <= lr:
+        faults.append(Fault("floor", f"must be between 0 and the rate, {lr}, got {floor}"))
+    if faults:
+        raise SpecError(*faults)
+    # A negative exponent becomes 0 where a positive one would overflow.
+    return lambda epoch: max(lr * level ** -(epoch // interval), floor)
+
+
 def warmed_up(lr: float, warmup: int, after: LrSchedule) -> LrSchedule:
     """Raises the rate linearly to `lr` over the first `warmup` epochs, then follows `after`.
 

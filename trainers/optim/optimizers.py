@@ -17,6 +17,7 @@ from trainers.optim.lr_policies import (
     LrSchedule,
     cos_multi,
     cosine,
+    decay,
     mpt11_w18_2,
     mpt11_w18_2_v2,
     mpt11_w34_2_v2,
@@ -118,6 +119,7 @@ LR_SCHEDULES: Mapping[str, Callable[..., LrSchedule]] = {
     "constant": constant,
     "cos_multi": cos_multi,
     "cosine": cosine,
+    "decay": decay,
     "mpt11_w18_2": mpt11_w18_2,
     "mpt11_w18_2_v2": mpt11_w18_2_v2,
     "mpt11_w34_2_v2": mpt11_w34_2_v2,
@@ -130,8 +132,15 @@ LR_SCHEDULES: Mapping[str, Callable[..., LrSchedule]] = {
 
 Options that count epochs carry a mark: see `trainers.optim.epochs`.
 """
-PUBLISHED_OPTIONS = {"warmup_length": "warmup", "lr_adjust": "adjust", "lr_gamma": "gamma"}
-"""Names of options in the code published with arXiv:2103.09377, and ours."""
+PUBLISHED_OPTIONS = {
+    "warmup_length": "warmup",
+    "lr_adjust": "adjust",
+    "lr_gamma": "gamma",
+    "decayinterval": "interval",
+    "decaylevel": "level",
+    "minlr": "floor",
+}
+"""Names of options in the code published with arXiv:2103.09377 and arXiv:1804.02941, and ours."""
 _TRIAL = {"lr": option("lr", float), "epochs": option("epochs", int)}
 
 

@@ -16,6 +16,7 @@ from trainers.spec.data_spec import DataSpec, data_faults
 from trainers.spec.parts import ActivationSpec, activation_faults
 from trainers.spec.probe import (
     fit_faults,
+    layer_shapes,
     model_layers,
     model_places,
     normalises_single_values,
@@ -187,4 +188,21 @@ def _model_faults(parts: Mapping[str, Any]) -> list[Fault]:
     for index, layer in enumerate(layers.order if layers else ()):
         if layer not in known:
             faults += UnknownNameError("layer", layer, known).under(f"layers.order.{index}")
+    if layers is not None and "weights" in parts:
+        faults += _layer_faults(model, layers, parts["weights"])
     return faults
+
+
+def _layer_faults(model: Component, layers: LayerSchedule[str], weights: Component) -> list[Fault]:
+    """Returns the faults of layers that cannot be trained with the weight binarizer."""
+    try:
+        binarizer = binarizer_of(weights)
+    except SpecError:
+        # The check of `weights` reports this.
+        return []
+    shapes = layer_shapes(model)
+    return [
+        Fault(f"layers.order.{index}", f"{layer} {fault.what}", fault.hint)
+        for index, layer in enumerate(layers.order)
+        if layer in shapes and (fault := binarizer.layer_fault(shapes[layer])) is not None
+    ]

@@ -1,5 +1,6 @@
 """Inspects a network without training it: its layers, input shape and number of outputs."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import torch
@@ -71,6 +72,30 @@ def model_layers(model: Component) -> tuple[str, ...]:
         SpecError: If the model rejects its options.
     """
     return weight_layers(shared_model(model))
+
+
+@lru_cache(maxsize=256)
+def layer_shapes(model: Component) -> Mapping[str, tuple[int, ...]]:
+    """Returns the shapes of the layers' weights, by name in forward order.
+
+    Raises:
+        SpecError: If the model rejects its options.
+    """
+    shared = shared_model(model)
+    return {
+        name: tuple(shared.get_parameter(f"{name}.weight").shape) for name in model_layers(model)
+    }
+
+
+@lru_cache(maxsize=256)
+def conv_layers(model: Component) -> tuple[str, ...]:
+    """Returns the names of the model's two-dimensional convolutions in registration order.
+
+    Raises:
+        SpecError: If the model rejects its options.
+    """
+    named = shared_model(model).named_modules()
+    return tuple(name for name, module in named if isinstance(module, nn.Conv2d))
 
 
 @lru_cache(maxsize=256)

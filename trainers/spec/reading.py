@@ -3,14 +3,14 @@
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 from trainers.binarize.schedule import LayerSchedule
 from trainers.binding import Component, Record, bind, convert, show
 from trainers.errors import Fault, SpecError, unknown_keys
 from trainers.spec.data_spec import read_data
 from trainers.spec.parts import ALL, read_activations
-from trainers.spec.probe import model_layers
+from trainers.spec.probe import conv_layers, model_layers
 from trainers.spec.tables import COMPONENTS
 from trainers.written import default_of
 
@@ -105,9 +105,14 @@ def _read_layers(value: object, parts: Mapping[str, Any]) -> LayerSchedule[str]:
     forward = _forward_layers(parts.get("model"))
     if not isinstance(value, Mapping):
         raise SpecError(f"expected {{order: [...], epochs_per_layer: ...}}, got {show(value)}")
-    known = ("order", "epochs_per_layer")
+    known = ("order", "epochs_per_layer", "published_range")
     faults = unknown_keys(value, known)
     given: dict[str, Any] = {"order": (), "epochs_per_layer": 0}
+    if "published_range" in value:
+        try:
+            given["order"] = _in_published_range(value, parts.get("model"))
+        except SpecError as error:
+            faults.extend(error.under("published_range"))
     if value.get("order") == ALL:
         value = {key: item for key, item in value.items() if key != "order"}
         given["order"] = forward
@@ -130,6 +135,32 @@ def _read_layers(value: object, parts: Mapping[str, Any]) -> LayerSchedule[str]:
     if faults:
         raise SpecError(*faults)
     return LayerSchedule(order=tuple(order), epochs_per_layer=given["epochs_per_layer"])
+
+
+def _in_published_range(layers: Mapping[Any, object], model: Component | None) -> tuple[str, ...]:
+    """Returns the convolutions from the first to the last number, as published for DAB.
+
+    They are counted from 1 in registration order; Linear layers are not counted. The last number
+    may be above that of the last convolution.
+
+    Raises:
+        SpecError: If it is no range, no convolution is in it, or layers are given by name too.
+    """
+    if "order" in layers:
+        raise SpecError(Fault("", "chooses the layers, and so does order", "give one of them"))
+    first, last = cast(tuple[int, int], convert(layers["published_range"], tuple[int, int]))
+    if not 1 <= first <= last:
+        what = f"expected [FIRST, LAST] with 1 <= FIRST <= LAST, got [{first}, {last}]"
+        raise SpecError(Fault("", what))
+    try:
+        convolutions = conv_layers(model) if model else ()
+    except SpecError:
+        # The check of the model reports this.
+        return ()
+    if model and first > len(convolutions):
+        what = f"there is no convolution {first}; the model has {len(convolutions)}"
+        raise SpecError(Fault("", what))
+    return convolutions[first - 1 : last]
 
 
 def _forward_layers(model: Component | None) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What goes into a file comes out of it, from the file alone."""
 
+import copy
 import json
 import struct
 import subprocess
@@ -76,6 +77,19 @@ def test_every_binarizer_is_packed_into_a_bit_or_less_than_two(
     assert torch.equal(logits(file.network(), images("mlp")), logits(model, images("mlp")))
     assert all(layer.bits_a_weight < 2 for layer in file.layers)
     assert file.payload < file.float_bytes / 5
+
+
+@pytest.mark.parametrize("binarizer", ["dab", "xnor"])
+def test_each_filter_has_its_own_two_levels_and_one_bit_a_weight(
+    binarizer: str, tmp_path: Path, trained: Trained, images: Images, logits: Logits
+) -> None:
+    model = trained("conv", binarizer)
+    export_packed(model, tmp_path / "net.bnn")
+    file = read_packed(tmp_path / "net.bnn")
+    for layer in file.layers:
+        assert layer.num_bytes == -(-layer.num_weights // 8) + layer.level_bytes
+        assert layer.level_bytes == layer.shape[0] * 2 * 4
+    assert torch.equal(logits(file.network(), images("conv")), logits(model, images("conv")))
 
 
 def test_a_given_subnet_of_real_weights_is_stored_in_full(
@@ -316,6 +330,48 @@ def test_what_was_loaded_can_be_exported_again(tmp_path: Path, trained: Trained)
     again = read_packed(second).state
     for name, tensor in read_packed(first).state.items():
         assert torch.equal(again[name], tensor), name
+
+
+@pytest.mark.parametrize("binarizer", sorted(set(WEIGHT_BINARIZERS) - REAL))
+def test_what_was_packed_stays_packed_in_the_next_file(
+    binarizer: str, tmp_path: Path, trained: Trained
+) -> None:
+    files = [tmp_path / f"{number}.bnn" for number in range(3)]
+    model = trained("mlp", binarizer, apart=["fc3"])
+    for file in files:
+        export_packed(model, file, {})
+        model = copy.deepcopy(load_packed(file))
+    read = [read_packed(file) for file in files]
+    assert read[0].layers == read[1].layers == read[2].layers
+    assert [layer.is_packed for layer in read[0].layers] == [True, True, False]
+    assert read[0].payload == read[2].payload
+
+
+def test_the_published_layout_is_written_again_from_what_was_read(
+    tmp_path: Path, trained: Trained
+) -> None:
+    model = trained("wrn", "mcdonnell", apart=["conv0", "conv_last"], depth=8)
+    export_packed(model, tmp_path / "first.bnn", format="packbits")
+    again = load_packed(tmp_path / "first.bnn")
+    export_packed(again, tmp_path / "second.bnn", format="packbits")
+    first, second = (read_packed(tmp_path / name) for name in ("first.bnn", "second.bnn"))
+    assert first.layers == second.layers
+    assert first.payload == second.payload
+
+
+def test_what_was_packed_and_is_trained_on_is_refused_unless_it_is_binary(
+    tmp_path: Path, trained: Trained
+) -> None:
+    export_packed(trained("mlp"), tmp_path / "first.bnn", {})
+    model = load_packed(tmp_path / "first.bnn")
+    with torch.no_grad():
+        model.get_parameter("fc2.weight")[0, 0] = 0.3
+    with pytest.raises(SpecError, match=r"fc2\.weight: is not binary: .*; to store it in full"):
+        export_packed(model, tmp_path / "second.bnn", {})
+    binarize_weights(model, ["fc2"], "sign")
+    set_binary(model, ["fc2"])
+    export_packed(model, tmp_path / "second.bnn", {})
+    assert all(layer.is_packed for layer in read_packed(tmp_path / "second.bnn").layers)
 
 
 def test_the_header_is_what_the_layout_says(tmp_path: Path, trained: Trained) -> None:

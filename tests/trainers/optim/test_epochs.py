@@ -21,6 +21,7 @@ def test_every_policy_marks_what_counts_its_epochs() -> None:
         "constant": {"warmup"},
         "cos_multi": {"milestones", "cosine_from", "warmup"},
         "cosine": {"warmup"},
+        "decay": {"interval"},
         "mpt11_w18_2": counting,
         "mpt11_w18_2_v2": counting,
         "mpt11_w34_2_v2": counting,
@@ -56,6 +57,7 @@ def test_no_whole_number_of_a_policy_goes_unmarked(name: str) -> None:
             {},
             {"milestones": (3, 4, 5), "cosine_from": 5},
         ),
+        ("decay", {}, {"interval": 5}),
         ("multistep", {"gamma": 0.5}, {"gamma": 0.5, "adjust": 2}),
         # Two drops by the same factor that fall together count as one.
         ("multistep", {"milestones": (30, 32, 54)}, {"milestones": (3, 5)}),

@@ -10,6 +10,7 @@ from trainers.optim.lr_policies import (
     LrSchedule,
     cos_multi,
     cosine,
+    decay,
     mpt11_w18_2,
     mpt11_w18_2_v2,
     mpt11_w34_2_v2,
@@ -60,6 +61,25 @@ def test_cos_multi_drops_by_steps_and_then_along_a_cosine_too() -> None:
     published = cos_multi(0.8, 120)
     assert [published(epoch) for epoch in range(55)] == [steps(epoch) for epoch in range(55)]
     assert published(60) == pytest.approx(8e-4 / 2)
+
+
+def test_a_decaying_rate_falls_by_its_level_and_no_lower_than_its_floor() -> None:
+    rate = decay(0.9, interval=2, level=3, floor=0.05)
+    expected = [0.9, 0.9, 0.3, 0.3, 0.1, 0.1, 0.05, 0.05]
+    assert [rate(epoch) for epoch in range(8)] == pytest.approx(expected)
+    assert decay(0.9)(49) == 0.9
+    assert decay(0.9)(50) == 0.45
+    assert decay(0.9, interval=1, level=1e300)(9) == 0
+
+
+def test_a_decay_out_of_range_is_refused_with_all_its_faults() -> None:
+    with pytest.raises(SpecError) as raised:
+        decay(0.1, interval=0, level=0.5, floor=0.2)
+    assert [str(fault) for fault in raised.value.faults] == [
+        "interval: must be 1 or more, got 0",
+        "level: must be 1 or more, got 0.5",
+        "floor: must be between 0 and the rate, 0.1, got 0.2",
+    ]
 
 
 def test_after_the_warm_up_the_other_schedule_says_the_rate() -> None:

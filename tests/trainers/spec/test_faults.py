@@ -155,3 +155,29 @@ def test_the_global_generator_is_not_drawn_from(told: Told) -> None:
     before = torch.get_rng_state()
     assert told(weights=Component("biprop_global", {"ramp_epochs": 2})) == []
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("weights", "faults"),
+    [
+        (
+            Component("dab"),
+            ["layers.order.1: conv1 has one input channel per group; centred over"],
+        ),
+        (Component("xnor"), ["layers.order.1: conv1 has one input channel per group; its p"]),
+        (Component("xnor", {"gradient": "straight_through"}), []),
+        (Component("sign"), []),
+    ],
+    ids=str,
+)
+def test_a_layer_that_a_binarizer_would_empty_or_never_train_is_refused(
+    weights: Component, faults: list[str]
+) -> None:
+    options = {"depth": 2, "in_channels": 1, "image_size": 28}
+    parts = {
+        "model": Component("conv", options),
+        "layers": LayerSchedule(order=("conv2", "conv1")),
+        "weights": weights,
+    }
+    found = [str(fault) for fault in faults_between(parts)]
+    assert [text[: len(start)] for text, start in zip(found, faults, strict=True)] == faults

@@ -9,8 +9,10 @@ from trainers.binarize.weights.biprop import BipropBinarizer
 from trainers.binarize.weights.biprop_fixed import BipropFixedBinarizer
 from trainers.binarize.weights.biprop_global import BipropGlobalBinarizer
 from trainers.binarize.weights.biprop_sampled import BipropSampledBinarizer
+from trainers.binarize.weights.dab import DabBinarizer
 from trainers.binarize.weights.mcdonnell import McDonnellBinarizer
 from trainers.binarize.weights.sign import SignBinarizer
+from trainers.binarize.weights.xnor import XnorBinarizer
 from trainers.binding import make
 
 WEIGHT_BINARIZERS: Mapping[str, Callable[..., WeightBinarizer]] = {
@@ -18,8 +20,10 @@ WEIGHT_BINARIZERS: Mapping[str, Callable[..., WeightBinarizer]] = {
     "biprop_fixed": BipropFixedBinarizer,
     "biprop_global": BipropGlobalBinarizer,
     "biprop_sampled": BipropSampledBinarizer,
+    "dab": DabBinarizer,
     "mcdonnell": McDonnellBinarizer,
     "sign": SignBinarizer,
+    "xnor": XnorBinarizer,
 }
 
 
@@ -44,8 +48,10 @@ __all__ = [
     "BipropFixedBinarizer",
     "BipropGlobalBinarizer",
     "BipropSampledBinarizer",
+    "DabBinarizer",
     "McDonnellBinarizer",
     "SignBinarizer",
     "WeightBinarizer",
+    "XnorBinarizer",
     "make_weight_binarizer",
 ]

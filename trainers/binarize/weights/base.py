@@ -1,6 +1,6 @@
 """The base class of weight binarizers, with the hooks that training calls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from torch import Generator, Tensor, nn
@@ -73,6 +73,17 @@ class WeightBinarizer(nn.Module):
         Raises:
             SpecError: If not; its paths are relative to the options.
         """
+
+    def layer_fault(self, shape: Sequence[int]) -> Fault | None:
+        """Returns why a layer cannot be trained with it; None: it can.
+
+        A trial with such a layer is refused before it starts.
+
+        Args:
+            shape: Shape of the layer's weight, (out, in) or (out, in, kh, kw); `in` is the number
+                of channels per group.
+        """
+        return None
 
     @classmethod
     def join(cls, layers: Mapping[str, Self]) -> None:

@@ -1,0 +1,90 @@
+"""Two levels a filter."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trainers.binarize.attach import binarize_weights
+from trainers.binarize.weights.dab import DabBinarizer, thresholds
+from trainers.errors import SpecError
+
+
+def test_each_group_gets_the_mean_magnitude_of_its_weights() -> None:
+    latent = torch.tensor([[0.1, 0.5, -0.2, 0.7, -1.1]], dtype=torch.float64)
+    # With the smallest first, the first weight is the best end, of score 1.21 + 1.21 / 5.
+    assert thresholds(latent, published=False).item() == -1.1
+    binary = DabBinarizer(latent)(latent)
+    assert binary[0].tolist() == pytest.approx([*[1.5 / 4] * 4, -1.1])
+    # With the largest first it is the third, of score 1.69 / 3 + 1.69 / 3, but 3 is more than 1.
+    assert thresholds(latent, published=True).item() == 0.1
+    binary = DabBinarizer(latent, published=True)(latent)
+    low = -1.4 / 3
+    assert binary[0].tolist() == pytest.approx([low, 0.6, low, 0.6, low])
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_filters_are_searched_apart_from_each_other(published: bool) -> None:
+    rows = torch.randn(20, 30, generator=torch.Generator().manual_seed(1))
+    together = thresholds(rows, published=published)
+    apart = torch.cat([thresholds(row[None], published=published) for row in rows])
+    assert torch.equal(together, apart)
+    assert all(at in row for at, row in zip(together, rows, strict=True))
+
+
+def test_filters_of_many_weights_are_split_alike_in_single_and_double_precision() -> None:
+    rows = torch.randn(4, 20_000, generator=torch.Generator().manual_seed(2))
+    for published in (False, True):
+        single = thresholds(rows, published=published)
+        assert torch.equal(single.double(), thresholds(rows.double(), published=published))
+
+
+def _gradient(latent: Tensor, binarizer: DabBinarizer) -> Tensor:
+    latent = latent.clone().requires_grad_()
+    binarizer(latent).sum().backward()
+    assert latent.grad is not None
+    return latent.grad
+
+
+def test_weights_at_the_bound_keep_only_the_smaller_part_of_the_gradient() -> None:
+    latent = torch.tensor([[1.0, 0.9, -0.4, -0.5]], dtype=torch.float64)
+    # The upper group is the first weight alone.
+    grad = _gradient(latent, DabBinarizer(latent))
+    low = 1.8 / 3
+    expected = [0.75 * 1, *[0.75 * (low + 1 / 3)] * 3]
+    assert grad[0].tolist() == pytest.approx(expected)
+
+
+def test_the_plain_gradient_passes_whole() -> None:
+    latent = torch.randn(3, 4)
+    plain = DabBinarizer(latent, gradient="straight_through")
+    assert torch.equal(plain(latent), DabBinarizer(latent)(latent))
+    assert torch.equal(_gradient(latent, plain), torch.ones(3, 4))
+    with pytest.raises(SpecError, match="gradient: unknown value 'whole'; known: published, str"):
+        DabBinarizer(latent, gradient="whole")  # type: ignore[arg-type]
+
+
+def test_latent_weights_are_centred_over_channels_and_clamped_while_binary() -> None:
+    latent = nn.Parameter(torch.randn(3, 4, 2, 2) * 2)
+    before = latent.detach().clone()
+    binarizer = DabBinarizer(latent)
+    binarizer.enabled = False
+    binarizer.before_batch(latent)
+    assert torch.equal(latent, before)
+    binarizer.enabled = True
+    binarizer.before_evaluation(latent)
+    assert torch.equal(latent, (before - before.mean(1, keepdim=True)).clamp(-1, 1))
+
+
+@pytest.mark.parametrize("row", [[0.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.5, 0.5, 0.5]])
+def test_a_filter_of_zeros_or_of_one_value_stays_finite(row: list[float]) -> None:
+    latent = torch.tensor([row])
+    for published in (False, True):
+        binarizer = DabBinarizer(latent, published=published)
+        assert binarizer(latent).isfinite().all()
+        assert _gradient(latent, binarizer).isfinite().all()
+
+
+def test_a_layer_of_one_channel_per_group_is_refused_by_its_name() -> None:
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Conv2d(4, 4, 3, groups=4))
+    with pytest.raises(SpecError, match=r"^1: has one input channel per group; centred over it"):
+        binarize_weights(model, ["0", "1"], "dab")
