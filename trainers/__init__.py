@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from trainers.build import build_model
     from trainers.engine.callbacks import Callback
     from trainers.engine.checkpoint import CheckpointPolicy
+    from trainers.engine.layer_errors import LayerErrors, layer_errors
     from trainers.engine.result import EpochMetrics, Scores, TrainResult
     from trainers.errors import BadLossError, MissingDataError, SpecError, UnknownNameError
     from trainers.export.load import PackedFile, load_packed, read_packed
@@ -58,6 +59,7 @@ _NAMES = {
     "build": ("build_model",),
     "engine.callbacks": ("Callback",),
     "engine.checkpoint": ("CheckpointPolicy",),
+    "engine.layer_errors": ("LayerErrors", "layer_errors"),
     "engine.result": ("EpochMetrics", "Scores", "TrainResult"),
     "errors": ("BadLossError", "MissingDataError", "SpecError", "UnknownNameError"),
     "export.load": ("PackedFile", "load_packed", "read_packed"),
@@ -81,6 +83,7 @@ __all__ = [
     "Callback",
     "CheckpointPolicy",
     "EpochMetrics",
+    "LayerErrors",
     "LayerSchedule",
     "MissingDataError",
     "PackedFile",
@@ -100,6 +103,7 @@ __all__ = [
     "export_packed",
     "keep_ramp",
     "latent_weights",
+    "layer_errors",
     "load_packed",
     "lr_schedule",
     "make_activation_binarizer",

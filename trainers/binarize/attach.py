@@ -60,7 +60,9 @@ def binarize_weights(
         except UnknownNameError:
             raise
         except SpecError as error:
-            raise SpecError(*error.under(layer)) from error
+            # A fault with a path is one of an option; it is the same for all layers.
+            faults = [fault if fault.path else fault.under(layer) for fault in error.faults]
+            raise SpecError(*faults) from error
         made[layer] = binarizer
         binarizer.enabled = False
         if not binarizer.trains_latent:

@@ -198,5 +198,15 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
     # Apart from the two evaluations, only this line of an epoch waits for the device.
     mean = (torch.stack(losses).to("cpu", torch.float64) @ weights).item() / len(train)
     if not math.isfinite(mean):
-        raise BadLossError(f"the training loss of epoch {epoch} is {mean}; a lower lr may help")
+        raise BadLossError(f"the training loss of epoch {epoch} is {mean}{_reason(model)}")
     return hits.scores(loss=mean)
+
+
+def _reason(model: nn.Module) -> str:
+    """Returns which layers made the loss NaN, or what may help if none did."""
+    collapsed = [
+        fault.under(name)
+        for name, binarizer in binarizers(model)
+        if binarizer.enabled and (fault := binarizer.collapse) is not None
+    ]
+    return f": {'; '.join(map(str, collapsed))}" if collapsed else "; a lower lr may help"

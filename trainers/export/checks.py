@@ -17,19 +17,27 @@ def binarizer_faults(model: nn.Module) -> list[Fault]:
     ]
 
 
-def finite_faults(plain: Mapping[str, Tensor]) -> list[Fault]:
+def finite_faults(plain: Mapping[str, Tensor], *, model: nn.Module | None = None) -> list[Fault]:
     """Returns the tensors with NaN or infinite values.
 
     They come from a network that diverged, or from a layer that lost all its weights.
 
     Args:
         plain: The network's state dict, with binary weights.
+        model: The network; its binarizers say whether a layer collapsed.
     """
+    collapsed = {
+        f"{name}.weight": fault
+        for name, step in binarizers(model or nn.Module())
+        if step.enabled and (fault := step.collapse) is not None
+    }
     faults: list[Fault] = []
     for name, tensor in plain.items():
         wrong = int((~tensor.isfinite()).sum())
         if wrong:
             what = f"{wrong:,} of its {tensor.numel():,} values are not finite"
             hint = "the network cannot classify; train again with a lower learning rate"
+            if name in collapsed:
+                what, hint = f"{what}: {collapsed[name].what}", collapsed[name].hint
             faults.append(Fault(name, what, hint))
     return faults

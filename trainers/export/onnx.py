@@ -42,7 +42,7 @@ def export_onnx(
         OSError: If the file cannot be written.
     """
     plain = baked(model).eval().cpu()
-    if faults := [*binarizer_faults(model), *finite_faults(plain.state_dict())]:
+    if faults := [*binarizer_faults(model), *finite_faults(plain.state_dict(), model=model)]:
         raise SpecError(*faults)
     dtype = next(plain.parameters()).dtype
     # Two images: with one, the exporter would fix the batch size at 1.

@@ -87,7 +87,7 @@ def export_packed(
     active = {name: step for name, step in binarizers(model) if step.enabled}
     _check(model, recipe, set(active))
     plain = {name: tensor.cpu().contiguous() for name, tensor in baked(model).state_dict().items()}
-    if faults := finite_faults(plain):
+    if faults := finite_faults(plain, model=model):
         raise SpecError(*faults)
     loaded = _were_packed(model)
     binary = {

@@ -9,6 +9,8 @@ from trainers.errors import Fault, SpecError
 from trainers.optim.epochs import Epochs
 
 Reading = Literal["textbook", "pytorch041"]
+FIRST_PERIOD = 2
+"""Epochs of the period that the published script begins with."""
 
 
 def warm_restarts(
@@ -22,9 +24,10 @@ def warm_restarts(
 
     Rate:  lr_min + (lr - lr_min) * (1 + cos(pi * t / T)) / 2, at place t of a period of length T
 
-    The period that begins at restart r has r epochs; the first period, before any restart, has as
-    many as the second. If each restart doubles the last one, each period ends where the next one
-    begins.
+    The period that begins at restart r has r epochs. The first period, before any restart, is as
+    long as the first restart; read as pytorch041 it has 2 epochs, whatever the first restart, and
+    its cosine rises again until there. If the restarts are 2, 4, 8, ..., each period ends where
+    the next one begins.
 
     Args:
         lr: Rate at each restart.
@@ -32,7 +35,9 @@ def warm_restarts(
         lr_min: Lowest rate of a period; between 0 and `lr`.
         reading: textbook: t counts from the restart. pytorch041: reproduces the published script
             under PyTorch 0.4.1, where the first two steps of a new schedule both have t = 0; so
-            every period but the first is one epoch late and never reaches its end.
+            every period but the first is one epoch late and never reaches its end. The script
+            begins with a period of 2 epochs; only with a first restart at 2 do both readings agree
+            on the epochs before it.
 
     Raises:
         SpecError: If the restarts are not positive and increasing, or lr_min is out of range.
@@ -54,9 +59,10 @@ def warm_restarts(
     def rate(epoch: int) -> float:
         begin = _last_restart(epoch, restarts)
         place = epoch - begin
+        first = restarts[0] if restarts and reading == "textbook" else FIRST_PERIOD
         if reading == "pytorch041" and begin:
             place = max(0, place - 1)
-        length = begin or (restarts[0] if restarts else 2)
+        length = begin or first
         return lr_min + (lr - lr_min) * (1 + math.cos(math.pi * place / length)) / 2
 
     return rate

@@ -41,6 +41,13 @@ def test_the_gradient_of_sign_passes_up_to_its_clip() -> None:
     assert _gradient("sign", clip=None) == [1] * 8
 
 
+def test_a_closed_interval_passes_no_gradient_at_its_ends() -> None:
+    assert _gradient("sign", closed=True) == [0, 0, 1, 1, 1, 1, 0, 0]
+    assert _gradient("sign", closed=True, clip=0.5) == [0, 0, 0, 1, 1, 1, 0, 0]
+    with pytest.raises(SpecError, match="closed: without a clip the gradient passes everywhere"):
+        make_activation_binarizer("sign", closed=True, clip=None)
+
+
 def test_the_gradient_of_approx_sign_falls_to_zero_at_one() -> None:
     assert _gradient("approx_sign") == [0, 0, 1, 2, 2, 1.5, 0, 0]
 

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from trainers.binarize.attach import binarizers, latent_weights
+from trainers.binarize.attach import binarize_weights, binarizers, latent_weights
 from trainers.binarize.schedule import LayerSchedule
 from trainers.binarize.weights.sign import SignBinarizer
+from trainers.build import build_model
 from trainers.data.augment import Augment
 from trainers.data.batches import shuffled_batches
 from trainers.data.gaussian import Gaussian
@@ -272,6 +273,22 @@ def test_a_loss_that_is_no_finite_number_ends_the_run_in_its_epoch(
     with pytest.raises(BadLossError, match=message):
         fit(make_task(loss=breaking), callbacks=[recorder])
     assert [metrics.epoch for metrics in recorder.heard] == [0]
+
+
+def test_a_collapsed_layer_is_named_as_the_reason_of_the_nan(make_task: MakeTask) -> None:
+    model = build_model("mlp", widths=[9, 6, 3])
+    binarize_weights(model, ["fc1", "fc2"], "biprop_global", ramp_epochs=0, published_alpha=True)
+    with torch.no_grad():
+        model.get_parameter("fc1.parametrizations.weight.0.scores").uniform_(1, 2)
+        model.get_parameter("fc2.parametrizations.weight.0.scores").mul_(1e-3)
+    everything = LayerSchedule(order=("fc1", "fc2"))
+    task = make_task(model=model, optimizer=sgd(model.parameters(), lr=0.1), schedule=everything)
+    # The NaN of fc2 makes all scores NaN in the first step; yet only fc2 is named.
+    message = r"of epoch 0 is nan: fc2: no score is above the threshold, .*; train without publ"
+    with pytest.raises(BadLossError, match=message) as raised:
+        fit(task)
+    assert "fc1" not in str(raised.value)
+    assert "lr" not in str(raised.value)
 
 
 def test_momentum_of_the_optimizer_lasts_over_epochs(make_task: MakeTask) -> None:

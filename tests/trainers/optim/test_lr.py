@@ -28,6 +28,24 @@ def test_as_pytorch_041_ran_it_a_period_lags_by_one_epoch() -> None:
         assert lagging[begin + 1 : 2 * begin] == plain[begin : 2 * begin - 1]
 
 
+def test_as_pytorch_041_ran_it_the_first_period_has_two_epochs() -> None:
+    def rates(restarts: list[int], reading: str) -> list[float]:
+        rate = lr_schedule(
+            "warm_restarts", lr=0.2, epochs=30, restarts=restarts, lr_min=0.001, reading=reading
+        )
+        return [rate(epoch) for epoch in range(30)]
+
+    published = rates([3, 10, 30], "pytorch041")
+    assert published[:5] == pytest.approx([0.2, 0.1005, 0.001, 0.2, 0.2])
+    # Past its end the cosine rises again.
+    assert rates([5], "pytorch041")[:5] == pytest.approx([0.2, 0.1005, 0.001, 0.1005, 0.2])
+    # From the first restart on, its epoch is the period.
+    shortened = 0.001 + 0.199 * 0.75
+    assert published[5] == pytest.approx(shortened)
+    textbook = rates([3, 10, 30], "textbook")
+    assert textbook[:3] == pytest.approx([0.2, shortened, 0.001 + 0.199 * 0.25])
+
+
 def test_without_a_list_restarts_double_without_end() -> None:
     rates = _rates(1025)
     tops = [epoch for epoch, rate in enumerate(rates) if rate == 0.1]

@@ -60,6 +60,11 @@ class WeightBinarizer(nn.Module):
         raise NotImplementedError
 
     @property
+    def collapse(self) -> Fault | None:
+        """Why its weights are not finite though the latent weight is; None: they are finite."""
+        return None
+
+    @property
     def epoch_options(self) -> Mapping[str, int]:
         """The options in effect that count epochs; they shrink together with a trial's epochs."""
         return {}

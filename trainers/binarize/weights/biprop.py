@@ -9,6 +9,7 @@ from trainers.binarize.weights.scores import (
     num_kept,
     ticket,
 )
+from trainers.errors import Fault
 
 
 class BipropBinarizer(ScoredBinarizer):
@@ -45,6 +46,15 @@ class BipropBinarizer(ScoredBinarizer):
         super().__init__(latent, train_scores=train_scores)
         self.keep = self.kept_share = checked_share(keep)
         self.published_alpha = published_alpha
+
+    @property
+    def collapse(self) -> Fault | None:
+        """The published scale of a layer with too few weights divides by 0."""
+        size = self.scores.numel()
+        if not self.published_alpha or int(self.keep * size):
+            return None
+        what = f"{size} weights times keep are less than 1, so the published scale divides by 0"
+        return Fault("", what, "train without published_alpha, or with a larger keep")
 
     def binarize(self, latent: Tensor) -> Tensor:
         """Returns scale times sign where the score is among the largest, else 0."""

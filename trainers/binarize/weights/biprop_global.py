@@ -41,6 +41,7 @@ class BipropGlobalBinarizer(ScoredBinarizer):
     """
 
     threshold: Tensor
+    _was_empty: Tensor
 
     def __init__(
         self,
@@ -65,6 +66,8 @@ class BipropGlobalBinarizer(ScoredBinarizer):
         # A float32 threshold would cut float64 scores at another place.
         self.register_buffer("threshold", torch.full((), threshold, dtype=latent.dtype))
         self.threshold = self.threshold.to(latent.device)
+        was_empty = torch.zeros((), dtype=torch.bool, device=latent.device)
+        self.register_buffer("_was_empty", was_empty, persistent=False)
 
     @property
     def epoch_options(self) -> Mapping[str, int]:
@@ -91,6 +94,20 @@ class BipropGlobalBinarizer(ScoredBinarizer):
         """Number of weights with a score above the threshold; 0 in a collapsed layer."""
         return int((self.scores.detach().abs() > self.threshold).sum())
 
+    @property
+    def collapse(self) -> Fault | None:
+        """The published scale of a layer that keeps nothing is 0/0."""
+        if not self.published_alpha or not (self._was_empty | self._is_empty()):
+            return None
+        what = "no score is above the threshold, so the published scale is 0/0 = NaN"
+        return Fault("", what, "train without published_alpha, or with a larger keep")
+
+    def _is_empty(self) -> Tensor:
+        """Whether nothing is kept, as a tensor, without a wait for the device."""
+        magnitude = self.scores.detach().abs()
+        # Scores that the NaN of another layer made NaN are above nothing either.
+        return magnitude.isfinite().all() & ~(magnitude > self.threshold).any()
+
     def begin_epoch(self, epoch: int, generator: Generator) -> None:
         """Sets the share of this epoch."""
         if self._shared is not None:
@@ -113,7 +130,9 @@ class BipropGlobalBinarizer(ScoredBinarizer):
             self._shared.serve(self)
         magnitude = self.scores.detach().abs()
         kept = magnitude > self.threshold
-        if not self.published_alpha:
+        if self.published_alpha:
+            self._was_empty |= self._is_empty()
+        else:
             # Keeps the best weight of an empty layer, without a wait for the device.
             best = torch.zeros_like(kept).view(-1).index_fill_(0, magnitude.argmax(), True)
             kept = torch.where(kept.any(), kept, best.view_as(kept))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,19 +65,26 @@ class DabBinarizer(WeightBinarizer):
         """Returns the upper level where the latent weight is above the threshold, else minus B."""
         rows = latent.detach().flatten(1)
         is_high = rows > thresholds(rows, published=self.published)
-        magnitude = rows.abs().double()
-        num_high = (is_high & (rows != 0)).sum(1, keepdim=True)
+        magnitude = rows.abs()
+        of_high = magnitude * is_high
+        num_high = of_high.count_nonzero(1)[:, None]
         num_low = rows.shape[1] - num_high
         # An upper group of zeros alone has K = 0; its level is 0.
         num_high = num_high.clamp(min=1)
-        high = (magnitude * is_high).sum(1, keepdim=True) / num_high
-        low = (magnitude * ~is_high).sum(1, keepdim=True) / num_low
-        binary = torch.where(is_high, high, -low).to(latent.dtype).view_as(latent)
+        high = of_high.sum(1, keepdim=True, dtype=torch.float64) / num_high
+        low = (magnitude * ~is_high).sum(1, keepdim=True, dtype=torch.float64) / num_low
+
+        def chosen(of_high: Tensor, of_low: Tensor) -> Tensor:
+            return torch.where(is_high, of_high.to(latent.dtype), of_low.to(latent.dtype))
+
+        binary = chosen(high, -low).view_as(latent)
         if self.gradient == "straight_through":
             return replaced(latent, binary, factor=latent.new_ones(()))
-        level, count = torch.where(is_high, high, low), torch.where(is_high, num_high, num_low)
-        factor = (1 - 1 / latent.shape[1]) * (level * (magnitude < 1) + 1 / count)
-        return replaced(latent, binary, factor=factor.to(latent.dtype).view_as(latent))
+        share = 1 - 1 / latent.shape[1]
+        outside = share / num_high, share / num_low
+        inside = share * high + outside[0], share * low + outside[1]
+        factor = torch.where(magnitude < 1, chosen(*inside), chosen(*outside))
+        return replaced(latent, binary, factor=factor.view_as(latent))
 
 
 @torch.no_grad()
@@ -93,8 +101,8 @@ def thresholds(rows: Tensor, *, published: bool) -> Tensor:
         rows: Weights of each filter, (out, n).
         published: Choose between the candidates as the published code does.
     """
-    falling = rows.sort(1, descending=True).values
-    rising = falling.flip(1)
+    rising = _sorted(rows)
+    falling = rising.flip(1)
     score_falling, place_falling = _best(falling)
     score_rising, place_rising = _best(rising)
     by_place, by_score = place_falling >= place_rising, score_falling >= score_rising
@@ -110,6 +118,14 @@ def _best(ordered: Tensor) -> tuple[Tensor, Tensor]:
     sums = ordered.cumsum(1, dtype=torch.float64)
     counts = torch.arange(1, num + 1, dtype=torch.float64, device=ordered.device)
     others = sums[:, -1:] - sums
-    scores = sums.square() / counts + others.square() / (num - counts + 1)
+    scores = others.square_().div_(num - counts + 1).add_(sums.square_().div_(counts))
     best = scores.max(1, keepdim=True)
     return best.values, best.indices
+
+
+def _sorted(rows: Tensor) -> Tensor:
+    """Returns each row sorted, the smallest first."""
+    if rows.device.type == "cpu" and rows.dtype in (torch.float32, torch.float64):
+        # Ten times as fast as torch.
+        return torch.from_numpy(np.sort(rows.numpy(), 1))
+    return rows.sort(1).values

@@ -2,7 +2,7 @@
 
 import torch
 
-from trainers.binarize.weights import make_weight_binarizer
+from trainers.binarize.weights import BipropBinarizer, make_weight_binarizer
 
 
 def _with_scores(scores: list[float], latent: list[float], **options: object) -> object:
@@ -32,3 +32,17 @@ def test_all_is_kept_at_a_share_of_one() -> None:
 
 def test_a_tiny_share_keeps_the_best_weight() -> None:
     assert _with_scores([0.1, 0.2], [1.0, -3.0], keep=1e-9) == [0.0, -3.0]
+
+
+def test_a_published_scale_that_divides_by_0_says_so() -> None:
+    latent = torch.ones(2, 2)
+    collapsed = BipropBinarizer(latent, keep=0.2, published_alpha=True)
+    assert not collapsed(latent).isfinite().all()
+    assert "4 weights times keep are less than 1" in str(collapsed.collapse)
+    enough, ours = (
+        BipropBinarizer(latent, keep=0.25, published_alpha=True),
+        BipropBinarizer(latent, keep=0.2),
+    )
+    for fine in (enough, ours):
+        assert fine.collapse is None
+        assert fine(latent).isfinite().all()

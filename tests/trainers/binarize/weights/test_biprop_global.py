@@ -231,6 +231,24 @@ def test_a_collapsed_layer_is_not_a_number_as_published() -> None:
     assert collapsed(latent).isnan().all()
 
 
+def test_a_collapsed_layer_says_so_also_when_its_scores_are_nan_later() -> None:
+    latent = torch.ones(1, 3)
+    options = {"threshold": 9.0, "published_alpha": True}
+    collapsed, other = (make_weight_binarizer("biprop_global", latent, **options) for _ in "ab")
+    other.threshold.zero_()
+    for binarizer in (collapsed, other):
+        binarizer(latent)
+        with torch.no_grad():
+            binarizer.scores.fill_(torch.nan)
+        # Scores of NaN are above no threshold: every layer looks empty then.
+        assert binarizer(latent).isnan().all()
+    assert collapsed.collapse is not None
+    assert "no score is above the threshold" in str(collapsed.collapse)
+    assert other.collapse is None
+    assert make_weight_binarizer("biprop_global", latent, threshold=9.0).collapse is None
+    assert collapsed.state_dict().keys() == {"scores", "threshold"}
+
+
 def test_impossible_numbers_are_refused() -> None:
     with pytest.raises(SpecError, match="ramp_epochs: must be 0 or more"):
         make_weight_binarizer("biprop_global", torch.ones(2, 2), ramp_epochs=-1)

@@ -1,12 +1,19 @@
 """Two levels a filter."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from trainers.binarize.attach import binarize_weights
+from trainers.binarize.attach import binarize_weights, binarizers, latent_weights
 from trainers.binarize.weights.dab import DabBinarizer, thresholds
 from trainers.errors import SpecError
+from trainers.export.load import load_packed
+from trainers.export.pack import export_packed
+from trainers.spec.train_spec import TrainSpec
+from trainers.training import RunOptions, run
 
 
 def test_each_group_gets_the_mean_magnitude_of_its_weights() -> None:
@@ -29,6 +36,33 @@ def test_filters_are_searched_apart_from_each_other(published: bool) -> None:
     apart = torch.cat([thresholds(row[None], published=published) for row in rows])
     assert torch.equal(together, apart)
     assert all(at in row for at, row in zip(together, rows, strict=True))
+
+
+@pytest.mark.parametrize("num", [2, 3, 9, 40])
+def test_the_search_finds_what_trying_every_split_finds(num: int) -> None:
+    rows = torch.randn(60, num, generator=torch.Generator().manual_seed(num), dtype=torch.float64)
+    chosen: dict[bool, list[float]] = {False: [], True: []}
+    for row in rows.tolist():
+        falling, rising = sorted(row, reverse=True), sorted(row)
+        score_falling, k_falling = _best(falling)
+        score_rising, k_rising = _best(rising)
+        candidates = falling[k_falling - 1], rising[k_rising - 1]
+        chosen[False].append(candidates[score_rising > score_falling])
+        chosen[True].append(candidates[k_rising > k_falling])
+    for published, expected in chosen.items():
+        assert thresholds(rows, published=published)[:, 0].tolist() == expected
+    assert num == 2 or chosen[False] != chosen[True]
+
+
+def _best(ordered: list[float]) -> tuple[float, int]:
+    """The highest score, and the first k that has it."""
+    scores = [_score(ordered, k) for k in range(1, len(ordered) + 1)]
+    return max(scores), scores.index(max(scores)) + 1
+
+
+def _score(ordered: list[float], k: int) -> float:
+    first, total = sum(ordered[:k]), sum(ordered)
+    return first**2 / k + (total - first) ** 2 / (len(ordered) - k + 1)
 
 
 def test_filters_of_many_weights_are_split_alike_in_single_and_double_precision() -> None:
@@ -88,3 +122,25 @@ def test_a_layer_of_one_channel_per_group_is_refused_by_its_name() -> None:
     model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Conv2d(4, 4, 3, groups=4))
     with pytest.raises(SpecError, match=r"^1: has one input channel per group; centred over it"):
         binarize_weights(model, ["0", "1"], "dab")
+
+
+@pytest.mark.parametrize("options", [{}, {"published": True}, {"gradient": "straight_through"}])
+def test_a_trial_ends_with_what_was_evaluated_and_its_file_computes_the_same_bits(
+    options: dict[str, object], make_spec: Callable[..., TrainSpec], tmp_path: Path
+) -> None:
+    spec = make_spec(
+        weights={"name": "dab", **options},
+        layers={"order": ["fc2"]},
+        epochs=2,
+        precision="float64",
+    )
+    result = run(spec, options=RunOptions(device="cpu", num_threads=1))
+    model = result.model.eval()
+    latent = latent_weights(model)["fc2"].detach()
+    # Centred, as before the evaluation, and not stepped since.
+    torch.testing.assert_close(latent.mean(1), torch.zeros(len(latent), dtype=latent.dtype))
+    assert len(dict(binarizers(model))) == 1
+    export_packed(model, tmp_path / "net.bnn")
+    images = torch.randn(5, 1, 8, 8, dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.equal(load_packed(tmp_path / "net.bnn")(images), model(images))
