@@ -30,7 +30,7 @@ from trainers.errors import BadLossError
 from trainers.losses import LossFunction
 from trainers.optim.lr_policies import LrSchedule
 from trainers.optim.optimizers import set_lr
-from trainers.seeding import generator
+from trainers.seeding import generator, global_draws
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +47,7 @@ class Task:
         epochs: Total number of epochs.
         batch_size: Images per training batch.
         eval_batch_size: Images per batch in evaluation.
-        seed: Seed of all draws in training: image order, augmentation, masks.
+        seed: Seed of all draws in training: image order, augmentation, masks, dropout.
         autocast: Context of each forward pass.
         augment: Augmentation of the training images.
         resets_latent: Before each evaluation, overwrite the latent weights with the weights of the
@@ -117,7 +117,9 @@ def _one_epoch(task: Task, epoch: int) -> EpochMetrics:
         task.freezing.apply(epoch)
     before = non_negative(task.model)
     used: dict[str, Tensor] = {}
-    train = train_one_epoch(task, epoch, used=used)
+    device = next(task.model.parameters()).device
+    with global_draws(task.seed, "dropout", epoch, device=device):
+        train = train_one_epoch(task, epoch, used=used)
     if task.resets_latent:
         reset_latent(task.model, used)
     Hooks(task.model).before_evaluation()

@@ -4,8 +4,15 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
+from trainers.models.alexnet import AlexNet
+from trainers.models.bincifar import BinCifar
 from trainers.models.conv import Conv
+from trainers.models.densenet import DenseNet
+from trainers.models.googlenet import GoogLeNet
 from trainers.models.mlp import Mlp
+from trainers.models.mobilenet import MobileNet
+from trainers.models.nin import Nin
+from trainers.models.resnet18_sketch import ResNet18Sketch
 from trainers.models.resnet_cifar import (
     ResNetCifar,
     ResNetTicket,
@@ -16,7 +23,10 @@ from trainers.models.resnet_cifar import (
     resnet110,
 )
 from trainers.models.resnet_imagenet import ResNetImageNet, resnet21, resnet_imagenet
+from trainers.models.sketchanet import SketchANet
+from trainers.models.squeezenet import SqueezeNet
 from trainers.models.vgg import Vgg, vgg5, vgg9
+from trainers.models.vgg16_bn import Vgg16Bn
 from trainers.models.vgg_small import VggSmall
 from trainers.models.wrn import Wrn
 
@@ -35,6 +45,16 @@ MODELS: Mapping[str, Callable[..., nn.Module]] = {
     "resnet110": resnet110,
     "resnet21": resnet21,
     "wrn": Wrn,
+    "alexnet": AlexNet,
+    "bincifar": BinCifar,
+    "densenet": DenseNet,
+    "googlenet": GoogLeNet,
+    "mobilenet": MobileNet,
+    "nin": Nin,
+    "resnet18_sketch": ResNet18Sketch,
+    "sketchanet": SketchANet,
+    "squeezenet": SqueezeNet,
+    "vgg16_bn": Vgg16Bn,
 }
 
 __all__ = [

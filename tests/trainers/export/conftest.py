@@ -9,7 +9,16 @@ from torch import Tensor, nn
 
 from trainers import binarize_weights, build_model, set_binary, weight_layers
 
-IMAGES = {"resnet21": (3, 64, 64), "mlp": (1, 7, 5)}
+IMAGES = {
+    "resnet21": (3, 64, 64),
+    "mlp": (1, 7, 5),
+    "alexnet": (3, 224, 224),
+    "sketchanet": (1, 225, 225),
+    "googlenet": (1, 64, 64),
+    "mobilenet": (1, 64, 64),
+    "resnet18_sketch": (1, 64, 64),
+    "squeezenet": (1, 64, 64),
+}
 OPTIONS: dict[str, dict[str, Any]] = {
     "conv": {"depth": 2},
     "mlp": {"widths": [35, 130, 13, 10]},

@@ -37,7 +37,17 @@ Images = Callable[..., Tensor]
 Logits = Callable[[nn.Module, Tensor], Tensor]
 
 
-@pytest.mark.parametrize("name", sorted(MODELS))
+LARGE = {"alexnet"}
+"""Networks whose files have hundreds of megabytes."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else [])
+        for name in sorted(MODELS)
+    ],
+)
 def test_every_network_computes_the_same_bits_from_its_file(
     name: str, tmp_path: Path, trained: Trained, images: Images, logits: Logits
 ) -> None:

@@ -9,14 +9,34 @@ from trainers.binarize.attach import latent_weights, weight_layers
 from trainers.errors import SpecError
 from trainers.models import MODELS
 
-IMAGES = {"resnet21": (3, 64, 64), "resnet_imagenet": (3, 64, 64), "mlp": (1, 4, 4)}
+IMAGES = {
+    "resnet21": (3, 64, 64),
+    "resnet_imagenet": (3, 64, 64),
+    "mlp": (1, 4, 4),
+    "alexnet": (3, 224, 224),
+    "sketchanet": (1, 225, 225),
+    "googlenet": (1, 64, 64),
+    "mobilenet": (1, 64, 64),
+    "resnet18_sketch": (1, 64, 64),
+    "squeezenet": (1, 64, 64),
+}
 OPTIONS = {
     "mlp": {"widths": [16, 6, 5]},
     "conv": {"depth": 4},
     "resnet_cifar": {"depth": 20},
     "resnet_imagenet": {"depth": 18},
 }
-CLASSES = {"resnet21": 1000, "resnet_imagenet": 1000, "mlp": 5}
+CLASSES = {
+    "resnet21": 1000,
+    "resnet_imagenet": 1000,
+    "mlp": 5,
+    "alexnet": 1000,
+    "sketchanet": 250,
+    "googlenet": 250,
+    "mobilenet": 250,
+    "resnet18_sketch": 250,
+    "squeezenet": 250,
+}
 WITH_CLASSES = sorted(set(MODELS) - {"mlp"})
 
 
