@@ -21,6 +21,7 @@ from trainers.optim.lr_policies import (
     mpt11_w18_2_v2,
     mpt11_w34_2_v2,
     mpt132_w34_2,
+    stepped,
     warmed_up,
     xnor,
 )
@@ -57,29 +58,35 @@ def sgd(
     )
 
 
-def constant(lr: float, *, warmup: Warmup = 0) -> LrSchedule:
+def constant(lr: float, *, warmup: Warmup = 0, warmup_lr: float | None = None) -> LrSchedule:
     """The same rate in every epoch, after a warm-up.
 
     Args:
         lr: The rate.
         warmup: Epochs over which the rate rises linearly; the last of them has rate `lr`. 0 or
             more.
+        warmup_lr: The same rate in all epochs of the warm-up, instead of a rise; positive.
 
     Raises:
-        SpecError: If the warm-up is negative.
+        SpecError: If the warm-up is negative, or its rate is not positive or has no epochs.
     """
-    return warmed_up(lr, warmup, lambda epoch: lr)
+    return warmed_up(lr, warmup, lambda epoch: lr, warmup_lr=warmup_lr)
 
 
 def multistep(
     lr: float,
     *,
-    milestones: Annotated[Sequence[int] | None, Epochs(distinct=True, early="early")] = None,
+    milestones: Annotated[
+        Sequence[int] | None, Epochs(distinct=True, paired="gammas", early="early")
+    ] = None,
     gamma: float = 0.1,
     early: bool = False,
     adjust: Annotated[int, Epochs(early="early", unless="milestones")] = 20,
+    gammas: Sequence[float] | None = None,
+    warmup: Warmup = 0,
+    warmup_lr: float | None = None,
 ) -> LrSchedule:
-    """Multiplies the rate by `gamma` at every milestone.
+    """Multiplies the rate by `gamma` at every milestone, or by a factor of its own.
 
     Args:
         lr: Rate of the first epoch.
@@ -89,28 +96,53 @@ def multistep(
         early: Each drop comes one epoch earlier: the published MNIST and CIFAR-10 code of
             iterative training increases its epoch counter before training.
         adjust: Epochs between two drops if no milestones are given; 1 or more.
+        gammas: Instead of `gamma`: one factor a milestone, each 0 or more. Milestones may then
+            fall together.
+        warmup: As in `constant`; drops within the warm-up come after it.
+        warmup_lr: As in `constant`.
 
     Raises:
-        SpecError: If the milestones are not positive and increasing, if the rate would drop before
-            the first epoch, or if a number is out of range.
+        SpecError: If the milestones are not positive and increasing, if there is not one of them
+            for each factor, if the rate would drop before the first epoch, or if a number is out
+            of range.
     """
     if gamma < 0:
         raise SpecError(Fault("gamma", f"must be 0 or more, got {gamma}"))
     if adjust < 1:
         raise SpecError(Fault("adjust", f"must be 1 or more, got {adjust}"))
+    if gammas is not None:
+        _check_gammas(gammas, milestones, gamma)
+    early_fault = "with early: true the drop at 1 would come before the first epoch"
+    rate: LrSchedule
     if milestones is None:
         if early and adjust == 1:
-            what = "with early: true the drop at 1 would come before the first epoch"
-            raise SpecError(Fault("adjust", what, "set 2 or more"))
-        return lambda epoch: lr * gamma ** ((epoch + early) // adjust)
-    if list(milestones) != sorted(set(milestones)) or min(milestones, default=1) < 1:
+            raise SpecError(Fault("adjust", early_fault, "set 2 or more"))
+        # A power, not a product, which rounds otherwise.
+        rate = lambda epoch: lr * gamma ** ((epoch + early) // adjust)  # noqa: E731
+        return warmed_up(lr, warmup, rate, warmup_lr=warmup_lr)
+    in_order = sorted(milestones if gammas is not None else set(milestones))
+    if list(milestones) != in_order or min(milestones, default=1) < 1:
         what = f"must be positive and increasing, got {list(milestones)}"
         raise SpecError(Fault("milestones", what))
     if early and 1 in milestones:
-        what = "with early: true the drop at 1 would come before the first epoch"
-        raise SpecError(Fault("milestones", what, "start at 2 or more"))
+        raise SpecError(Fault("milestones", early_fault, "start at 2 or more"))
     drops = [milestone - early for milestone in milestones]
-    return lambda epoch: lr * gamma ** sum(drop <= epoch for drop in drops)
+    if gammas is not None:
+        rate = stepped(lr, drops, gammas)
+    else:
+        rate = lambda epoch: lr * gamma ** sum(drop <= epoch for drop in drops)  # noqa: E731
+    return warmed_up(lr, warmup, rate, warmup_lr=warmup_lr)
+
+
+def _check_gammas(gammas: Sequence[float], milestones: Sequence[int] | None, gamma: float) -> None:
+    if gamma != 0.1:
+        raise SpecError(Fault("gamma", "cannot be combined with gammas", "keep one of the two"))
+    if milestones is None or len(milestones) != len(gammas):
+        what = f"needs one milestone for each of its {len(gammas)} factors"
+        got = "none" if milestones is None else f"{len(milestones)}"
+        raise SpecError(Fault("gammas", f"{what}, got {got}", "set milestones to as many epochs"))
+    if any(not factor >= 0 for factor in gammas):
+        raise SpecError(Fault("gammas", f"must be 0 or more, got {list(gammas)}"))
 
 
 OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {"adam": adam, "sgd": sgd}
