@@ -47,21 +47,26 @@ def sign_ste(x: Tensor, *, zero: int = 1) -> Tensor:
 
 
 class _SignClipped(torch.autograd.Function):
-    """Forward: sign(x), with sign(0) = zero. Backward: the gradient where |x| <= clip, else 0."""
+    """Forward: sign(x), with sign(0) = zero. Backward: the gradient where |x| <= clip, else 0.
+
+    With `stops` the gradient is 0 where |x| = clip too.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, clip: float, zero: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, clip: float, zero: int, stops: bool) -> Tensor:
         ctx.save_for_backward(x)
-        ctx.clip = clip
+        ctx.clip, ctx.stops = clip, stops
         return sign(x) if zero else torch.sign(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         (x,) = ctx.saved_tensors
-        return gradient * (x.abs() <= ctx.clip), None, None
+        size = x.abs()
+        passes = size < ctx.clip if ctx.stops else size <= ctx.clip
+        return gradient * passes, None, None, None
 
 
-def sign_clipped(x: Tensor, *, clip: float, zero: int = 1) -> Tensor:
+def sign_clipped(x: Tensor, *, clip: float, zero: int = 1, stops_at_clip: bool = False) -> Tensor:
     """Sign of x that passes the gradient where |x| is small (hard tanh).
 
     Forward:   sign(x), with sign(0) = zero
@@ -71,10 +76,12 @@ def sign_clipped(x: Tensor, *, clip: float, zero: int = 1) -> Tensor:
         x: Any shape.
         clip: Largest |x| that still receives gradient; positive.
         zero: 1 or 0.
+        stops_at_clip: No gradient where |x| = clip either.
 
-    Source: Courbariaux et al. 2016, arXiv:1602.02830, sec. 1.3.
+    Source: Courbariaux et al. 2016, arXiv:1602.02830, sec. 1.3; `stops_at_clip`:
+        HolmesShuan/Training-Tricks-for-Binarized-Neural-Networks, trick 1.
     """
-    result: Tensor = _SignClipped.apply(x, clip, zero)
+    result: Tensor = _SignClipped.apply(x, clip, zero, stops_at_clip)
     return result
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from trainers.binding import bind_to, make, option, options_of
 from trainers.errors import Fault, SpecError, choose
 from trainers.optim.adam import Adam
+from trainers.optim.centralization import CentralizedAdam, CentralizedSgd
 from trainers.optim.eager import Sgd
 from trainers.optim.epochs import Epochs, Warmup
 from trainers.optim.lr import warm_restarts
@@ -34,9 +35,21 @@ def adam(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.0,
+    grad_centralization: bool = False,
 ) -> torch.optim.Optimizer:
-    """Adam in its fused form. Source: Kingma & Ba 2015, arXiv:1412.6980."""
-    return Adam(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
+    """Adam in its fused form. Source: Kingma & Ba 2015, arXiv:1412.6980.
+
+    Args:
+        params: The parameters that it updates.
+        lr: Learning rate.
+        betas: Decay of the means of gradients and of their squares.
+        eps: Added to the root of the squares.
+        weight_decay: Factor on the weight that is added to its gradient.
+        grad_centralization: First take from the gradient of each weight its mean for each output;
+            see `trainers.optim.centralization.centralized`.
+    """
+    kind = CentralizedAdam if grad_centralization else Adam
+    return kind(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
 
 
 def sgd(
@@ -46,9 +59,11 @@ def sgd(
     momentum: float = 0.0,
     weight_decay: float = 0.0,
     nesterov: bool = False,
+    grad_centralization: bool = False,
 ) -> torch.optim.Optimizer:
-    """Stochastic gradient descent with momentum, in its fused form."""
-    return Sgd(
+    """Stochastic gradient descent with momentum, in its fused form; options as in `adam`."""
+    kind = CentralizedSgd if grad_centralization else Sgd
+    return kind(
         params,
         lr=lr,
         momentum=momentum,

@@ -16,6 +16,7 @@ from trainers.spec.data_spec import DataSpec, data_faults
 from trainers.spec.parts import ActivationSpec, activation_faults
 from trainers.spec.probe import (
     fit_faults,
+    has_normalisations,
     model_layers,
     model_places,
     normalises_single_values,
@@ -179,6 +180,10 @@ def _model_faults(parts: Mapping[str, Any]) -> list[Fault]:
     except SpecError as error:
         return list(error.under("model"))
     faults: list[Fault] = []
+    norms = parts.get("batch_norm")
+    if norms is not None and norms.momentum is not None and not has_normalisations(model):
+        what = f"'{model.name}' with these options has no batch normalisation"
+        faults.append(Fault("batch_norm.momentum", what, "remove it"))
     if data is not None:
         faults += [fault.under("model") for fault in fit_faults(model, data.source)]
     if activations is not None:
