@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
+from trainers.models.bireal_resnet import BirealResNet
 from trainers.models.conv import Conv
 from trainers.models.mlp import Mlp
 from trainers.models.resnet_cifar import (
@@ -35,10 +36,12 @@ MODELS: Mapping[str, Callable[..., nn.Module]] = {
     "resnet110": resnet110,
     "resnet21": resnet21,
     "wrn": Wrn,
+    "bireal_resnet": BirealResNet,
 }
 
 __all__ = [
     "MODELS",
+    "BirealResNet",
     "Conv",
     "Mlp",
     "ResNetCifar",

@@ -45,7 +45,7 @@ class Centralizing(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     parameter.grad = centralized(parameter.grad)
-        super().step()  # type: ignore[safe-super]
+        super().step()
         return loss
 
     # As in `Adam`: torch shall not wrap this.
