@@ -49,7 +49,7 @@ class BirealResNet(nn.Module):
             `trainers.models.bireal_blocks.shortcut`.
         attention: se: weighs the channels of each 3 × 3 convolution by squeeze and excitation of
             its real input; none.
-        reduction: Input channels for each hidden unit of the attention; 1 or more.
+        attention_reduction: Input channels for each hidden unit of the attention; 1 or more.
         width_factor: Factor on all channels; rounded down.
         groups: Groups of the 3 × 3 convolutions in blocks; divides their channels.
 
@@ -75,13 +75,16 @@ class BirealResNet(nn.Module):
         double_skip: bool = True,
         downsample: Downsample = "v1",
         attention: Literal["none", "se"] = "none",
-        reduction: int = REDUCTION,
+        attention_reduction: int = REDUCTION,
         width_factor: float = 1.0,
         groups: int = 1,
     ) -> None:
         super().__init__()
         faults = _out_of_range(
-            num_classes=num_classes, in_channels=in_channels, reduction=reduction, groups=groups
+            num_classes=num_classes,
+            in_channels=in_channels,
+            attention_reduction=attention_reduction,
+            groups=groups,
         )
         if depth not in DEPTHS:
             faults.append(Fault("depth", f"must be one of 18, 34, 50, got {depth}"))
@@ -90,8 +93,10 @@ class BirealResNet(nn.Module):
             faults.append(Fault(name, "there is no PReLU", "set activation: prelu"))
         elif prelu_at != "branch" and depth in BASIC:
             faults.append(Fault("prelu_at", f"is for bottlenecks: depth {depth} has none"))
-        if attention == "none" and reduction != REDUCTION:
-            faults.append(Fault("reduction", "there is no attention", "set attention: se"))
+        if attention == "none" and attention_reduction != REDUCTION:
+            faults.append(
+                Fault("attention_reduction", "there is no attention", "set attention: se")
+            )
         if not int(CHANNELS[0] * width_factor) >= 1:
             faults.append(Fault("width_factor", f"leaves no channel, got {width_factor}"))
         widths = [int(channels * width_factor) for channels in CHANNELS if width_factor > 0]
@@ -115,7 +120,7 @@ class BirealResNet(nn.Module):
             prelu_everywhere=prelu_at == "all",
             double_skip=double_skip,
             downsample=downsample,
-            reduction=reduction if attention == "se" else None,
+            reduction=attention_reduction if attention == "se" else None,
             groups=groups,
         )
         num_out = self._add_stages(depth, widths, options)

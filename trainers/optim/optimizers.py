@@ -85,7 +85,7 @@ def constant(lr: float, *, warmup: Warmup = 0, warmup_lr: float | None = None) -
     Raises:
         SpecError: If the warm-up is negative, or its rate is not positive or has no epochs.
     """
-    return warmed_up(lr, warmup, lambda epoch: lr, warmup_lr=warmup_lr)
+    return warmed_up(lr, warmup, warmup_lr=warmup_lr, after=lambda epoch: lr)
 
 
 def multistep(

@@ -47,7 +47,7 @@ def test_the_convolutions_of_the_blocks_are_those_with_binary_inputs(
         {},
         OFF,
         {"downsample": "v2", "block": "bireal"},
-        {"downsample": "v3", "attention": "se", "reduction": 4},
+        {"downsample": "v3", "attention": "se", "attention_reduction": 4},
         {"groups": 4, "double_skip": False},
     ],
 )
@@ -146,8 +146,11 @@ def test_a_network_without_any_trick_is_a_usual_residual_network() -> None:
         ({"groups": 3}, "groups: must divide the channels of all blocks, but 4 / 3"),
         ({"width_factor": 0.001}, "width_factor: leaves no channel"),
         ({"width_factor": -1.0}, "width_factor: leaves no channel"),
-        ({"reduction": 8}, "reduction: there is no attention; set attention: se"),
-        ({"attention": "se", "reduction": 0}, "reduction: must be 1 or more"),
+        (
+            {"attention_reduction": 8},
+            "attention_reduction: there is no attention; set attention: se",
+        ),
+        ({"attention": "se", "attention_reduction": 0}, "attention_reduction: must be 1 or more"),
         ({"prelu_at": "all"}, "prelu_at: is for bottlenecks: depth 18 has none"),
         ({"activation": "none", "prelu_init": 0.1}, "prelu_init: there is no PReLU"),
         ({"downsample": "v4"}, "downsample: unknown value"),
