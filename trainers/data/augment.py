@@ -14,7 +14,9 @@ from trainers.data.autoaugment import AutoAugment
 from trainers.data.color_jitter import ColorJitter
 from trainers.data.gaussian import Gaussian
 from trainers.data.lighting import Lighting
+from trainers.data.mixup import Mixup
 from trainers.data.rotation import Rotation
+from trainers.data.splits import Split
 from trainers.data.variation import Several, Variation
 from trainers.errors import Fault, SpecError
 from trainers.written import BY_KIND
@@ -49,6 +51,7 @@ class Augment(Record):
         variation: Change of the pixels after crop and flip; one of `AUGMENTATIONS`, by its key in
             the study file: `augment: {crop: 4, gaussian: {std: 0.1}}`; or several in the order of
             that table, of which only one may stand alone. None: no change.
+        mixup: Mixtures of two images, after everything else; None: no mixtures.
 
     Raises:
         SpecError: If `crop` is negative, or `padding` is unknown, or `reflect` has no crop.
@@ -63,6 +66,7 @@ class Augment(Record):
     flip: bool = False
     padding: Padding = "black"
     variation: Variation | None = field(default=None, metadata=BY_KIND)
+    mixup: Mixup | None = None
 
     def __post_init__(self) -> None:
         """Checks the padding."""
@@ -119,6 +123,14 @@ class Augment(Record):
             return torch.cat([pixels.to(views[0].dtype), *views])
 
         return varied
+
+    def mix(self, generator: Generator) -> Callable[[Split], Split] | None:
+        """Returns the function that mixes the images of a batch; None if there is none.
+
+        Args:
+            generator: A CPU generator; each batch draws from it.
+        """
+        return None if self.mixup is None else self.mixup.mixer(generator)
 
     def faults(self, shape: tuple[int, int, int]) -> list[Fault]:
         """Returns the faults for images of this shape (channels, height, width)."""

@@ -53,4 +53,6 @@ class AutoAugment(Variation):
         # Its import takes longer than most trials take to be checked.
         from torchvision.transforms import v2
 
-        return one_by_one(v2.AutoAugment(v2.AutoAugmentPolicy(self.policy)), pixels, generator)
+        policy = v2.AutoAugmentPolicy(self.policy)  # type: ignore[attr-defined]
+        transform = v2.AutoAugment(policy)  # type: ignore[attr-defined]
+        return one_by_one(transform, pixels, generator)

@@ -63,7 +63,7 @@ class ColorJitter(Variation):
         # Its import takes longer than most trials take to be checked.
         from torchvision.transforms import v2
 
-        jitter = v2.ColorJitter(
+        jitter = v2.ColorJitter(  # type: ignore[attr-defined]
             brightness=self.brightness,
             contrast=self.contrast,
             saturation=self.saturation,

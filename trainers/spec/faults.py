@@ -63,9 +63,13 @@ def _conflicts(parts: Mapping[str, Any]) -> list[Fault]:
     clip, loss, data = parts.get("clip_gradient"), parts.get("loss"), parts.get("data")
     if clip is not None and not clip > 0:
         faults.append(Fault("clip_gradient", f"must be positive, got {clip}"))
-    if loss is not None and data is not None and data.augment.variation is None:
+    if loss is not None and data is not None:
         made = LOSSES[loss.name](**loss.options)
-        if made.num_views > 1:
+        if made.num_views > 1 and data.augment.mixup is not None:
+            what = "compares views of one image, but mix-up makes one of two"
+            fault = Fault(made.views_option, what, "remove it, or data.augment.mixup")
+            faults.append(fault.under("loss"))
+        if made.num_views > 1 and data.augment.variation is None:
             what = "compares views of an image that would all be the same"
             ways = " or ".join(f"data.augment.{name}" for name in sorted(AUGMENTATIONS))
             faults.append(Fault(made.views_option, what, f"set {ways} too").under("loss"))

@@ -180,6 +180,7 @@ def test_a_crop_stays_below_the_side_of_an_image() -> None:
         {"flip": True, "augmix": {"width": 2, "depth": 1, "all": True}},
         {"crop": 4, "rotation": {"degrees": 10.0}, "autoaugment": {}},
         {"color_jitter": {"hue": 0.2}, "lighting": {}},
+        {"rotation": {}, "mixup": {"alpha": 0.2}},
     ],
 )
 def test_an_augmentation_survives_being_written_down(mapping: dict[str, Any]) -> None:
@@ -200,8 +201,8 @@ def test_defaults_that_are_written_down_make_no_other_augmentation() -> None:
         (
             {"gausian": {}},
             "^gausian: unknown option of augment, did you mean 'gaussian'.; "
-            "known: augmix, autoaugment, color_jitter, crop, flip, gaussian, lighting, padding, "
-            "rotation$",
+            "known: augmix, autoaugment, color_jitter, crop, flip, gaussian, lighting, mixup, "
+            "padding, rotation$",
         ),
         ({"variation": {}}, "^variation: unknown option of augment"),
         (
