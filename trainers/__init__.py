@@ -33,6 +33,14 @@ if TYPE_CHECKING:
     from trainers.export.load import PackedFile, load_packed, read_packed
     from trainers.export.onnx import export_onnx
     from trainers.export.pack import export_packed
+    from trainers.losses import (
+        LOSSES,
+        center_loss,
+        feature_matching,
+        kl_distillation,
+        label_refinery,
+        move_centers,
+    )
     from trainers.models import MODELS
     from trainers.optim.optimizers import LR_SCHEDULES, lr_schedule
     from trainers.spec.train_spec import TrainSpec
@@ -65,6 +73,14 @@ _NAMES = {
     "export.load": ("PackedFile", "load_packed", "read_packed"),
     "export.onnx": ("export_onnx",),
     "export.pack": ("export_packed",),
+    "losses": (
+        "LOSSES",
+        "center_loss",
+        "feature_matching",
+        "kl_distillation",
+        "label_refinery",
+        "move_centers",
+    ),
     "models": ("MODELS",),
     "optim.optimizers": ("LR_SCHEDULES", "lr_schedule"),
     "spec.train_spec": ("TrainSpec",),
@@ -75,6 +91,7 @@ _HOMES = {name: f"trainers.{home}" for home, names in _NAMES.items() for name in
 
 __all__ = [
     "ACTIVATION_BINARIZERS",
+    "LOSSES",
     "LR_SCHEDULES",
     "MODELS",
     "WEIGHT_BINARIZERS",
@@ -99,15 +116,20 @@ __all__ = [
     "binarize_activations",
     "binarize_weights",
     "build_model",
+    "center_loss",
     "export_onnx",
     "export_packed",
+    "feature_matching",
     "keep_ramp",
+    "kl_distillation",
+    "label_refinery",
     "latent_weights",
     "layer_errors",
     "load_packed",
     "lr_schedule",
     "make_activation_binarizer",
     "make_weight_binarizer",
+    "move_centers",
     "place_at",
     "read_packed",
     "run",

@@ -124,6 +124,8 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
 def _begin_normalisations(spec: TrainSpec, model: nn.Module) -> None:
     source = generator(spec.seed, "batch_norm")
     for module in normalisations(model):
+        if spec.batch_norm.momentum is not None:
+            module.momentum = spec.batch_norm.momentum
         if module.affine:
             module.bias.fill_(spec.batch_norm.bias)
             if spec.batch_norm.weight == "uniform":

@@ -15,7 +15,7 @@ ALWAYS: Mapping[str, str] = {"written": "always"}
 INLINE: Mapping[str, str] = {"place": "inline"}
 """Metadata of a field whose keys are merged into those of its record."""
 BY_KIND: Mapping[str, str] = {"place": "by kind"}
-"""Metadata of a field whose key is the `kind` of its value, a record."""
+"""Metadata of a field whose key is the `kind` of its value, a record; or of each of its parts."""
 
 
 def written(record: Any, *, full: bool = True) -> dict[str, Any]:
@@ -33,8 +33,11 @@ def written(record: Any, *, full: bool = True) -> dict[str, Any]:
         place = field.metadata.get("place")
         if place == "inline":
             mapping |= plain(value, full=full)
+        elif place == "by kind":
+            parts = getattr(value, "parts", (value,))
+            mapping |= {part.kind: plain(part, full=full) for part in parts}
         else:
-            mapping[value.kind if place == "by kind" else field.name] = plain(value, full=full)
+            mapping[field.name] = plain(value, full=full)
     return mapping
 
 

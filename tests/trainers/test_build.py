@@ -10,8 +10,9 @@ from torch import nn
 
 from trainers.binarize.attach import binarizers, latent_weights
 from trainers.build import build_model, build_task, load_splits
-from trainers.engine.fit import Task
-from trainers.errors import UnknownNameError
+from trainers.engine.fit import Task, train_one_epoch
+from trainers.engine.freezing import normalisations
+from trainers.errors import SpecError, UnknownNameError
 from trainers.spec.train_spec import TrainSpec
 
 MakeSpec = Callable[..., TrainSpec]
@@ -120,6 +121,40 @@ def test_precision_sets_the_type_of_weights_and_images(
     assert task.splits.validation.images.dtype == dtype
     with task.autocast:
         assert torch.is_autocast_enabled("cpu") is (precision == "bfloat16")
+
+
+def test_statistics_move_as_fast_as_the_spec_says_or_as_the_network_does(
+    make_spec: MakeSpec,
+) -> None:
+    def momenta(**parts: object) -> set[float]:
+        return {norm.momentum for norm in normalisations(_task(make_spec(**parts)).model)}
+
+    assert momenta() == {0.1}
+    assert momenta(batch_norm={"momentum": 0.2}) == {0.2}
+
+
+def test_a_network_without_normalisation_has_no_momentum(make_spec: MakeSpec) -> None:
+    conv = {"name": "conv", "depth": 2, "in_channels": 1, "image_size": 8}
+    layers = {"order": ["conv1"]}
+    make_spec(model=conv, layers=layers)
+    with pytest.raises(SpecError, match=r"batch_norm\.momentum: 'conv' with .* has no batch norm"):
+        make_spec(model=conv, layers=layers, batch_norm={"momentum": 0.2})
+    make_spec(model={**conv, "norm": True}, layers=layers, batch_norm={"momentum": 0.2})
+
+
+@pytest.mark.parametrize(("name", "more"), [("adam", {}), ("sgd", {"momentum": 0.9})])
+def test_gradients_are_centralized_if_the_optimizer_says_so(
+    name: str, more: dict[str, object], make_spec: MakeSpec
+) -> None:
+    options = {"name": name, "lr": 0.01, "grad_centralization": True, **more}
+    task = _task(make_spec(optimizer=options, epochs=1, layers={"order": []}))
+    before = task.model.get_parameter("fc1.weight").clone()
+    train_one_epoch(task, 0)
+    moved = task.model.get_parameter("fc1.weight") - before
+    assert moved.abs().max() > 1e-4
+    if name == "sgd":
+        # Without weight decay, the mean of each unit's weights stays.
+        assert moved.mean(1).abs().max() < 1e-6
 
 
 def test_a_data_set_is_read_once_by_a_process(make_spec: MakeSpec) -> None:

@@ -122,7 +122,9 @@ def test_a_slip_in_an_option_is_told_with_the_nearest_one(function: str, name: s
             for fault in _faults(function, name, **_needed(function, name), **{slip: 1})
             if fault.startswith(f"{slip}: ")
         ]
-        assert f"did you mean '{option}'?" in fault
+        # `gammas` cut short is nearer to `gamma`.
+        near = {option, option.removesuffix("s")} & _own(function, name).keys()
+        assert any(f"did you mean '{one}'?" in fault for one in near)
 
 
 @every_entry

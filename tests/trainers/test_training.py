@@ -595,13 +595,11 @@ def test_resetting_latent_weights_is_another_trial_but_not_for_a_float_network()
     assert digest(latent_at_eval="reset") == digest()
 
 
-AUGMENTED = {"name": "digits", "batch_size": 64, "augment": {"crop": 1, "flip": True}}
-
-
+@pytest.mark.parametrize("augment", [{"crop": 1, "flip": True}, {"mixup": {"alpha": 0.5}}])
 def test_an_augmented_trial_goes_on_to_the_same_bits(
-    make_spec: MakeSpec, same_result: SameResult, tmp_path: Path
+    augment: dict[str, Any], make_spec: MakeSpec, same_result: SameResult, tmp_path: Path
 ) -> None:
-    spec = make_spec(data=AUGMENTED)
+    spec = make_spec(data={"name": "digits", "batch_size": 64, "augment": augment})
     options = dataclasses.replace(
         CPU, checkpoint_dir=tmp_path, checkpoints=CheckpointPolicy(policy="every")
     )

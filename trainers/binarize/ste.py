@@ -82,7 +82,8 @@ def sign_clipped(x: Tensor, *, clip: float, zero: int = 1, closed: bool = False)
         zero: 1 or 0.
         closed: The gradient is 0 at |x| = clip too.
 
-    Source: Courbariaux et al. 2016, arXiv:1602.02830, sec. 1.3.
+    Source: Courbariaux et al. 2016, arXiv:1602.02830, sec. 1.3; `closed`:
+        HolmesShuan/Training-Tricks-for-Binarized-Neural-Networks, trick 1.
     """
     result: Tensor = _SignClipped.apply(x, clip, zero, closed)
     return result

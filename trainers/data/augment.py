@@ -10,13 +10,27 @@ from torch.nn import functional
 
 from trainers.binding import Record, bind_to, option, options_of
 from trainers.data.augmix import AugMix
+from trainers.data.autoaugment import AutoAugment
+from trainers.data.color_jitter import ColorJitter
 from trainers.data.gaussian import Gaussian
-from trainers.data.variation import Variation
+from trainers.data.lighting import Lighting
+from trainers.data.mixup import Mixup
+from trainers.data.rotation import Rotation
+from trainers.data.splits import Split
+from trainers.data.variation import Several, Variation
 from trainers.errors import Fault, SpecError
 from trainers.written import BY_KIND
 
-AUGMENTATIONS: Mapping[str, type[Variation]] = {"augmix": AugMix, "gaussian": Gaussian}
-"""The augmentations that change pixels, by their key in a study file."""
+AUGMENTATIONS: Mapping[str, type[Variation]] = {
+    "rotation": Rotation,
+    "autoaugment": AutoAugment,
+    "augmix": AugMix,
+    "color_jitter": ColorJitter,
+    "gaussian": Gaussian,
+    "lighting": Lighting,
+}
+"""The augmentations that change pixels, by their key in a study file. Several of them follow each
+other in this order."""
 
 Padding = Literal["black", "reflect"]
 
@@ -35,7 +49,9 @@ class Augment(Record):
         padding: black; or reflect: mirrored at the edge without repeating the edge itself
             (torchvision's padding_mode="reflect").
         variation: Change of the pixels after crop and flip; one of `AUGMENTATIONS`, by its key in
-            the study file: `augment: {crop: 4, gaussian: {std: 0.1}}`. None: no change.
+            the study file: `augment: {crop: 4, gaussian: {std: 0.1}}`; or several in the order of
+            that table, of which only one may stand alone. None: no change.
+        mixup: Mixtures of two images, after everything else; None: no mixtures.
 
     Raises:
         SpecError: If `crop` is negative, or `padding` is unknown, or `reflect` has no crop.
@@ -50,6 +66,7 @@ class Augment(Record):
     flip: bool = False
     padding: Padding = "black"
     variation: Variation | None = field(default=None, metadata=BY_KIND)
+    mixup: Mixup | None = None
 
     def __post_init__(self) -> None:
         """Checks the padding."""
@@ -72,13 +89,16 @@ class Augment(Record):
         own = {name: known for name, known in options_of(Augment).items() if name != "variation"}
         named = {name: option(name, kind | None) for name, kind in AUGMENTATIONS.items()}
         read: dict[str, Any] = bind_to(own | named, value, owner=cls.kind)
-        chosen = {name: read.pop(name) for name in sorted(AUGMENTATIONS) if name in read}
-        if len(chosen) > 1:
-            first, second, *_ = chosen
+        chosen = {name: read.pop(name) for name in AUGMENTATIONS if name in read}
+        alone = sorted(name for name, part in chosen.items() if part.stands_alone)
+        if len(alone) > 1:
+            first, second, *_ = alone
             raise SpecError(
                 Fault(second, f"cannot be combined with {first}", "keep one of the two")
             )
-        return cls(**read, variation=next(iter(chosen.values()), None))
+        parts = tuple(chosen.values())
+        several = Several(parts=parts) if len(parts) > 1 else None
+        return cls(**read, variation=several or next(iter(parts), None))
 
     def vary(
         self, generator: Generator, *, num_views: int = 1
@@ -104,13 +124,26 @@ class Augment(Record):
 
         return varied
 
+    def mix(self, generator: Generator) -> Callable[[Split], Split] | None:
+        """Returns the function that mixes the images of a batch; None if there is none.
+
+        Args:
+            generator: A CPU generator; each batch draws from it.
+        """
+        return None if self.mixup is None else self.mixup.mixer(generator)
+
     def faults(self, shape: tuple[int, int, int]) -> list[Fault]:
         """Returns the faults for images of this shape (channels, height, width)."""
+        faults: list[Fault] = []
         side = min(shape[1:])
-        if self.crop < side:
-            return []
-        what = f"must be below {side}, the side of an image, got {self.crop}"
-        return [Fault("crop", what, "4 is usual for 32x32")]
+        if self.crop >= side:
+            what = f"must be below {side}, the side of an image, got {self.crop}"
+            faults.append(Fault("crop", what, "4 is usual for 32x32"))
+        if self.variation is not None:
+            found = self.variation.faults(shape)
+            is_one = not isinstance(self.variation, Several)
+            faults += [fault.under(self.variation.kind) if is_one else fault for fault in found]
+        return faults
 
     def drawn(self, num: int, generator: Generator) -> "Changes | None":
         """Draws crop and flip of `num` images, in order; None if there are neither.

@@ -16,6 +16,7 @@ def shuffled_batches(
     generator: Generator,
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
+    mix: Callable[[Split], Split] | None = None,
 ) -> Iterator[Split]:
     """Yields one epoch in random order, in batches of `size`; the last may be smaller.
 
@@ -25,15 +26,18 @@ def shuffled_batches(
         generator: A CPU generator, so that the order is the same on every device.
         changes: Crop and flip of the first, second, ... image of the epoch.
         vary: Varies the bytes of a batch after that; may return several views of each image.
+        mix: Mixes the normalised images of a batch after that.
     """
     order = torch.randperm(len(split), generator=generator).to(split.labels.device)
     if changes is None:
         for indices in torch.split(order, size):
-            yield gathered(split, indices, vary=vary)
+            batch = gathered(split, indices, vary=vary)
+            yield batch if mix is None else mix(batch)
         return
     parts = changes.to(split.labels.device).split(size)
     for indices, part in zip(torch.split(order, size), parts, strict=True):
-        yield gathered(split, indices, changes=part, vary=vary)
+        batch = gathered(split, indices, changes=part, vary=vary)
+        yield batch if mix is None else mix(batch)
 
 
 def gathered(

@@ -7,6 +7,7 @@ with arXiv:1912.02781.
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -53,16 +54,7 @@ def solarize(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
 
 def rotate(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
     """Rotates about the centre by int(3 level) degrees."""
-    # Positive angles are counter-clockwise, as in Pillow; rows count downwards.
-    angle = -torch.deg2rad((levels * 3).long() * signs.float())
-    height, width = images.shape[2:]
-    sine, cosine = angle.sin(), angle.cos()
-    x, y = width / 2, height / 2
-    return _sampled(
-        images,
-        (cosine, sine, x - cosine * x - sine * y),
-        (-sine, cosine, y + sine * x - cosine * y),
-    )
+    return rotated(images, (levels * 3).long() * signs.float())
 
 
 def shear_x(images: Tensor, levels: Tensor, signs: Tensor) -> Tensor:
@@ -144,12 +136,34 @@ def _blended(other: Tensor, images: Tensor, levels: Tensor) -> Tensor:
 
 
 Row = tuple[Tensor | float, Tensor | float, Tensor | float]
+Mode = Literal["bilinear", "nearest"]
 
 
-def _sampled(images: Tensor, to_x: Row, to_y: Row) -> Tensor:
+def rotated(images: Tensor, degrees: Tensor, *, mode: Mode = "bilinear") -> Tensor:
+    """Rotates each image about its centre; black where nothing was.
+
+    Args:
+        images: (n, channels, height, width), uint8.
+        degrees: Angle of each image, (n,); positive is counter-clockwise, as in Pillow.
+        mode: How a place between pixels is read.
+    """
+    # Rows count downwards.
+    angle = -torch.deg2rad(degrees)
+    height, width = images.shape[2:]
+    sine, cosine = angle.sin(), angle.cos()
+    x, y = width / 2, height / 2
+    return _sampled(
+        images,
+        (cosine, sine, x - cosine * x - sine * y),
+        (-sine, cosine, y + sine * x - cosine * y),
+        mode=mode,
+    )
+
+
+def _sampled(images: Tensor, to_x: Row, to_y: Row, *, mode: Mode = "bilinear") -> Tensor:
     """Samples each pixel at the place given by two rows of an affine map.
 
-    Bilinear; black outside the image.
+    Black outside the image.
     """
     num, _, height, width = images.shape
     rows = torch.arange(height, device=images.device).add(0.5).reshape(1, height, 1)
@@ -162,5 +176,5 @@ def _sampled(images: Tensor, to_x: Row, to_y: Row) -> Tensor:
         return (a * columns + b * rows + c).expand(num, height, width)
 
     grid = torch.stack((2 * place(to_x) / width - 1, 2 * place(to_y) / height - 1), dim=-1)
-    moved = functional.grid_sample(images.float(), grid, mode="bilinear", align_corners=False)
+    moved = functional.grid_sample(images.float(), grid, mode=mode, align_corners=False)
     return moved.round().clamp(0, 255).to(torch.uint8)

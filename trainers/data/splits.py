@@ -53,6 +53,8 @@ class Split:
             bytes, also across processes, without a copy.
         normalisation: Normalisation of bytes; None: the images are normalised already.
         blank: The value in `images` of a pixel that is 0 in the source; used for padding.
+        others: In a batch of mixtures of two images: the class of the image that is seen less.
+        share: Share of the other image, whose class is in `labels`, from 1/2 to 1.
     """
 
     images: Tensor
@@ -60,6 +62,8 @@ class Split:
     rows: Tensor | None = None
     normalisation: Normalisation | None = None
     blank: float = 0.0
+    others: Tensor | None = None
+    share: float = 1.0
 
     def __len__(self) -> int:
         """Number of images."""

@@ -25,6 +25,7 @@ from trainers.engine.latent import (
     reset_latent,
     used_weights,
 )
+from trainers.engine.objective import batch_loss
 from trainers.engine.result import EpochMetrics, Scores
 from trainers.errors import BadLossError
 from trainers.losses import LossFunction
@@ -171,13 +172,14 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
     order = generator(task.seed, "order", epoch)
     changes = task.augment.drawn(len(train), generator(task.seed, "augment", epoch))
     vary = task.augment.vary(generator(task.seed, "variation", epoch), num_views=task.num_views)
+    mix = task.augment.mix(generator(task.seed, "mixup", epoch))
     for batch in shuffled_batches(
-        train, size=task.batch_size, generator=order, changes=changes, vary=vary
+        train, size=task.batch_size, generator=order, changes=changes, vary=vary, mix=mix
     ):
         hooks.before_batch()
         with task.autocast:
             logits = model(batch.images)
-            loss = task.loss(logits, batch.labels)
+            loss = batch_loss(task.loss, logits, batch)
         # Twice as fast as `optimizer.zero_grad`, which also looks for hooks and gradient kinds.
         for parameter in parameters:
             parameter.grad = None

@@ -6,6 +6,7 @@ from torch import nn
 
 from trainers.models.alexnet import AlexNet
 from trainers.models.bincifar import BinCifar
+from trainers.models.bireal_resnet import BirealResNet
 from trainers.models.conv import Conv
 from trainers.models.densenet import DenseNet
 from trainers.models.googlenet import GoogLeNet
@@ -55,10 +56,12 @@ MODELS: Mapping[str, Callable[..., nn.Module]] = {
     "sketchanet": SketchANet,
     "squeezenet": SqueezeNet,
     "vgg16_bn": Vgg16Bn,
+    "bireal_resnet": BirealResNet,
 }
 
 __all__ = [
     "MODELS",
+    "BirealResNet",
     "Conv",
     "Mlp",
     "ResNetCifar",

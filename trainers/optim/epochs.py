@@ -15,6 +15,8 @@ class Epochs:
 
     Args:
         distinct: For a list: items that become equal by shrinking are merged.
+        paired: Name of another list option with one item for each of these; if that one is given,
+            nothing is merged.
         is_within: The number stays below the trial's number of epochs.
         early: Name of a flag option that moves everything one epoch earlier; then the least number
             is 2.
@@ -23,6 +25,7 @@ class Epochs:
     """
 
     distinct: bool = False
+    paired: str = ""
     is_within: bool = False
     early: str = ""
     unless: str = ""
@@ -61,7 +64,8 @@ def shrunk(
         elif not (mark.unless and whole.get(mark.unless) is not None):
             # The rate of the first epoch must not change.
             least = 2 if whole.get(mark.early) else 1
-            result[name] = _shrunk(value, mark, factor, least=least, epochs=epochs)
+            merges = mark.distinct and whole.get(mark.paired) is None
+            result[name] = _shrunk(value, mark, factor, least=least, epochs=epochs, merges=merges)
     return result
 
 
@@ -78,14 +82,20 @@ def epoch_options(entry: Callable[..., object]) -> dict[str, Epochs]:
 
 
 def _shrunk(
-    value: Value, mark: Epochs, factor: Callable[[int], int], *, least: int, epochs: int
+    value: Value,
+    mark: Epochs,
+    factor: Callable[[int], int],
+    *,
+    least: int,
+    epochs: int,
+    merges: bool,
 ) -> Value:
     def one(number: int) -> int:
         return max(factor(number), least)
 
     if isinstance(value, tuple):
         items = [one(item) for item in value if isinstance(item, int)]
-        return tuple(sorted(set(items))) if mark.distinct else tuple(items)
+        return tuple(sorted(set(items))) if merges else tuple(items)
     if not isinstance(value, int) or not value:
         return value
     return min(one(value), epochs - 1) if mark.is_within else one(value)

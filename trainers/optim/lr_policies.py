@@ -41,27 +41,27 @@ def xnor(lr: float, *, milestones: Steps = (30, 44, 54)) -> LrSchedule:
 
     Source: the code published with arXiv:2103.09377; also for the next five policies.
     """
-    return _stepped(lr, milestones, (0.1, 0.1, 0.1))
+    return stepped(lr, milestones, (0.1, 0.1, 0.1))
 
 
 def mpt132_w34_2(lr: float, *, milestones: Steps = (27, 44, 54)) -> LrSchedule:
     """Divides the rate by 10 at the first two epochs, and by 100 at the third."""
-    return _stepped(lr, milestones, (0.1, 0.1, 0.01))
+    return stepped(lr, milestones, (0.1, 0.1, 0.01))
 
 
 def mpt11_w34_2_v2(lr: float, *, milestones: Steps = (50, 62, 70)) -> LrSchedule:
     """Like `mpt132_w34_2`, at other epochs."""
-    return _stepped(lr, milestones, (0.1, 0.1, 0.01))
+    return stepped(lr, milestones, (0.1, 0.1, 0.01))
 
 
 def mpt11_w18_2(lr: float, *, milestones: Steps = (46, 65, 80)) -> LrSchedule:
     """Like `mpt132_w34_2`, at other epochs."""
-    return _stepped(lr, milestones, (0.1, 0.1, 0.01))
+    return stepped(lr, milestones, (0.1, 0.1, 0.01))
 
 
 def mpt11_w18_2_v2(lr: float, *, milestones: Steps = (35, 50, 60)) -> LrSchedule:
     """Like `mpt132_w34_2`, at other epochs."""
-    return _stepped(lr, milestones, (0.1, 0.1, 0.01))
+    return stepped(lr, milestones, (0.1, 0.1, 0.01))
 
 
 def cos_multi(
@@ -78,7 +78,7 @@ def cos_multi(
         SpecError: As in `xnor` and `cosine`.
     """
     _check_warmup(warmup, epochs)
-    steps = _stepped(lr, milestones, (0.1, 0.1, 0.1))
+    steps = stepped(lr, milestones, (0.1, 0.1, 0.1))
 
     def rate(epoch: int) -> float:
         factor = _half_cosine(epoch, warmup, epochs) if epoch >= cosine_from else 1.0
@@ -122,14 +122,28 @@ def decay(
     return lambda epoch: max(lr * level ** -(epoch // interval), floor)
 
 
-def warmed_up(lr: float, warmup: int, after: LrSchedule) -> LrSchedule:
+def warmed_up(
+    lr: float, warmup: int, after: LrSchedule, *, warmup_lr: float | None = None
+) -> LrSchedule:
     """Raises the rate linearly to `lr` over the first `warmup` epochs, then follows `after`.
 
+    Args:
+        lr: Rate that the warm-up reaches in its last epoch.
+        warmup: Epochs of the warm-up; 0 or more.
+        after: Rate of the epochs after it, counted from the first epoch of the trial.
+        warmup_lr: The same rate in all epochs of the warm-up, instead of a rise; positive.
+
     Raises:
-        SpecError: If the warm-up is negative.
+        SpecError: If the warm-up is negative, or its rate is not positive or has no epochs.
     """
     if warmup < 0:
         raise SpecError(Fault("warmup", f"must be 0 or more, got {warmup}"))
+    if warmup_lr is not None:
+        if not warmup_lr > 0:
+            raise SpecError(Fault("warmup_lr", f"must be positive, got {warmup_lr}"))
+        if not warmup:
+            raise SpecError(Fault("warmup_lr", "is for a warm-up", "set warmup too"))
+        return lambda epoch: warmup_lr if epoch < warmup else after(epoch)
     return lambda epoch: lr * (epoch + 1) / warmup if epoch < warmup else after(epoch)
 
 
@@ -143,7 +157,12 @@ def _half_cosine(epoch: int, warmup: int, epochs: int) -> float:
     return (1 + math.cos(math.pi * (epoch - warmup) / (epochs - warmup))) / 2
 
 
-def _stepped(lr: float, milestones: Sequence[int], factors: Sequence[float]) -> LrSchedule:
+def stepped(lr: float, milestones: Sequence[int], factors: Sequence[float]) -> LrSchedule:
+    """Multiplies the rate by a factor of its own at each milestone.
+
+    Raises:
+        SpecError: If there is not one epoch a factor, or one is negative or below the one before.
+    """
     in_order = list(milestones) == sorted(milestones) and min(milestones, default=0) >= 0
     if len(milestones) != len(factors) or not in_order:
         what = f"must be {len(factors)} epochs from 0 on, in order, got {list(milestones)}"

@@ -10,6 +10,7 @@ from torch import nn
 from trainers.binding import bind_to, make, option, options_of
 from trainers.errors import Fault, SpecError, choose
 from trainers.optim.adam import Adam
+from trainers.optim.centralization import CentralizedAdam, CentralizedSgd
 from trainers.optim.eager import Sgd
 from trainers.optim.epochs import Epochs, Warmup
 from trainers.optim.lr import warm_restarts
@@ -22,6 +23,7 @@ from trainers.optim.lr_policies import (
     mpt11_w18_2_v2,
     mpt11_w34_2_v2,
     mpt132_w34_2,
+    stepped,
     warmed_up,
     xnor,
 )
@@ -34,9 +36,21 @@ def adam(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.0,
+    grad_centralization: bool = False,
 ) -> torch.optim.Optimizer:
-    """Adam in its fused form. Source: Kingma & Ba 2015, arXiv:1412.6980."""
-    return Adam(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
+    """Adam in its fused form. Source: Kingma & Ba 2015, arXiv:1412.6980.
+
+    Args:
+        params: The parameters that it updates.
+        lr: Learning rate.
+        betas: Decay of the means of gradients and of their squares.
+        eps: Added to the root of the squares.
+        weight_decay: Factor on the weight that is added to its gradient.
+        grad_centralization: First take from the gradient of each weight its mean for each output;
+            see `trainers.optim.centralization.centralized`.
+    """
+    kind = CentralizedAdam if grad_centralization else Adam
+    return kind(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
 
 
 def sgd(
@@ -46,9 +60,11 @@ def sgd(
     momentum: float = 0.0,
     weight_decay: float = 0.0,
     nesterov: bool = False,
+    grad_centralization: bool = False,
 ) -> torch.optim.Optimizer:
-    """Stochastic gradient descent with momentum, in its fused form."""
-    return Sgd(
+    """Stochastic gradient descent with momentum, in its fused form; options as in `adam`."""
+    kind = CentralizedSgd if grad_centralization else Sgd
+    return kind(
         params,
         lr=lr,
         momentum=momentum,
@@ -58,29 +74,35 @@ def sgd(
     )
 
 
-def constant(lr: float, *, warmup: Warmup = 0) -> LrSchedule:
+def constant(lr: float, *, warmup: Warmup = 0, warmup_lr: float | None = None) -> LrSchedule:
     """The same rate in every epoch, after a warm-up.
 
     Args:
         lr: The rate.
         warmup: Epochs over which the rate rises linearly; the last of them has rate `lr`. 0 or
             more.
+        warmup_lr: The same rate in all epochs of the warm-up, instead of a rise; positive.
 
     Raises:
-        SpecError: If the warm-up is negative.
+        SpecError: If the warm-up is negative, or its rate is not positive or has no epochs.
     """
-    return warmed_up(lr, warmup, lambda epoch: lr)
+    return warmed_up(lr, warmup, warmup_lr=warmup_lr, after=lambda epoch: lr)
 
 
 def multistep(
     lr: float,
     *,
-    milestones: Annotated[Sequence[int] | None, Epochs(distinct=True, early="early")] = None,
+    milestones: Annotated[
+        Sequence[int] | None, Epochs(distinct=True, paired="gammas", early="early")
+    ] = None,
     gamma: float = 0.1,
     early: bool = False,
     adjust: Annotated[int, Epochs(early="early", unless="milestones")] = 20,
+    gammas: Sequence[float] | None = None,
+    warmup: Warmup = 0,
+    warmup_lr: float | None = None,
 ) -> LrSchedule:
-    """Multiplies the rate by `gamma` at every milestone.
+    """Multiplies the rate by `gamma` at every milestone, or by a factor of its own.
 
     Args:
         lr: Rate of the first epoch.
@@ -90,28 +112,53 @@ def multistep(
         early: Each drop comes one epoch earlier: the published MNIST and CIFAR-10 code of
             iterative training increases its epoch counter before training.
         adjust: Epochs between two drops if no milestones are given; 1 or more.
+        gammas: Instead of `gamma`: one factor a milestone, each 0 or more. Milestones may then
+            fall together.
+        warmup: As in `constant`; drops within the warm-up come after it.
+        warmup_lr: As in `constant`.
 
     Raises:
-        SpecError: If the milestones are not positive and increasing, if the rate would drop before
-            the first epoch, or if a number is out of range.
+        SpecError: If the milestones are not positive and increasing, if there is not one of them
+            for each factor, if the rate would drop before the first epoch, or if a number is out
+            of range.
     """
     if gamma < 0:
         raise SpecError(Fault("gamma", f"must be 0 or more, got {gamma}"))
     if adjust < 1:
         raise SpecError(Fault("adjust", f"must be 1 or more, got {adjust}"))
+    if gammas is not None:
+        _check_gammas(gammas, milestones, gamma)
+    early_fault = "with early: true the drop at 1 would come before the first epoch"
+    rate: LrSchedule
     if milestones is None:
         if early and adjust == 1:
-            what = "with early: true the drop at 1 would come before the first epoch"
-            raise SpecError(Fault("adjust", what, "set 2 or more"))
-        return lambda epoch: lr * gamma ** ((epoch + early) // adjust)
-    if list(milestones) != sorted(set(milestones)) or min(milestones, default=1) < 1:
+            raise SpecError(Fault("adjust", early_fault, "set 2 or more"))
+        # A power, not a product, which rounds otherwise.
+        rate = lambda epoch: lr * gamma ** ((epoch + early) // adjust)  # noqa: E731
+        return warmed_up(lr, warmup, rate, warmup_lr=warmup_lr)
+    in_order = sorted(milestones if gammas is not None else set(milestones))
+    if list(milestones) != in_order or min(milestones, default=1) < 1:
         what = f"must be positive and increasing, got {list(milestones)}"
         raise SpecError(Fault("milestones", what))
     if early and 1 in milestones:
-        what = "with early: true the drop at 1 would come before the first epoch"
-        raise SpecError(Fault("milestones", what, "start at 2 or more"))
+        raise SpecError(Fault("milestones", early_fault, "start at 2 or more"))
     drops = [milestone - early for milestone in milestones]
-    return lambda epoch: lr * gamma ** sum(drop <= epoch for drop in drops)
+    if gammas is not None:
+        rate = stepped(lr, drops, gammas)
+    else:
+        rate = lambda epoch: lr * gamma ** sum(drop <= epoch for drop in drops)  # noqa: E731
+    return warmed_up(lr, warmup, rate, warmup_lr=warmup_lr)
+
+
+def _check_gammas(gammas: Sequence[float], milestones: Sequence[int] | None, gamma: float) -> None:
+    if gamma != 0.1:
+        raise SpecError(Fault("gamma", "cannot be combined with gammas", "keep one of the two"))
+    if milestones is None or len(milestones) != len(gammas):
+        what = f"needs one milestone for each of its {len(gammas)} factors"
+        got = "none" if milestones is None else f"{len(milestones)}"
+        raise SpecError(Fault("gammas", f"{what}, got {got}", "set milestones to as many epochs"))
+    if any(not factor >= 0 for factor in gammas):
+        raise SpecError(Fault("gammas", f"must be 0 or more, got {list(gammas)}"))
 
 
 OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {"adam": adam, "sgd": sgd}

@@ -16,6 +16,7 @@ from trainers.spec.data_spec import DataSpec, data_faults
 from trainers.spec.parts import ActivationSpec, activation_faults
 from trainers.spec.probe import (
     fit_faults,
+    has_normalisations,
     layer_shapes,
     model_layers,
     model_places,
@@ -63,9 +64,13 @@ def _conflicts(parts: Mapping[str, Any]) -> list[Fault]:
     clip, loss, data = parts.get("clip_gradient"), parts.get("loss"), parts.get("data")
     if clip is not None and not clip > 0:
         faults.append(Fault("clip_gradient", f"must be positive, got {clip}"))
-    if loss is not None and data is not None and data.augment.variation is None:
+    if loss is not None and data is not None:
         made = LOSSES[loss.name](**loss.options)
-        if made.num_views > 1:
+        if made.num_views > 1 and data.augment.mixup is not None:
+            what = "compares views of one image, but mix-up makes one of two"
+            fault = Fault(made.views_option, what, "remove it, or data.augment.mixup")
+            faults.append(fault.under("loss"))
+        if made.num_views > 1 and data.augment.variation is None:
             what = "compares views of an image that would all be the same"
             ways = " or ".join(f"data.augment.{name}" for name in sorted(AUGMENTATIONS))
             faults.append(Fault(made.views_option, what, f"set {ways} too").under("loss"))
@@ -180,6 +185,10 @@ def _model_faults(parts: Mapping[str, Any]) -> list[Fault]:
     except SpecError as error:
         return list(error.under("model"))
     faults: list[Fault] = []
+    norms = parts.get("batch_norm")
+    if norms is not None and norms.momentum is not None and not has_normalisations(model):
+        what = f"'{model.name}' with these options has no batch normalisation"
+        faults.append(Fault("batch_norm.momentum", what, "remove it"))
     if data is not None:
         faults += [fault.under("model") for fault in fit_faults(model, data.source)]
     if activations is not None:

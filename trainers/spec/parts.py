@@ -31,7 +31,7 @@ class ActivationSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchNorm(Record):
-    """Training and initial values of the weights and biases of batch normalisations.
+    """Training and initial values of batch normalisations, and how fast their statistics move.
 
     Args:
         learn: Which of them learn: all; bias; or none, as if they had neither.
@@ -40,9 +40,13 @@ class BatchNorm(Record):
         decay: The optimizer's weight decay applies to them too.
         weight: Initial weights: one; or uniform from 0 to 1/sqrt(1200), as published.
         bias: Initial bias.
+        momentum: Weight of a batch's new statistics in the running ones, above 0 and at most 1, as
+            torch means it: running = (1 - momentum) running + momentum batch. None: the network's
+            own, usually 0.1; the training tricks advise 0.2.
 
     Raises:
-        SpecError: If `tuned_from` is negative, or is set although nothing of them learns.
+        SpecError: If `tuned_from` is negative, or is set although nothing of them learns, or the
+            momentum is out of range.
 
     Source: the code published with arXiv:2103.09377 (`--learn_batchnorm`, `--tune_batchnorm`,
         `--bn_bias_only`, `--no-bn-decay`, `--bn_weight_init`, `--bn_bias_init`).
@@ -55,9 +59,13 @@ class BatchNorm(Record):
     decay: bool = True
     weight: Literal["one", "uniform"] = "one"
     bias: float = 0.0
+    momentum: float | None = None
 
     def __post_init__(self) -> None:
         """Checks everything that needs no model."""
+        if self.momentum is not None and not 0 < self.momentum <= 1:
+            what = f"must be above 0 and at most 1, got {self.momentum}"
+            raise SpecError(Fault("momentum", what))
         if self.tuned_from is not None and self.tuned_from < 0:
             raise SpecError(Fault("tuned_from", f"must be 0 or more, got {self.tuned_from}"))
         if self.tuned_from is not None and self.learn == "none":

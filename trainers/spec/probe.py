@@ -155,6 +155,16 @@ def _num_outputs(model: Component, shape: tuple[int, int, int]) -> int | None:
     return logits.shape[-1]
 
 
+def has_normalisations(model: Component) -> bool:
+    """Returns whether the model has batch normalisations.
+
+    Raises:
+        SpecError: If the model rejects its options.
+    """
+    kind = nn.modules.batchnorm._BatchNorm
+    return any(isinstance(module, kind) for module in shared_model(model).modules())
+
+
 @lru_cache(maxsize=256)
 def normalises_single_values(model: Component, data: Component) -> bool:
     """Returns whether a normalisation sees one value a channel if a batch has one image.
@@ -165,9 +175,9 @@ def normalises_single_values(model: Component, data: Component) -> bool:
         SpecError: If the model or the data set rejects its options, or the model is too large.
         RuntimeError: If the model does not accept the images.
     """
-    kind = nn.modules.batchnorm._BatchNorm
-    if not any(isinstance(module, kind) for module in shared_model(model).modules()):
+    if not has_normalisations(model):
         return False
+    kind = nn.modules.batchnorm._BatchNorm
     found: list[bool] = []
 
     def look(module: nn.Module, given: tuple[Tensor, ...]) -> None:

@@ -27,7 +27,16 @@ def _gradient(name: str, **options: object) -> list[float]:
     return x.grad.tolist()
 
 
-@pytest.mark.parametrize("name", sorted(ACTIVATION_BINARIZERS))
+BINARY = sorted(
+    name for name in ACTIVATION_BINARIZERS if make_activation_binarizer(name).is_binary
+)
+
+
+def test_everything_but_the_clips_is_binary() -> None:
+    assert set(ACTIVATION_BINARIZERS) - set(BINARY) == {"hard_clip", "leaky_clip"}
+
+
+@pytest.mark.parametrize("name", BINARY)
 def test_the_value_is_the_sign_and_zero_is_plus_one(name: str) -> None:
     values = make_activation_binarizer(name)(torch.tensor(X)).tolist()
     assert values == [-1, -1, -1, 1, 1, 1, 1, 1]
@@ -57,6 +66,8 @@ def test_impossible_options_are_refused() -> None:
         make_activation_binarizer("sign", clip=0.0)
     with pytest.raises(SpecError, match="zero: must be 1 or 0, got 2"):
         make_activation_binarizer("approx_sign", zero=2)
+    with pytest.raises(SpecError, match=r"slope: must be between 0 and 1, got 1\.5"):
+        make_activation_binarizer("leaky_clip", slope=1.5)
     with pytest.raises(UnknownNameError, match="did you mean 'approx_sign'"):
         make_activation_binarizer("aprox_sign")
 
@@ -96,6 +107,18 @@ def test_a_sign_takes_the_place_of_relu(
     _watched(model, seen)(torch.randn(8, *shape))
     for layer, x in seen.items():
         assert set(x.unique().tolist()) == {-1.0, 1.0}, layer
+
+
+@pytest.mark.parametrize("name", ["hard_clip", "leaky_clip"])
+def test_a_clip_takes_the_place_of_relu_too(name: str, seen: dict[str, Tensor]) -> None:
+    torch.manual_seed(0)
+    model = build_model("vgg5")
+    binarize_activations(model, activated_modules(model), name)
+    _watched(model, seen)(torch.randn(8, 3, 32, 32))
+    for layer, x in seen.items():
+        assert x.min() < 0, layer
+        assert (x.abs().max() <= 1) == (name == "hard_clip"), layer
+        assert len(x.unique()) > 2, layer
 
 
 def test_a_model_computes_as_before_where_nothing_hangs() -> None:

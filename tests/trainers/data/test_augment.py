@@ -14,8 +14,10 @@ from trainers.binding import convert
 from trainers.data.augment import AUGMENTATIONS, Augment, Changes
 from trainers.data.batches import shuffled_batches
 from trainers.data.gaussian import Gaussian
+from trainers.data.lighting import Lighting
+from trainers.data.rotation import Rotation
 from trainers.data.splits import Normalisation, Split
-from trainers.data.variation import Variation
+from trainers.data.variation import Several, Variation
 from trainers.errors import SpecError
 from trainers.seeding import generator
 from trainers.spec.data_spec import read_data
@@ -176,6 +178,9 @@ def test_a_crop_stays_below_the_side_of_an_image() -> None:
         {"gaussian": {}},
         {"crop": 2, "gaussian": {"std": 0.25, "clean": 0.5}},
         {"flip": True, "augmix": {"width": 2, "depth": 1, "all": True}},
+        {"crop": 4, "rotation": {"degrees": 10.0}, "autoaugment": {}},
+        {"color_jitter": {"hue": 0.2}, "lighting": {}},
+        {"rotation": {}, "mixup": {"alpha": 0.2}},
     ],
 )
 def test_an_augmentation_survives_being_written_down(mapping: dict[str, Any]) -> None:
@@ -196,7 +201,8 @@ def test_defaults_that_are_written_down_make_no_other_augmentation() -> None:
         (
             {"gausian": {}},
             "^gausian: unknown option of augment, did you mean 'gaussian'.; "
-            "known: augmix, crop, flip, gaussian, padding$",
+            "known: augmix, autoaugment, color_jitter, crop, flip, gaussian, lighting, mixup, "
+            "padding, rotation$",
         ),
         ({"variation": {}}, "^variation: unknown option of augment"),
         (
@@ -208,7 +214,14 @@ def test_defaults_that_are_written_down_make_no_other_augmentation() -> None:
             {"gaussian": {}, "augmix": {}},
             "^gaussian: cannot be combined with augmix; keep one of the two$",
         ),
-        (["crop"], "^expected a mapping with augmix, crop, flip, gaussian, padding"),
+        (
+            {"autoaugment": {}, "rotation": {}, "augmix": {}},
+            "^autoaugment: cannot be combined with augmix; keep one of the two$",
+        ),
+        (
+            ["crop"],
+            "^expected a mapping with augmix, autoaugment, color_jitter, crop, flip, gauss",
+        ),
         ({"crop": 1.5, "flip": 1}, r"^crop: expected a whole number.*\nflip: expected true or"),
     ],
 )
@@ -255,6 +268,27 @@ def test_a_new_way_to_change_pixels_takes_a_class_and_a_line_in_the_table(
     vary = data.augment.vary(Generator(), num_views=2)
     assert vary is not None
     assert vary(torch.full((1, 1, 1, 1), 50, dtype=torch.uint8)).flatten().tolist() == [50, 150]
+
+
+def test_several_follow_each_other_in_the_order_of_the_table() -> None:
+    augment = Augment.from_mapping({"lighting": {}, "gaussian": {}, "rotation": {}})
+    assert augment.variation == Several(parts=(Rotation(), Gaussian(), Lighting()))
+    assert augment == Augment.from_mapping({"rotation": {}, "gaussian": {}, "lighting": {}})
+    pixels = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8)
+    vary = augment.vary(torch.Generator().manual_seed(3))
+    source = torch.Generator().manual_seed(3)
+    assert vary is not None
+    turned = Rotation().varied(pixels, source).byte()
+    noisy = Gaussian().varied(turned, source)
+    assert torch.equal(vary(pixels), Lighting().varied(noisy, source))
+
+
+def test_faults_of_a_variation_for_these_images_name_its_key() -> None:
+    for mapping in ({"lighting": {}}, {"rotation": {}, "lighting": {}}):
+        augment = Augment.from_mapping(mapping)
+        assert augment.faults((3, 8, 8)) == []
+        [fault] = augment.faults((1, 8, 8))
+        assert str(fault) == "lighting: is for three colours, but images have 1 channels"
 
 
 def test_without_a_variation_pixels_stay() -> None:

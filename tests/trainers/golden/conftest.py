@@ -52,6 +52,19 @@ class Formulas:
         labels = (7 * (torch.arange(size) + number * size) + 3) % classes
         return Split(images=self.rounded(inputs).reshape(size, *shape), labels=labels)
 
+    def inputs(self, shape: tuple[int, ...], *, scale: float = 1.5, offset: int = 0) -> Tensor:
+        """Inputs of any shape, up to ±scale; the formula counts its values from the offset on."""
+        xa, xb, xd = (self.constants[name] for name in ("xa", "xb", "xd"))
+        place = torch.arange(1, math.prod(shape) + 1) + offset
+        phase = xa + xb * place.double() + xd * self._residue(place)
+        return self.rounded(scale * phase.sin()).reshape(shape)
+
+    def upstream(self, shape: tuple[int, ...]) -> Tensor:
+        """Gradients of a result, of any shape."""
+        ga, gb = (self.constants[name] for name in ("ga", "gb"))
+        place = torch.arange(1, math.prod(shape) + 1).double()
+        return self.rounded((ga + gb * place).cos()).reshape(shape)
+
     @torch.no_grad()
     def fill(self, model: nn.Module) -> None:
         """Sets weight, bias, normalisation weight and bias of each layer, numbered through."""
@@ -95,6 +108,13 @@ def cases(stored: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def formulas(stored: dict[str, Any]) -> Formulas:
     return Formulas(stored["constants"])
+
+
+@pytest.fixture(scope="session")
+def of_tricks() -> Formulas:
+    """The formulas with the constants of the training tricks, also those of gradients."""
+    content = json.loads(Path(__file__).with_name("tricks.json").read_text())
+    return Formulas(content["constants"])
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from trainers.data import AUGMENTATIONS
 from trainers.errors import SpecError
 from trainers.losses import LOSSES, Loss
 from trainers.spec.train_spec import TrainSpec
@@ -43,7 +44,7 @@ def test_a_new_loss_takes_a_function_and_a_line_in_the_table(
     monkeypatch.setitem(LOSSES, "consistency", _consistency)
     mapping = make_mapping(loss={"name": "consistency"})
     wanted = "loss.pairs: compares views of an image that would all be the same; set "
-    wanted += "data.augment.augmix or data.augment.gaussian too"
+    wanted += " or ".join(f"data.augment.{name}" for name in sorted(AUGMENTATIONS)) + " too"
     with pytest.raises(SpecError, match=f"^{wanted}$"):
         TrainSpec.from_mapping(mapping)
     mapping["data"]["augment"] = {"gaussian": {}}

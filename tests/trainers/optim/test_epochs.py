@@ -26,7 +26,7 @@ def test_every_policy_marks_what_counts_its_epochs() -> None:
         "mpt11_w18_2_v2": counting,
         "mpt11_w34_2_v2": counting,
         "mpt132_w34_2": counting,
-        "multistep": {"milestones", "adjust"},
+        "multistep": {"milestones", "adjust", "warmup"},
         "warm_restarts": {"restarts"},
         "xnor": counting,
     }
@@ -61,6 +61,12 @@ def test_no_whole_number_of_a_policy_goes_unmarked(name: str) -> None:
         ("multistep", {"gamma": 0.5}, {"gamma": 0.5, "adjust": 2}),
         # Two drops by the same factor that fall together count as one.
         ("multistep", {"milestones": (30, 32, 54)}, {"milestones": (3, 5)}),
+        # Drops by factors of their own stay as many as there are factors.
+        (
+            "multistep",
+            {"milestones": (30, 32, 54), "gammas": (0.5, 0.1, 0.2)},
+            {"milestones": (3, 3, 5), "gammas": (0.5, 0.1, 0.2)},
+        ),
         # That of nothing but milestones.
         ("multistep", {"milestones": (30,), "adjust": 7}, {"milestones": (3,)}),
         ("multistep", {"milestones": (4, 30)}, {"milestones": (1, 3)}),

@@ -121,6 +121,45 @@ def test_without_milestones_the_rate_drops_at_even_distances() -> None:
     assert [rate(epoch) for epoch in range(5)] == [0.8, 0.8, 0.4, 0.4, 0.2]
 
 
+def test_each_milestone_may_have_a_factor_of_its_own() -> None:
+    rate = multistep(0.8, milestones=(2, 4, 4), gammas=(0.5, 0.1, 0.5))
+    assert [rate(epoch) for epoch in range(5)] == pytest.approx([0.8, 0.8, 0.4, 0.4, 0.02])
+    early = multistep(0.8, milestones=(2, 4), gammas=(0.5, 0.1), early=True)
+    assert [early(epoch) for epoch in range(4)] == pytest.approx([0.8, 0.4, 0.4, 0.04])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"milestones": (1, 2)}, "gammas: needs one milestone for each of its 1 factors, got 2"),
+        ({}, "gammas: needs one milestone for each of its 1 factors, got none; set milestones"),
+        ({"milestones": (1,), "gamma": 0.5}, "gamma: cannot be combined with gammas"),
+        ({"milestones": (1,), "gammas": (-0.5,)}, "gammas: must be 0 or more"),
+        ({"milestones": (2, 1), "gammas": (1.0, 1.0)}, "milestones: must be positive and incr"),
+    ],
+)
+def test_factors_that_fit_no_milestones_are_refused(
+    options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(SpecError, match=message):
+        lr_schedule("multistep", lr=0.1, epochs=9, **({"gammas": (0.5,)} | options))
+
+
+@pytest.mark.parametrize("policy", ["constant", "multistep"])
+def test_a_warm_up_may_have_one_rate_of_its_own(policy: str) -> None:
+    rate = lr_schedule(policy, lr=0.4, epochs=5, warmup=2, warmup_lr=0.1)
+    assert [rate(epoch) for epoch in range(5)] == [0.1, 0.1, 0.4, 0.4, 0.4]
+    with pytest.raises(SpecError, match="warmup_lr: is for a warm-up; set warmup too"):
+        lr_schedule(policy, lr=0.4, epochs=5, warmup_lr=0.1)
+    with pytest.raises(SpecError, match="warmup_lr: must be positive, got 0"):
+        lr_schedule(policy, lr=0.4, epochs=5, warmup=2, warmup_lr=0.0)
+
+
+def test_a_warm_up_and_drops_follow_each_other() -> None:
+    rate = multistep(0.8, milestones=(3,), warmup=2)
+    assert [rate(epoch) for epoch in range(4)] == pytest.approx([0.4, 0.8, 0.8, 0.08])
+
+
 def test_rates_that_cannot_be_are_refused() -> None:
     with pytest.raises(SpecError, match="warmup: must be 0 or more, got -1"):
         constant(0.1, warmup=-1)

@@ -9,8 +9,9 @@ import torch
 
 from trainers.binarize.schedule import LayerSchedule
 from trainers.binding import Component
-from trainers.data import Augment
+from trainers.data import AUGMENTATIONS, Augment
 from trainers.data.gaussian import Gaussian
+from trainers.data.mixup import Mixup
 from trainers.errors import SpecError
 from trainers.spec.faults import faults_between
 from trainers.spec.parts import ActivationSpec, BatchNorm
@@ -81,7 +82,7 @@ def test_parts_that_go_together_have_no_fault(told: Told, make_spec: MakeSpec) -
         (
             {"loss": Component("cross_entropy", {"jensen_shannon": 12.0})},
             "loss.jensen_shannon: compares views of an image that would all be the same; "
-            "set data.augment.augmix or data.augment.gaussian too",
+            "set " + " or ".join(f"data.augment.{key}" for key in sorted(AUGMENTATIONS)) + " too",
         ),
         (
             {"weights": Component("biprop"), "latent_at_eval": "reset"},
@@ -110,6 +111,16 @@ def test_options_that_do_not_go_together_are_told(
     changes: dict[str, Any], fault: str, told: Told
 ) -> None:
     assert told(**changes) == [fault]
+
+
+def test_mixtures_of_two_images_have_no_views_of_one(told: Told) -> None:
+    augment = Augment(variation=Gaussian(), mixup=Mixup())
+    mixed = DataSpec(source=Component("digits"), batch_size=64, augment=augment)
+    assert told(data=mixed) == []
+    assert told(loss=Component("cross_entropy", {"jensen_shannon": 12.0}), data=mixed) == [
+        "loss.jensen_shannon: compares views of one image, but mix-up makes one of two; "
+        "remove it, or data.augment.mixup"
+    ]
 
 
 def test_the_same_options_are_well_where_nothing_stands_against_them(told: Told) -> None:

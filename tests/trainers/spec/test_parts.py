@@ -102,10 +102,10 @@ def test_normalisations_learn_along_with_all_else_unless_told() -> None:
     [
         ({"tuned_from": -1}, "tuned_from: must be 0 or more, got -1"),
         ({"tuned_from": 0, "learn": "none"}, "tuned_from: with learn: none, nothing would learn"),
+        ({"momentum": 0.0}, r"momentum: must be above 0 and at most 1, got 0\.0"),
+        ({"momentum": 1.5}, r"momentum: must be above 0 and at most 1, got 1\.5"),
     ],
 )
-def test_normalisations_that_would_never_be_tuned_are_refused(
-    options: dict[str, Any], message: str
-) -> None:
+def test_normalisations_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         BatchNorm(**options)

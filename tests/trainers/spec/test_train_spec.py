@@ -361,7 +361,7 @@ def test_augmentation_is_part_of_the_data_and_written_only_where_it_does_somethi
         ({"augment": {"crop": 6}}, "data.augment.crop", "must be below 6"),
         ({"augment": {"flip": 1}}, "data.augment.flip", "expected true or false"),
         ({"augment": {"flp": True}}, "data.augment.flp", "did you mean 'flip'"),
-        ({"augment": "crop"}, "data.augment", "expected a mapping with augmix, crop, flip"),
+        ({"augment": "crop"}, "data.augment", "expected a mapping with augmix, auto"),
         ({"agment": {}}, "data.agment", "batch_size, eval_batch_size, augment"),
         ({"size": 0}, "data.size", "must be 1 or more"),
         ({"std": [0.1]}, "data.std", "has 1 numbers for 3 channels"),
