@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from trainers.engine.callbacks import Callback
     from trainers.engine.checkpoint import CheckpointPolicy
     from trainers.engine.result import EpochMetrics, Scores, TrainResult
-    from trainers.errors import BadLossError, MissingDataError, SpecError, UnknownNameError
+    from trainers.errors import (
+        BadLossError,
+        MissingDataError,
+        OutOfMemoryError,
+        SpecError,
+        UnknownNameError,
+    )
     from trainers.export.load import PackedFile, load_packed, read_packed
     from trainers.export.onnx import export_onnx
     from trainers.export.pack import export_packed
@@ -59,7 +65,13 @@ _NAMES = {
     "engine.callbacks": ("Callback",),
     "engine.checkpoint": ("CheckpointPolicy",),
     "engine.result": ("EpochMetrics", "Scores", "TrainResult"),
-    "errors": ("BadLossError", "MissingDataError", "SpecError", "UnknownNameError"),
+    "errors": (
+        "BadLossError",
+        "MissingDataError",
+        "OutOfMemoryError",
+        "SpecError",
+        "UnknownNameError",
+    ),
     "export.load": ("PackedFile", "load_packed", "read_packed"),
     "export.onnx": ("export_onnx",),
     "export.pack": ("export_packed",),
@@ -83,6 +95,7 @@ __all__ = [
     "EpochMetrics",
     "LayerSchedule",
     "MissingDataError",
+    "OutOfMemoryError",
     "PackedFile",
     "RunOptions",
     "Scores",
