@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 AUDIT := .venv-audit
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench faults audit clean
+.PHONY: demo test lint bench gpu faults audit clean
 
 # The main job on data that comes with a package: no download, about a minute on two cores.
 demo: $(INSTALLED)
@@ -24,6 +24,11 @@ lint: $(INSTALLED)
 # Ratios against a usual training loop; takes some ten minutes, and wants an idle machine.
 bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/bench.py
+
+# Whether training is right on the GPU here, and how fast: eight minutes. Figures go to
+# docs/results/gpu.md. Torch and torchvision alone suffice for the command itself.
+gpu: $(INSTALLED)
+	$(BIN)/python tests/gpu/check.py
 
 # Kills, outages, malformed input, 2,000 cells; about an hour on two idle cores. BNN_FAULTS_SEED
 # repeats the random moments of an earlier run. Figures go to docs/reliability.md.

@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from trainers.engine.checkpoint import CheckpointPolicy
     from trainers.engine.layer_errors import LayerErrors, layer_errors
     from trainers.engine.result import EpochMetrics, Scores, TrainResult
-    from trainers.errors import BadLossError, MissingDataError, SpecError, UnknownNameError
+    from trainers.errors import (
+        BadLossError,
+        MissingDataError,
+        OutOfMemoryError,
+        SpecError,
+        UnknownNameError,
+    )
     from trainers.export.load import PackedFile, load_packed, read_packed
     from trainers.export.onnx import export_onnx
     from trainers.export.pack import export_packed
@@ -69,7 +75,13 @@ _NAMES = {
     "engine.checkpoint": ("CheckpointPolicy",),
     "engine.layer_errors": ("LayerErrors", "layer_errors"),
     "engine.result": ("EpochMetrics", "Scores", "TrainResult"),
-    "errors": ("BadLossError", "MissingDataError", "SpecError", "UnknownNameError"),
+    "errors": (
+        "BadLossError",
+        "MissingDataError",
+        "OutOfMemoryError",
+        "SpecError",
+        "UnknownNameError",
+    ),
     "export.load": ("PackedFile", "load_packed", "read_packed"),
     "export.onnx": ("export_onnx",),
     "export.pack": ("export_packed",),
@@ -103,6 +115,7 @@ __all__ = [
     "LayerErrors",
     "LayerSchedule",
     "MissingDataError",
+    "OutOfMemoryError",
     "PackedFile",
     "RunOptions",
     "Scores",

@@ -74,6 +74,10 @@ class BadLossError(ArithmeticError):
     """The training loss is no longer finite."""
 
 
+class OutOfMemoryError(RuntimeError):
+    """The memory of the device does not suffice for the trial's batches."""
+
+
 def unknown_keys(keys: Iterable[object], known: Collection[str]) -> list[Fault]:
     """Returns a fault for each unknown key, with the nearest known one."""
     hint = f"known: {', '.join(known)}"

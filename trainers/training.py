@@ -15,6 +15,7 @@ from trainers.engine.checkpoint import Checkpoint, CheckpointPolicy, Checkpoints
 from trainers.engine.fit import Task, fit
 from trainers.engine.handover import Sharer, shared_checkpoint
 from trainers.engine.latent import weights_sha256
+from trainers.engine.memory import naming_batches
 from trainers.engine.result import EpochMetrics, TrainResult, selected
 from trainers.errors import SpecError
 from trainers.restore import identity
@@ -92,12 +93,19 @@ def run(
     Raises:
         MissingDataError: If the data set is missing and cannot be downloaded.
         BadLossError: If the training loss is no longer finite.
+        OutOfMemoryError: If the device has too little memory for the trial's batches.
         SpecError: If the device does not exist here.
     """
     options = options or RunOptions()
     device = _device(options.device)
+    sizes = {"batch_size": spec.data.batch_size, "eval_batch_size": spec.data.eval_batch_size}
     # A caller's no_grad or inference_mode must not affect training.
-    with _process_settings(spec, options), torch.inference_mode(False), torch.enable_grad():
+    with (
+        _process_settings(spec, options),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        naming_batches(device, **sizes),
+    ):
         task = build_task(spec, data_dir=_data_dir(options), device=device)
         checkpoints = _checkpoints(spec, options, note)
         history = _restore(task, options, checkpoints, note)

@@ -17,7 +17,7 @@ from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.evaluate import evaluate
 from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics, Scores, TrainResult
-from trainers.errors import BadLossError, MissingDataError, SpecError
+from trainers.errors import BadLossError, MissingDataError, OutOfMemoryError, SpecError
 from trainers.losses import cross_entropy
 from trainers.spec.train_spec import TrainSpec
 from trainers.training import RunOptions, run
@@ -547,6 +547,18 @@ def test_cuda_is_refused_where_there_is_none(make_spec: MakeSpec) -> None:
 def test_a_device_of_another_kind_is_refused_where_there_is_none(make_spec: MakeSpec) -> None:
     with pytest.raises(SpecError, match="mps"):
         run(make_spec(), options=RunOptions(device="mps"))
+
+
+def test_a_trial_that_runs_out_of_memory_says_its_batch_size(
+    make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def allocate(*args: object, **kwargs: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    spec = make_spec()
+    monkeypatch.setattr("trainers.engine.fit.evaluate", allocate)
+    with pytest.raises(OutOfMemoryError, match=rf"batch_size {spec.data.batch_size} "):
+        run(spec, options=CPU)
 
 
 @pytest.mark.gpu

@@ -90,6 +90,14 @@ def test_a_worker_ended_for_want_of_memory_is_told_as_such(text: str) -> None:
     assert failure_reason(TRACEBACK.format(text)).startswith("out of memory")
 
 
+def test_a_device_without_memory_is_told_with_its_batch_size() -> None:
+    told = "cuda has too little memory for data.batch_size 128 and data.eval_batch_size 1000"
+    text = (
+        f"torch.OutOfMemoryError: CUDA out of memory.\n\ntrainers.errors.OutOfMemoryError: {told}"
+    )
+    assert failure_reason(TRACEBACK.format(text)) == f"OutOfMemoryError: {told}"
+
+
 @pytest.mark.parametrize("details", ["", "\n", "  \n\t\n"])
 def test_a_failure_without_a_word_has_an_unknown_reason(details: str) -> None:
     assert failure_reason(details) == "unknown reason"

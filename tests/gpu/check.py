@@ -1,0 +1,159 @@
+"""Is training right on this GPU, how fast is it, and would packed trials pay?
+
+    python tests/gpu/check.py [--device cuda] [--only right fast packed] [--quick] [--page FILE]
+
+Needs torch and torchvision alone, downloads nothing, and takes at most eight minutes on a GPU.
+Prints first what failed, and exits with 1 if anything did. Writes what it measured on a GPU to
+docs/results/gpu.md. `--device cpu --quick` goes all ways of this program in a minute.
+"""
+
+import os
+
+# cuBLAS reads it when it begins; without it, deterministic matrix products are refused.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+import argparse
+import math
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "gpu")]
+
+import without_pytest
+
+without_pytest.install()
+
+import fast
+import packed
+import page
+import right
+import torch
+from setting import Check, Setting
+
+PARTS = ("right", "fast", "packed")
+LIMIT_S = 470
+"""Seconds in which everything ends on a GPU; measurements stop when it is near."""
+
+
+@dataclass
+class Outcome:
+    """What was found.
+
+    Args:
+        lines: The checks, one line each.
+        failures: What failed, in the order in which it failed: what, and how.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, check: Check, setting: Setting) -> None:
+        """Runs a check's cases, each by itself, as long as its share lasts."""
+        started, passed, told = time.perf_counter(), 0, f"right: {check.name}"
+        try:
+            cases = check.cases(setting)
+        except Exception:
+            self.failures.append((told, _short_traceback()))
+            cases = []
+        for number, (name, case) in enumerate(cases):
+            if setting.is_timed and time.perf_counter() - started > check.share:
+                left = f"{len(cases) - number} of its cases were not run"
+                self.failures.append((told, f"    {check.share} s were over; {left}"))
+                break
+            try:
+                case()
+                passed += 1
+            except without_pytest.Skipped:
+                passed += 1
+            except Exception:
+                self.failures.append((f"{told}: {name}", _short_traceback()))
+        taken = time.perf_counter() - started
+        self.lines.append(f"{check.name}: {passed} of {len(cases)} in {taken:.1f} s")
+        _tell(self.lines[-1])
+
+
+def main() -> int:
+    """Runs the parts and prints what they found; the exit code."""
+    args = _arguments()
+    started = time.perf_counter()
+    outcome = Outcome()
+    tables: list[page.Table] = []
+    with tempfile.TemporaryDirectory() as folder:
+        setting = Setting(device=torch.device(args.device), quick=args.quick, folder=Path(folder))
+        if "right" in args.only:
+            for check in right.CHECKS:
+                outcome.add(check, setting)
+        ends = started + LIMIT_S if setting.is_timed else math.inf
+        for name, measure in (("fast", fast.measured), ("packed", packed.measured)):
+            if name not in args.only:
+                continue
+            tables += _tables(measure(setting, ends), outcome, name)
+    loaded = {"ray", "mlflow", "yaml", "pandas"} & set(sys.modules)
+    if loaded:
+        outcome.failures.append(("torch alone", f"loaded: {', '.join(sorted(loaded))}"))
+    taken = time.perf_counter() - started
+    text = page.text(
+        outcome.lines,
+        outcome.failures,
+        tables,
+        device=setting.device,
+        quick=setting.quick,
+        taken=taken,
+    )
+    if args.page is not None:
+        page.write(args.page, text)
+    for what, how in outcome.failures:
+        print(f"FAILED {what}\n{how}\n")
+    print(text)
+    return 1 if outcome.failures else 0
+
+
+def _tables(found: Iterator[page.Table], outcome: Outcome, part: str) -> Iterator[page.Table]:
+    """The tables of a part; what could not be measured is a failure."""
+    try:
+        for table in found:
+            for what, how in table.failures:
+                outcome.failures.append((f"{part}: {what}", how))
+            _tell(f"{part}: {table.title}")
+            yield table
+    except Exception:
+        outcome.failures.append((part, _short_traceback()))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", default="cuda", help="cuda, cuda:1, ..., or cpu")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
+    parser.add_argument("--quick", action="store_true", help="little of everything")
+    parser.add_argument("--page", type=Path, help="the page to write (default on a GPU: the docs)")
+    args = parser.parse_args()
+    is_gpu = torch.device(args.device).type == "cuda"
+    if is_gpu and not torch.cuda.is_available():
+        raise SystemExit("torch finds no CUDA GPU here; --device cpu --quick needs none")
+    if not is_gpu and args.page is not None and args.page.resolve() == page.PAGE:
+        raise SystemExit(f"{page.PAGE} is for figures of a GPU; name another file with --page")
+    if is_gpu and args.page is None and not args.quick and set(args.only) == set(PARTS):
+        args.page = page.PAGE
+    return args
+
+
+def _short_traceback() -> str:
+    """The error of now: where it was raised, and what it says, within a screen."""
+    lines = traceback.format_exc(limit=-3).strip().splitlines()
+    return "\n".join(f"    {line[:200]}" for line in lines[-12:])
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The whole command on a CPU, where Ray, MLflow and pytest could not be imported."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECK = Path(__file__).with_name("check.py")
+DOCS = ROOT / "docs" / "results" / "gpu.md"
+
+ABSENT = """\
+import importlib.machinery, sys
+NAMES = {"ray", "mlflow", "yaml", "pandas", "sklearn", "safetensors", "_pytest", "hypothesis"}
+class Absent:
+    # A spec for each: torch asks for some of them without importing them.
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in NAMES:
+            return importlib.machinery.ModuleSpec(name, self)
+    def create_module(self, spec):
+        raise ModuleNotFoundError(spec.name)
+    def exec_module(self, module):
+        pass
+sys.meta_path.insert(0, Absent())
+"""
+
+
+def _run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(CHECK), "--device", "cpu", "--quick", *arguments],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+@pytest.mark.slow
+def test_all_of_it_passes_on_a_cpu_and_measures_every_line(tmp_path: Path) -> None:
+    before = DOCS.read_text("utf-8")
+    (tmp_path / "sitecustomize.py").write_text(ABSENT)
+    done = _run("--page", str(tmp_path / "page.md"), PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (tmp_path / "page.md").read_text("utf-8")
+    assert "Nothing failed." in page
+    assert "No GPU: a CPU" in page
+    assert "not measured" not in page
+    # Six networks in four ways, and two with packed members and processes.
+    assert len(re.findall(r"^\| (?:usual loop|engine), ", page, flags=re.MULTILINE)) == 24
+    assert len(re.findall(r"^\| \d+ (?:packed|processes) ", page, flags=re.MULTILINE)) == 5
+    assert DOCS.read_text("utf-8") == before
+
+
+def test_figures_of_a_cpu_are_kept_out_of_the_docs() -> None:
+    done = _run("--page", str(DOCS))
+    assert done.returncode == 1
+    assert "is for figures of a GPU" in done.stderr
