@@ -28,7 +28,7 @@ def generator(seed: int, purpose: str, epoch: int = 0) -> Generator:
 def global_draws(
     seed: int, purpose: str, epoch: int = 0, *, device: torch.device
 ) -> Iterator[None]:
-    """Seeds torch's global generators of the CPU and a device; afterwards they are as before.
+    """Seeds torch's global generators of the CPU and of a CUDA device; puts them back afterwards.
 
     Dropout draws from them and takes no other.
 
@@ -36,7 +36,7 @@ def global_draws(
         seed: The trial's seed.
         purpose: Name of the draw.
         epoch: Counted from 0.
-        device: Where the draws are made.
+        device: Where the draws are made: the CPU, or a CUDA device.
     """
     number, is_cuda = generator(seed, purpose, epoch).initial_seed(), device.type == "cuda"
     with torch.random.fork_rng([device] if is_cuda else [], device_type="cuda"):

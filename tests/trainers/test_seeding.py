@@ -101,3 +101,15 @@ def test_an_interrupted_trial_goes_on_with_the_masks_it_would_have_had(tmp_path:
     torch.rand(5)
     resumed = run(_spec(), options=options)
     assert resumed.weights_sha256 == run(_spec(), options=CPU).weights_sha256
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+def test_global_draws_on_a_gpu_depend_on_the_seed_alone_too() -> None:
+    gpu, before = torch.device("cuda"), torch.cuda.get_rng_state()
+    drawn = []
+    for seed in (1, 1, 2):
+        with global_draws(seed, "dropout", device=gpu):
+            drawn.append(torch.rand(4, device=gpu).tolist())
+        assert torch.equal(torch.cuda.get_rng_state(), before)
+    assert drawn[0] == drawn[1] != drawn[2]

@@ -5,6 +5,9 @@ three things only. A layer made for binary inputs is normalised in front, so tha
 what is normalised; other layers are normalised behind. Layers that turn binary have no bias. And
 dropout is less where more is binary. So each network here is written once, and a `Form` says which
 layers are which.
+
+None of these networks is one of torchvision's: they differ in stems, normalisations, biases or
+classifiers.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -78,7 +78,7 @@ class GoogLeNet(FormedNet):
     stride 2 follows the first and the third, inception3b and inception4e. inception4a has 204
     channels where the paper has 208, as published. Layers are named conv1.conv, conv2.conv,
     conv3.conv, inception3a.branch1.conv, inception3a.branch2.0.conv, ..., fc, as in torchvision,
-    whose third branches are narrower in sight (3 × 3). Returns logits; the published code applies
+    whose third branches have 3 × 3 kernels. Returns logits; the published code applies
     log-softmax to them.
 
     Args:
