@@ -18,16 +18,13 @@ BASE: dict[str, Any] = {
     "data": {"name": "digits", "batch_size": 128},
     "optimizer": {"name": "adam", "lr": 0.002},
     "activations": {"name": "sign"},
-    "layers": {"order": ["layer1.0.body.0.conv"]},
+    "layers": {"order": ["layer1.0.unit1.conv"]},
     "epochs": 1,
 }
 TRICKS: dict[str, dict[str, Any]] = {
     "block": {"model": {"block": "tricks"}},
     "prelu": {"model": {"activation": "prelu"}},
-    "double_skip": {
-        "model": {"double_skip": True},
-        "layers": {"order": ["layer1.0.body.conv"]},
-    },
+    "double_skip": {"model": {"double_skip": True}},
     "downsample": {"model": {"downsample": "v1"}},
     "rates": {"lr_schedule": {"name": "multistep", "milestones": [1], "gammas": [0.2]}},
     "warm_up": {"lr_schedule": {"name": "constant", "warmup": 1, "warmup_lr": 1e-3}},
