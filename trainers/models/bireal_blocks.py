@@ -23,8 +23,8 @@ def shortcut(
     v1: convolution, normalisation, mean. v2: mean, convolution, normalisation. v3: as v1, with a 3
     × 3 mean. strided: convolution with the stride, normalisation, as in usual residual networks.
     The mean is of 2 × 2 pixels, and halves the image; an odd height or width is rounded up, with a
-    mean of the pixels there are. With stride 1 it is of 3 × 3 pixels in all variants. Means of 3 ×
-    3 count their zero padding.
+    mean of the pixels there are. With stride 1 it is of 3 × 3 pixels in v1, v2 and v3. Means of 3
+    × 3 count their zero padding.
 
     Args:
         num_in: Channels of the input.
