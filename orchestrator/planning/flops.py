@@ -57,10 +57,13 @@ def _joined(parts: Sequence[Tensor], dim: int) -> Tensor:
 _STAND_INS: Mapping[object, Callable[..., Tensor]] = {
     nn.functional.linear: _product,
     nn.functional.batch_norm: _as_given,
+    nn.functional.prelu: _as_given,
     Tensor.relu: _as_given,
     Tensor.relu_: _as_given,
+    Tensor.sigmoid: _as_given,
     torch.cat: _joined,
     Tensor.add: _larger,
+    Tensor.mul: _larger,
     Tensor.mean: Tensor.sum,
 }
 

@@ -1,13 +1,27 @@
 """Trials with the published training tricks, from a spec to an exported file."""
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from trainers import RunOptions, TrainSpec, activated_modules, export_packed, load_packed, run
+from trainers import (
+    LayerSchedule,
+    RunOptions,
+    TrainSpec,
+    activated_modules,
+    build_model,
+    export_packed,
+    load_packed,
+    run,
+)
+from trainers.data.augment import Augment
+from trainers.data.splits import Normalisation, Split, Splits
+from trainers.engine.fit import Task, train_one_epoch
+from trainers.optim.optimizers import OPTIMIZERS
 from trainers.spec.probe import model_places
 
 CPU = RunOptions(device="cpu", num_threads=1)
@@ -18,16 +32,13 @@ BASE: dict[str, Any] = {
     "data": {"name": "digits", "batch_size": 128},
     "optimizer": {"name": "adam", "lr": 0.002},
     "activations": {"name": "sign"},
-    "layers": {"order": ["layer1.0.body.0.conv"]},
+    "layers": {"order": ["layer1.0.unit1.conv"]},
     "epochs": 1,
 }
 TRICKS: dict[str, dict[str, Any]] = {
     "block": {"model": {"block": "tricks"}},
     "prelu": {"model": {"activation": "prelu"}},
-    "double_skip": {
-        "model": {"double_skip": True},
-        "layers": {"order": ["layer1.0.body.conv"]},
-    },
+    "double_skip": {"model": {"double_skip": True}},
     "downsample": {"model": {"downsample": "v1"}},
     "rates": {"lr_schedule": {"name": "multistep", "milestones": [1], "gammas": [0.2]}},
     "warm_up": {"lr_schedule": {"name": "constant", "warmup": 1, "warmup_lr": 1e-3}},
@@ -89,3 +100,32 @@ def test_a_stage_with_clipped_inputs_trains_and_exports(name: str, tmp_path: Pat
     images = torch.randn(4, 1, 8, 8)
     with torch.no_grad():
         assert torch.equal(load_packed(tmp_path / "net.bnn")(images), model(images))
+
+
+def test_all_augmentations_at_once_train_on_bytes(make_task: Callable[..., Task]) -> None:
+    pixels = torch.randint(0, 256, (24, 3, 16, 16), dtype=torch.uint8)
+    normalisation = Normalisation.of((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    train = Split(images=pixels, labels=torch.arange(24) % 3, normalisation=normalisation)
+    mapping = {
+        "crop": 2,
+        "flip": True,
+        "rotation": {},
+        "autoaugment": {},
+        "color_jitter": {},
+        "lighting": {},
+        "mixup": {},
+    }
+    losses: list[float] = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        model = build_model("bireal_resnet", width_factor=0.0625, num_classes=3)
+        task = make_task(
+            model=model,
+            optimizer=OPTIMIZERS["adam"](model.parameters(), lr=0.01),
+            schedule=LayerSchedule(),
+            splits=Splits(train=train, validation=train),
+            augment=Augment.from_mapping(mapping),
+            batch_size=8,
+        )
+        losses.append(train_one_epoch(task, 0).loss)
+    assert losses[0] == losses[1]

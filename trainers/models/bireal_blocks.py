@@ -1,5 +1,6 @@
 """Blocks of Bi-Real networks: convolutions for binary inputs, each with a skip of its own."""
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,8 +23,8 @@ def shortcut(
     v1: convolution, normalisation, mean. v2: mean, convolution, normalisation. v3: as v1, with a 3
     × 3 mean. strided: convolution with the stride, normalisation, as in usual residual networks.
     The mean is of 2 × 2 pixels, and halves the image; an odd height or width is rounded up, with a
-    mean of the pixels there are. With stride 1 it is of 3 × 3 pixels in all variants. Means of 3 ×
-    3 count their zero padding.
+    mean of the pixels there are. With stride 1 it is of 3 × 3 pixels in v1, v2 and v3. Means of 3
+    × 3 count their zero padding.
 
     Args:
         num_in: Channels of the input.
@@ -39,13 +40,13 @@ def shortcut(
     step = stride if variant == "strided" else 1
     conv = nn.Conv2d(num_in, num_out, 1, stride=step, bias=False)
     norm = nn.BatchNorm2d(num_out, eps=eps)
-    if variant == "strided":
-        return nn.Sequential(conv, norm)
-    is_wide = stride == 1 or variant == "v3"
-    mean = (
-        nn.AvgPool2d(3, stride=stride, padding=1) if is_wide else nn.AvgPool2d(2, ceil_mode=True)
-    )
-    return nn.Sequential(mean, conv, norm) if variant == "v2" else nn.Sequential(conv, norm, mean)
+    parts: dict[str, nn.Module] = {"conv": conv, "bn": norm}
+    if variant != "strided":
+        is_wide = stride == 1 or variant == "v3"
+        wide = nn.AvgPool2d(3, stride=stride, padding=1)
+        parts["mean"] = wide if is_wide else nn.AvgPool2d(2, ceil_mode=True)
+    order = ("mean", "conv", "bn") if variant == "v2" else tuple(parts)
+    return nn.Sequential(OrderedDict((name, parts[name]) for name in order))
 
 
 class Unit(nn.Module):
@@ -103,38 +104,6 @@ class Unit(nn.Module):
         return normalised
 
 
-class Residual(nn.Module):
-    """A body, its input added to what it gives, and an activation.
-
-    Args:
-        body: Maps the input, (batch, in, height, width).
-        fits: Adapts the input to what the body gives; None: it is added as it is.
-        activation: After the addition; None: none.
-    """
-
-    def __init__(
-        self,
-        body: nn.Module,
-        *,
-        fits: nn.Module | None = None,
-        activation: nn.Module | None = None,
-    ) -> None:
-        super().__init__()
-        self.body = body
-        self.shortcut = fits
-        self.activation = activation
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Output, of the shape that the body gives."""
-        result: Tensor = self.body(x) + (x if self.shortcut is None else self.shortcut(x))
-        return result if self.activation is None else self._activated(result)
-
-    def _activated(self, x: Tensor) -> Tensor:
-        assert self.activation is not None
-        activated: Tensor = self.activation(x)
-        return activated
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BlockOptions:
     """What all blocks of a network have in common.
@@ -157,57 +126,98 @@ class BlockOptions:
     reduction: int | None = None
     groups: int = 1
 
-
-def basic_block(num_in: int, width: int, stride: int, options: BlockOptions) -> list[Residual]:
-    """Two 3 × 3 convolutions: each with a skip of its own, or one skip over both."""
-    first, second = (
-        Unit(
-            channels,
-            width,
-            stride=step,
-            groups=options.groups,
-            order=options.order,
-            reduction=options.reduction,
-        )
-        for channels, step in ((num_in, stride), (width, 1))
-    )
-    fits = shortcut(num_in, width, stride=stride, variant=options.downsample)
-    if not options.double_skip:
-        body = nn.Sequential(first, second)
-        return [Residual(body, fits=fits, activation=_activation(width, options))]
-    return [
-        Residual(first, fits=fits, activation=_activation(width, options)),
-        Residual(second, activation=_activation(width, options)),
-    ]
+    def activation(self, channels: int) -> nn.Module | None:
+        """Makes the activation after an addition."""
+        return None if self.prelu is None else nn.PReLU(channels, init=self.prelu)
 
 
-def bottleneck(num_in: int, width: int, stride: int, options: BlockOptions) -> list[Residual]:
+class BasicBlock(nn.Module):
+    """Two 3 × 3 convolutions: each with a skip of its own, or one skip over both.
+
+    With `double_skip`: y = prelu(unit1(x) + shortcut(x)), z = prelu(unit2(y) + y). Without: z =
+    prelu(unit2(unit1(x)) + shortcut(x)). The layers have the same names and numbers in both.
+
+    Args:
+        num_in: Channels of the input.
+        width: Channels of both convolutions.
+        stride: Of the first convolution; 2 halves the image in both directions.
+        options: Those of the network.
+
+    Source: HolmesShuan/Training-Tricks-for-Binarized-Neural-Networks, tricks 1 to 3; Liu et al.
+        2018, arXiv:1808.00278, sec. 3.2.
+    """
+
+    def __init__(self, num_in: int, width: int, *, stride: int, options: BlockOptions) -> None:
+        super().__init__()
+        self.unit1 = _unit(num_in, width, options, stride=stride)
+        self.shortcut = shortcut(num_in, width, stride=stride, variant=options.downsample)
+        self.has_two_skips = options.double_skip
+        self.activation1 = options.activation(width) if options.double_skip else None
+        self.unit2 = _unit(width, width, options)
+        self.activation2 = options.activation(width)
+        self.num_out = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Output, (batch, width, height / stride, width / stride), of x, (batch, in, ...)."""
+        result: Tensor = self.unit1(x)
+        skipped = x if self.shortcut is None else self.shortcut(x)
+        if self.has_two_skips:
+            skipped = result = _applied(self.activation1, result + skipped)
+        return _applied(self.activation2, self.unit2(result) + skipped)
+
+
+class Bottleneck(nn.Module):
     """A 1 × 1, a 3 × 3 and a 1 × 1 convolution to four times as many channels; one skip over all.
 
     The first convolution has the stride. With `double_skip` the 3 × 3 convolution has a skip too.
-    With the tricks' order a fourth normalisation comes before the addition.
+    With the tricks' order a fourth normalisation comes before the addition. The activation is only
+    where the shortcut has a convolution, unless `prelu_everywhere`.
+
+    Args:
+        num_in: Channels of the input.
+        width: Channels of the 3 × 3 convolution.
+        stride: 2 halves the image in both directions.
+        options: Those of the network.
 
     Source: HolmesShuan/Training-Tricks-for-Binarized-Neural-Networks, trick 1.
     Where we differ: the published shortcut with stride 2 has twice the channels of the input,
         which is right only if these are twice those inside; it has four times those inside here.
     """
-    num_out = 4 * width
-    order = options.order
-    inner: nn.Module = Unit(
-        width, width, groups=options.groups, order=order, reduction=options.reduction
-    )
-    body = nn.Sequential(
-        Unit(num_in, width, size=1, stride=stride, order=order),
-        Residual(inner) if options.double_skip else inner,
-        Unit(width, num_out, size=1, order=order),
-    )
-    if order == "tricks":
-        body.append(nn.BatchNorm2d(num_out))
-    fits = shortcut(num_in, num_out, stride=stride, variant=options.downsample, eps=BRANCH_EPS)
-    activates = fits is not None or options.prelu_everywhere
-    activation = _activation(num_out, options) if activates else None
-    return [Residual(body, fits=fits, activation=activation)]
+
+    def __init__(self, num_in: int, width: int, *, stride: int, options: BlockOptions) -> None:
+        super().__init__()
+        self.num_out = num_out = 4 * width
+        order = options.order
+        self.unit1 = Unit(num_in, width, size=1, stride=stride, order=order)
+        self.unit2 = _unit(width, width, options)
+        self.has_two_skips = options.double_skip
+        self.unit3 = Unit(width, num_out, size=1, order=order)
+        self.bn4 = nn.BatchNorm2d(num_out) if order == "tricks" else None
+        self.shortcut = shortcut(
+            num_in, num_out, stride=stride, variant=options.downsample, eps=BRANCH_EPS
+        )
+        activates = self.shortcut is not None or options.prelu_everywhere
+        self.activation = options.activation(num_out) if activates else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Output, (batch, 4 width, height / stride, width / stride), of x, (batch, in, ...)."""
+        first: Tensor = self.unit1(x)
+        second: Tensor = self.unit2(first)
+        result = self.unit3(second + first if self.has_two_skips else second)
+        result = _applied(self.bn4, result) + (x if self.shortcut is None else self.shortcut(x))
+        return _applied(self.activation, result)
 
 
-def _activation(channels: int, options: BlockOptions) -> nn.Module | None:
-    return None if options.prelu is None else nn.PReLU(channels, init=options.prelu)
+def _unit(num_in: int, num_out: int, options: BlockOptions, *, stride: int = 1) -> Unit:
+    return Unit(
+        num_in,
+        num_out,
+        stride=stride,
+        groups=options.groups,
+        order=options.order,
+        reduction=options.reduction,
+    )
+
+
+def _applied(module: nn.Module | None, x: Tensor) -> Tensor:
+    return x if module is None else module(x)

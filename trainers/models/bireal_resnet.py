@@ -6,13 +6,12 @@ from torch import Tensor, nn
 
 from trainers.errors import Fault, SpecError
 from trainers.models.bireal_blocks import (
+    BasicBlock,
     BlockOptions,
+    Bottleneck,
     Downsample,
     Order,
-    Residual,
     Unit,
-    basic_block,
-    bottleneck,
 )
 from trainers.models.linear import Linear
 from trainers.models.residual import BASIC, NUM_BLOCKS, GlobalMean
@@ -29,7 +28,7 @@ class BirealResNet(nn.Module):
     first halve the image first. Only the convolutions of the blocks are meant to be binary: their
     inputs are those that `activations: {layers: all}` takes. The first convolution, shortcuts and
     the last layer are registered too, and binary only if a study names them. Layers are named
-    conv1, layer1.0.body.conv, ..., layer2.0.shortcut.0, ..., fc.
+    conv1, layer1.0.unit1.conv, layer1.0.unit2.conv, ..., layer2.0.shortcut.conv, ..., fc.
 
     Each published trick is an option; block: bireal, activation: none, double_skip: false,
     downsample: strided together are a residual network without any of them.
@@ -144,17 +143,18 @@ class BirealResNet(nn.Module):
 
     def _add_stages(self, depth: int, widths: list[int], options: BlockOptions) -> int:
         """Adds layer1 to layer4; returns the channels of the last one."""
-        make, expansion = (basic_block, 1) if depth in BASIC else (bottleneck, 4)
+        kind = BasicBlock if depth in BASIC else Bottleneck
         num_in = widths[0]
         for number, (width, num_blocks) in enumerate(
             zip(widths, NUM_BLOCKS[depth], strict=True), start=1
         ):
-            blocks: list[Residual] = []
+            stage = nn.Sequential()
             for index in range(num_blocks):
                 stride = 2 if number > 1 and index == 0 else 1
-                blocks += make(num_in, width, stride, options)
-                num_in = expansion * width
-            self.add_module(f"layer{number}", nn.Sequential(*blocks))
+                block = kind(num_in, width, stride=stride, options=options)
+                stage.append(block)
+                num_in = block.num_out
+            self.add_module(f"layer{number}", stage)
         return num_in
 
 

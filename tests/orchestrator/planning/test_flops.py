@@ -20,6 +20,8 @@ NETWORKS: list[tuple[str, Mapping[str, Any], str]] = [
     ("resnet20", {}, "cifar10"),
     ("resnet_cifar", {"depth": 18}, "cifar10"),
     ("wrn", {"depth": 20, "width": 1}, "cifar10"),
+    ("bireal_resnet", {"attention": "se", "width_factor": 0.25, "groups": 4}, "cifar10"),
+    ("bireal_resnet", {"depth": 50, "head": "imagenet", "width_factor": 0.25}, "cifar10"),
 ]
 
 

@@ -1,10 +1,12 @@
-"""Shortcuts and residuals of Bi-Real networks."""
+"""Shortcuts and blocks of Bi-Real networks."""
+
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from trainers.models.bireal_blocks import Residual, shortcut
+from trainers.models.bireal_blocks import BasicBlock, BlockOptions, Bottleneck, shortcut
 
 
 @pytest.mark.parametrize("variant", ["v1", "v2", "v3", "strided"])
@@ -35,7 +37,38 @@ def test_a_shortcut_that_changes_nothing_is_none() -> None:
     assert widened[1].eps == 1e-4
 
 
-def test_the_input_is_added_then_activated() -> None:
-    x = torch.tensor([[-2.0, 1.0]])
-    assert Residual(nn.Identity())(x).tolist() == [[-4, 2]]
-    assert Residual(nn.Identity(), activation=nn.ReLU())(x).tolist() == [[0, 2]]
+def _block(kind: type[nn.Module], **options: Any) -> Any:
+    torch.manual_seed(0)
+    return kind(4, 4 if kind is BasicBlock else 1, stride=1, options=BlockOptions(**options))
+
+
+X = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("prelu", [0.25, None])
+def test_each_convolution_of_a_basic_block_has_a_skip_of_its_own(prelu: float | None) -> None:
+    block = _block(BasicBlock, prelu=prelu)
+
+    def activated(x: Tensor) -> Tensor:
+        return x if prelu is None else torch.where(x > 0, x, prelu * x)
+
+    first = activated(block.unit1(X) + X)
+    torch.testing.assert_close(block(X), activated(block.unit2(first) + first))
+
+
+def test_two_convolutions_may_share_one_skip() -> None:
+    block = _block(BasicBlock, double_skip=False, prelu=None)
+    torch.testing.assert_close(block(X), block.unit2(block.unit1(X)) + X)
+
+
+@pytest.mark.parametrize("double_skip", [True, False])
+def test_a_bottleneck_has_a_skip_inside_and_one_over_all(double_skip: bool) -> None:
+    block = _block(Bottleneck, double_skip=double_skip)
+    # As published: without a convolution in the shortcut there is no activation.
+    assert block.shortcut is None
+    assert block.activation is None
+    first = block.unit1(X)
+    second = block.unit2(first) + (first if double_skip else 0)
+    torch.testing.assert_close(block(X), block.bn4(block.unit3(second)) + X)
+    assert _block(Bottleneck, prelu_everywhere=True).activation is not None
+    assert _block(Bottleneck, order="bireal").bn4 is None

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from trainers import activated_modules, binarize_activations, build_model, weight_layers
 from trainers.errors import SpecError
-from trainers.models.bireal_blocks import Residual, Unit
+from trainers.models.bireal_blocks import Unit
 
 OFF = {"block": "bireal", "activation": "none", "double_skip": False, "downsample": "strided"}
 SMALL = {"width_factor": 0.0625}
@@ -33,6 +33,8 @@ def test_the_convolutions_of_the_blocks_are_those_with_binary_inputs(
     places = activated_modules(model)
     assert len(places) == convolutions
     assert all(isinstance(model.get_submodule(name), nn.Conv2d) for name in places)
+    single = _made(depth=depth, double_skip=False, block="bireal", downsample="v2")
+    assert weight_layers(single) == weight_layers(model)
     others = [name for name in weight_layers(model) if name not in places]
     assert others[0] == "conv1"
     assert others[-1] == "fc"
@@ -74,14 +76,6 @@ def test_a_head_for_large_images_leaves_a_quarter_of_each_side() -> None:
     assert _made().get_submodule("conv1").kernel_size == (3, 3)
 
 
-def test_each_convolution_has_a_skip_of_its_own_or_two_share_one() -> None:
-    assert _count(_made(), Residual) == 16
-    assert _count(_made(double_skip=False), Residual) == 8
-    # One skip over a bottleneck, and one over its 3 x 3 convolution.
-    assert _count(_made(depth=50), Residual) == 32
-    assert _count(_made(depth=50, double_skip=False), Residual) == 16
-
-
 def test_an_activation_follows_each_addition_or_none() -> None:
     model = _made(prelu_init=0.5)
     slopes = [module for module in model.modules() if isinstance(module, nn.PReLU)]
@@ -89,6 +83,7 @@ def test_an_activation_follows_each_addition_or_none() -> None:
     assert {slope for module in slopes for slope in module.weight.tolist()} == {0.5}
     assert [len(module.weight) for module in slopes[::4]] == [4, 8, 16, 32]
     assert _count(_made(activation="none"), nn.PReLU) == 0
+    assert _count(_made(double_skip=False), nn.PReLU) == 8
     # As published, bottlenecks without a convolution in their shortcut have none.
     assert _count(_made(depth=50), nn.PReLU) == 4
     assert _count(_made(depth=50, prelu_at="all"), nn.PReLU) == 16
