@@ -29,6 +29,18 @@ sys.meta_path.insert(0, Absent())
 """
 
 
+FAILING = """\
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import check, right
+from setting import Check
+def good(): pass
+def bad(): raise ValueError("two is not three")
+right.CHECKS = (Check("sums", lambda setting: [("one", good), ("two", bad), ("three", good)], 9),)
+sys.exit(check.main())
+"""
+
+
 def _run(
     *arguments: str, device: str = "cpu", **variables: str
 ) -> subprocess.CompletedProcess[str]:
@@ -55,6 +67,16 @@ def test_all_of_it_passes_on_a_cpu_and_measures_every_line(tmp_path: Path) -> No
     assert len(re.findall(r"^\| (?:usual loop|engine), ", page, flags=re.MULTILINE)) == 36
     assert len(re.findall(r"^\| \d+ (?:packed|processes) ", page, flags=re.MULTILINE)) == 5
     assert DOCS.read_text("utf-8") == before
+
+
+def test_what_failed_is_printed_first_and_fails_the_command() -> None:
+    command = [sys.executable, "-c", FAILING, str(CHECK.parent), "--device", "cpu"]
+    done = subprocess.run([*command, "--only", "right"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout.startswith("FAILED right: sums: two\n")
+    assert "ValueError: two is not three" in done.stdout
+    assert "- sums: 2 of 3 in " in done.stdout
+    assert "FAILED right: sums: two\n" in done.stderr
 
 
 @pytest.mark.gpu
