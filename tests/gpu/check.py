@@ -53,18 +53,23 @@ class Outcome:
     lines: list[str] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
 
+    def fail(self, what: str, how: str) -> None:
+        """Notes what failed, and says so at once: who interrupts a run shall know of it."""
+        self.failures.append((what, how))
+        _tell(f"FAILED {what}\n{how}")
+
     def add(self, check: Check, setting: Setting) -> None:
         """Runs a check's cases, each by itself, as long as its share lasts."""
         started, passed, told = time.perf_counter(), 0, f"right: {check.name}"
         try:
             cases = check.cases(setting)
         except Exception:
-            self.failures.append((told, _short_traceback()))
+            self.fail(told, _short_traceback())
             cases = []
         for number, (name, case) in enumerate(cases):
             if setting.is_timed and time.perf_counter() - started > check.share:
                 left = f"{len(cases) - number} of its cases were not run"
-                self.failures.append((told, f"    {check.share} s were over; {left}"))
+                self.fail(told, f"    {check.share} s were over; {left}")
                 break
             try:
                 case()
@@ -72,7 +77,7 @@ class Outcome:
             except without_pytest.Skipped:
                 passed += 1
             except Exception:
-                self.failures.append((f"{told}: {name}", _short_traceback()))
+                self.fail(f"{told}: {name}", _short_traceback())
         taken = time.perf_counter() - started
         self.lines.append(f"{check.name}: {passed} of {len(cases)} in {taken:.1f} s")
         _tell(self.lines[-1])
@@ -85,7 +90,7 @@ def main() -> int:
     outcome = Outcome()
     tables: list[page.Table] = []
     with tempfile.TemporaryDirectory() as folder:
-        setting = Setting(device=torch.device(args.device), quick=args.quick, folder=Path(folder))
+        setting = Setting(device=args.device, quick=args.quick, folder=Path(folder))
         if "right" in args.only:
             for check in right.CHECKS:
                 outcome.add(check, setting)
@@ -96,7 +101,7 @@ def main() -> int:
             tables += _tables(measure(setting, ends), outcome, name)
     loaded = {"ray", "mlflow", "yaml", "pandas"} & set(sys.modules)
     if loaded:
-        outcome.failures.append(("torch alone", f"loaded: {', '.join(sorted(loaded))}"))
+        outcome.fail("torch alone", f"    loaded: {', '.join(sorted(loaded))}")
     taken = time.perf_counter() - started
     text = page.text(
         outcome.lines,
@@ -119,11 +124,11 @@ def _tables(found: Iterator[page.Table], outcome: Outcome, part: str) -> Iterato
     try:
         for table in found:
             for what, how in table.failures:
-                outcome.failures.append((f"{part}: {what}", how))
-            _tell(f"{part}: {table.title}")
+                outcome.fail(f"{part}: {what}", how)
+            _tell(table.text())
             yield table
     except Exception:
-        outcome.failures.append((part, _short_traceback()))
+        outcome.fail(part, _short_traceback())
 
 
 def _arguments() -> argparse.Namespace:
@@ -135,9 +140,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="little of everything")
     parser.add_argument("--page", type=Path, help="the page to write (default on a GPU: the docs)")
     args = parser.parse_args()
-    is_gpu = torch.device(args.device).type == "cuda"
+    args.device = torch.device(args.device)
+    is_gpu = args.device.type == "cuda"
     if is_gpu and not torch.cuda.is_available():
         raise SystemExit("torch finds no CUDA GPU here; --device cpu --quick needs none")
+    if is_gpu:
+        # Some of torch's calls want the number of the card.
+        args.device = torch.device("cuda", args.device.index or 0)
+        torch.cuda.set_device(args.device)
     if not is_gpu and args.page is not None and args.page.resolve() == page.PAGE:
         raise SystemExit(f"{page.PAGE} is for figures of a GPU; name another file with --page")
     if is_gpu and args.page is None and not args.quick and set(args.only) == set(PARTS):

@@ -32,7 +32,7 @@ SHARE_S, QUICK_S = 5.0, 0.1
 """Seconds for one line, in which it is prepared, measured and profiled."""
 
 PROFILED = 12
-"""Steps that are profiled."""
+"""Most steps that are profiled; an epoch's half, if that is less."""
 
 NUM_WORKERS = 4
 """Processes of the usual loop's data loader."""
@@ -143,11 +143,12 @@ LINES = (
 
 @dataclass(frozen=True)
 class Way:
-    """A way to train it: the usual loop, or the engine in a precision."""
+    """A way to train it: the usual loop, or the engine in a precision and a memory format."""
 
     title: str
     precision: str = "float32"
     is_usual: bool = False
+    memory_format: torch.memory_format = torch.preserve_format
 
 
 WAYS = (
@@ -155,6 +156,8 @@ WAYS = (
     Way("engine, float32"),
     Way("engine, TF32", "tf32"),
     Way("engine, bfloat16", "bfloat16"),
+    Way("engine, TF32, channels last", "tf32", memory_format=torch.channels_last),
+    Way("engine, bfloat16, channels last", "bfloat16", memory_format=torch.channels_last),
 )
 
 
@@ -201,13 +204,14 @@ def _table(
     rows = []
     usual = speeds.get(WAYS[0])
     card = card_of(setting.device)
+    work = Work.of(line.spec(quick=setting.quick, precision="float32"))
     for way in WAYS:
         if way not in speeds:
             rows.append([way.title, *["not measured"] + ["–"] * 5])
             continue
         speed = speeds[way]
         spec = line.spec(quick=setting.quick, precision=way.precision)
-        least = Work.of(spec).least_s(card, way.precision) if card else None
+        least = work.least_s(card, way.precision) if card else None
         rows.append(
             [
                 way.title,
@@ -238,14 +242,14 @@ def _speed(spec: TrainSpec, way: Way, setting: Setting, steps: int) -> Speed:
             workers = 1 if setting.quick else NUM_WORKERS
             run = _UsualLoop(spec, device, workers=workers).steps
         else:
-            run = _Engine(spec, device).epoch
+            run = _Engine(spec, device, way.memory_format).epoch
         # The first epoch warms up; it counts if there is no time for another one.
         fastest, number = _timed(run, 0, steps), 1
         while time.perf_counter() < ends - share / 4 and number < 6:
             again = _timed(run, number, steps)
             fastest = again if number == 1 else min(fastest, again)
             number += 1
-        busy = _busy_s(run, min(steps, PROFILED), device)
+        busy = _busy_s(run, min(max(steps // 2, 1), PROFILED), device)
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
     return Speed(fastest, busy, peak)
 
@@ -285,8 +289,11 @@ def covered(spans: list[tuple[float, float]]) -> float:
 class _Engine:
     """The package's own epochs."""
 
-    def __init__(self, spec: TrainSpec, device: torch.device) -> None:
-        self.task = build_task(spec, data_dir=Path(), device=device)
+    def __init__(
+        self, spec: TrainSpec, device: torch.device, memory_format: torch.memory_format
+    ) -> None:
+        task = build_task(spec, data_dir=Path(), device=device)
+        self.task = replace(task, memory_format=memory_format)
         set_binary(self.task.model, spec.layers.order)
 
     def epoch(self, number: int, steps: int) -> int:

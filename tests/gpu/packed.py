@@ -9,6 +9,7 @@ first. Several processes on one device are the rival.
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from queue import Empty
@@ -31,6 +32,7 @@ from trainers.engine.fit import train_one_epoch
 from trainers.optim.optimizers import OPTIMIZERS
 from trainers.seeding import generator
 from trainers.spec.train_spec import TrainSpec
+from trainers.training import RunOptions, _process_settings
 
 SHARE_S, QUICK_S = 4.0, 0.1
 """Seconds in which one line is measured."""
@@ -236,14 +238,14 @@ class _Measured:
 
     def alone(self) -> float:
         """One trial of the engine."""
-        with self._data():
+        with self._run():
             return _rate(_epochs(self.spec, self.setting.device), self._images, self.share)
 
     def packed(self, kind: type[Packed], num: int) -> float:
         """As many packed members."""
         device = self.setting.device
         # The engine's own faster product on a CPU cannot be vectorised.
-        with self._data(), mock.patch("trainers.models.linear.HAS_ONEDNN", False):
+        with self._run(), mock.patch("trainers.models.linear.HAS_ONEDNN", False):
             train = _train(self.spec, device)
             members = kind(self.spec, range(num), device)
             return _rate(partial(members.epoch, train), num * self._images, self.share)
@@ -287,8 +289,8 @@ class _Measured:
     def _images(self) -> int:
         return self.steps * self.spec.data.batch_size
 
-    def _data(self) -> Any:
-        return synthetic_data(train=self._images, evaluated=2)
+    def _run(self) -> AbstractContextManager[None]:
+        return _as_a_run(self.spec, self._images, self.setting.device)
 
     def _fail(self, what: str, error: Exception) -> None:
         self.failures.append((f"{self.title}: {what}", told(error)))
@@ -325,11 +327,19 @@ def _member(
 ) -> None:
     """What one of several processes does: it trains, and says its images a second."""
     spec = TrainSpec.from_mapping(mapping)
-    with synthetic_data(train=images, evaluated=2):
+    with _as_a_run(spec, images, torch.device(device)):
         train = _epochs(spec, torch.device(device))
         train(0)
         barrier.wait(timeout=WAIT_S)
         answers.put(_rate(train, images, share, warm=True))
+
+
+@contextmanager
+def _as_a_run(spec: TrainSpec, images: int, device: torch.device) -> Iterator[None]:
+    """Within it, torch is set as in a run of the trial, and its data set has as many images."""
+    settings = _process_settings(spec, RunOptions(device=str(device)))
+    with settings, synthetic_data(train=images, evaluated=2):
+        yield
 
 
 def _epochs(spec: TrainSpec, device: torch.device) -> Callable[[int], object]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECK = Path(__file__).with_name("check.py")
@@ -28,9 +29,23 @@ sys.meta_path.insert(0, Absent())
 """
 
 
-def _run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+FAILING = """\
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import check, right
+from setting import Check
+def good(): pass
+def bad(): raise ValueError("two is not three")
+right.CHECKS = (Check("sums", lambda setting: [("one", good), ("two", bad), ("three", good)], 9),)
+sys.exit(check.main())
+"""
+
+
+def _run(
+    *arguments: str, device: str = "cpu", **variables: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(CHECK), "--device", "cpu", "--quick", *arguments],
+        [sys.executable, str(CHECK), "--device", device, "--quick", *arguments],
         env=os.environ | variables,
         capture_output=True,
         text=True,
@@ -48,10 +63,34 @@ def test_all_of_it_passes_on_a_cpu_and_measures_every_line(tmp_path: Path) -> No
     assert "Nothing failed." in page
     assert "No GPU: a CPU" in page
     assert "not measured" not in page
-    # Six networks in four ways, and two with packed members and processes.
-    assert len(re.findall(r"^\| (?:usual loop|engine), ", page, flags=re.MULTILINE)) == 24
+    # Six networks in six ways, and two with packed members and processes.
+    assert len(re.findall(r"^\| (?:usual loop|engine), ", page, flags=re.MULTILINE)) == 36
     assert len(re.findall(r"^\| \d+ (?:packed|processes) ", page, flags=re.MULTILINE)) == 5
     assert DOCS.read_text("utf-8") == before
+
+
+def test_what_failed_is_printed_first_and_fails_the_command() -> None:
+    command = [sys.executable, "-c", FAILING, str(CHECK.parent), "--device", "cpu"]
+    done = subprocess.run([*command, "--only", "right"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout.startswith("FAILED right: sums: two\n")
+    assert "ValueError: two is not three" in done.stdout
+    assert "- sums: 2 of 3 in " in done.stdout
+    assert "FAILED right: sums: two\n" in done.stderr
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+def test_all_of_it_passes_on_a_gpu(tmp_path: Path) -> None:
+    done = _run("--page", str(tmp_path / "page.md"), device="cuda")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
+def test_without_a_gpu_the_command_says_what_needs_none() -> None:
+    done = _run(device="cuda")
+    assert done.returncode == 1
+    assert "torch finds no CUDA GPU here; --device cpu --quick needs none" in done.stderr
 
 
 def test_figures_of_a_cpu_are_kept_out_of_the_docs() -> None:

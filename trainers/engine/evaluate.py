@@ -21,6 +21,7 @@ def evaluate(
     loss: LossFunction,
     batch_size: int,
     autocast: AbstractContextManager[object],
+    memory_format: torch.memory_format = torch.preserve_format,
 ) -> Scores:
     """Measures the model in evaluation mode, then restores its previous mode.
 
@@ -34,6 +35,7 @@ def evaluate(
             over images.
         batch_size: Images per batch; changes only rounding.
         autocast: Context of each forward pass.
+        memory_format: Order in memory of the images that the model gets; changes only rounding.
     """
     training = model.training
     model.eval()
@@ -44,7 +46,7 @@ def evaluate(
         with parametrize.cached():
             for batch in ordered_batches(split, size=batch_size):
                 with autocast:
-                    logits = model(batch.images)
+                    logits = model(batch.images.to(memory_format=memory_format))
                     total += loss(logits, batch.labels) * len(batch)
                 hits.add(logits, batch.labels)
     finally:

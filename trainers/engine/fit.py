@@ -56,6 +56,7 @@ class Task:
         freezing: Which parameters learn in which epoch; None: all with `requires_grad`, always.
         clip_gradient: Clamp each gradient element to ± this value; None: no clamping.
         num_views: Views of each training image in a batch; they share one label.
+        memory_format: Order in memory of the images that the model gets; changes only rounding.
     """
 
     model: nn.Module
@@ -74,6 +75,7 @@ class Task:
     freezing: Freezing | None = None
     clip_gradient: float | None = None
     num_views: int = 1
+    memory_format: torch.memory_format = torch.preserve_format
 
     @property
     def final_from(self) -> int:
@@ -146,6 +148,7 @@ def _scores(task: Task, split: Split) -> Scores:
         loss=task.loss,
         batch_size=task.eval_batch_size,
         autocast=task.autocast,
+        memory_format=task.memory_format,
     )
 
 
@@ -178,7 +181,7 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
     ):
         hooks.before_batch()
         with task.autocast:
-            logits = model(batch.images)
+            logits = model(batch.images.to(memory_format=task.memory_format))
             loss = batch_loss(task.loss, logits, batch)
         # Twice as fast as `optimizer.zero_grad`, which also looks for hooks and gradient kinds.
         for parameter in parameters:

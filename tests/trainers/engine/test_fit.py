@@ -7,10 +7,16 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
-from trainers.binarize.attach import binarize_weights, binarizers, latent_weights
+from trainers.binarize.attach import (
+    binarize_weights,
+    binarizers,
+    initialise_binarizers,
+    latent_weights,
+)
 from trainers.binarize.schedule import LayerSchedule
+from trainers.binarize.weights import WEIGHT_BINARIZERS
 from trainers.binarize.weights.sign import SignBinarizer
 from trainers.build import build_model
 from trainers.data.augment import Augment
@@ -23,6 +29,7 @@ from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics
 from trainers.errors import BadLossError
 from trainers.losses import cross_entropy
+from trainers.models.init import initialise
 from trainers.optim.optimizers import multistep, sgd
 from trainers.seeding import generator
 
@@ -343,6 +350,57 @@ def test_augmentation_changes_training_and_its_draws_change_by_epoch(make_task: 
     assert draws[0] is not None
     assert draws[1] is not None
     assert not torch.equal(draws[0].top, draws[1].top)
+
+
+class _Convolutional(nn.Module):
+    """Two convolutions that note how their images lie in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, padding=1)
+        self.conv2 = nn.Conv2d(8, 3, 3, padding=1)
+        self.bn2 = nn.BatchNorm2d(3)
+        self.seen: set[tuple[bool, bool]] = set()
+
+    def forward(self, images: Tensor) -> Tensor:
+        inside = self.conv1(images).relu()
+        kinds = (images.is_contiguous(memory_format=torch.channels_last),)
+        kinds += (inside.is_contiguous(memory_format=torch.channels_last),)
+        self.seen.add(kinds)
+        logits: Tensor = self.bn2(self.conv2(inside)).mean((2, 3))
+        return logits
+
+
+@pytest.mark.parametrize("name", sorted(WEIGHT_BINARIZERS))
+def test_channels_last_changes_only_rounding_whatever_is_binary(
+    name: str, make_task: MakeTask
+) -> None:
+    found = {}
+    for memory_format in (torch.preserve_format, torch.channels_last):
+        model = _Convolutional()
+        initialise(model, generator(3, "weights"))
+        model.double()
+        binarize_weights(model, ["conv1", "conv2"], name)
+        initialise_binarizers(model, generator(3, "scores"))
+        source = torch.Generator().manual_seed(1)
+        images = torch.randn(20, 3, 6, 6, generator=source, dtype=torch.float64)
+        part = Split(images=images, labels=torch.arange(20) % 3)
+        task = make_task(
+            model=model,
+            optimizer=sgd(model.parameters(), lr=0.1),
+            splits=Splits(train=part, validation=part),
+            schedule=LayerSchedule(order=("conv1", "conv2")),
+            epochs=2,
+            memory_format=memory_format,
+        )
+        last = fit(task)[-1]
+        is_last = memory_format == torch.channels_last
+        assert model.seen == {(is_last, is_last)}
+        weights = [weight.detach() for weight in latent_weights(model).values()]
+        assert all(weight.is_contiguous() for weight in weights)
+        found[memory_format] = (last.train.loss, last.validation.loss, *weights)
+    for one, other in zip(*found.values(), strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.gpu
