@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 import torch
-from contracts import known, numbers
+from contracts import known, numbers, without_dropout
 from setting import Case, Setting
 from synthetic import synthetic_data, trial
 from torch import Tensor, nn
@@ -113,7 +113,8 @@ def agreement(setting: Setting) -> list[Case]:
 
 def _agreement(name: str, setting: Setting) -> None:
     spec = _trial_of(name)
-    there, here = _run(spec, setting), _run(spec, replace(setting, device=CPU))
+    with without_dropout():
+        there, here = _run(spec, setting), _run(spec, replace(setting, device=CPU))
     assert next(there.model.parameters()).device.type == setting.device.type
     _near("loss", there.last.train.loss, here.last.train.loss)
     expected = latent_weights(here.model)

@@ -73,7 +73,7 @@ def trial(model: dict[str, Any], *, image: tuple[int, int, int], **changes: Any)
     mapping: dict[str, Any] = {
         "model": model,
         "data": data,
-        "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9},
+        "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9},
         "weights": {"name": "sign"},
         "layers": {"order": "all"},
         "epochs": 1,
