@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from orchestrator.home import Home
 from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.worker import Job
 from orchestrator.masking import masked
-from orchestrator.planning.checksums import data_checksum
+from orchestrator.planning.checksums import Part, data_checksums
 from orchestrator.planning.disk import need
 from orchestrator.planning.disk_check import room
 from orchestrator.planning.planning import Plan, plan
@@ -40,6 +41,7 @@ from orchestrator.record.entries import CellDescription
 from orchestrator.record.journal import Journal
 from orchestrator.record.known import Recorded, forget_lost
 from orchestrator.record.other_code import accepted_tags, refuse_other_code
+from orchestrator.record.other_data import StudyData, refuse_other_data
 from orchestrator.record.other_epochs import begun_anew
 from orchestrator.record.store import Store
 from orchestrator.record.store_lock import StudyHold
@@ -75,7 +77,9 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         launch.session_parent(home.ray)
     # A new store is empty, so every cell needs its data: check that before writing anything.
     is_new = home.database is not None and not home.database.exists()
-    checksum = _checksum(study, options.data_dir) if is_new else None
+    data = StudyData(study, lambda: _checksums(study, options.data_dir))
+    if is_new:
+        data.load()
     with waiting_for("the storage of checkpoints to answer"):
         storage = place_of(study.checkpoint, home, asked=options.storage)
     # Tune and MLflow may also hit a full disk; the journal raises DiskFullError by itself.
@@ -100,17 +104,18 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
                     None if silence else store,
                     code=this_code(),
                     accepts_code=options.accept_code,
+                    has_our_data=data.has_trained,
                 )
             sweeping = _Sweep(
-                study, home, options, watcher, journal, leases, delivery, known, storage
+                study, home, options, watcher, journal, leases, delivery, known, storage, data
             )
-            outcome = sweeping.run(checksum)
+            outcome = sweeping.run()
     return replace(outcome, wall_s=time.perf_counter() - started)
 
 
-def _checksum(study: StudySpec, data_dir: Path) -> str:
+def _checksums(study: StudySpec, data_dir: Path) -> Mapping[Part, str]:
     with waiting_for("the data, to be read for their checksum"):
-        return data_checksum(study, data_dir)
+        return data_checksums(study, data_dir)
 
 
 def _deliver_what_waits(delivery: Delivery) -> None:
@@ -138,23 +143,24 @@ class _Sweep:
         delivery: Delivery,
         recorded: Recorded,
         storage: Place,
+        data: StudyData,
     ) -> None:
         self.study, self.home, self.options, self.watcher = study, home, options, watcher
         self.journal, self.leases, self.delivery = journal, leases, delivery
-        self.recorded = recorded
+        self.recorded, self.data = recorded, data
         self.cell_tags: dict[str, str] = {}
         self.num_copied = 0
         self.storage, self.stems = storage, StemStore(storage / "stems")
         self.disk = self.anew = ""
         self.record = study_record(study)
 
-    def run(self, checksum: str | None) -> Outcome:
+    def run(self) -> Outcome:
         with waiting_for("the recorded results to be compared with the study"):
             todo = self._plan()
         if self.options.accept_code:
             self._accept_code()
         if todo.num_todo:
-            self._prepare(todo, checksum)
+            self._prepare(todo)
         with self._hold(todo) if todo.num_todo else contextlib.nullcontext():
             self.journal.begin_study(self.record)
             self._copy_missing()
@@ -175,16 +181,19 @@ class _Sweep:
             only=failed if self.options.only_failed else None,
         )
 
-    def _prepare(self, todo: Plan, checksum: str | None) -> None:
+    def _prepare(self, todo: Plan) -> None:
         """Checks code, disk and data before anything is trained."""
         code, commit = self.recorded.code, git_commit()
         if not self.options.accept_code:
             refuse_other_code(self.study, self.recorded.cells, code=code, commit=commit)
+        refuse_other_data(
+            self.study, self.recorded.begun(), data=self.data, folder=self.options.data_dir
+        )
         self.anew = begun_anew(todo, self.recorded)
         wanted = need(todo, is_embedded=self.home.database is not None)
         self.disk = room(wanted, self.home, self.storage, force=self.options.force)
         self.cell_tags |= {
-            vocabulary.DATA_SHA256: checksum or _checksum(self.study, self.options.data_dir),
+            vocabulary.DATA_SHA256: self.data.load(),
             vocabulary.GIT_COMMIT: commit,
         }
 

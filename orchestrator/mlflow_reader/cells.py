@@ -35,6 +35,7 @@ class RecordedCell:
         metrics: Summaries, and the last point of each curve.
         code: Fingerprint of the code that trained it; empty: unknown.
         commit: The commit of that code; empty: unknown.
+        data: SHA-256 of each data set of its study when it was trained; empty: unknown.
         weights_sha256: Digest of the final weights; empty if a scheduler stopped it.
         is_stopped_early: Whether a scheduler stopped it.
         ended_ms: When it finished, Unix time in milliseconds.
@@ -52,6 +53,7 @@ class RecordedCell:
     metrics: Mapping[str, float] = field(default_factory=dict)
     code: str = ""
     commit: str = ""
+    data: str = ""
     weights_sha256: str = ""
     is_stopped_early: bool = False
     ended_ms: int = 0
@@ -162,6 +164,7 @@ def recorded_cell(
         metrics=metrics,
         code=tags.get(vocabulary.CODE, ""),
         commit=tags.get(vocabulary.GIT_COMMIT, ""),
+        data=tags.get(vocabulary.DATA_SHA256, ""),
         weights_sha256=tags.get(vocabulary.WEIGHTS_SHA256, ""),
         is_stopped_early=vocabulary.STOPPED_EARLY in tags,
         ended_ms=ended_ms,

@@ -257,6 +257,14 @@ class Journal:
         found = [_entry(row) for row in self._read(query, trial, State.FINISHED)]
         return [entry for entry in found if vocabulary.STOPPED_EARLY not in entry.tags]
 
+    def begun(self, trial: str) -> list[Entry]:
+        """Cells of any study that have trained epochs of a trial, oldest first."""
+        query = (
+            f"SELECT {_COLUMNS} FROM cells WHERE trial = ? AND EXISTS "
+            "(SELECT 1 FROM points WHERE points.cell = cells.cell) ORDER BY rowid"
+        )
+        return [_entry(row) for row in self._read(query, trial)]
+
     def entry(self, cell: str) -> Entry | None:
         """One cell; None if it was never started."""
         query = f"SELECT {_COLUMNS} FROM cells WHERE cell = ?"

@@ -43,6 +43,8 @@ class Recorded:
         store: MLflow; None: it does not answer.
         code: The current code; results of other code from other studies do not count.
         accepts_code: Count them anyway for trials that the current code has not finished.
+        has_our_data: Whether a cell was trained with the data of now; others from other studies
+            do not count.
     """
 
     def __init__(
@@ -53,9 +55,10 @@ class Recorded:
         *,
         code: Code,
         accepts_code: bool = False,
+        has_our_data: Counts = lambda cell: True,
     ) -> None:
         self.study, self.journal, self.store = study, journal, store
-        self.code, self.accepts_code = code, accepts_code
+        self.code, self.accepts_code, self.has_our_data = code, accepts_code, has_our_data
         # Reads the journal before MLflow, so that no cell delivered in between is missed.
         entries = journal.entries(study.key)
         self.variants = journal.variants(study.name)
@@ -67,13 +70,25 @@ class Recorded:
             unknown = {cell.id for cell in study.trials} - mine.keys()
             self.finished = {**self._elsewhere(unknown, self._is_ours), **mine}
             if accepts_code:
-                others = self._elsewhere(unknown - self.finished.keys(), _any)
+                others = self._elsewhere(unknown - self.finished.keys(), has_our_data)
                 self.finished = {**others, **self.finished}
 
     def finished_since(self, trial: str) -> Entry | None:
         """The cell in which another sweep has finished a trial since then; None: there is none."""
-        entries = self._entries(trial, _any if self.accepts_code else self._is_ours)
+        entries = self._entries(trial, self.has_our_data if self.accepts_code else self._is_ours)
         return next((e for e in entries if e.description.cell not in self._old), None)
+
+    def begun(self) -> list[RecordedCell]:
+        """Cells that have trained epochs of the study's trials, in any study of this home.
+
+        Their checkpoints may be here, which belong to a trial and not to a study.
+        """
+        mine = [cell for cell in self.cells if cell.state == State.FINISHED or cell.metrics]
+        found = {cell.key: cell for cell in mine}
+        for trial in self.study.trials:
+            for entry in self.journal.begun(trial.id):
+                found.setdefault(entry.description.cell, _cell_of(entry, self.journal))
+        return list(found.values())
 
     def copy_missing(self, tags: Mapping[str, str]) -> int:
         """Copies results to cells whose trial is finished under another label or study.
@@ -143,7 +158,7 @@ class Recorded:
         return [entry for entry in entries if counts(_cell_of(entry, self.journal))]
 
     def _is_ours(self, cell: RecordedCell) -> bool:
-        return self.code.is_same(cell.code, cell.trained)
+        return self.code.is_same(cell.code, cell.trained) and self.has_our_data(cell)
 
     def _copy(self, cell: Cell, source: RecordedCell, tags: Mapping[str, str]) -> None:
         entry = self.journal.entry(source.key)
@@ -209,10 +224,6 @@ def _cell_of(entry: Entry, journal: Journal) -> RecordedCell:
         params=description.params,
         metrics={} if objective is None else {OBJECTIVE: objective},
     )
-
-
-def _any(cell: RecordedCell) -> bool:
-    return True
 
 
 def _is_delivered(entry: Entry) -> bool:

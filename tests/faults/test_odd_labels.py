@@ -34,6 +34,7 @@ from orchestrator.launch.metrics import Series
 from orchestrator.launch.parts import Search, search_parts
 from orchestrator.launch.parts import checked as redrawn
 from orchestrator.launch.report import EpochReport
+from orchestrator.planning.checksums import Part, part_of
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.results.recorded_sweep import recorded_sweep
 from orchestrator.study.catalog import load_study
@@ -218,6 +219,10 @@ def _launched(
     return True
 
 
+def _d1ce(study: StudySpec, folder: Path) -> dict[Part, str]:
+    return {part_of(cell.train): "d1ce" for cell in study.trials}
+
+
 @pytest.fixture
 def make_home(
     tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
@@ -226,7 +231,7 @@ def make_home(
     names = vars(orchestrator.launch)
     monkeypatch.setitem(names, "ray_session", lambda **options: nullcontext())
     monkeypatch.setitem(names, "launch", _launched)
-    monkeypatch.setattr("orchestrator.execution.sweep.data_checksum", lambda *given: "d1ce")
+    monkeypatch.setattr("orchestrator.execution.sweep.data_checksums", _d1ce)
     monkeypatch.setattr("orchestrator.execution.sweep.git_commit", lambda: "c0de")
 
     def make(number: int) -> Home:

@@ -24,6 +24,7 @@ from orchestrator.execution.sweep import sweep
 from orchestrator.home import Home
 from orchestrator.launch import ResourceError, Resources
 from orchestrator.launch.jobs import Jobs
+from orchestrator.planning.checksums import Part, part_of
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.record import delivery, store_lock
 from orchestrator.record.conflicts import study_record
@@ -56,7 +57,7 @@ def test_missing_data_is_said_before_anything_is_written(
     def missing(*arguments: object) -> str:
         raise MissingDataError("it is not there")
 
-    monkeypatch.setattr("orchestrator.execution.sweep.data_checksum", missing)
+    monkeypatch.setattr("orchestrator.execution.sweep.data_checksums", missing)
     home = Home.at(tmp_path / "home")
     with pytest.raises(MissingDataError, match="it is not there"):
         sweep(study, home, SweepOptions(data_dir=tmp_path), NOBODY)
@@ -98,6 +99,10 @@ THEIRS = "results-1 engine/fit.py=0123456789abcdef"
 
 class RayStartsError(Exception):
     """Training would begin now."""
+
+
+def _d1ce(study: StudySpec, folder: Path) -> dict[Part, str]:
+    return {part_of(cell.train): "d1ce" for cell in study.trials}
 
 
 @pytest.fixture
@@ -256,7 +261,7 @@ def test_cells_say_with_which_data_and_code_they_are_trained(
         return False
 
     monkeypatch.setattr("orchestrator.execution.sweep.git_commit", lambda: "abc-dirty")
-    monkeypatch.setattr("orchestrator.execution.sweep.data_checksum", lambda *given: "d1ce")
+    monkeypatch.setattr("orchestrator.execution.sweep.data_checksums", _d1ce)
     names = vars(orchestrator.launch)
     monkeypatch.setitem(names, "ray_session", lambda **options: nullcontext())
     monkeypatch.setitem(names, "launch", launched)

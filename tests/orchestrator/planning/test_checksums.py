@@ -1,8 +1,8 @@
-"""Whether what the trials of a study train on is here."""
+"""The checksums of what the trials of a study train on."""
 
 from pathlib import Path
 
-from orchestrator.planning.checksums import data_checksum
+from orchestrator.planning.checksums import data_checksums, part_of
 from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec
 from trainers.data import SOURCES
@@ -11,4 +11,5 @@ from trainers.data import SOURCES
 def test_the_checksum_is_that_of_each_data_set_once(study: StudySpec, tmp_path: Path) -> None:
     assert len(expand(study)) > 1
     splits = SOURCES["digits"].load(tmp_path, True)
-    assert data_checksum(study, tmp_path) == splits.checksum()
+    part = part_of(expand(study)[0].train)
+    assert data_checksums(study, tmp_path) == {part: splits.checksum()}

@@ -307,3 +307,28 @@ def test_a_study_that_was_deleted_in_mlflow_is_not_made_anew(
     store.client.delete_experiment(store.find_study("tiny"))
     assert forget_lost(journal, store) == []
     assert journal.undelivered() == []
+
+
+def test_results_of_other_data_are_not_copied(
+    study: StudySpec, other: StudySpec, journal: Journal, train: Train
+) -> None:
+    for cell in study.trials:
+        train(study, cell)
+    known = Recorded(other, journal, None, code=_Code(), has_our_data=lambda cell: False)
+    assert known.finished == {}
+    assert known.copy_missing({}) == 0
+    accepting = Recorded(
+        other, journal, None, code=_Code(), accepts_code=True, has_our_data=lambda cell: False
+    )
+    assert accepting.finished == {}
+
+
+def test_what_has_trained_epochs_of_its_trials_is_known_from_any_study(
+    study: StudySpec, other: StudySpec, journal: Journal, train: Train
+) -> None:
+    first, second, *_ = study.trials
+    finished = train(other, first)
+    interrupted = train(study, second, state=State.INTERRUPTED)
+    # Failed before its first epoch.
+    journal.begin(describe(study.trials[2], study, tags={}))
+    assert {cell.key for cell in _known(study, journal).begun()} == {finished, interrupted}
