@@ -111,6 +111,7 @@ class RecordedVariant:
         title: The study's name, and how the variant differs from its file.
         tags: The tags of that run.
         started_ms: When it started, Unix time in milliseconds.
+        status: MLflow's own status of that run, such as FINISHED.
     """
 
     experiment_id: str
@@ -118,11 +119,17 @@ class RecordedVariant:
     title: str
     tags: Mapping[str, str]
     started_ms: int
+    status: str = ""
 
     @property
     def id(self) -> str:
         """Hash of what its cells have in common."""
         return self.tags.get(vocabulary.VARIANT, "")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether both its tag and MLflow's status say that its last sweep finished it."""
+        return state_of(self.tags) == State.FINISHED and self.status == State.FINISHED.upper()
 
     @property
     def is_plain(self) -> bool:

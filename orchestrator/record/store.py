@@ -174,7 +174,7 @@ class Store:
         }
 
     def variants(self, experiment_id: str) -> list[StudyRecord]:
-        """The recorded variants of a study, oldest first."""
+        """The recorded variants of a study, oldest first; of states they have only finished."""
         return [
             StudyRecord(
                 name=variant.tags[vocabulary.STUDY],
@@ -182,6 +182,7 @@ class Store:
                 title=variant.title,
                 question=variant.tags.get("mlflow.note.content", ""),
                 tags=variant.tags,
+                state=State.FINISHED if variant.is_finished else "",
             )
             for variant in self.reader.variants([experiment_id])
             # Somebody may have removed the tags that say what it is.
