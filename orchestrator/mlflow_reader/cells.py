@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 SHORTEST_CUT = 5000
 """Characters of a tag that every store of MLflow takes whole."""
+PARENT_RUN = "mlflow.parentRunId"
+"""MLflow's own tag, by which its pages show a cell under the run of its study."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +39,7 @@ class RecordedCell:
         commit: The commit of that code; empty: unknown.
         weights_sha256: Digest of the final weights; empty if a scheduler stopped it.
         is_stopped_early: Whether a scheduler stopped it.
+        parent: The run under which MLflow's pages show it; empty: none.
         ended_ms: When it finished, Unix time in milliseconds.
     """
 
@@ -54,6 +57,7 @@ class RecordedCell:
     commit: str = ""
     weights_sha256: str = ""
     is_stopped_early: bool = False
+    parent: str = ""
     ended_ms: int = 0
 
     @property
@@ -171,6 +175,7 @@ def recorded_cell(
         commit=tags.get(vocabulary.GIT_COMMIT, ""),
         weights_sha256=tags.get(vocabulary.WEIGHTS_SHA256, ""),
         is_stopped_early=vocabulary.STOPPED_EARLY in tags,
+        parent=tags.get(PARENT_RUN, ""),
         ended_ms=ended_ms,
     )
 

@@ -155,7 +155,7 @@ def _has_lost(store: "Store", journal: Journal) -> bool:
 
 
 def _has(store: "Store", outline: Outline) -> bool:
-    """Whether MLflow has the study as it is now, finished, with each of its cells finished."""
+    """Whether MLflow has the study as it is now, finished, with its finished cells."""
     experiment = store.find_study(outline.name)
     if experiment is None:
         return False
@@ -165,6 +165,9 @@ def _has(store: "Store", outline: Outline) -> bool:
         return False
     cells, own = store.cells(experiment, outline.variant_id), set(outline.cells)
     finished = {cell.key for cell in cells if cell.state == State.FINISHED and cell.is_placed}
+    parent = store.run_of(experiment, outline.variant_id)
+    if any(cell.parent != parent for cell in cells if cell.key in own):
+        return False
     # Another trial under one of its labels is refused; the sweep says why.
     others = {_place(cell.key) for cell in cells if cell.key not in own}
     return own <= finished and others.isdisjoint(map(_place, own))

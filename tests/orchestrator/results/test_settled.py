@@ -152,6 +152,14 @@ def test_a_study_whose_own_run_was_not_closed_is_not_settled(
     assert not is_settled(outline, settled)
 
 
+def test_a_cell_that_was_moved_is_still_to_be_put_back(
+    settled: Home, store: Store, ids: StudyIds, study: StudySpec, outline: Outline
+) -> None:
+    [cell, *_] = store.cells(ids.experiment, study.variant_id)
+    store.client.set_tag(cell.run_id, "mlflow.parentRunId", "abc")
+    assert not is_settled(outline, settled)
+
+
 def test_in_a_new_home_all_is_left_and_nothing_is_written(
     tmp_path: Path, outline: Outline
 ) -> None:
