@@ -204,6 +204,10 @@ class _Sweep:
 
     def _nothing_to_train(self, todo: Plan) -> Outcome:
         self.watcher.planned(todo, slots=None)
+        # The last sweep may have been killed before it said so, or have had nothing to train.
+        if todo.is_finished and not self.recorded.is_closed:
+            self.record = replace(self.record, state=State.FINISHED)
+            self.journal.begin_study(self.record)
         if self.recorded.store is not None:
             self._deliver_now()
         return self._outcome(todo)

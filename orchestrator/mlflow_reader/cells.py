@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 SHORTEST_CUT = 5000
 """Characters of a tag that every store of MLflow takes whole."""
+PARENT_RUN = "mlflow.parentRunId"
+"""MLflow's own tag, by which its pages show a cell under the run of its study."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +40,7 @@ class RecordedCell:
         data: SHA-256 of each data set of its study when it was trained; empty: unknown.
         weights_sha256: Digest of the final weights; empty if a scheduler stopped it.
         is_stopped_early: Whether a scheduler stopped it.
+        parent: The run under which MLflow's pages show it; empty: none.
         ended_ms: When it finished, Unix time in milliseconds.
     """
 
@@ -56,6 +59,7 @@ class RecordedCell:
     data: str = ""
     weights_sha256: str = ""
     is_stopped_early: bool = False
+    parent: str = ""
     ended_ms: int = 0
 
     @property
@@ -113,6 +117,7 @@ class RecordedVariant:
         title: The study's name, and how the variant differs from its file.
         tags: The tags of that run.
         started_ms: When it started, Unix time in milliseconds.
+        status: MLflow's own status of that run, such as FINISHED.
     """
 
     experiment_id: str
@@ -120,11 +125,17 @@ class RecordedVariant:
     title: str
     tags: Mapping[str, str]
     started_ms: int
+    status: str = ""
 
     @property
     def id(self) -> str:
         """Hash of what its cells have in common."""
         return self.tags.get(vocabulary.VARIANT, "")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether both its tag and MLflow's status say that its last sweep finished it."""
+        return state_of(self.tags) == State.FINISHED and self.status == State.FINISHED.upper()
 
     @property
     def is_plain(self) -> bool:
@@ -167,6 +178,7 @@ def recorded_cell(
         data=tags.get(vocabulary.DATA_SHA256, ""),
         weights_sha256=tags.get(vocabulary.WEIGHTS_SHA256, ""),
         is_stopped_early=vocabulary.STOPPED_EARLY in tags,
+        parent=tags.get(PARENT_RUN, ""),
         ended_ms=ended_ms,
     )
 

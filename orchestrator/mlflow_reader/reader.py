@@ -146,6 +146,7 @@ class Reader:
                 title=run.info.run_name or "",
                 tags=joined(run.data.tags),
                 started_ms=run.info.start_time,
+                status=run.info.status,
             )
             for run in sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))
         ]

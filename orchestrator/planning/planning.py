@@ -50,6 +50,13 @@ class Plan:
         return len(self.todo)
 
     @property
+    def is_finished(self) -> bool:
+        """Whether every trial is trained; of a search, as many as it will have."""
+        if self.num_samples:
+            return len(self.finished) >= self.num_samples
+        return all(cell.id in self.finished for cell in self.cells)
+
+    @property
     def num_cells(self) -> int:
         """Number of all cells; for a search, as many as it will have."""
         return self.num_samples or len(self.cells)

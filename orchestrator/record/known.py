@@ -62,6 +62,8 @@ class Recorded:
         # Reads the journal before MLflow, so that no cell delivered in between is missed.
         entries = journal.entries(study.key)
         self.variants = journal.variants(study.name)
+        self.is_closed = False
+        """Whether MLflow says that the study is finished."""
         self.cells = tuple(self._merged(entries).values())
         mine = {cell.trial: cell for cell in self.cells if cell.state == State.FINISHED}
         self.finished: Mapping[str, RecordedCell] = mine
@@ -126,9 +128,13 @@ class Recorded:
         found = self.store.find_study(self.study.name)
         if found is None:
             return cells
-        self.variants += self.store.variants(found)
+        variants = self.store.variants(found)
+        self.variants += variants
+        same = [one for one in variants if one.variant == self.study.variant_id]
+        self.is_closed = any(one.state == State.FINISHED for one in same)
         there = self.store.cells(found, self.study.variant_id)
-        mended = set(mend(self.journal, self.store, entries, there))
+        parent = self.store.run_of(found, self.study.variant_id)
+        mended = set(mend(self.journal, self.store, entries, there, parent=parent))
         for entry in entries:
             if entry.description.cell in mended:
                 cells[entry.description.cell] = _cell_of(entry, self.journal)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 
 from orchestrator import vocabulary
-from orchestrator.mlflow_reader.cells import SHORTEST_CUT, RecordedCell, labels_of
+from orchestrator.mlflow_reader.cells import PARENT_RUN, SHORTEST_CUT, RecordedCell, labels_of
 from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.entries import Entry
 from orchestrator.record.journal import Journal
@@ -46,23 +46,31 @@ def mend_all(journal: Journal, store: Store) -> list[str]:
         if experiment is not None:
             for record in journal.variants(name):
                 there = store.cells(experiment, record.variant)
-                mended += mend(journal, store, journal.entries(record.key), there)
+                parent = store.run_of(experiment, record.variant)
+                entries = journal.entries(record.key)
+                mended += mend(journal, store, entries, there, parent=parent)
     return mended
 
 
 def mend(
-    journal: Journal, store: Store, entries: Sequence[Entry], there: Sequence[RecordedCell]
+    journal: Journal,
+    store: Store,
+    entries: Sequence[Entry],
+    there: Sequence[RecordedCell],
+    *,
+    parent: str | None,
 ) -> list[str]:
     """Marks cells for redelivery whose runs no longer say what the journal knows.
 
-    A run that was deleted stays so: its cell is trained again. A run that MLflow never heard of
-    is made anew.
+    A run that only went to another place in MLflow's pages is put back under its study. A run that
+    was deleted stays so: its cell is trained again. A run that MLflow never heard of is made anew.
 
     Args:
         journal: The journal.
         store: The store; it must answer.
         entries: The journal's cells of a variant, from before `there` was read.
         there: What the store has of that variant.
+        parent: The run of that variant; None: unknown, so that each cell stays in its place.
 
     Returns:
         The keys of the cells.
@@ -76,6 +84,10 @@ def mend(
             continue
         run = runs.get(entry.run_id)
         if _says(run, entry, journal) if run else cell in complete:
+            if run and parent and run.parent != parent:
+                log.warning("the run of %s was moved; it is put back under its study", cell)
+                store.set_tags(run.run_id, {PARENT_RUN: parent})
+                mended.append(cell)
             continue
         if store.is_unknown(entry.run_id):
             log.warning("MLflow has lost the run of %s; the journal delivers it again", cell)
@@ -86,7 +98,7 @@ def mend(
             log.warning("the run of %s was changed; the journal delivers it again", cell)
             known = {**entry.description.tags, **entry.tags}
             tags = {key: value for key, value in known.items() if key not in _NOT_SET}
-            store.set_tags(entry.run_id, tags)
+            store.set_tags(entry.run_id, tags | ({PARENT_RUN: parent} if parent else {}))
             journal.resend(cell)
         mended.append(cell)
     return mended

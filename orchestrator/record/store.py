@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from orchestrator import vocabulary
 from orchestrator.home import Home
 from orchestrator.mlflow_reader.artifact_cache import forget_artifact_places
-from orchestrator.mlflow_reader.cells import RecordedCell, counted, recorded_cell
+from orchestrator.mlflow_reader.cells import PARENT_RUN, RecordedCell, counted, recorded_cell
 from orchestrator.mlflow_reader.client import (
     MLFLOW_LOGGED_ARTIFACTS,
     Experiment,
@@ -174,7 +174,7 @@ class Store:
         }
 
     def variants(self, experiment_id: str) -> list[StudyRecord]:
-        """The recorded variants of a study, oldest first."""
+        """The recorded variants of a study, oldest first; of states they have only finished."""
         return [
             StudyRecord(
                 name=variant.tags[vocabulary.STUDY],
@@ -182,11 +182,18 @@ class Store:
                 title=variant.title,
                 question=variant.tags.get("mlflow.note.content", ""),
                 tags=variant.tags,
+                state=State.FINISHED if variant.is_finished else "",
             )
             for variant in self.reader.variants([experiment_id])
             # Somebody may have removed the tags that say what it is.
             if variant.id and vocabulary.STUDY in variant.tags
         ]
+
+    def run_of(self, experiment_id: str, variant: str) -> str | None:
+        """The run of a study's variant; None if there is none, or more than one as yet."""
+        finds = {vocabulary.KIND: vocabulary.PARENT, vocabulary.VARIANT: variant}
+        runs = self.reader.runs([experiment_id], finds)
+        return str(runs[0].info.run_id) if len(runs) == 1 else None
 
     def cells(self, experiment_id: str, variant: str) -> list[RecordedCell]:
         """The cells of a study's variant, in any state.
@@ -239,7 +246,7 @@ class Store:
         run = self.client.create_run(
             study.experiment,
             run_name=_run_name(description.name),
-            tags=split({**description.tags, "mlflow.parentRunId": study.run}),
+            tags=split({**description.tags, PARENT_RUN: study.run}),
         )
         params = [Param(key, shortened(value)) for key, value in description.params.items()]
         self.client.log_batch(run.info.run_id, params=params, synchronous=True)

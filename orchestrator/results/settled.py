@@ -116,8 +116,8 @@ def outline_of(study: "StudySpec") -> Outline:
 def is_settled(outline: Outline, home: Home) -> bool:
     """Whether a sweep of the study in the home's own storage would change nothing.
 
-    All its cells are finished, MLflow has all that the journal has, and no shared beginning is
-    left over.
+    All its cells are finished, and so is its own run; MLflow has all that the journal has, and no
+    shared beginning is left over.
 
     Args:
         outline: The study.
@@ -155,15 +155,19 @@ def _has_lost(store: "Store", journal: Journal) -> bool:
 
 
 def _has(store: "Store", outline: Outline) -> bool:
-    """Whether MLflow has the study as it is now, with each of its cells finished."""
+    """Whether MLflow has the study as it is now, finished, with its finished cells."""
     experiment = store.find_study(outline.name)
     if experiment is None:
         return False
     same = [one for one in store.variants(experiment) if one.variant == outline.variant_id]
-    if not any(outline.tags.items() <= dict(one.tags).items() for one in same):
+    closed = [one for one in same if one.state == State.FINISHED]
+    if not any(outline.tags.items() <= dict(one.tags).items() for one in closed):
         return False
     cells, own = store.cells(experiment, outline.variant_id), set(outline.cells)
     finished = {cell.key for cell in cells if cell.state == State.FINISHED and cell.is_placed}
+    parent = store.run_of(experiment, outline.variant_id)
+    if any(cell.parent != parent for cell in cells if cell.key in own):
+        return False
     # Another trial under one of its labels is refused; the sweep says why.
     others = {_place(cell.key) for cell in cells if cell.key not in own}
     return own <= finished and others.isdisjoint(map(_place, own))

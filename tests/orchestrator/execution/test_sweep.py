@@ -270,3 +270,85 @@ def test_cells_say_with_which_data_and_code_they_are_trained(
     assert tags[vocabulary.GIT_COMMIT] == "abc-dirty"
     assert tags[vocabulary.DATA_SHA256] == "d1ce"
     assert tags[vocabulary.CODE].startswith("results-")
+
+
+def _own_run(store: Store, study: StudySpec) -> Any:
+    """The study's own run in MLflow."""
+    experiment = store.find_study(study.name)
+    assert experiment is not None
+    [run] = store.reader.runs([experiment], {vocabulary.KIND: vocabulary.PARENT})
+    return run
+
+
+def _said(run: Any) -> tuple[str, str]:
+    return run.info.status, run.data.tags.get(vocabulary.STATE, "")
+
+
+CLOSED = ("FINISHED", "finished")
+
+
+@pytest.mark.slow
+def test_a_study_of_which_all_is_copied_is_finished(
+    study: StudySpec,
+    cells: tuple[Cell, ...],
+    journal: Journal,
+    store: Store,
+    begin: Callable[..., None],
+) -> None:
+    _train(journal, replace(study, name="other"), *cells, code="")
+    begin(study)
+    run = _own_run(store, study)
+    assert _said(run) == CLOSED
+    # Another sweep leaves the end as it is.
+    begin(study)
+    again = _own_run(store, study)
+    assert (_said(again), again.info.end_time) == (CLOSED, run.info.end_time)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("state", [State.RUNNING, State.INTERRUPTED])
+def test_a_study_that_was_stopped_after_its_last_cell_is_finished_by_the_next_sweep(
+    state: State,
+    study: StudySpec,
+    cells: tuple[Cell, ...],
+    journal: Journal,
+    store: Store,
+    begin: Callable[..., None],
+) -> None:
+    _train(journal, study, *cells, code="")
+    journal.begin_study(study_record(study, state=state))
+    delivery.Delivery(journal, store).deliver()
+    assert _said(_own_run(store, study)) != CLOSED
+    begin(study)
+    assert _said(_own_run(store, study)) == CLOSED
+
+
+@pytest.mark.slow
+def test_a_study_whose_own_run_was_deleted_gets_a_finished_one(
+    study: StudySpec,
+    cells: tuple[Cell, ...],
+    journal: Journal,
+    store: Store,
+    begin: Callable[..., None],
+) -> None:
+    _train(journal, study, *cells, code="")
+    begin(study)
+    before = _own_run(store, study)
+    store.client.delete_run(before.info.run_id)
+    begin(study)
+    after = _own_run(store, study)
+    assert after.info.run_id != before.info.run_id
+    assert _said(after) == CLOSED
+
+
+@pytest.mark.slow
+def test_with_no_failed_cell_to_retry_an_unfinished_study_stays_open(
+    study: StudySpec,
+    cells: tuple[Cell, ...],
+    journal: Journal,
+    store: Store,
+    begin: Callable[..., None],
+) -> None:
+    _train(journal, study, *cells[1:], code="")
+    begin(study, only_failed=True)
+    assert _said(_own_run(store, study)) == ("RUNNING", "")

@@ -61,7 +61,7 @@ def _set(key: str, value: str) -> Callable[[Store, str], None]:
 
 def _everything(store: Store, run: str) -> None:
     for key in store.tags_of(run):
-        if key.startswith("bnn."):
+        if key.startswith("bnn.") or key == "mlflow.parentRunId":
             store.client.delete_tag(run, key)
 
 
@@ -85,6 +85,8 @@ CHANGES: dict[str, Callable[[Store, str], None]] = {
     "failed": _set(vocabulary.STATE, "failed"),
     "a state made up": _set(vocabulary.STATE, "perfect"),
     "nothing of ours": _everything,
+    "another place": _set("mlflow.parentRunId", "abc"),
+    "no place": _delete("mlflow.parentRunId"),
 }
 
 
@@ -207,3 +209,16 @@ def test_a_trial_that_somebody_changed_comes_back(
     assert cell.trained == {}
     assert mend_all(journal, store) == [key]
     assert store.tags_of(run)[vocabulary.TRAIN] == before[vocabulary.TRAIN]
+
+
+def test_cells_follow_their_study_to_a_new_run(
+    key: str, study: StudySpec, journal: Journal, store: Store
+) -> None:
+    before = store.open_study(study_record(study))
+    store.client.delete_run(before.run)
+    # There is nothing yet under which they could be put.
+    assert mend_all(journal, store) == []
+    after = store.open_study(study_record(study))
+    assert mend_all(journal, store) == [key]
+    assert store.tags_of(_run(journal, key))["mlflow.parentRunId"] == after.run
+    assert mend_all(journal, store) == []

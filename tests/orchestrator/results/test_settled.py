@@ -62,10 +62,17 @@ def outline(study: StudySpec) -> Outline:
 
 @pytest.fixture
 def settled(
-    home: Home, journal: Journal, store: Store, record: Record, study: StudySpec, errors: Any
+    home: Home,
+    journal: Journal,
+    store: Store,
+    record: Record,
+    study: StudySpec,
+    errors: Any,
+    ids: StudyIds,
 ) -> Home:
     """A home in which the study is trained to its end."""
     record(study, errors)
+    store.set_state(ids.run, State.FINISHED, {})
     return home
 
 
@@ -135,6 +142,22 @@ def test_with_each_cell_finished_and_delivered_nothing_is_left(
     settled: Home, outline: Outline
 ) -> None:
     assert is_settled(outline, settled)
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.INTERRUPTED])
+def test_a_study_whose_own_run_was_not_closed_is_not_settled(
+    state: State, settled: Home, store: Store, ids: StudyIds, outline: Outline
+) -> None:
+    store.set_state(ids.run, state, {})
+    assert not is_settled(outline, settled)
+
+
+def test_a_cell_that_was_moved_is_still_to_be_put_back(
+    settled: Home, store: Store, ids: StudyIds, study: StudySpec, outline: Outline
+) -> None:
+    [cell, *_] = store.cells(ids.experiment, study.variant_id)
+    store.client.set_tag(cell.run_id, "mlflow.parentRunId", "abc")
+    assert not is_settled(outline, settled)
 
 
 def test_in_a_new_home_all_is_left_and_nothing_is_written(
