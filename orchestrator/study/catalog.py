@@ -35,8 +35,9 @@ class StudyError(SpecError, OrchestratorError):
         super().__init__(*faults)
         self.source = source
         if in_file:
-            words = shlex.join(["bnn-orchestrate", "validate", source, *flags])
-            self.hint = f"check again with: {words}"
+            self.hint = (
+                f"check again with: bnn-orchestrate validate {shlex.join([source, *flags])}"
+            )
 
 
 def study_files() -> Mapping[str, Path]:
