@@ -24,7 +24,7 @@ def rates_table(table: pd.DataFrame) -> Table:
     metric = str(table.attrs["metric"])
     shape = _table(str(table.index.name))
     for column in table.columns:
-        shape.add_column(Text(f"{table.columns.name} {column}"), justify="right", no_wrap=True)
+        shape.add_column(Text(f"{table.columns.name} {column}"), justify="right")
     best = best_of(table)
     for row in table.index:
         chosen = best.get(str(row), ("", math.nan))[0]
@@ -112,5 +112,5 @@ def _signed(value: float, metric: str) -> str:
 
 def _table(corner: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column(escape(corner), no_wrap=True)
+    table.add_column(escape(corner), overflow="fold")
     return table

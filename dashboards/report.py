@@ -37,12 +37,12 @@ def _table(matrix: pd.DataFrame, *, with_cells: bool, with_also: bool) -> Table:
     attrs = matrix.attrs
     metric = str(attrs["metric"])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column(Text(str(matrix.index.name)), no_wrap=True)
+    table.add_column(Text(str(matrix.index.name)), overflow="fold")
     spread = bool((matrix["n"] > 1).any())
     table.add_column("mean ± std" if spread else "mean", justify="right", no_wrap=True)
-    table.add_column("n", justify="right")
+    table.add_column("n", justify="right", no_wrap=True)
     if spread:
-        table.add_column("best", justify="right")
+        table.add_column("best", justify="right", no_wrap=True)
     singles = [column for column in matrix.columns if column not in STATISTICS]
     singles = singles if with_cells and spread and len(singles) <= MOST_COLUMNS else []
     for column in singles:

@@ -29,7 +29,9 @@ _TELLING = (
 _IN_QUERY = rf"(?:{_TELLING}|key|sig|auth)"
 _USER = re.compile(r"(?<![\w+.-])(?!sqlite|file:)(\w[\w+.-]*://)\S*@")
 _USER_QUOTED = re.compile(r"(?<![\w+.-])(\w[\w+.-]*%3A%2F%2F)\S*?%40", re.IGNORECASE)
-_QUERY = re.compile(rf"([?&;][\w.-]*{_IN_QUERY}[\w.-]*=)[^&;#\s'\"]+", re.IGNORECASE)
+# What is masked already stays, with the punctuation after it.
+_MASKED = r"\*{3}[:,.)]*(?:[&;#\s'\"]|$)"
+_QUERY = re.compile(rf"([?&;][\w.-]*{_IN_QUERY}[\w.-]*=)(?!{_MASKED})[^&;#\s'\"]+", re.IGNORECASE)
 _PAIR = re.compile(
     rf"((?<![\w.-])[\w.-]*(?:{_TELLING})(?![a-z])[\w.-]*=)(?!\*{{3}})[^&;\s'\"]+", re.IGNORECASE
 )

@@ -16,9 +16,11 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Prints layers, bits, bytes, and the compression ratio."""
+    from rich.markup import escape
     from rich.table import Table
 
     from orchestrator.cli.console import make_console
+    from orchestrator.cli.tables import print_table
 
     with waiting_for("the file to be read"):
         from trainers.export.load import read_packed
@@ -31,12 +33,15 @@ def run(args: argparse.Namespace) -> int:
         markup=False,
         soft_wrap=True,
     )
-    table = Table("layer", "weight", "stored as", box=None)
+    table = Table(box=None)
+    table.add_column("layer", overflow="fold")
+    table.add_column("weight")
+    table.add_column("stored as")
     for column in ("weights", "bits each", "bytes"):
         table.add_column(column, justify="right")
     for layer in file.layers:
         table.add_row(
-            layer.name,
+            escape(layer.name),
             " × ".join(str(size) for size in layer.shape),
             layer.code,
             f"{layer.num_weights:,}",
@@ -45,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         )
     rest = file.payload - sum(layer.num_bytes for layer in file.layers)
     table.add_row("everything else", "", "", "", "", f"{rest:,}")
-    console.print(table)
+    print_table(console, table)
     for spec in file.activations:
         layers = "all" if spec.layers == "all" else ", ".join(spec.layers)
         asked = spec.binarizer.to_mapping()

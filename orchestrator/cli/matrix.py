@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from dashboards import result_matrix
     from dashboards.report import matrix_csv, matrix_table, matrix_title
     from orchestrator.cli.console import make_console
+    from orchestrator.cli.tables import print_table
 
     home, study = home_of(args), named_or_changed(args)
     matrix = result_matrix(study, home.tracking_uri, metric=args.metric, where=_pairs(args.where))
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
             markup=False,
         )
     console.print(matrix_title(matrix), soft_wrap=True, highlight=False, markup=False)
-    console.print(matrix_table(matrix, console))
+    print_table(console, matrix_table(matrix, console))
     if args.csv:
         args.csv.parent.mkdir(parents=True, exist_ok=True)
         args.csv.write_text(matrix_csv(matrix), encoding="utf-8")

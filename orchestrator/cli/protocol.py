@@ -124,9 +124,10 @@ class _Display:
     def ranked(self, found: "Sensitivities") -> None:
         """Prints the table of layer by learning rate, and the resulting orders."""
         from dashboards.protocol_report import rates_table, table_title
+        from orchestrator.cli.tables import print_table
 
         self.say(f"\n{table_title(found.table)}")
-        self.console.print(rates_table(found.table))
+        print_table(self.console, rates_table(found.table))
         self.say(f"ascend    {_text(found.ascend)}: from the least to the most sensitive")
         self.say(f"descend   {_text(found.descend)}")
         if found.published is not None:
@@ -135,19 +136,21 @@ class _Display:
     def rated(self, table: "pd.DataFrame") -> None:
         """Prints the table of row by learning rate."""
         from dashboards.protocol_report import rates_table, table_title
+        from orchestrator.cli.tables import print_table
 
         self.say(f"\n{table_title(table)}")
-        self.console.print(rates_table(table))
+        print_table(self.console, rates_table(table))
 
     def compared(
         self, matrices: "Mapping[str, pd.DataFrame]", rates: "Mapping[str, Mapping[str, str]]"
     ) -> None:
         """Prints the matrix, and the command that compares its cells."""
         from dashboards.protocol_report import networks_table, table_title
+        from orchestrator.cli.tables import print_table
 
         title = table_title(next(iter(matrices.values())))
         self.say(f"\n{title}" if len(matrices) == 1 else f"\n{title.partition(': ')[2]}")
-        self.console.print(networks_table(matrices, rates))
+        print_table(self.console, networks_table(matrices, rates))
         for matrix in matrices.values():
             self.say(f"compare   {command(self.args, 'ui', matrix.attrs['study'])}")
         say_secret(self.args, self.console)

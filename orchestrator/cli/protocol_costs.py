@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.cli.tables import print_table
 from orchestrator.free_space import size_text
 from orchestrator.planning.cost import duration, rough_seconds
 from orchestrator.planning.disk import need
@@ -36,7 +37,7 @@ def show_costs(
     if changes.variant.epoch_scale:
         heads += ["epochs unscaled", "rough time unscaled"]
     heads.append("disk")
-    table.add_column("stage", no_wrap=True)
+    table.add_column("stage", overflow="fold")
     for head in heads:
         table.add_column(head, justify="right")
     totals = [0.0] * len(heads)
@@ -46,7 +47,7 @@ def show_costs(
             table.add_row(f"{name}-{stage}", *_texts(figures))
             totals = [total + figure for total, figure in zip(totals, figures, strict=True)]
     table.add_row("together", *_texts(totals), style="bold")
-    console.print(table)
+    print_table(console, table)
     console.print("\nnothing was trained", highlight=False)
 
 

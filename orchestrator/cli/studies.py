@@ -18,12 +18,14 @@ def run(args: argparse.Namespace) -> int:
     from rich.table import Table
 
     from orchestrator.cli.console import make_console
+    from orchestrator.cli.tables import print_table
     from orchestrator.planning.cost import duration
     from orchestrator.planning.listing import listing
     from orchestrator.study.shipped import config_folder
 
     cores = os.cpu_count() or 1
     table = Table(box=None, pad_edge=False)
+    # A name is there to be typed, so it is not folded.
     table.add_column("study", no_wrap=True)
     for column in ("trials", "epochs"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -34,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         table.add_row(study.name, str(study.trials), f"{study.epochs:,}", cost)
     console = make_console()
     with console.capture() as captured:
-        console.print(table)
+        print_table(console, table)
     head, *rows = captured.get().splitlines()
     print(head)
     for row, study in zip(rows, studies, strict=True):

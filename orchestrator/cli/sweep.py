@@ -207,13 +207,14 @@ def say_failures(outcome: "Outcome", console: "Console") -> None:
 
 def _show_matrix(matrix: "pd.DataFrame | None", console: "Console") -> None:
     from dashboards.report import matrix_table, matrix_title
+    from orchestrator.cli.tables import print_table
 
     if matrix is None:
         console.print("\nno cell is finished yet")
         return
     console.print()
     console.print(matrix_title(matrix), soft_wrap=True, highlight=False, markup=False)
-    console.print(matrix_table(matrix, console))
+    print_table(console, matrix_table(matrix, console))
 
 
 def _say_end(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator import vocabulary
 from orchestrator.errors import OrchestratorError
@@ -18,6 +18,14 @@ from orchestrator.process.waiting import waiting_for
 
 if TYPE_CHECKING:
     from orchestrator.mlflow_reader.client import Experiment, MlflowClient, Run
+
+
+_PACKAGES: Final = {
+    "MySQLdb": "mysqlclient",
+    "mysql": "mysql-connector-python",
+    "psycopg2": "psycopg2-binary",
+}
+"""The package of a database's driver, by its module, where the names differ."""
 
 
 class StoreError(OrchestratorError):
@@ -39,8 +47,10 @@ def told(tracking_uri: str) -> Iterator[None]:
             yield
     except ModuleNotFoundError as error:
         # The driver of a database is the only module that an address decides.
-        what = f"{shown_address(tracking_uri)} needs the package '{error.name}'"
-        way = f"pip install {error.name}, or name another driver"
+        module = (error.name or "").partition(".")[0]
+        package = _PACKAGES.get(module, module)
+        what = f"{shown_address(tracking_uri)} needs the package '{package}'"
+        way = f"pip install {package}, or name another driver"
         raise StoreError(f"{what}, which is not installed; {way}") from error
     except Exception as error:
         if not is_of_a_store(error):

@@ -25,14 +25,19 @@ class StudyError(SpecError, OrchestratorError):
     Args:
         source: The study's name or the path of its file.
         faults: What is wrong.
-        in_file: Whether the faults are in the file itself, so that `validate` finds them again.
+        in_file: Whether `validate` finds the faults again.
+        flags: The flags with which it does.
     """
 
-    def __init__(self, source: str, *faults: Fault | str, in_file: bool = False) -> None:
+    def __init__(
+        self, source: str, *faults: Fault | str, in_file: bool = False, flags: Sequence[str] = ()
+    ) -> None:
         super().__init__(*faults)
         self.source = source
         if in_file:
-            self.hint = f"check again with: bnn-orchestrate validate {shlex.quote(source)}"
+            self.hint = (
+                f"check again with: bnn-orchestrate validate {shlex.join([source, *flags])}"
+            )
 
 
 def study_files() -> Mapping[str, Path]:
@@ -131,7 +136,8 @@ def load_variant(
     except SpecError as error:
         # With overrides a fault may come from the command line, not from the file.
         faults = file.attributed(error.faults) if file and is_from_file else error.faults
-        raise StudyError(str(name_or_path), *faults, in_file=is_from_file) from error
+        flags = tuple(_flags(variant, seeds))
+        raise StudyError(str(name_or_path), *faults, in_file=is_from_file, flags=flags) from error
     return study
 
 
@@ -183,6 +189,17 @@ def _check_published(mapping: Mapping[Any, Any]) -> None:
         expand(StudySpec.from_mapping(changed))
     except SpecError as error:
         raise SpecError(*error.under(AS_PUBLISHED)) from error
+
+
+def _flags(variant: Variant, seeds: Sequence[int] | None) -> Iterable[str]:
+    """The flags of `validate` that change a study's trials, but not its text.
+
+    A value such as -1 must stand in the same word as its flag.
+    """
+    if seeds is not None:
+        yield f"--seeds={','.join(map(str, seeds))}"
+    if variant.epoch_scale:
+        yield f"--scale-epochs={variant.epoch_scale}"
 
 
 def _checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:

@@ -32,7 +32,7 @@ def overridden(mapping: Mapping[Any, Any], overrides: Iterable[str]) -> dict[Any
             if not equals or not path:
                 what = "expected key.path=value"
                 raise SpecError(Fault("", what, "such as base.optimizer.lr=0.01"))
-            set_path(changed, path.split("."), read_yaml(text))
+            set_path(changed, path.split("."), _value(text))
         except SpecError as error:
             faults.extend(error.under(f"--set {override}"))
     if faults:
@@ -40,6 +40,22 @@ def overridden(mapping: Mapping[Any, Any], overrides: Iterable[str]) -> dict[Any
     paths = [override.partition("=")[0].strip() for override in overrides]
     _refuse_shadowed(changed, {path: f"--set {path}=..." for path in paths})
     return changed
+
+
+def _value(text: str) -> Any:
+    """Reads a value; its faults have no place of their own, because the flag is shown whole."""
+    try:
+        return read_yaml(text)
+    except SpecError as error:
+        faults = [
+            Fault(
+                "",
+                fault.what if fault.path in ("", text.strip()) else f"{fault.path}: {fault.what}",
+                fault.hint,
+            )
+            for fault in error.faults
+        ]
+        raise SpecError(*faults) from error
 
 
 def with_published(mapping: Mapping[Any, Any]) -> dict[Any, Any]:

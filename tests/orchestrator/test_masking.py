@@ -180,6 +180,19 @@ def test_a_long_run_of_letters_is_masked_in_no_time() -> None:
     assert masked(blob) == blob
 
 
+@pytest.mark.parametrize("mark", [":", ",", ".", ")", "", ": no", " no"])
+def test_what_is_masked_already_keeps_the_punctuation_after_it(mark: str) -> None:
+    address = "postgresql://u:p@h/d?password=A&sslpassword=B"
+    said = f"{shown_address(address)}{mark}"
+    assert said == f"postgresql://***@h/d?password=***&sslpassword=***{mark}"
+    assert masked(said) == said
+
+
+def test_a_secret_that_begins_like_a_mask_is_masked() -> None:
+    address = "postgresql://h/d?sslpassword=***:secret"
+    assert "secret" not in masked(address)
+
+
 @pytest.mark.parametrize(
     ("address", "shown"),
     [

@@ -174,3 +174,21 @@ def test_a_store_that_cannot_be_read_is_named_without_its_password(
 def test_what_is_no_fault_of_the_store_passes() -> None:
     with pytest.raises(KeyError, match="x"), told("http://host"):
         raise KeyError("x")
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [
+        ("MySQLdb", "mysqlclient"),
+        ("mysql.connector", "mysql-connector-python"),
+        ("psycopg2", "psycopg2-binary"),
+        ("pymysql", "pymysql"),
+        ("pyodbc", "pyodbc"),
+    ],
+)
+def test_a_missing_driver_is_named_by_its_package(module: str, package: str) -> None:
+    with (
+        pytest.raises(StoreError, match=f"pip install {package}, or name another"),
+        told("mysql://a:b@c/d"),
+    ):
+        raise ModuleNotFoundError(f"No module named '{module}'", name=module)

@@ -105,6 +105,22 @@ def test_what_is_wrong_in_a_file_is_to_be_checked_again_there(file: Path) -> Non
     assert raised.value.hint == f"check again with: bnn-orchestrate validate {file}"
 
 
+@pytest.mark.parametrize(("seeds", "text"), [([7, 7], "7,7"), ([-1], "-1"), ([], "")])
+def test_what_is_wrong_with_seeds_is_to_be_checked_again_with_them(
+    seeds: list[int], text: str, file: Path
+) -> None:
+    with pytest.raises(StudyError, match="expected different seeds") as raised:
+        load_study(file, seeds=seeds)
+    assert raised.value.hint == f"check again with: bnn-orchestrate validate {file} --seeds={text}"
+
+
+def test_a_fault_of_scaled_epochs_is_to_be_checked_again_with_the_scale(file: Path) -> None:
+    file.write_text(file.read_text().replace("epochs: ", "epochz: "))
+    with pytest.raises(StudyError, match="epochz") as raised:
+        load_study(file, seeds=[1, 2], epoch_scale="0.5")
+    assert raised.value.hint.endswith(f"validate {file} --seeds=1,2 --scale-epochs=0.5")
+
+
 def test_a_file_that_holds_no_study_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "list.yaml"
     path.write_text("- 1\n- 2\n")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.study.overrides import overridden, set_path, with_published
+from orchestrator.study.yaml import read_yaml
 from trainers.errors import SpecError
 
 MakeMapping = Callable[..., dict[str, Any]]
@@ -193,3 +194,27 @@ def test_epochs_per_layer_mean_nothing_to_single_layers(make_mapping: MakeMappin
     [(path, what)] = _faults(make_mapping(axes=[layer]), "base.layers.epochs_per_layer=3")
     assert path == "--set base.layers.epochs_per_layer=..."
     assert "the axis layer sets it in every trial" in what
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("base.epochs=010", "YAML reads this as 8"),
+        ("base.model.widths=[010, 10]", "010: YAML reads this as 8"),
+        ("base.optimizer={lr: 1, lr: 2}", "lr: the key appears twice"),
+    ],
+)
+def test_a_value_that_cannot_be_read_has_the_whole_flag_as_its_place(
+    override: str, said: str
+) -> None:
+    with pytest.raises(SpecError) as raised:
+        overridden(BASE, [override])
+    (fault,) = raised.value.faults
+    assert fault.path == f"--set {override}"
+    assert fault.what.startswith(said)
+
+
+@pytest.mark.parametrize(("text", "number"), [("1_0", 10), ("0x10", 16), ("1e1", 10.0)])
+def test_numbers_are_read_as_those_of_a_file(text: str, number: float) -> None:
+    assert overridden(BASE, [f"base.epochs={text}"])["base"]["epochs"] == number
+    assert read_yaml(f"epochs: {text}") == {"epochs": number}
