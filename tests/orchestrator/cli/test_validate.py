@@ -19,7 +19,8 @@ def test_every_shipped_study_is_valid(name: str, cli: Callable[..., Any]) -> Non
     assert answer.code == 0
     assert "no fault" in answer.out
     assert name in answer.out
-    assert answer.err == ""
+    # On a busy machine the check of a large network may take more than three seconds.
+    assert [line for line in answer.err.splitlines() if not line.startswith("waiting for ")] == []
 
 
 def test_a_valid_file_is_counted_in_trials_and_epochs(cli: Callable[..., Any], file: File) -> None:
@@ -162,7 +163,7 @@ def test_a_last_batch_of_one_image_is_refused(refused: Refused, file: File) -> N
         ("base.layers.order=[fc1]", "does nothing: the axis order sets it", "axes.order"),
         ("base.seed=5", "does nothing: the axis seed sets it", "--seeds"),
         ("axes.sede.seeds=[5]", "there is no 'sede', did you mean 'seed'", "known: order, seed"),
-        ("base.optimizer.rl=5", "did you mean 'lr'", "known: betas, eps, lr"),
+        ("base.optimizer.rl=5", "did you mean 'lr'", "known: betas, eps, grad_centralization, lr"),
         ("base.epochs.many=5", "which has no 'many'", ""),
     ],
     ids=["no equals", "set by an axis", "set by the seeds", "unknown axis", "typo", "no mapping"],
