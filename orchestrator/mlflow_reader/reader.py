@@ -94,7 +94,7 @@ class Reader:
         """A study's experiment, also a renamed or deleted one; None if there is none.
 
         It is known by its tag. Without the tag it is known by its name and by runs of the study:
-        somebody may have removed the tag.
+        somebody may have removed the tag, or given it to an experiment of another study.
 
         Raises:
             StoreError: If several experiments have the tag, and none of them has the name.
@@ -104,7 +104,11 @@ class Reader:
         named = self.client.get_experiment_by_name(name)
         if named is not None and _is_active(named) and names_study(named, name):
             return named
-        tagged = [one for one in self._experiments(ViewType.ALL) if names_study(one, name)]
+        tagged = [
+            one
+            for one in self._experiments(ViewType.ALL)
+            if names_study(one, name) and not self._is_of_another(one, name)
+        ]
         active = [found for found in tagged if _is_active(found)]
         if len(active) > 1:
             listed = ", ".join(f"'{found.name}' ({found.experiment_id})" for found in active)
@@ -126,15 +130,28 @@ class Reader:
             )
         )
 
+    def _is_of_another(self, experiment: "Experiment", name: str) -> bool:
+        """Whether all runs of an experiment are of another study, whatever its tag says."""
+        return (
+            experiment.name != name
+            and not self.has_runs_of(experiment, name)
+            and self._has_runs(experiment, f"tags.`{vocabulary.STUDY}` != '{name}'")
+        )
+
     def has_runs_of(self, experiment: "Experiment", name: str) -> bool:
         """Whether runs of an experiment say that they are of a study."""
+        # A valid name holds no quote.
+        return "'" not in name and self._has_runs(
+            experiment, f"tags.`{vocabulary.STUDY}` = '{name}'"
+        )
+
+    def _has_runs(self, experiment: "Experiment", wanted: str) -> bool:
         from orchestrator.mlflow_reader.client import ViewType
 
-        # A valid name holds no quote.
-        return "'" not in name and bool(
+        return bool(
             self.client.search_runs(
                 [experiment.experiment_id],
-                filter_string=f"tags.`{vocabulary.STUDY}` = '{name}'",
+                filter_string=wanted,
                 run_view_type=ViewType.ALL,
                 max_results=1,
             )

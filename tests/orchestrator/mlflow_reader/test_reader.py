@@ -149,6 +149,20 @@ def test_without_its_tag_a_study_is_known_by_its_name_and_its_runs(
 
 
 @pytest.mark.slow
+def test_a_tag_that_all_runs_contradict_does_not_make_an_experiment_a_study(
+    reader: Reader, client: MlflowClient
+) -> None:
+    experiment = _study(client, "first", tag="second")
+    # Renamed, and nothing trained yet.
+    assert _id(reader, "second") == experiment
+    client.create_run(experiment, tags={vocabulary.STUDY: "first"})
+    assert _id(reader, "second") is None
+    assert _id(reader, "first") == experiment
+    client.create_run(experiment, tags={vocabulary.STUDY: "second"})
+    assert _id(reader, "second") == experiment
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["it's", 'a "b"', "a`b", "100%", "a/../b", "größer", "Default"])
 def test_a_name_that_no_study_has_is_none(name: str, reader: Reader, client: MlflowClient) -> None:
     assert reader.find_study(name) is None
