@@ -12,11 +12,13 @@ from orchestrator.home import Home
 from orchestrator.kept import keep
 from orchestrator.record.conflicts import study_record
 from orchestrator.record.journal import Journal
+from orchestrator.record.store import Store, StudyIds
 from orchestrator.results.settled import depends_on, keep_outline
 from orchestrator.study.catalog import load_variant
 from orchestrator.study.shipped import config_digest
 from orchestrator.study.spec import StudySpec
 from orchestrator.study.variant import Variant
+from orchestrator.vocabulary import State
 
 SLOW = ("torch", "torch._dynamo", "torchvision", "sklearn", "ray", "mlflow", "pandas", "optuna")
 """Libraries that take a third of a second or more to import."""
@@ -122,8 +124,11 @@ def test_what_reads_results_waits_for_mlflow_and_neither_torch_nor_ray(
     study: StudySpec,
     record: Callable[..., None],
     journal: Journal,
+    store: Store,
+    ids: StudyIds,
 ) -> None:
     record(study, {" ".join(cell.labels.values()): 0.25 for cell in study.trials})
+    store.set_state(ids.run, State.FINISHED, {})
     journal.begin_study(study_record(study))
     journal.mark_study_sent(study_record(study))
     path = file()

@@ -36,15 +36,26 @@ MADE_FOR_SIGNS = {"fbin", "hybrid", "v2", "v3"}
 
 _IN_FULL = pytest.mark.skipif(
     os.environ.get("BNN_FAULTS") != "full",
-    reason="59 million weights, tried in the forms between: only with BNN_FAULTS=full",
+    reason="millions of weights, tried in another form: only with BNN_FAULTS=full",
 )
-EXTREMES = {("alexnet", form) for form in ("float", "wbin", "v2")}
+QUICK = {
+    "squeezenet": "all",
+    "bincifar": "all",
+    "googlenet": "fbin",
+    "resnet18_sketch": "v3",
+    "sketchanet": "hybrid",
+    "alexnet": "hybrid",
+}
+"""The forms that are always tried."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "form"),
-    [pytest.param(*form, marks=_IN_FULL if form in EXTREMES else ()) for form in FORMS],
+    [
+        pytest.param(*both, marks=() if QUICK.get(both[0]) in ("all", both[1]) else _IN_FULL)
+        for both in FORMS
+    ],
 )
 def test_a_trained_step_comes_out_of_its_file(name: str, form: str, tmp_path: Path) -> None:
     model = build_model(name, form=form, num_classes=10)
