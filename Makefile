@@ -33,7 +33,7 @@ gpu: $(INSTALLED)
 # Kills, outages, malformed input, 2,000 cells; about an hour on two idle cores. BNN_FAULTS_SEED
 # repeats the random moments of an earlier run. Figures go to docs/reliability.md.
 faults: $(INSTALLED)
-	BNN_FAULTS=full $(BIN)/python -m pytest tests/faults
+	BNN_FAULTS=full $(BIN)/python -m pytest tests/faults tests/trainers/export/test_every_form.py
 	$(BIN)/python tests/faults/report.py
 
 # Known vulnerabilities of the pinned dependencies. Needs the network, and says so without it.
