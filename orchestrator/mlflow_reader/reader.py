@@ -130,6 +130,12 @@ class Reader:
             )
         )
 
+    def run_of(self, experiment_id: str, variant: str) -> str | None:
+        """The run of a study's variant; None if there is none, or more than one as yet."""
+        finds = {vocabulary.KIND: vocabulary.PARENT, vocabulary.VARIANT: variant}
+        runs = self.runs([experiment_id], finds)
+        return str(runs[0].info.run_id) if len(runs) == 1 else None
+
     def _is_of_another(self, experiment: "Experiment", name: str) -> bool:
         """Whether all runs of an experiment are of another study, whatever its tag says."""
         return (

@@ -133,7 +133,7 @@ class Recorded:
         same = [one for one in variants if one.variant == self.study.variant_id]
         self.is_closed = any(one.state == State.FINISHED for one in same)
         there = self.store.cells(found, self.study.variant_id)
-        parent = self.store.run_of(found, self.study.variant_id)
+        parent = self.store.reader.run_of(found, self.study.variant_id)
         mended = set(mend(self.journal, self.store, entries, there, parent=parent))
         for entry in entries:
             if entry.description.cell in mended:

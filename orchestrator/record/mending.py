@@ -46,7 +46,7 @@ def mend_all(journal: Journal, store: Store) -> list[str]:
         if experiment is not None:
             for record in journal.variants(name):
                 there = store.cells(experiment, record.variant)
-                parent = store.run_of(experiment, record.variant)
+                parent = store.reader.run_of(experiment, record.variant)
                 entries = journal.entries(record.key)
                 mended += mend(journal, store, entries, there, parent=parent)
     return mended

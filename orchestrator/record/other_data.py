@@ -83,8 +83,8 @@ def refuse_other_data(
         return
     named = "; ".join(others[:MOST_NAMES])
     more = f"; {len(others) - MOST_NAMES} more" if len(others) > MOST_NAMES else ""
-    what = f"the data in {folder} changed since {len(others)} cells were trained: {named}{more}"
-    raise StudyError(study.name, Fault("", what, _WAYS))
+    what = f"{len(others)} cells were trained with other data than are in {folder}"
+    raise StudyError(study.name, Fault("", f"{what}: {named}{more}", _WAYS))
 
 
 def _named(cell: RecordedCell, study: StudySpec) -> str:

@@ -189,12 +189,6 @@ class Store:
             if variant.id and vocabulary.STUDY in variant.tags
         ]
 
-    def run_of(self, experiment_id: str, variant: str) -> str | None:
-        """The run of a study's variant; None if there is none, or more than one as yet."""
-        finds = {vocabulary.KIND: vocabulary.PARENT, vocabulary.VARIANT: variant}
-        runs = self.reader.runs([experiment_id], finds)
-        return str(runs[0].info.run_id) if len(runs) == 1 else None
-
     def cells(self, experiment_id: str, variant: str) -> list[RecordedCell]:
         """The cells of a study's variant, in any state.
 

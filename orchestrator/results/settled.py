@@ -165,7 +165,7 @@ def _has(store: "Store", outline: Outline) -> bool:
         return False
     cells, own = store.cells(experiment, outline.variant_id), set(outline.cells)
     finished = {cell.key for cell in cells if cell.state == State.FINISHED and cell.is_placed}
-    parent = store.run_of(experiment, outline.variant_id)
+    parent = store.reader.run_of(experiment, outline.variant_id)
     if any(cell.parent != parent for cell in cells if cell.key in own):
         return False
     # Another trial under one of its labels is refused; the sweep says why.

@@ -45,7 +45,9 @@ def test_cells_of_data_that_changed_are_refused_by_name(
     study: StudySpec, recorded: list[RecordedCell], data: StudyData, tmp_path: Path
 ) -> None:
     theirs = replace(recorded[0], data=BEFORE, key="elsewhere/v/seed=7/t")
-    with pytest.raises(StudyError, match="changed since 1 cells were trained") as raised:
+    with pytest.raises(
+        StudyError, match="1 cells were trained with other data than are in"
+    ) as raised:
         refuse_other_data(study, [theirs, *recorded[1:]], data=data, folder=tmp_path)
     [fault] = raised.value.faults
     assert str(tmp_path) in fault.what
