@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from trainers.export.onnx import export_onnx
     from trainers.export.pack import export_packed
     from trainers.losses import (
+        DISTILLATIONS,
         LOSSES,
         center_loss,
         feature_matching,
@@ -86,6 +87,7 @@ _NAMES = {
     "export.onnx": ("export_onnx",),
     "export.pack": ("export_packed",),
     "losses": (
+        "DISTILLATIONS",
         "LOSSES",
         "center_loss",
         "feature_matching",
@@ -103,6 +105,7 @@ _HOMES = {name: f"trainers.{home}" for home, names in _NAMES.items() for name in
 
 __all__ = [
     "ACTIVATION_BINARIZERS",
+    "DISTILLATIONS",
     "LOSSES",
     "LR_SCHEDULES",
     "MODELS",

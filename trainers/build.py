@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainers.added import added_losses
 from trainers.binarize.attach import (
     activated_modules,
     binarize_activations,
@@ -80,7 +81,8 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
 
     Raises:
         MissingDataError: If the data set is missing and cannot be downloaded.
-        SpecError: If the augmentation needs bytes but the data set has none.
+        SpecError: If the augmentation needs bytes but the data set has none, or the teacher does
+            not fit.
     """
     dtype = _dtype(spec)
     model = build_network(spec, device=device)
@@ -117,6 +119,7 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
         freezing=freezing,
         clip_gradient=spec.clip_gradient,
         num_views=loss.num_views,
+        added=added_losses(spec, model, data_dir=data_dir),
     )
 
 

@@ -62,4 +62,4 @@ def restored(spec: TrainSpec, folder: Place) -> Restored | None:
 
 def identity(spec: TrainSpec) -> str:
     """Returns a text that is equal for trials with equal training, which share checkpoints."""
-    return json.dumps(spec.canonical().to_mapping(), sort_keys=True)
+    return json.dumps(spec.identity(), sort_keys=True)

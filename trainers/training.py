@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from trainers.build import build_task
+from trainers.engine.added import state_of
 from trainers.engine.callbacks import Callback
 from trainers.engine.checkpoint import Checkpoint, CheckpointPolicy, Checkpoints, Note
 from trainers.engine.fit import Task, fit
@@ -151,6 +153,8 @@ def _restore(
     state = max(states, key=lambda state: len(state.history))
     task.model.load_state_dict(state.model)
     task.optimizer.load_state_dict(dict(state.optimizer))
+    for part in task.added:
+        part.load(state.added)
     # Epochs from a shared checkpoint that this trial wrote itself are its own.
     return tuple(
         replace(metrics, source="") if metrics.source == options.name else metrics
@@ -159,17 +163,18 @@ def _restore(
 
 
 def _fits(task: Task) -> Callable[[Checkpoint], bool]:
-    """Returns a check that a state fits this model and optimizer exactly.
+    """Returns a check that a state fits this model, its optimizer and its loss exactly.
 
     Only a forged state does not fit; loading half of it would be worse than not loading it.
     """
-    shapes = {name: value.shape for name, value in task.model.state_dict().items()}
+    shapes = _shapes(task.model.state_dict())
+    added = _shapes(state_of(task.added))
     sizes = [len(group["params"]) for group in task.optimizer.param_groups]
     parameters = [p for group in task.optimizer.param_groups for p in group["params"]]
 
     def fits(found: Checkpoint) -> bool:
         try:
-            if {name: value.shape for name, value in found.model.items()} != shapes:
+            if _shapes(found.model) != shapes or _shapes(found.added) != added:
                 return False
             groups, state = found.optimizer["param_groups"], found.optimizer["state"]
             return sizes == [len(group["params"]) for group in groups] and all(
@@ -181,6 +186,10 @@ def _fits(task: Task) -> Callable[[Checkpoint], bool]:
             return False
 
     return fits
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state.items()}
 
 
 class _Keeper:
@@ -204,6 +213,7 @@ class _Keeper:
             history=self.history,
             best=is_final and selected(self.history, final_from=final_from) is metrics,
             last=metrics.epoch == self.task.epochs - 1,
+            added=state_of(self.task.added),
         )
 
 

@@ -12,32 +12,37 @@ IN_FULL: Mapping[str, str] = {"written": "in full"}
 """Metadata of a field whose default is omitted only from an id."""
 ALWAYS: Mapping[str, str] = {"written": "always"}
 """Metadata of a field whose default is part of an id too."""
+WHERE: Mapping[str, str] = {"written": "where"}
+"""Metadata of a field that says where something lies, not what it is; it is no part of an id."""
 INLINE: Mapping[str, str] = {"place": "inline"}
 """Metadata of a field whose keys are merged into those of its record."""
 BY_KIND: Mapping[str, str] = {"place": "by kind"}
 """Metadata of a field whose key is the `kind` of its value, a record; or of each of its parts."""
 
 
-def written(record: Any, *, full: bool = True) -> dict[str, Any]:
+def written(record: Any, *, full: bool = True, places: bool = True) -> dict[str, Any]:
     """Returns a dataclass as plain values, without fields that equal their default.
 
     Args:
         record: An instance.
         full: Include the defaults of fields marked `IN_FULL`.
+        places: Include fields marked `WHERE`.
     """
     mapping: dict[str, Any] = {}
     for field in dataclasses.fields(record):
         value, when = getattr(record, field.name), field.metadata.get("written")
         if value == default_of(field) and not (when == "always" or (full and when == "in full")):
             continue
+        if when == "where" and not places:
+            continue
         place = field.metadata.get("place")
         if place == "inline":
-            mapping |= plain(value, full=full)
+            mapping |= plain(value, full=full, places=places)
         elif place == "by kind":
             parts = getattr(value, "parts", (value,))
-            mapping |= {part.kind: plain(part, full=full) for part in parts}
+            mapping |= {part.kind: plain(part, full=full, places=places) for part in parts}
         else:
-            mapping[field.name] = plain(value, full=full)
+            mapping[field.name] = plain(value, full=full, places=places)
     return mapping
 
 
@@ -48,15 +53,18 @@ def default_of(field: "dataclasses.Field[Any]") -> Any:
     return field.default
 
 
-def plain(value: Any, *, full: bool = True) -> Any:
+def plain(value: Any, *, full: bool = True, places: bool = True) -> Any:
     """Turns tuples into lists and dataclasses into mappings, the values that YAML has.
 
     Args:
         value: Value of a field or an option.
         full: As in `written`.
+        places: As in `written`.
     """
     if dataclasses.is_dataclass(value):
-        return written(value, full=full)
+        return written(value, full=full, places=places)
     if isinstance(value, Mapping):
-        return {key: plain(item, full=full) for key, item in value.items()}
-    return [plain(item, full=full) for item in value] if isinstance(value, tuple) else value
+        return {key: plain(item, full=full, places=places) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [plain(item, full=full, places=places) for item in value]
+    return value

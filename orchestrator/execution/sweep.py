@@ -24,6 +24,7 @@ from orchestrator.masking import masked
 from orchestrator.planning.checksums import Part, data_checksums
 from orchestrator.planning.disk import need
 from orchestrator.planning.disk_check import room
+from orchestrator.planning.files import check_files
 from orchestrator.planning.planning import Plan, plan
 from orchestrator.planning.stem_store import StemStore
 from orchestrator.process import signals
@@ -189,6 +190,7 @@ class _Sweep:
         refuse_other_data(
             self.study, self.recorded.begun(), data=self.data, folder=self.options.data_dir
         )
+        check_files(self.study, todo, data_dir=self.options.data_dir)
         self.anew = begun_anew(todo, self.recorded)
         wanted = need(todo, is_embedded=self.home.database is not None)
         self.disk = room(wanted, self.home, self.storage, force=self.options.force)

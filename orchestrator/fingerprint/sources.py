@@ -26,12 +26,14 @@ TABLES: Mapping[str, str] = {
     "trainers.optim.optimizers.OPTIMIZERS": "optimizer",
     "trainers.optim.optimizers.LR_SCHEDULES": "lr_schedule",
     "trainers.losses.LOSSES": "loss",
+    "trainers.losses.DISTILLATIONS": "distillation",
+    "trainers.teachers.TEACHERS": "teacher",
     "trainers.binarize.weights.WEIGHT_BINARIZERS": "weights",
     "trainers.binarize.activations.ACTIVATION_BINARIZERS": "activations",
     "trainers.models.weight_inits.WEIGHT_INITS": "init",
 }
 """The tables that a trial names entries of, and where: by `name`, or each by a key of its own."""
-DEFAULTS: Mapping[str, str] = {"init": "default"}
+DEFAULTS: Mapping[str, str] = {"distillation": "none", "init": "default"}
 """The entry of a trial that says nothing there; of any other table it uses none then."""
 BESIDE = frozenset({"trainers", "trainers.errors", "trainers.spec.faults"})
 """They give public names, word errors, refuse trials: what they let pass trains the same."""

@@ -11,7 +11,7 @@ import trainers
 from trainers import TrainSpec
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "from-tricks.md").read_text("utf-8")
-KEYS = "activations|batch_norm|data|loss|lr_schedule|model|optimizer"
+KEYS = "activations|batch_norm|data|distillation|loss|lr_schedule|model|optimizer"
 OPTIONS = sorted(set(re.findall(rf"`((?:{KEYS}): \{{[^`]+\}})`", PAGE)))
 BASE: dict[str, Any] = {
     "model": {"name": "vgg5"},
@@ -30,6 +30,8 @@ def test_every_option_is_read_from_a_study(option: str) -> None:
     mapping = {key: dict(part) if isinstance(part, dict) else part for key, part in BASE.items()}
     for key, options in yaml.safe_load(option).items():
         mapping[key] = {**mapping.get(key, {}), **options}
+        if key == "distillation":
+            mapping["teacher"] = {"file": "teacher.safetensors", "sha256": 64 * "0"}
     spec = TrainSpec.from_mapping(mapping)
     assert TrainSpec.from_mapping(spec.to_mapping()) == spec
 

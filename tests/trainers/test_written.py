@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import pytest
 
 from trainers.binding import Component, Record
-from trainers.written import ALWAYS, BY_KIND, IN_FULL, INLINE, default_of, plain, written
+from trainers.written import ALWAYS, BY_KIND, IN_FULL, INLINE, WHERE, default_of, plain, written
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +31,7 @@ class Shape:
     corner: Corner = field(default_factory=Corner)
     edge: Corner | None = field(default=None, metadata=BY_KIND)
     nested: "Shape | None" = None
+    file: str = field(default="", metadata=WHERE)
 
 
 def _shape(**changes: Any) -> Shape:
@@ -70,6 +71,14 @@ def test_what_is_left_out_of_a_whole_is_left_out_of_its_parts() -> None:
     shape = _shape(nested=_shape(size=2))
     assert written(shape)["nested"]["shown"] == "plain"
     assert "shown" not in written(shape, full=False)["nested"]
+
+
+def test_where_something_lies_is_left_out_at_every_depth_if_asked_for() -> None:
+    shape = _shape(file="here", nested=_shape(file="there"))
+    assert written(shape)["file"] == "here"
+    assert written(shape)["nested"]["file"] == "there"
+    placeless = written(shape, places=False)
+    assert placeless == written(_shape(nested=_shape()))
 
 
 def test_a_default_is_the_one_of_the_field_or_what_its_factory_makes() -> None:

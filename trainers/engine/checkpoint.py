@@ -13,7 +13,8 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -70,11 +71,19 @@ class CheckpointPolicy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """The state a trial resumes from: the epochs so far, and the state after the last one."""
+    """The state a trial resumes from: the epochs so far, and the state after the last one.
+
+    Args:
+        history: The epochs so far.
+        model: State dict of the model.
+        optimizer: State dict of its optimizer.
+        added: State of the added parts of the loss; empty if they have none.
+    """
 
     history: tuple[EpochMetrics, ...]
     model: Mapping[str, Any]
     optimizer: Mapping[str, Any]
+    added: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Checkpoints:
@@ -112,6 +121,7 @@ class Checkpoints:
         history: Sequence[EpochMetrics],
         best: bool,
         last: bool,
+        added: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """Writes the checkpoints that are due after an epoch, and deletes old ones.
 
@@ -123,12 +133,13 @@ class Checkpoints:
             history: All epochs so far; the last one was just trained.
             best: Whether that epoch has the lowest validation error so far.
             last: Whether that epoch is the trial's last.
+            added: State of the added parts of the loss.
         """
         kinds = self._due(epoch=history[-1].epoch, best=best, last=last)
         if not kinds:
             return
         self._written_at = time.monotonic()
-        content = self._content(model=model, optimizer=optimizer, history=history)
+        content = self._content(model=model, optimizer=optimizer, history=history, added=added)
         sha = hashlib.sha256(content).hexdigest()[:16]
         written = [f"{kind}-{history[-1].epoch:06d}-{sha}.pt" for kind in kinds]
         try:
@@ -197,6 +208,7 @@ class Checkpoints:
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         history: Sequence[EpochMetrics],
+        added: Mapping[str, Any],
     ) -> bytes:
         buffer = io.BytesIO()
         state = {
@@ -206,6 +218,8 @@ class Checkpoints:
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
         }
+        if added:
+            state["added"] = dict(added)
         torch.save(state, buffer)
         return buffer.getvalue()
 
@@ -235,12 +249,13 @@ class Checkpoints:
             if [metrics.epoch for metrics in epochs] != list(range(_epoch_of(name) + 1)):
                 raise ValueError("its epochs are not those of its name")
             model, optimizer = dict(state["model"]), dict(state["optimizer"])
+            added = dict(state.get("added", {}))
         # The file may hold anything; no content may end a trial.
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
             self._note(f"{path} is not a checkpoint ({reason}); not used")
             return None
-        return Checkpoint(history=tuple(epochs), model=model, optimizer=optimizer)
+        return Checkpoint(history=tuple(epochs), model=model, optimizer=optimizer, added=added)
 
     def _files(self) -> list[str]:
         """Returns the names of the checkpoints, of each kind the oldest first."""

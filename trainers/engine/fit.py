@@ -15,6 +15,7 @@ from trainers.binarize.schedule import LayerSchedule
 from trainers.data.augment import Augment
 from trainers.data.batches import shuffled_batches
 from trainers.data.splits import Split, Splits
+from trainers.engine.added import AddedLoss, watching
 from trainers.engine.callbacks import Callback
 from trainers.engine.evaluate import evaluate
 from trainers.engine.freezing import Freezing
@@ -56,6 +57,7 @@ class Task:
         freezing: Which parameters learn in which epoch; None: all with `requires_grad`, always.
         clip_gradient: Clamp each gradient element to ± this value; None: no clamping.
         num_views: Views of each training image in a batch; they share one label.
+        added: Parts of the loss that need more than outputs and labels, in this order.
         memory_format: Order in memory of the images that the model gets; changes only rounding.
     """
 
@@ -75,6 +77,7 @@ class Task:
     freezing: Freezing | None = None
     clip_gradient: float | None = None
     num_views: int = 1
+    added: Sequence[AddedLoss] = ()
     memory_format: torch.memory_format = torch.preserve_format
 
     @property
@@ -164,6 +167,11 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
     Raises:
         BadLossError: If the mean loss is not finite.
     """
+    with watching(task.model, task.added):
+        return _trained(task, epoch, used)
+
+
+def _trained(task: Task, epoch: int, used: dict[str, Tensor] | None) -> Scores:
     model, optimizer, train = task.model, task.optimizer, task.splits.train
     hooks, parameters = Hooks(model), list(model.parameters())
     num_batches = math.ceil(len(train) / task.batch_size)
@@ -180,9 +188,7 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
         train, size=task.batch_size, generator=order, changes=changes, vary=vary, mix=mix
     ):
         hooks.before_batch()
-        with task.autocast:
-            logits = model(batch.images.to(memory_format=task.memory_format))
-            loss = batch_loss(task.loss, logits, batch)
+        logits, loss = _forward(task, batch)
         # Twice as fast as `optimizer.zero_grad`, which also looks for hooks and gradient kinds.
         for parameter in parameters:
             parameter.grad = None
@@ -195,6 +201,8 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
             nn.utils.clip_grad_value_(parameters, task.clip_gradient)
         optimizer.step()
         hooks.after_step()
+        for part in task.added:
+            part.after_step()
         # Losses are added up after the epoch, which saves six small operations per batch.
         losses.append(loss.detach())
         sizes.append(len(batch))
@@ -205,6 +213,17 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
     if not math.isfinite(mean):
         raise BadLossError(f"the training loss of epoch {epoch} is {mean}{_reason(model)}")
     return hits.scores(loss=mean)
+
+
+def _forward(task: Task, batch: Split) -> tuple[Tensor, Tensor]:
+    """Returns the logits of a training batch, and its loss."""
+    images = batch.images.to(memory_format=task.memory_format)
+    with task.autocast:
+        logits: Tensor = task.model(images)
+        loss = batch_loss(task.loss, logits, batch)
+        for part in task.added:
+            loss = part.total(loss, logits, batch, images)
+    return logits, loss
 
 
 def _reason(model: nn.Module) -> str:

@@ -7,6 +7,7 @@ into the file, so a file moved to another folder is not used.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from trainers.engine.added import state_of
 from trainers.engine.checkpoint import Checkpoint, CheckpointPolicy, Checkpoints, Note
 from trainers.engine.fit import Task
 from trainers.engine.result import EpochMetrics
@@ -79,6 +80,7 @@ class Sharer:
             history=[replace(item, source=item.source or self.name) for item in self.history],
             best=False,
             last=True,
+            added=state_of(self.task.added),
         )
 
 

@@ -9,9 +9,10 @@ from trainers.binarize.schedule import LayerSchedule
 from trainers.binding import Component, bind, convert
 from trainers.data import AUGMENTATIONS, SOURCES
 from trainers.errors import Fault, SpecError, UnknownNameError
-from trainers.losses import LOSSES
+from trainers.losses import DISTILLATIONS, LOSSES
 from trainers.models.weight_inits import WEIGHT_INITS
 from trainers.optim.optimizers import OPTIMIZERS, lr_schedule
+from trainers.spec.added import added_faults
 from trainers.spec.data_spec import DataSpec, data_faults
 from trainers.spec.parts import ActivationSpec, activation_faults
 from trainers.spec.probe import (
@@ -74,6 +75,7 @@ def _conflicts(parts: Mapping[str, Any]) -> list[Fault]:
             what = "compares views of an image that would all be the same"
             ways = " or ".join(f"data.augment.{name}" for name in sorted(AUGMENTATIONS))
             faults.append(Fault(made.views_option, what, f"set {ways} too").under("loss"))
+    faults += added_faults(parts)
     weights, layers, epochs = parts.get("weights"), parts.get("layers"), parts.get("epochs", 0)
     if weights is not None and layers is not None and layers.order:
         binarizer = binarizer_of(weights)
@@ -169,6 +171,7 @@ _MADE: Mapping[str, Callable[[Component, Mapping[str, Any]], object]] = {
     "optimizer": _made_optimizer,
     "lr_schedule": _made_lr_schedule,
     "loss": lambda loss, parts: LOSSES[loss.name](**loss.options),
+    "distillation": lambda taught, parts: DISTILLATIONS[taught.name](**taught.options),
     "weights": lambda weights, parts: binarizer_of(weights),
     "init": _made_init,
 }

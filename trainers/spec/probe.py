@@ -88,6 +88,16 @@ def layer_shapes(model: Component) -> Mapping[str, tuple[int, ...]]:
 
 
 @lru_cache(maxsize=256)
+def module_names(model: Component) -> tuple[str, ...]:
+    """Returns the names of all modules of the model in registration order.
+
+    Raises:
+        SpecError: If the model rejects its options.
+    """
+    return tuple(name for name, _ in shared_model(model).named_modules() if name)
+
+
+@lru_cache(maxsize=256)
 def conv_layers(model: Component) -> tuple[str, ...]:
     """Returns the names of the model's two-dimensional convolutions in registration order.
 

@@ -8,7 +8,7 @@ import torch
 
 from trainers.binarize.weights import WEIGHT_BINARIZERS, WeightBinarizer
 from trainers.binding import Component
-from trainers.losses import LOSSES
+from trainers.losses import DISTILLATIONS, LOSSES
 from trainers.models import MODELS
 from trainers.models.weight_inits import WEIGHT_INITS
 from trainers.optim.optimizers import LR_SCHEDULES, OPTIMIZERS
@@ -22,6 +22,7 @@ COMPONENTS: Mapping[str, tuple[str, Mapping[str, Callable[..., object]]]] = {
     "lr_schedule": ("lr schedule", LR_SCHEDULES),
     "loss": ("loss", LOSSES),
     "weights": ("weight binarizer", WEIGHT_BINARIZERS),
+    "distillation": ("distillation", DISTILLATIONS),
     "init": ("first weights", WEIGHT_INITS),
 }
 

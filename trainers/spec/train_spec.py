@@ -9,6 +9,7 @@ from trainers.binding import Component, bind, show
 from trainers.errors import SpecError
 from trainers.optim.epochs import shrunk
 from trainers.optim.optimizers import LR_SCHEDULES
+from trainers.spec.added import Teacher
 from trainers.spec.data_spec import DataSpec
 from trainers.spec.faults import faults_between
 from trainers.spec.parts import ALL, ActivationSpec, BatchNorm
@@ -45,6 +46,8 @@ class TrainSpec:
         activations: Binary inputs of layers; None: no binary inputs.
         batch_norm: Training and initial values of normalisations.
         clip_gradient: Clamp each gradient element to ± this value; None: no clamping.
+        teacher: A trained network to learn from; None: labels alone.
+        distillation: How to learn from it (`DISTILLATIONS`).
 
     Raises:
         SpecError: Lists every fault.
@@ -66,6 +69,8 @@ class TrainSpec:
     activations: ActivationSpec | None = None
     batch_norm: BatchNorm = field(default=BatchNorm())
     clip_gradient: float | None = None
+    teacher: Teacher | None = None
+    distillation: Component = field(default=Component("none"))
 
     def __post_init__(self) -> None:
         """Reads parts given as plain values, and checks that all parts fit together."""
@@ -101,7 +106,11 @@ class TrainSpec:
 
     def without_defaults(self) -> dict[str, Any]:
         """Returns plain values without defaults, the form that the trial's id hashes."""
-        return written(self, full=False)
+        return written(self, full=False, places=False)
+
+    def identity(self) -> dict[str, Any]:
+        """Returns plain values that are equal for trials with equal training."""
+        return written(self.canonical(), places=False)
 
     @property
     def keep(self) -> float | None:

@@ -19,7 +19,9 @@ from trainers.binding import Component
 from trainers.data import SOURCES
 from trainers.data.augment import AUGMENTATIONS
 from trainers.data.variation import Variation
+from trainers.spec.added import Teacher
 from trainers.spec.tables import COMPONENTS
+from trainers.teachers import TEACHERS
 
 Change = Callable[..., Sources]
 TRIAL: Mapping[str, Any] = {
@@ -43,6 +45,8 @@ def _whole(**changes: Any) -> TrainSpec:
             "layers": {"order": ["fc1", "fc2"]},
             "init": {"name": "ones"},
             "activations": {"name": "sign"},
+            "teacher": {"file": "teacher.safetensors", "sha256": 64 * "0"},
+            "distillation": {"name": "kl"},
             "epochs": 1,
             **changes,
         }
@@ -56,6 +60,7 @@ def _named(part: object) -> set[str]:
     if not dataclasses.is_dataclass(part):
         return set()
     own = {part.kind} if isinstance(part, Variation) else set()
+    own |= {part.name} if isinstance(part, Teacher) else set()
     return own.union(*(_named(getattr(part, item.name)) for item in dataclasses.fields(part)))
 
 
@@ -73,9 +78,14 @@ def test_every_entry_that_a_trial_names_is_looked_up() -> None:
 
 
 def test_an_entry_that_a_trial_takes_by_default_is_looked_up_too() -> None:
-    spec = _whole(init="default", activations="none", data={"name": "digits", "batch_size": 64})
+    nobody = {"teacher": None, "distillation": "none"}
+    spec = _whole(
+        init="default", activations="none", **nobody, data={"name": "digits", "batch_size": 64}
+    )
     found = _looked_up(spec)
     assert found["WEIGHT_INITS"] == "default"
+    assert found["DISTILLATIONS"] == "none"
+    assert "TEACHERS" not in found
     assert set(found.values()) == _named(spec)
 
 
@@ -88,7 +98,7 @@ def test_a_trial_that_is_never_binary_uses_no_binarizer() -> None:
 def test_every_table_is_found_with_all_of_its_entries() -> None:
     units = installed().units()
     tables = [table for _, table in COMPONENTS.values()]
-    tables += [SOURCES, ACTIVATION_BINARIZERS, AUGMENTATIONS]
+    tables += [SOURCES, ACTIVATION_BINARIZERS, AUGMENTATIONS, TEACHERS]
     for name in TABLES:
         module, _, short = name.rpartition(".")
         table = getattr(importlib.import_module(module), short)

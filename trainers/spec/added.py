@@ -1,0 +1,101 @@
+"""The parts of a loss that need more than outputs and labels: a teacher, centres of classes."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from trainers.binding import Component, Record
+from trainers.errors import Fault, SpecError, UnknownNameError
+from trainers.losses import DISTILLATIONS
+from trainers.spec.probe import module_names
+from trainers.written import ALWAYS, WHERE
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Teacher(Record):
+    """A trained network that another one learns from, in a file.
+
+    Args:
+        name: What the file is: exported: written by `export`. torchvision: a state dict of one of
+            torchvision's networks.
+        file: The file, relative to the data folder. It is no part of a trial's id.
+        sha256: SHA-256 of the file, 64 hexadecimal digits. A file with another one is refused.
+        model: The name of torchvision's network; None: the file says what it is.
+
+    Raises:
+        SpecError: Lists what is missing, or cannot be.
+    """
+
+    kind: ClassVar[str] = "teacher"
+
+    name: Literal["exported", "torchvision"] = field(default="exported", metadata=ALWAYS)
+    file: str = field(default="", metadata=WHERE)
+    sha256: str = ""
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        """Checks everything that needs no file."""
+        faults: list[Fault] = []
+        if not self.file:
+            faults.append(Fault("file", "is missing: where is the teacher?"))
+        if not _SHA256.fullmatch(self.sha256):
+            what = f"expected 64 hexadecimal digits, got '{self.sha256}'"
+            hint = f"`sha256sum {self.file or 'FILE'}` shows them: they say which teacher it was"
+            faults.append(Fault("sha256", what if self.sha256 else "is missing", hint))
+        if self.name == "torchvision" and not self.model:
+            hint = "such as model: resnet18"
+            faults.append(Fault("model", "is missing: which of torchvision's networks?", hint))
+        if self.name == "exported" and self.model:
+            what = "an exported file says itself what network it holds"
+            faults.append(Fault("model", what, "remove it, or set name: torchvision"))
+        if faults:
+            raise SpecError(*faults)
+
+
+def added_faults(parts: Mapping[str, Any]) -> list[Fault]:
+    """Returns the faults of a teacher that does not fit the other parts of a trial.
+
+    Args:
+        parts: The parts by the trial's key; missing parts are skipped.
+    """
+    faults: list[Fault] = []
+    distillation, model = parts.get("distillation"), parts.get("model")
+    if distillation is not None and "teacher" in parts:
+        faults += _teacher_faults(distillation, parts)
+    if distillation is not None and model is not None:
+        layer = distillation.options.get("layer")
+        faults += [fault.under("distillation") for fault in _layer_faults(model, layer)]
+    return faults
+
+
+def _teacher_faults(distillation: Component, parts: Mapping[str, Any]) -> list[Fault]:
+    made = DISTILLATIONS[distillation.name](**distillation.options)
+    if made is None:
+        if parts["teacher"] is None:
+            return []
+        known = ", ".join(name for name in DISTILLATIONS if name != distillation.name)
+        return [Fault("distillation", "is missing: how to learn from the teacher?", known)]
+    if parts["teacher"] is None:
+        what = f"is missing: distillation '{distillation.name}' learns from one"
+        return [Fault("teacher", what, "teacher: {file: ..., sha256: ...}")]
+    if not made.label_weight and parts.get("loss", _PLAIN) != _PLAIN:
+        what = f"has no effect: '{distillation.name}' puts the teacher in the place of the labels"
+        return [Fault("loss", what, "remove it")]
+    return []
+
+
+_PLAIN = Component("cross_entropy")
+
+
+def _layer_faults(model: Component, layer: object) -> list[Fault]:
+    try:
+        known = module_names(model)
+    except SpecError:
+        # The check of the model reports this.
+        return []
+    if layer is None or layer in known:
+        return []
+    return list(UnknownNameError("module", layer, known).under("layer"))
