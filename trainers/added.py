@@ -6,10 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from trainers.data import SOURCES
-from trainers.engine.added import AddedLoss
+from trainers.data.splits import Facts
+from trainers.engine.added import AddedLoss, Features
+from trainers.engine.centres import Centres
 from trainers.engine.taught import Taught
 from trainers.errors import Fault, SpecError, UnknownNameError
 from trainers.losses import DISTILLATIONS
+from trainers.spec.added import CenterLoss
 from trainers.spec.probe import blank_model
 from trainers.spec.train_spec import TrainSpec
 from trainers.teachers import load_teacher
@@ -27,7 +30,12 @@ def added_losses(spec: TrainSpec, model: nn.Module, *, data_dir: Path) -> tuple[
         MissingDataError: If the file of the teacher is missing.
         SpecError: If the teacher fits neither the images nor the network.
     """
-    return () if spec.teacher is None else (_taught(spec, model, data_dir=data_dir),)
+    found: list[AddedLoss] = []
+    if spec.teacher is not None:
+        found.append(_taught(spec, model, data_dir=data_dir))
+    if spec.center_loss is not None:
+        found.append(_centres(spec.center_loss, spec, model))
+    return tuple(found)
 
 
 def check_added(spec: TrainSpec, *, data_dir: Path) -> None:
@@ -44,7 +52,7 @@ def _taught(spec: TrainSpec, model: nn.Module, *, data_dir: Path) -> Taught:
     how = DISTILLATIONS[spec.distillation.name](**spec.distillation.options)
     assert how is not None
     assert spec.teacher is not None
-    facts = SOURCES[spec.data.source.name].facts(spec.data.source.options)
+    facts = _facts(spec)
     try:
         teacher = load_teacher(spec.teacher, data_dir=data_dir, num_classes=facts.num_classes)
     except SpecError as error:
@@ -58,7 +66,7 @@ def _taught(spec: TrainSpec, model: nn.Module, *, data_dir: Path) -> Taught:
         unknown = UnknownNameError("module of the teacher", how.teacher_layer, names)
         raise SpecError(*unknown.under("distillation.teacher_layer")) from error
     with taught.watching(model):
-        logits = evaluated(model, images)
+        logits = _evaluated(model, images)
         ours, theirs = _compared(taught, logits, images)
     if ours.shape != theirs.shape:
         what = "has features of the shape" if how.features else "gives outputs of the shape"
@@ -67,7 +75,24 @@ def _taught(spec: TrainSpec, model: nn.Module, *, data_dir: Path) -> Taught:
     return taught
 
 
-def evaluated(model: nn.Module, images: Tensor) -> Tensor:
+def _centres(wanted: CenterLoss, spec: TrainSpec, model: nn.Module) -> Centres:
+    facts = _facts(spec)
+    features = Features(model, wanted.layer)
+    with features.watching():
+        _evaluated(model, images := _blank_images(model, facts.shape))
+    try:
+        size = features.latest[0].numel()
+    except SpecError as error:
+        raise SpecError(*error.under("center_loss.layer")) from error
+    centers = images.new_zeros(facts.num_classes, size)
+    return Centres(centers, weight=wanted.weight, rate=wanted.rate, layer=wanted.layer)
+
+
+def _facts(spec: TrainSpec) -> Facts:
+    return SOURCES[spec.data.source.name].facts(spec.data.source.options)
+
+
+def _evaluated(model: nn.Module, images: Tensor) -> Tensor:
     """Returns the logits of images in evaluation mode; the model stays in the mode it had."""
     training = model.training
     try:

@@ -17,9 +17,10 @@ from trainers import (
     export_packed,
     run,
 )
-from trainers.added import check_added
+from trainers.added import added_losses, check_added
 from trainers.engine.result import EpochMetrics
 from trainers.export.load import read_packed
+from trainers.spec.probe import blank_model
 
 MakeSpec = Callable[..., TrainSpec]
 Options = Callable[..., RunOptions]
@@ -73,6 +74,41 @@ def test_a_taught_trial_resumes_to_the_same_bits(
     with pytest.raises(KeyboardInterrupt):
         run(spec, [_Stopping(3)], options=kept)
     assert run(spec, options=kept).weights_sha256 == whole.weights_sha256
+
+
+CENTRED: dict[str, Any] = {"weight": 0.1, "rate": 0.3, "layer": "bn2"}
+
+
+def test_a_trial_with_centres_resumes_to_the_same_bits(
+    tmp_path: Path, make_spec: MakeSpec, options: Options
+) -> None:
+    spec = make_spec(center_loss=CENTRED)
+    whole = run(spec, options=options())
+    kept = options(checkpoint_dir=tmp_path / "kept", checkpoints=KEPT)
+    with pytest.raises(KeyboardInterrupt):
+        run(spec, [_Stopping(3)], options=kept)
+    assert run(spec, options=kept).weights_sha256 == whole.weights_sha256
+    assert whole.weights_sha256 != run(make_spec(), options=options()).weights_sha256
+
+
+def test_centres_are_handed_on_with_a_shared_beginning(
+    tmp_path: Path, make_spec: MakeSpec, options: Options
+) -> None:
+    spec, folder = make_spec(center_loss=CENTRED), tmp_path / "two-epochs"
+    whole = run(spec, options=options(leave={2: folder}, name="first"))
+    begun = run(spec, options=options(start=folder))
+    assert begun.epochs[0].source
+    assert begun.weights_sha256 == whole.weights_sha256
+    # A state without centres, or with others, is none of this trial.
+    notes: list[str] = []
+    run(make_spec(), options=options(start=folder), note=notes.append)
+    assert "belongs to another network; not used" in notes[0]
+
+
+def test_there_is_a_centre_for_each_class_and_value(make_spec: MakeSpec, tmp_path: Path) -> None:
+    spec = make_spec(center_loss={})
+    (centres,) = added_losses(spec, blank_model(spec.model), data_dir=tmp_path)
+    assert centres.state()["centers"].shape == (10, 12)
 
 
 def _alone(spec: TrainSpec) -> TrainSpec:

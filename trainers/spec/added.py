@@ -55,8 +55,40 @@ class Teacher(Record):
             raise SpecError(*faults)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CenterLoss(Record):
+    """Pulls features towards the centre of their class, beside the loss of the labels.
+
+    Args:
+        weight: Factor on it; positive.
+        rate: Step of the centres after each batch, in (0, 1].
+        layer: Module whose results are the features; None: what the last layer takes in.
+
+    Raises:
+        SpecError: If a number is out of its range.
+
+    Source: Wen et al. 2016, A Discriminative Feature Learning Approach; its weight and rate.
+    """
+
+    kind: ClassVar[str] = "center_loss"
+
+    weight: float = 0.003
+    rate: float = 0.5
+    layer: str | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        faults: list[Fault] = []
+        if not self.weight > 0:
+            faults.append(Fault("weight", f"must be positive, got {self.weight}"))
+        if not 0 < self.rate <= 1:
+            faults.append(Fault("rate", f"must be above 0 and at most 1, got {self.rate}"))
+        if faults:
+            raise SpecError(*faults)
+
+
 def added_faults(parts: Mapping[str, Any]) -> list[Fault]:
-    """Returns the faults of a teacher that does not fit the other parts of a trial.
+    """Returns the faults of a teacher and of centres that do not fit the other parts of a trial.
 
     Args:
         parts: The parts by the trial's key; missing parts are skipped.
@@ -68,6 +100,13 @@ def added_faults(parts: Mapping[str, Any]) -> list[Fault]:
     if distillation is not None and model is not None:
         layer = distillation.options.get("layer")
         faults += [fault.under("distillation") for fault in _layer_faults(model, layer)]
+    center_loss, data = parts.get("center_loss"), parts.get("data")
+    if center_loss is not None and model is not None:
+        found = _layer_faults(model, center_loss.layer)
+        faults += [fault.under("center_loss") for fault in found]
+    if center_loss is not None and data is not None and data.augment.mixup is not None:
+        what = "needs one class for each image, but mix-up gives it two"
+        faults.append(Fault("center_loss", what, "remove it, or data.augment.mixup"))
     return faults
 
 

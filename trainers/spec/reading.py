@@ -8,7 +8,7 @@ from typing import Any, cast
 from trainers.binarize.schedule import LayerSchedule
 from trainers.binding import Component, Record, bind, convert, show
 from trainers.errors import Fault, SpecError, unknown_keys
-from trainers.spec.added import Teacher
+from trainers.spec.added import CenterLoss, Teacher
 from trainers.spec.data_spec import read_data
 from trainers.spec.parts import ALL, read_activations
 from trainers.spec.probe import conv_layers, model_layers
@@ -173,6 +173,7 @@ def _forward_layers(model: Component | None) -> tuple[str, ...]:
 
 
 _READERS: Mapping[str, Reader] = {
+    "center_loss": lambda value, parts: convert(value, CenterLoss | None),
     "activations": lambda value, parts: read_activations(value),
     "data": lambda value, parts: read_data(value),
     "layers": _read_layers,

@@ -9,7 +9,7 @@ from trainers.binding import Component, bind, show
 from trainers.errors import SpecError
 from trainers.optim.epochs import shrunk
 from trainers.optim.optimizers import LR_SCHEDULES
-from trainers.spec.added import Teacher
+from trainers.spec.added import CenterLoss, Teacher
 from trainers.spec.data_spec import DataSpec
 from trainers.spec.faults import faults_between
 from trainers.spec.parts import ALL, ActivationSpec, BatchNorm
@@ -48,6 +48,7 @@ class TrainSpec:
         clip_gradient: Clamp each gradient element to ± this value; None: no clamping.
         teacher: A trained network to learn from; None: labels alone.
         distillation: How to learn from it (`DISTILLATIONS`).
+        center_loss: Pulls features towards the centre of their class; None: does not.
 
     Raises:
         SpecError: Lists every fault.
@@ -71,6 +72,7 @@ class TrainSpec:
     clip_gradient: float | None = None
     teacher: Teacher | None = None
     distillation: Component = field(default=Component("none"))
+    center_loss: CenterLoss | None = None
 
     def __post_init__(self) -> None:
         """Reads parts given as plain values, and checks that all parts fit together."""

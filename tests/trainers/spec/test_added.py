@@ -1,4 +1,4 @@
-"""A teacher in a spec: its identity, and what is refused."""
+"""Teachers and centres in a spec: their identity, and what is refused."""
 
 import re
 from collections.abc import Callable
@@ -30,8 +30,8 @@ def test_the_checksum_of_a_teacher_is_part_of_a_trial_and_its_place_is_not(
 def test_a_trial_without_a_teacher_is_written_as_before(
     make_spec: Callable[..., TrainSpec],
 ) -> None:
-    assert not {"teacher", "distillation"} & make_spec().to_mapping().keys()
-    spelt = make_spec(distillation="none", teacher=None)
+    assert not {"teacher", "distillation", "center_loss"} & make_spec().to_mapping().keys()
+    spelt = make_spec(distillation="none", teacher=None, center_loss=None)
     assert spelt.without_defaults() == make_spec().without_defaults()
 
 
@@ -81,12 +81,27 @@ def test_a_trial_without_a_teacher_is_written_as_before(
             "known: bn1, bn2, bn3, fc1, fc2, fc3",
         ),
         (
+            {"center_loss": {"layer": "fc9"}},
+            "center_loss.layer: unknown module 'fc9', did you mean 'fc3'?; "
+            "known: bn1, bn2, bn3, fc1, fc2, fc3",
+        ),
+        (
+            {"center_loss": {}, "data": {"name": "digits", "augment": {"mixup": {}}}},
+            "center_loss: needs one class for each image, but mix-up gives it two; "
+            "remove it, or data.augment.mixup",
+        ),
+        (
+            {"center_loss": {"weight": 0, "rate": 2}},
+            "center_loss.weight: must be positive, got 0.0\n"
+            "center_loss.rate: must be above 0 and at most 1, got 2.0",
+        ),
+        (
             {"teacher": TEACHER, "distillation": {"name": "kl", "temperature": 0}},
             "distillation.temperature: must be positive, got 0.0",
         ),
     ],
 )
-def test_a_teacher_that_makes_no_sense_is_refused_with_the_reason(
+def test_a_loss_that_makes_no_sense_is_refused_with_the_reason(
     make_mapping: Callable[..., dict[str, Any]], changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):

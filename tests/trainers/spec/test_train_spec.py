@@ -124,6 +124,7 @@ def test_a_spec_and_its_canonical_form_survive_being_written_down(
         "clip_gradient",
         "teacher",
         "distillation",
+        "center_loss",
     }
     canonical = spec.canonical()
     assert TrainSpec.from_mapping(canonical.to_mapping()) == canonical
