@@ -77,6 +77,7 @@ UNSET = ("", "[]")  # values of these tags if it does not differ
 STOPPED_EARLY = "bnn.stopped_early"
 REASON = "bnn.reason"
 INHERITED = "bnn.inherited"  # how many of a cell's epochs other cells trained, and which cells
+BEGAN_FROM = "bnn.began_from"  # of a trial in stages: the epoch whose weights each handed on
 NOTE = "bnn.note"  # problems that did not stop the cell, such as a damaged checkpoint
 COPIED_FROM = "bnn.copied_from"  # id of the run whose results were copied, or its cell's key
 WEIGHTS_SHA256 = "bnn.weights_sha256"

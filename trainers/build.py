@@ -1,6 +1,6 @@
 """Builds objects from specs: models, data, and the task that the engine trains."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trainers.added import added_losses
 from trainers.binarize.attach import (
@@ -53,8 +53,17 @@ def build_model(name: str, **options: object) -> nn.Module:
     return model
 
 
-def build_network(spec: TrainSpec, *, device: torch.device) -> nn.Module:
-    """Builds a trial's network with initial weights and its binarizers, all switched off."""
+def build_network(
+    spec: TrainSpec, *, device: torch.device, weights: Mapping[str, Tensor] | None = None
+) -> nn.Module:
+    """Builds a trial's network with its binarizers, all switched off.
+
+    Args:
+        spec: The trial.
+        device: Where the network shall be.
+        weights: Its first weights and statistics, with the names of a network without binarizers;
+            None: drawn.
+    """
     # Constructors draw from torch's global generator. The fork restores that generator, and all
     # weights are drawn again from ours.
     with torch.random.fork_rng(devices=[]):
@@ -66,6 +75,8 @@ def build_network(spec: TrainSpec, *, device: torch.device) -> nn.Module:
             draw_weights(model, draw, generator(spec.seed, "init"))
         _begin_normalisations(spec, model)
         model.to(device=device, dtype=_dtype(spec))
+        if weights is not None:
+            model.load_state_dict(dict(weights))
         binarize_weights(model, spec.layers.order, spec.weights.name, **spec.weights.options)
     initialise_binarizers(model, generator(spec.seed, "scores"))
     if spec.activations is not None:
@@ -76,8 +87,20 @@ def build_network(spec: TrainSpec, *, device: torch.device) -> nn.Module:
     return model
 
 
-def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task:
-    """Builds everything that a trial trains with, in the state before the first epoch.
+def build_task(
+    spec: TrainSpec,
+    *,
+    data_dir: Path,
+    device: torch.device,
+    weights: Mapping[str, Tensor] | None = None,
+) -> Task:
+    """Builds everything that a trial trains with, in the state before its first epoch.
+
+    Args:
+        spec: The trial; stages before it have no part in this.
+        data_dir: Folder of the data sets, and of files with a relative name.
+        device: Where to train.
+        weights: As for `build_network`.
 
     Raises:
         MissingDataError: If the data set is missing and cannot be downloaded.
@@ -85,7 +108,7 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
             not fit.
     """
     dtype = _dtype(spec)
-    model = build_network(spec, device=device)
+    model = build_network(spec, device=device, weights=weights)
     splits = load_splits(spec.data.source, data_dir=data_dir, test=spec.measure_test)
     if spec.data.augment.variation is not None and splits.train.normalisation is None:
         what = f"data set '{spec.data.source.name}' has no image bytes to vary"

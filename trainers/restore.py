@@ -12,6 +12,7 @@ from trainers.build import build_network
 from trainers.engine.checkpoint import CheckpointPolicy, Checkpoints
 from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics
+from trainers.engine.stages import later
 from trainers.spec.train_spec import TrainSpec
 from trainers.storage import Place
 
@@ -53,7 +54,7 @@ def restored(spec: TrainSpec, folder: Place) -> Restored | None:
         set_binary(model, spec.layers.order)
         return Restored(
             model=model.eval(),
-            epoch=checkpoint.history[-1],
+            epoch=later(checkpoint.history[-1], begun=spec.epochs_before),
             which="best" if which == "best" else "last",
             weights_sha256=weights_sha256(model),
         )

@@ -19,8 +19,10 @@ from trainers.engine.handover import Sharer, shared_checkpoint
 from trainers.engine.latent import weights_sha256
 from trainers.engine.memory import naming_batches
 from trainers.engine.result import EpochMetrics, TrainResult, selected
+from trainers.engine.stages import Later, Selecting, Weights, later
 from trainers.errors import SpecError
 from trainers.restore import identity
+from trainers.spec.stages import BEFORE
 from trainers.spec.train_spec import TrainSpec
 from trainers.storage import Place
 
@@ -85,7 +87,7 @@ def run(
 
     The result depends only on the spec: not on what this process did before, not on interruptions,
     and not on who trained the first epochs. On a CPU the weights are the same bits for the same
-    number of threads.
+    number of threads. Stages before are trained first, and epochs are counted over all stages.
 
     Args:
         spec: The trial.
@@ -103,15 +105,43 @@ def run(
     """
     options = options or RunOptions()
     device = _device(options.device)
-    sizes = {"batch_size": spec.data.batch_size, "eval_batch_size": spec.data.eval_batch_size}
     # A caller's no_grad or inference_mode must not affect training.
     with (
         _process_settings(spec, options),
         torch.inference_mode(False),
         torch.enable_grad(),
-        naming_batches(device, **sizes),
     ):
-        task = build_task(spec, data_dir=_data_dir(options), device=device)
+        return _trained(spec, callbacks, options, note, device=device)[0]
+
+
+def _trained(
+    spec: TrainSpec,
+    callbacks: Sequence[Callback],
+    options: RunOptions,
+    note: Note | None,
+    *,
+    device: torch.device,
+    hands_on: bool = False,
+) -> tuple[TrainResult, Weights | None]:
+    """Trains all stages of a trial; returns the result, and the weights that it hands on.
+
+    Args:
+        spec: The trial.
+        callbacks: As for `run`; of a later stage, epochs are counted on.
+        options: As for `run`.
+        note: As for `run`.
+        device: Where to train.
+        hands_on: Return the latent weights of the selected epoch. They are None if it was trained
+            before an interruption and no checkpoint of it can be used.
+    """
+    begun: tuple[EpochMetrics, ...] = ()
+    weights: Weights | None = None
+    if spec.before is not None:
+        begun, weights = _trained_before(spec.before, callbacks, options, note, device=device)
+    sizes = {"batch_size": spec.data.batch_size, "eval_batch_size": spec.data.eval_batch_size}
+    with naming_batches(device, **sizes):
+        data_dir = _data_dir(options)
+        task = build_task(spec, data_dir=data_dir, device=device, weights=weights)
         if options.channels_last:
             task = replace(task, memory_format=torch.channels_last)
         checkpoints = _checkpoints(spec, options, note)
@@ -123,17 +153,62 @@ def run(
                 task, options.leave, name=options.name, num_restored=len(history), note=note
             )
             listeners.append(sharer)
+        selecting = Selecting(task, num_restored=len(history)) if hands_on else None
+        if selecting is not None:
+            listeners.append(selecting)
         if checkpoints is not None:
             # Before the caller's callbacks: they may stop the trial, and the epoch is saved then.
             listeners.append(_Keeper(task, checkpoints, num_restored=len(history)))
-        listeners += callbacks
+        listeners += [Later(callback, begun=len(begun)) for callback in callbacks]
         epochs = fit(task, history=history, callbacks=listeners)
-        return TrainResult(
-            epochs=epochs,
-            final_from=spec.final_from,
-            weights_sha256=weights_sha256(task.model),
-            model=task.model,
-        )
+    result = TrainResult(
+        epochs=(*begun, *(later(metrics, begun=len(begun)) for metrics in epochs)),
+        final_from=len(begun) + spec.final_from,
+        weights_sha256=weights_sha256(task.model),
+        model=task.model,
+        epochs_before=len(begun),
+    )
+    if selecting is None:
+        return result, None
+    return result, selecting.weights(checkpoints, fits=_fits(task))
+
+
+def _trained_before(
+    spec: TrainSpec,
+    callbacks: Sequence[Callback],
+    options: RunOptions,
+    note: Note | None,
+    *,
+    device: torch.device,
+) -> tuple[tuple[EpochMetrics, ...], Weights]:
+    """Trains the stage before a trial, in a folder of its own inside of the trial's.
+
+    Returns:
+        Its epochs, and the weights that the trial begins with.
+    """
+    folder, policy = options.checkpoint_dir, options.checkpoints
+    if policy.policy != "none":
+        # Whatever the trial itself keeps: it begins with the best weights of this stage.
+        interval_s = policy.interval_s
+        policy = CheckpointPolicy(policy="best", interval_s=interval_s)
+    own = replace(
+        options,
+        checkpoint_dir=None if folder is None else folder / BEFORE,
+        checkpoints=policy,
+        start=None,
+        leave={},
+    )
+    result, weights = _trained(spec, callbacks, own, note, device=device, hands_on=True)
+    if weights is None:
+        text = "the best checkpoint of the stage before is lost; the stage is trained again"
+        log.warning("%s", text)
+        if note is not None:
+            note(text)
+        alone = replace(own, checkpoint_dir=None)
+        # The callbacks know of its epochs already.
+        result, weights = _trained(spec, (), alone, note, device=device, hands_on=True)
+    assert weights is not None
+    return result.epochs, weights
 
 
 def _restore(

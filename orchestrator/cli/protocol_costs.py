@@ -64,7 +64,7 @@ def _figures(name: str, stage: str, changes: Changes, cores: int) -> list[float]
 
 def _cost(study: "StudySpec", cores: int) -> list[float]:
     trials, epochs = study.trials, plan(study).epochs
-    alone = sum(trial.train.epochs for trial in trials)
+    alone = sum(trial.train.all_epochs for trial in trials)
     return [float(epochs), rough_seconds(trials, num_cores=cores) * epochs / alone]
 
 

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         what = "--storage: the study keeps no checkpoints; add --set checkpoint.policy=last"
         raise UsageError(what)
     place = place_of(study.checkpoint, home_of(args), asked=storage) if storage else None
-    print(f"{study.title}: {trial.name} (trial {trial.id}), {trial.train.epochs} epochs")
+    print(f"{study.title}: {trial.name} (trial {trial.id}), {trial.train.all_epochs} epochs")
 
     with contextlib.ExitStack() as start:
         start.enter_context(waiting_for("the first epoch"))
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
             def on_epoch_end(self, metrics: EpochMetrics) -> None:
                 """Prints one line."""
                 start.close()
-                print(epoch_line(metrics, epochs=trial.train.epochs), flush=True)
+                print(epoch_line(metrics, epochs=trial.train.all_epochs), flush=True)
                 end_if_unread()
 
         result = train(

@@ -114,7 +114,7 @@ class SweepListener:
         self._begins[key] = config.get("begins", 0)
         with self._journaling():
             self.journal.begin(self.describe(cell))
-        self.progress.start(key, name=cell.name, epochs=cell.train.epochs)
+        self.progress.start(key, name=cell.name, epochs=cell.train.all_epochs)
 
     def reported(self, key: str, report: EpochReport) -> None:
         """Journals the measurements of a cell."""
@@ -234,7 +234,7 @@ class SweepListener:
                 self.watcher.cell_noted(cell.name, note=note)
 
     def _tags(self, key: str, report: EpochReport | None) -> dict[str, str]:
-        """Tags of a cell at its end, finished or not: inherited epochs and notes."""
+        """Tags of a cell at its end, finished or not: inherited epochs, stages and notes."""
         notes = self._notes.get(key)
         noted = {vocabulary.NOTE: "; ".join(notes)[:MOST_NOTE]} if notes else {}
         return {**_inherited_tags(report), **noted}
@@ -268,8 +268,13 @@ def file_name(name: str) -> str:
 
 
 def _inherited_tags(report: EpochReport | None) -> dict[str, str]:
-    text = report.inherited_text if report else ""
-    return {vocabulary.INHERITED: text} if text else {}
+    if report is None:
+        return {}
+    texts = {
+        vocabulary.INHERITED: report.inherited_text,
+        vocabulary.BEGAN_FROM: "; ".join(report.began_from),
+    }
+    return {tag: text for tag, text in texts.items() if text}
 
 
 def _inherited_points(report: EpochReport) -> list[Point]:

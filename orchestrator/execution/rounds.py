@@ -137,7 +137,7 @@ class Rounds:
 
     def _trained_elsewhere(self, cell: Cell) -> None:
         key = cell_key(self.study, cell)
-        self.progress.trained_elsewhere(key, epochs=cell.train.epochs)
+        self.progress.trained_elsewhere(key, epochs=cell.train.all_epochs)
 
     def _beginnings(self, cells: Mapping[str, Cell], claims: Claims) -> Beginnings:
         """Hands out the cells in an order that shares stems."""

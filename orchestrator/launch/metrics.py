@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from orchestrator import vocabulary
 from trainers.engine.result import EpochMetrics, best_on_test, selected
+from trainers.spec.train_spec import TrainSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,22 @@ def curve_points(metrics: EpochMetrics) -> Series:
     return Series(metrics.epoch, metrics.time_ms, values)
 
 
-def summary_points(epochs: Sequence[EpochMetrics], *, final_from: int) -> Series:
-    """The summary metrics of a trial; see `vocabulary.SUMMARIES`."""
+def summary_points(
+    epochs: Sequence[EpochMetrics], *, final_from: int, epochs_before: int = 0
+) -> Series:
+    """The summary metrics of a trial; see `vocabulary.SUMMARIES`.
+
+    Args:
+        epochs: Its epochs so far.
+        final_from: First epoch in which the network has its final form.
+        epochs_before: Epochs of the stages before; the test set chooses none of them.
+    """
     which = {
         vocabulary.SELECTED: selected(epochs, final_from=min(final_from, len(epochs) - 1)),
         vocabulary.LAST: epochs[-1],
     }
     if epochs[-1].test is not None:
-        which[vocabulary.BEST_ON_TEST] = best_on_test(epochs)
+        which[vocabulary.BEST_ON_TEST] = best_on_test(epochs[epochs_before:] or epochs)
     values: dict[str, float] = {}
     for prefix, metrics in which.items():
         curves = {**curve_points(metrics).values, "epoch": float(metrics.epoch)}
@@ -59,6 +68,19 @@ def summary_points(epochs: Sequence[EpochMetrics], *, final_from: int) -> Series
             if curve in curves:
                 values[name] = curves[curve]
     return Series(epochs[-1].epoch, epochs[-1].time_ms, values)
+
+
+def began_from(epochs: Sequence[EpochMetrics], stages: Sequence[TrainSpec]) -> tuple[str, ...]:
+    """Which epoch of each finished stage handed on its weights, in words; of one stage nothing."""
+    found: list[str] = []
+    for number, stage in enumerate(stages[:-1], 1):
+        first, last = stage.epochs_before, stage.all_epochs - 1
+        if last >= len(epochs):
+            break
+        best = selected(epochs[: last + 1], final_from=first + stage.final_from)
+        error = f"validation error {best.validation.error:.4f}"
+        found.append(f"stage {number}: epoch {best.epoch} of {first} to {last}, {error}")
+    return tuple(found)
 
 
 def objective(epochs: Sequence[EpochMetrics], *, final_from: int) -> float:

@@ -21,6 +21,7 @@ class EpochReport:
         available: Numbers of epochs after which the cell has saved a stem for others.
         notes: What went wrong so far without ending the cell.
         weights_sha256: Digest of the final weights; empty: the cell goes on.
+        began_from: For each stage before, which of its epochs handed on its weights.
     """
 
     epoch: int
@@ -31,6 +32,7 @@ class EpochReport:
     available: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     weights_sha256: str = ""
+    began_from: tuple[str, ...] = ()
 
     @property
     def is_last(self) -> bool:
@@ -61,6 +63,7 @@ class EpochReport:
             "inherited": [[name, num] for name, num in self.inherited.items()],
             "available": list(self.available),
             "notes": list(self.notes),
+            "began_from": list(self.began_from),
         }
         if self.is_last:
             plain |= {"done": True, "weights_sha256": self.weights_sha256}
@@ -80,6 +83,7 @@ class EpochReport:
             available=tuple(result["available"]),
             notes=tuple(result["notes"]),
             weights_sha256=result.get("weights_sha256", ""),
+            began_from=tuple(result["began_from"]),
         )
 
 

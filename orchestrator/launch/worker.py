@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.launch.metrics import curve_points, objective, summary_points
+from orchestrator.launch.metrics import began_from, curve_points, objective, summary_points
 from orchestrator.launch.report import EpochReport
 from orchestrator.process.foothold import keep_foothold
 from trainers.engine.checkpoint import CheckpointPolicy
@@ -96,8 +96,10 @@ class _Reporter:
     ) -> None:
         self.report = report
         self.every_s = every_s
-        self.num_epochs = spec.epochs
-        self.final_from = spec.final_from
+        self.num_epochs = spec.all_epochs
+        self.epochs_before = spec.epochs_before
+        self.final_from = spec.epochs_before + spec.final_from
+        self.stages = spec.stages
         self.leaves = leaves
         self.available: list[int] = []
         self.notes: list[str] = []
@@ -132,11 +134,14 @@ class _Reporter:
             EpochReport(
                 epoch=len(self.epochs),
                 points=tuple(curve_points(metrics) for metrics in new),
-                summary=summary_points(self.epochs, final_from=self.final_from),
+                summary=summary_points(
+                    self.epochs, final_from=self.final_from, epochs_before=self.epochs_before
+                ),
                 objective=objective(self.epochs, final_from=self.final_from),
                 inherited=dict(self.inherited),
                 available=tuple(self.available),
                 notes=tuple(self.notes),
+                began_from=began_from(self.epochs, self.stages),
                 weights_sha256=weights_sha256,
             )
         )

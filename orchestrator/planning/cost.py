@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orchestrator.study.cells import Cell
+    from trainers.spec.train_spec import TrainSpec
 
 # Measured on one core of a server from 2024; only the order of magnitude matters.
 FLOPS_A_SECOND = 8e10
@@ -30,13 +31,17 @@ def duration(seconds: float) -> str:
 
 
 def _trial_seconds(trial: "Cell") -> float:
+    return sum(_stage_seconds(stage) for stage in trial.train.stages)
+
+
+def _stage_seconds(train: "TrainSpec") -> float:
     # Imported here, because `duration` does not need torch.
     from orchestrator.planning.flops import forward_flops
     from trainers.data import SOURCES
 
-    data = trial.train.data
+    data = train.data
     images = SOURCES[data.source.name].facts(data.source.options).num_train
     # A backward pass costs about two forward ones.
-    work = 3 * forward_flops(trial.train.model, data.source) * images
+    work = 3 * forward_flops(train.model, data.source) * images
     steps = images / data.batch_size
-    return trial.train.epochs * (work / FLOPS_A_SECOND + steps * SECONDS_A_STEP)
+    return train.epochs * (work / FLOPS_A_SECOND + steps * SECONDS_A_STEP)

@@ -56,15 +56,21 @@ def need(todo: Plan, *, is_embedded: bool) -> Need:
         largest = max(todo.study.trials, key=lambda cell: state_bytes(cell.train))
         cells = (largest,) * todo.num_todo
     kept = [(state_bytes(cell.train), num_kept(policy, cell.train.epochs)) for cell in cells]
+    # A stage before keeps its best checkpoint too, as long as the trial keeps any.
+    before = 0 if policy.policy == "none" else sum(_before_bytes(cell.train) for cell in cells)
     # A new checkpoint is complete before the old one is deleted, so one more fits at a time.
     largest_state = max((size for size, num in kept if num), default=0)
-    checkpoints = sum(size * num for size, num in kept) + largest_state
+    checkpoints = sum(size * num for size, num in kept) + largest_state + before
     if todo.shares:
         checkpoints += _stem_bytes(todo, cells)
     home = HOME_BYTES + sum(_record_bytes(cell.train, is_embedded) for cell in cells)
     if is_embedded:
         home += sum(size * _num_uploaded(policy, num) for size, num in kept)
     return Need(checkpoints, home)
+
+
+def _before_bytes(train: TrainSpec) -> int:
+    return sum((NUM_NEWEST + 1) * state_bytes(stage) for stage in train.stages[:-1])
 
 
 def num_kept(policy: Checkpointing, epochs: int) -> int:
@@ -105,7 +111,7 @@ def _stem_bytes(todo: Plan, cells: Iterable[Cell]) -> int:
 def _record_bytes(train: TrainSpec, is_embedded: bool) -> int:
     layers = len(model_layers(train.model))
     curves = len(vocabulary.CURVES) + layers * len(vocabulary.LAYER_CURVES)
-    points = train.epochs * curves + len(vocabulary.SUMMARIES)
+    points = train.all_epochs * curves + len(vocabulary.SUMMARIES)
     return CELL_BYTES + points * (JOURNAL_BYTES + (DATABASE_BYTES if is_embedded else 0))
 
 

@@ -22,7 +22,7 @@ def check_files(study: StudySpec, todo: Plan, *, data_dir: Path) -> None:
         MissingDataError: If a file is missing.
         StudyError: If one does not fit.
     """
-    trials = [cell.train for cell in todo.todo or study.trials]
+    trials = [stage for cell in todo.todo or study.trials for stage in cell.train.stages]
     # Most trials differ in other keys, and a teacher takes seconds to load.
     unique = {_files_of(train): train for train in trials if train.teacher is not None}
     if not unique:

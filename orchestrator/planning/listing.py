@@ -52,7 +52,7 @@ def _made() -> list[Listed]:
         study = load_study(name, check_trials=False)
         todo, trials = plan(study), study.trials
         some = trials[:: max(1, len(trials) // MOST_LOOKED_AT)]
-        per_epoch = rough_seconds(some, num_cores=1) / sum(t.train.epochs for t in some)
+        per_epoch = rough_seconds(some, num_cores=1) / sum(t.train.all_epochs for t in some)
         found.append(
             Listed(
                 name=name,

@@ -72,8 +72,11 @@ class Amount:
 def stems(train: TrainSpec) -> tuple[Stem, ...]:
     """The stems that a trial passes, earliest first.
 
-    There is none from the second-to-last layer on: orders that agree so far are equal.
+    There is none from the second-to-last layer on: orders that agree so far are equal. A trial
+    with a stage before passes none: its first epochs are those of that stage.
     """
+    if train.before is not None:
+        return ()
     order, per_layer = train.layers.order, train.layers.epochs_per_layer
     if not per_layer or len(order) < 3:
         return ()
@@ -238,8 +241,8 @@ def amount(cells: Sequence[Cell], begun: Mapping[str, Start]) -> Amount:
         num_stages = len(train.layers.order) if per_layer else 0
         stages_alone += num_stages
         stages += num_stages - (begins // per_layer if per_layer else 0)
-        epochs_alone += train.epochs
-        epochs += train.epochs - begins
+        epochs_alone += train.all_epochs
+        epochs += train.all_epochs - begins
     return Amount(
         stage_trainings=stages,
         stage_trainings_alone=stages_alone,

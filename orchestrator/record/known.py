@@ -31,6 +31,7 @@ _COPIED = (
     vocabulary.CODE,
     vocabulary.STOPPED_EARLY,
     vocabulary.INHERITED,
+    vocabulary.BEGAN_FROM,
 )
 
 

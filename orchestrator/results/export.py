@@ -95,7 +95,7 @@ def trained_cell(
     with waiting_for(f"the checkpoint in {checkpoints}"):
         network = restored(spec, checkpoints / tags[vocabulary.TRIAL])
     if network is None and retrain:
-        with waiting_for(f"the trial, which is trained again for {spec.epochs:,} epochs"):
+        with waiting_for(f"the trial, which is trained again for {spec.all_epochs:,} epochs"):
             network = _retrained(spec, recorded, threads=threads, data_dir=data_dir)
     if network is None:
         what = f"has no checkpoint of its {spec.epochs} epochs in {checkpoints}"

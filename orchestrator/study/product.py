@@ -141,7 +141,7 @@ def scaled(
         scale = scaled_epochs(epoch_scale)
         # Every layer that turns binary in a full trial must do so in the scaled one, and the
         # controls of a study must train as long as its layer-by-layer trials.
-        least = max(_least_epochs(spec, scale) for _, spec in specs)
+        least = max(spec.least_epochs(scale) for _, spec in specs)
         specs = [(labels, spec.scaled(scale, least_epochs=least)) for labels, spec in specs]
     return tuple(
         Cell(train=spec, labels=labels, epoch_scale=epoch_scale) for labels, spec in specs
@@ -156,13 +156,6 @@ def scaled_epochs(scale: str) -> Callable[[int], int]:
     """
     factor = Fraction(scale)
     return lambda epochs: max(1, math.ceil(epochs * factor))
-
-
-def _least_epochs(spec: TrainSpec, scale: Callable[[int], int]) -> int:
-    per_layer = spec.layers.epochs_per_layer
-    if not per_layer:
-        return 1
-    return (spec.layers.num_binary_at(spec.epochs - 1) - 1) * scale(per_layer) + 1
 
 
 def _without_repeats(faults: Iterable[Fault]) -> list[Fault]:

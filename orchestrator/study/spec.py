@@ -97,7 +97,7 @@ class StudySpec:
     @property
     def most_epochs(self) -> int:
         """Most epochs of a trial; for a search, of all that it may draw."""
-        most = max(cell.train.epochs for cell in self.trials)
+        most = max(cell.train.all_epochs for cell in self.trials)
         scale = scaled_epochs(self.variant.epoch_scale or "1")
         ends = [axis.domain.high for axis in self.axes if axis.domain and axis.sets == "epochs"]
         return max([most, *(scale(int(end)) for end in ends)])

@@ -11,7 +11,9 @@ import trainers
 from trainers import TrainSpec
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "from-tricks.md").read_text("utf-8")
-KEYS = "activations|batch_norm|center_loss|data|distillation|loss|lr_schedule|model|optimizer"
+KEYS = (
+    "activations|batch_norm|before|center_loss|data|distillation|loss|lr_schedule|model|optimizer"
+)
 OPTIONS = sorted(set(re.findall(rf"`((?:{KEYS}): \{{[^`]+\}})`", PAGE)))
 BASE: dict[str, Any] = {
     "model": {"name": "vgg5"},

@@ -77,3 +77,21 @@ def weights_sha256(model: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def latent_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns a state dict with the names of a network that has no weight binarizers.
+
+    Latent weights stand in the place of weights. What binarizers hold themselves is left out.
+
+    Args:
+        state: State dict of a network with or without binarizers.
+    """
+    found: dict[str, Tensor] = {}
+    for name, value in state.items():
+        layer, inside, rest = name.partition(".parametrizations.weight.")
+        if not inside:
+            found[name] = value
+        elif rest == "original":
+            found[f"{layer}.weight"] = value
+    return found

@@ -102,12 +102,14 @@ class TrainResult:
             as in the last epoch.
         model: The network after the last epoch, with its binarizers attached.
         weights_sha256: Digest of all its weights and statistics after the last epoch.
+        epochs_before: Number of epochs of the stages before.
     """
 
     epochs: tuple[EpochMetrics, ...]
     final_from: int
     weights_sha256: str
     model: nn.Module = field(compare=False, repr=False)
+    epochs_before: int = 0
 
     @property
     def selected(self) -> EpochMetrics:
@@ -121,7 +123,7 @@ class TrainResult:
 
     @property
     def best_on_test(self) -> EpochMetrics:
-        """The epoch with the lowest test error of all, which the published protocol reports.
+        """The epoch with the lowest test error of its stage, which the published protocol reports.
 
         Only for comparison with published figures: the test images choose the epoch they are
         measured on, and it may come before the last layer became binary.
@@ -129,7 +131,7 @@ class TrainResult:
         Raises:
             SpecError: If the test part was not measured.
         """
-        return best_on_test(self.epochs)
+        return best_on_test(self.epochs[self.epochs_before :])
 
 
 def selected(epochs: Sequence[EpochMetrics], *, final_from: int) -> EpochMetrics:

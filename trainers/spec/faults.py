@@ -23,6 +23,7 @@ from trainers.spec.probe import (
     model_places,
     normalises_single_values,
 )
+from trainers.spec.stages import stage_faults
 from trainers.spec.tables import COMPONENTS, binarizer_of
 
 
@@ -75,7 +76,7 @@ def _conflicts(parts: Mapping[str, Any]) -> list[Fault]:
             what = "compares views of an image that would all be the same"
             ways = " or ".join(f"data.augment.{name}" for name in sorted(AUGMENTATIONS))
             faults.append(Fault(made.views_option, what, f"set {ways} too").under("loss"))
-    faults += added_faults(parts)
+    faults += added_faults(parts) + stage_faults(parts)
     weights, layers, epochs = parts.get("weights"), parts.get("layers"), parts.get("epochs", 0)
     if weights is not None and layers is not None and layers.order:
         binarizer = binarizer_of(weights)

@@ -3,6 +3,7 @@
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
+from functools import partial
 from typing import Any, cast
 
 from trainers.binarize.schedule import LayerSchedule
@@ -12,6 +13,7 @@ from trainers.spec.added import CenterLoss, Teacher
 from trainers.spec.data_spec import read_data
 from trainers.spec.parts import ALL, read_activations
 from trainers.spec.probe import conv_layers, model_layers
+from trainers.spec.stages import BEFORE, read_before
 from trainers.spec.tables import COMPONENTS
 from trainers.written import default_of
 
@@ -55,6 +57,8 @@ def _keys_of(spec: type) -> Keys:
         kind = types[field.name]
         if field.name in COMPONENTS:
             structured[field.name] = _component_reader(*COMPONENTS[field.name])
+        elif field.name == BEFORE:
+            structured[field.name] = partial(read_before, spec)
         elif field.name in _READERS:
             structured[field.name] = _READERS[field.name]
         elif isinstance(kind, type) and issubclass(kind, Record):

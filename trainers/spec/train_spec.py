@@ -15,6 +15,7 @@ from trainers.spec.faults import faults_between
 from trainers.spec.parts import ALL, ActivationSpec, BatchNorm
 from trainers.spec.probe import model_layers, model_places
 from trainers.spec.reading import keys_of, read_parts
+from trainers.spec.stages import BEFORE, changes
 from trainers.spec.tables import COMPONENTS, LatentAtEval, Precision, binarizer_of
 from trainers.written import ALWAYS, IN_FULL, default_of, plain, written
 
@@ -49,6 +50,8 @@ class TrainSpec:
         teacher: A trained network to learn from; None: labels alone.
         distillation: How to learn from it (`DISTILLATIONS`).
         center_loss: Pulls features towards the centre of their class; None: does not.
+        before: The stage before: a trial that is trained first. This one begins with the latent
+            weights and statistics of its selected epoch. None: there is none.
 
     Raises:
         SpecError: Lists every fault.
@@ -73,12 +76,13 @@ class TrainSpec:
     teacher: Teacher | None = None
     distillation: Component = field(default=Component("none"))
     center_loss: CenterLoss | None = None
+    before: "TrainSpec | None" = None
 
     def __post_init__(self) -> None:
         """Reads parts given as plain values, and checks that all parts fit together."""
         keys, given = keys_of(type(self)), self._parts()
         if any(isinstance(given[name], Mapping | str) for name in keys.structured):
-            parts, faults = read_parts(keys, plain(given))
+            parts, faults = read_parts(keys, _plain(given))
             if faults:
                 raise SpecError(*faults)
             for name, part in parts.items():
@@ -104,15 +108,30 @@ class TrainSpec:
 
     def to_mapping(self) -> dict[str, Any]:
         """Returns plain values from which `from_mapping` makes an equal spec."""
-        return written(self)
+        return self._written()
 
     def without_defaults(self) -> dict[str, Any]:
         """Returns plain values without defaults, the form that the trial's id hashes."""
-        return written(self, full=False, places=False)
+        return self._written(full=False, places=False)
 
     def identity(self) -> dict[str, Any]:
         """Returns plain values that are equal for trials with equal training."""
-        return written(self.canonical(), places=False)
+        return self.canonical()._written(places=False)
+
+    @property
+    def stages(self) -> "tuple[TrainSpec, ...]":
+        """The stages in the order in which they are trained; the last one is the trial itself."""
+        return (*(self.before.stages if self.before else ()), self)
+
+    @property
+    def epochs_before(self) -> int:
+        """Number of epochs of all stages before."""
+        return self.before.all_epochs if self.before else 0
+
+    @property
+    def all_epochs(self) -> int:
+        """Number of epochs of all stages."""
+        return self.epochs_before + self.epochs
 
     @property
     def keep(self) -> float | None:
@@ -121,7 +140,7 @@ class TrainSpec:
 
     @property
     def final_from(self) -> int:
-        """The first epoch in which the network has its final form."""
+        """The first epoch in which the network has its final form; without the stages before."""
         of_layers = self.layers.final_from(epochs=self.epochs)
         return max(of_layers, binarizer_of(self.weights).final_from if self.layers.order else 0)
 
@@ -131,22 +150,24 @@ class TrainSpec:
         If all layers become binary at once, their order has no effect. If none does, the binarizer
         and the epochs per layer have no effect, and there is no latent weight to reset.
         """
-        changes: dict[str, Any] = {}
+        parts: dict[str, Any] = {}
         if not self.layers.order:
             options = {key: item for key, item in self.init.options.items() if key != "scale_fan"}
             unused = ("weights", "layers", "latent_at_eval")
-            changes = {part.name: default_of(part) for part in fields(self) if part.name in unused}
-            changes["init"] = Component(self.init.name, options)
+            parts = {part.name: default_of(part) for part in fields(self) if part.name in unused}
+            parts["init"] = Component(self.init.name, options)
         elif self.layers.num_binary_at(0) == len(self.layers.order):
             forward = model_layers(self.model)
             order = tuple(sorted(self.layers.order, key=forward.index))
-            changes["layers"] = LayerSchedule(order=order)
+            parts["layers"] = LayerSchedule(order=order)
         places = self.activations.layers if self.activations else ALL
         if self.activations and places != ALL and set(places) == set(model_places(self.model)):
-            changes["activations"] = replace(self.activations, layers=ALL)
+            parts["activations"] = replace(self.activations, layers=ALL)
+        if self.before is not None:
+            parts["before"] = self.before.canonical()
         # Most specs are canonical already. A new one would be checked again, which takes long.
-        is_canonical = all(getattr(self, name) == part for name, part in changes.items())
-        return self if is_canonical else replace(self, **changes)
+        is_canonical = all(getattr(self, name) == part for name, part in parts.items())
+        return self if is_canonical else replace(self, **parts)
 
     def scaled(self, factor: Callable[[int], int], *, least_epochs: int = 1) -> Self:
         """Returns the trial with `factor` applied to every number of epochs.
@@ -172,7 +193,30 @@ class TrainSpec:
         if tuned_from:
             tuned_from = min(factor(tuned_from), epochs - 1)
             parts["batch_norm"] = replace(self.batch_norm, tuned_from=tuned_from)
+        if self.before is not None:
+            least = self.before.least_epochs(factor)
+            parts["before"] = self.before.scaled(factor, least_epochs=least)
         return replace(self, **parts)
+
+    def least_epochs(self, factor: Callable[[int], int]) -> int:
+        """Least epochs of the scaled trial, so that every layer turns binary that does so here."""
+        per_layer = self.layers.epochs_per_layer
+        if not per_layer:
+            return 1
+        return (self.layers.num_binary_at(self.epochs - 1) - 1) * factor(per_layer) + 1
+
+    def _written(self, *, full: bool = True, places: bool = True) -> dict[str, Any]:
+        mapping = written(self, full=full, places=places)
+        if self.before is not None:
+            mapping[BEFORE] = changes(self, self.before, full=full, places=places)
+        return mapping
 
     def _parts(self) -> dict[str, Any]:
         return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+def _plain(parts: dict[str, Any]) -> dict[str, Any]:
+    """Returns the parts as plain values, but for a stage that was made already."""
+    return {
+        name: part if isinstance(part, TrainSpec) else plain(part) for name, part in parts.items()
+    }

@@ -203,6 +203,14 @@ def test_epochs_of_other_cells_are_journaled_and_marked_but_not_counted(
     assert "1 epochs from reverse · seed 1" in log.read_text()
 
 
+def test_a_finished_cell_says_from_which_epoch_of_a_stage_it_began(
+    listener: SweepListener, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.reported(key, _report(1, began_from=("stage 1: a", "stage 2: b"), weights_sha256="a"))
+    listener.ended(key)
+    assert entry().tags[vocabulary.BEGAN_FROM] == "stage 1: a; stage 2: b"
+
+
 def test_a_beginning_that_was_not_found_is_logged(listener: SweepListener, key: str) -> None:
     listener.started({"cell": key, "begins": 1, "leaves": []})
     for epoch in (0, 1):

@@ -89,6 +89,15 @@ def test_an_entry_that_a_trial_takes_by_default_is_looked_up_too() -> None:
     assert set(found.values()) == _named(spec)
 
 
+def test_the_entries_of_a_stage_before_are_looked_up_too() -> None:
+    before = {"activations": "leaky_clip", "before": {"data": {"augment": {"mixup": {}}}}}
+    alone, staged = (
+        set(installed().used_by(_whole(**more).to_mapping())) for more in ({}, {"before": before})
+    )
+    more = {name.rpartition(":")[2] for name in staged - alone}
+    assert "ACTIVATION_BINARIZERS.leaky_clip" in more
+
+
 def test_a_trial_that_is_never_binary_uses_no_binarizer() -> None:
     spec = _whole(weights={"name": "mcdonnell"}, layers={"order": []})
     assert "WEIGHT_BINARIZERS" not in _looked_up(spec)

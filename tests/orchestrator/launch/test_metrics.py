@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from orchestrator import vocabulary
-from orchestrator.launch.metrics import curve_points, objective, summary_points
+from orchestrator.launch.metrics import began_from, curve_points, objective, summary_points
+from orchestrator.study.cells import Cell
 from trainers.engine.result import EpochMetrics
+from trainers.spec.train_spec import TrainSpec
 
 MakeMetrics = Callable[..., EpochMetrics]
 
@@ -133,3 +135,24 @@ def test_what_was_not_measured_is_no_point(make_metrics: MakeMetrics) -> None:
     assert "validation/top5_accuracy" not in curve_points(few).values
     assert "train/top5_accuracy" in curve_points(few).values
     assert "selected/validation_top5_accuracy" not in summary_points([few], final_from=0).values
+
+
+def test_the_test_set_chooses_no_epoch_of_a_stage_before(epochs: list[EpochMetrics]) -> None:
+    values = summary_points(epochs, final_from=3, epochs_before=2).values
+    assert values["best_on_test/epoch"] == 4
+    # The trial was stopped in the stage before.
+    assert (
+        summary_points(epochs[:2], final_from=3, epochs_before=2).values["best_on_test/epoch"] == 0
+    )
+
+
+def test_each_stage_says_from_which_epoch_it_began(
+    epochs: list[EpochMetrics], cells: tuple[Cell, ...]
+) -> None:
+    mapping = cells[0].train.to_mapping() | {"layers": {"order": []}, "epochs": 2}
+    staged = TrainSpec.from_mapping(mapping | {"before": {"before": {}}}).stages
+    first = "stage 1: epoch 1 of 0 to 1, validation error 0.2000"
+    second = "stage 2: epoch 3 of 2 to 3, validation error 0.3000"
+    assert began_from(epochs, staged) == (first, second)
+    assert began_from(epochs[:3], staged) == (first,)
+    assert began_from(epochs, staged[:1]) == began_from(epochs[:1], staged) == ()

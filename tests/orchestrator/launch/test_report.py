@@ -19,6 +19,7 @@ REPORT = EpochReport(
     inherited={"forward": 4, "order 132": 1},
     available=(2, 4),
     notes=("no room",),
+    began_from=("stage 1: epoch 3",),
 )
 
 

@@ -240,3 +240,15 @@ def test_what_went_wrong_travels_with_the_reports(job: Job) -> None:
     [note] = reports[-1].notes
     assert f"{newest} is damaged" in note
     assert reports[0].notes == (note,)
+
+
+def test_a_cell_in_stages_reports_all_epochs_and_where_it_began(job: Job) -> None:
+    before = {"layers": {"order": []}, "epochs": 2}
+    reports: list[EpochReport] = []
+    train_cell(replace(job, train={**job.train, "before": before}), reports.append)
+    assert [series.step for report in reports for series in report.points] == [0, 1, 2, 3]
+    values = _untimed(reports)
+    assert [values["binary/layers", epoch] for epoch in range(4)] == [0, 0, 1, 2]
+    assert [len(report.began_from) for report in reports] == [0, 1, 1, 1]
+    assert reports[-1].is_last
+    assert reports[-1].summary.values["selected/epoch"] == 3

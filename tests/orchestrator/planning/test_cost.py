@@ -63,3 +63,8 @@ def test_smaller_batches_and_wider_layers_take_longer(seconds: Callable[..., flo
 def test_the_published_study_takes_minutes_to_hours_on_two_cores() -> None:
     study_seconds = rough_seconds(expand(load_study("mnist300-orders")), num_cores=2)
     assert 5 * 60 < study_seconds < 5 * 3600
+
+
+def test_all_stages_take_their_time(seconds: Callable[..., float]) -> None:
+    staged = seconds(epochs=10, before={"epochs": 20})
+    assert staged == pytest.approx(seconds(epochs=10) + seconds(epochs=20))

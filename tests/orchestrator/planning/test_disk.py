@@ -120,6 +120,18 @@ def test_what_is_left_is_added_up_and_one_more_is_written_before_one_goes(
 
 
 @pytest.mark.usefixtures("_round_numbers")
+def test_a_stage_before_keeps_its_best_checkpoint_too(make_study: MakeStudy) -> None:
+    def wanted(policy: str) -> int:
+        study = make_study(checkpoint={"policy": policy})
+        base = {**study.base_mapping, "before": {"epochs": 5}}
+        staged = replace(study, base_mapping=base)
+        return need(plan(staged), is_embedded=True).checkpoints
+
+    assert wanted("last") == 8 * (2 + 3) * 1000 + 1000
+    assert wanted("none") == 0
+
+
+@pytest.mark.usefixtures("_round_numbers")
 def test_of_a_search_every_sample_counts(make_search: MakeStudy) -> None:
     todo = plan(make_search(checkpoint={"policy": "last"}), finished=["a"])
     assert need(todo, is_embedded=True).checkpoints == 4 * 2 * 1000 + 1000

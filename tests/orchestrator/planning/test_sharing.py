@@ -64,6 +64,13 @@ def test_trials_without_stages_are_neither_counted_nor_shared() -> None:
     assert _amount(whole[:2]) == (0, 60, 0, 60)
 
 
+def test_trials_with_a_stage_before_share_nothing_and_count_all_epochs() -> None:
+    cells = list(_cells("1234", "1243", before={"layers": {"order": []}, "epochs": 9}).values())
+    assert not any(stems(cell.train) for cell in cells)
+    found = amount(cells, starts(cells))
+    assert found.epochs == found.epochs_alone == 2 * (9 + 30)
+
+
 def test_trials_of_one_order_with_different_seeds_share_nothing() -> None:
     cells = [_cell("1234", seed=seed) for seed in (1, 2, 3)]
     assert _amount(cells) == (12, 90, 12, 90)

@@ -125,6 +125,7 @@ def test_a_spec_and_its_canonical_form_survive_being_written_down(
         "teacher",
         "distillation",
         "center_loss",
+        "before",
     }
     canonical = spec.canonical()
     assert TrainSpec.from_mapping(canonical.to_mapping()) == canonical
