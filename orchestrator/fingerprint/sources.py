@@ -168,7 +168,8 @@ def _names_at(path: str, trial: Mapping[str, Any]) -> Iterable[str]:
     """The names that a trial has there: one of an entry, or keys."""
     part: Any = trial
     for key in path.split("."):
-        part = part.get(key, {})
+        # A stage before may say that it has no such part.
+        part = part.get(key) or {}
     if "name" in part:
         return [part["name"]]
     return part or ([DEFAULTS[path]] if path in DEFAULTS else [])

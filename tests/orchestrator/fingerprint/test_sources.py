@@ -96,6 +96,10 @@ def test_the_entries_of_a_stage_before_are_looked_up_too() -> None:
     )
     more = {name.rpartition(":")[2] for name in staged - alone}
     assert "ACTIVATION_BINARIZERS.leaky_clip" in more
+    # What the stage before does without is still used by the trial.
+    without = {"activations": None, "teacher": None, "distillation": "none"}
+    found = set(installed().used_by(_whole(before=without).to_mapping()))
+    assert {name.rpartition(":")[2] for name in found - alone} == {"DISTILLATIONS.none"}
 
 
 def test_a_trial_that_is_never_binary_uses_no_binarizer() -> None:
