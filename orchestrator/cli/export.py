@@ -1,6 +1,7 @@
 """`bnn-orchestrate export`: writes a recorded cell's network with one bit for each weight."""
 
 import argparse
+import hashlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,7 +116,8 @@ def _lines(path: Path, cell: "TrainedCell", done: "Exported") -> list[str]:
     ratio = done.file.float_bytes / done.file.num_bytes
     lines += [
         f"written   {path}, {done.file.num_bytes:,} bytes; {done.file.float_bytes:,} in floating "
-        f"point: {ratio:.1f} times smaller"
+        f"point: {ratio:.1f} times smaller",
+        f"sha256    {hashlib.sha256(path.read_bytes()).hexdigest()}, for a study's key teacher",
     ]
     if done.verified:
         lines.append(

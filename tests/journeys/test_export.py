@@ -1,5 +1,6 @@
 """From a sweep to a server that answers with class scores."""
 
+import hashlib
 import json
 import os
 import socket
@@ -87,6 +88,11 @@ def test_the_best_cell_is_exported_and_tagged(exported: Any) -> None:
     [(name, tags)] = tagged.items()
     assert errors[name] == min(errors.values())
     assert tags["bnn.export_verified"] == "true"
+
+
+def test_the_checksum_that_is_said_is_that_of_the_file(exported: Any, said: str) -> None:
+    content = (exported.folder / "out" / "net.bnn").read_bytes()
+    assert f"sha256    {hashlib.sha256(content).hexdigest()}, for a study's key teacher" in said
 
 
 def test_evaluating_the_file_gives_the_error_that_was_recorded(exported: Any) -> None:
