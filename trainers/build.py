@@ -117,6 +117,7 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
         freezing=freezing,
         clip_gradient=spec.clip_gradient,
         num_views=loss.num_views,
+        memory_format=torch.channels_last if spec.channels_last else torch.preserve_format,
     )
 
 

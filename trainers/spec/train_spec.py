@@ -45,6 +45,8 @@ class TrainSpec:
         activations: Binary inputs of layers; None: no binary inputs.
         batch_norm: Training and initial values of normalisations.
         clip_gradient: Clamp each gradient element to ± this value; None: no clamping.
+        channels_last: Give the network its images with the channels innermost in memory, which
+            convolutions hand on; most are faster so. Changes only rounding.
 
     Raises:
         SpecError: Lists every fault.
@@ -66,6 +68,7 @@ class TrainSpec:
     activations: ActivationSpec | None = None
     batch_norm: BatchNorm = field(default=BatchNorm())
     clip_gradient: float | None = None
+    channels_last: bool = False
 
     def __post_init__(self) -> None:
         """Reads parts given as plain values, and checks that all parts fit together."""

@@ -122,6 +122,7 @@ def test_a_spec_and_its_canonical_form_survive_being_written_down(
         "activations",
         "batch_norm",
         "clip_gradient",
+        "channels_last",
     }
     canonical = spec.canonical()
     assert TrainSpec.from_mapping(canonical.to_mapping()) == canonical
