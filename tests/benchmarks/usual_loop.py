@@ -5,7 +5,8 @@ unfused Adam, binary weights written in and out of the parameters around each st
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -52,14 +53,11 @@ class UsualLoop:
         layers = [self.model.get_submodule(name) for name in self.schedule.binarized_at(epoch)]
         total_loss = correct = 0.0
         for images, labels in self.train:
-            latent = [layer.weight.data.clone() for layer in layers]
-            _write_signs(layers)
-            logits = self.model(images)
-            loss = functional.cross_entropy(logits, labels)
-            self.optimizer.zero_grad()
-            loss.backward()
-            for layer, weight in zip(layers, latent, strict=True):
-                layer.weight.data.copy_(weight)
+            with binary(layers):
+                logits = self.model(images)
+                loss = functional.cross_entropy(logits, labels)
+                self.optimizer.zero_grad()
+                loss.backward()
             self.optimizer.step()
             # What ours says of every epoch, too.
             total_loss += loss.item() * len(labels)
@@ -72,15 +70,12 @@ class UsualLoop:
         """Accuracy on validation and test images together."""
         self.model.eval()
         layers = [self.model.get_submodule(name) for name in self.schedule.binarized_at(epoch)]
-        latent = [layer.weight.data.clone() for layer in layers]
-        _write_signs(layers)
         correct = total = 0
-        for loader in (self.validation, self.test):
-            for images, labels in loader:
-                correct += (self.model(images).argmax(1) == labels).sum().item()
-                total += len(labels)
-        for layer, weight in zip(layers, latent, strict=True):
-            layer.weight.data.copy_(weight)
+        with binary(layers):
+            for loader in (self.validation, self.test):
+                for images, labels in loader:
+                    correct += (self.model(images).argmax(1) == labels).sum().item()
+                    total += len(labels)
         return correct / total
 
 
@@ -95,6 +90,12 @@ def _network() -> nn.Sequential:
     return network
 
 
-def _write_signs(layers: Sequence[nn.Module]) -> None:
+@contextmanager
+def binary(layers: Sequence[nn.Module]) -> Iterator[None]:
+    """Within the block the layers have the signs of their weights."""
+    latent = [layer.weight.data.clone() for layer in layers]
     for layer in layers:
         layer.weight.data.copy_(layer.weight.data.sign())
+    yield
+    for layer, weight in zip(layers, latent, strict=True):
+        layer.weight.data.copy_(weight)
