@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 from torchvision import datasets, transforms
@@ -53,15 +53,9 @@ class UsualLoop:
         layers = [self.model.get_submodule(name) for name in self.schedule.binarized_at(epoch)]
         total_loss = correct = 0.0
         for images, labels in self.train:
-            with binary(layers):
-                logits = self.model(images)
-                loss = functional.cross_entropy(logits, labels)
-                self.optimizer.zero_grad()
-                loss.backward()
-            self.optimizer.step()
-            # What ours says of every epoch, too.
-            total_loss += loss.item() * len(labels)
-            correct += (logits.argmax(1) == labels).sum().item()
+            loss, hits = train_step(self.model, layers, self.optimizer, images, labels)
+            total_loss += loss
+            correct += hits
         self.train_loss, self.train_accuracy = total_loss / NUM_TRAIN, correct / NUM_TRAIN
         return time.perf_counter() - started
 
@@ -88,6 +82,26 @@ def _network() -> nn.Sequential:
         if num_out != WIDTHS[-1]:
             network.add_module(f"relu{number}", nn.ReLU())
     return network
+
+
+def train_step(
+    model: nn.Module,
+    layers: Sequence[nn.Module],
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+) -> tuple[float, float]:
+    """One step with binary layers; the sum of the losses and the number of hits.
+
+    Ours says both of every epoch, too.
+    """
+    with binary(layers):
+        logits = model(images)
+        loss = functional.cross_entropy(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+    optimizer.step()
+    return loss.item() * len(labels), (logits.argmax(1) == labels).sum().item()
 
 
 @contextmanager
