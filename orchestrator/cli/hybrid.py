@@ -114,12 +114,12 @@ def run(args: argparse.Namespace) -> int:
     hybrid = hybrid or _proposed(args, measured)
     real = hybrid.real if hybrid else ()
     _show(measured, real)
-    lines = _written(args, store, measured, hybrid) if hybrid else [_ways()]
+    # Before MLflow is asked: it may be away.
+    for line in _written(args, store, measured, hybrid) if hybrid else [_ways()]:
+        print(line)
     record_errors(store, measured, real)
     stem = LAYER_ERRORS_ARTIFACT
     print(f"MLflow    {stem}.json (the table), {stem}.csv, {stem}.svg (a bar chart), of the run")
-    for line in lines:
-        print(line)
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.home import Home
+from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.study.catalog import load_study
 
 Refused = Callable[..., str]
@@ -56,6 +57,20 @@ def test_the_worst_layer_stays_real_in_a_study_that_the_printed_command_takes(
     assert program == "bnn-orchestrate"
     assert words == ["sweep", path.name, "--home", str(home.root)]
     assert cli("validate", path.name).out.startswith(f"{path.stem}: no fault; 6 trials")
+
+
+def test_where_mlflow_takes_nothing_the_study_is_there_and_told(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise StoreError("it does not answer")
+
+    monkeypatch.setattr("orchestrator.results.hybrid.record_errors", fail)
+    answer = typed("--keep", "1", "-o", "mine.yaml")
+    assert (answer.code, answer.err) == (2, "error: it does not answer\n")
+    assert "next      bnn-orchestrate sweep mine.yaml" in answer.out
+    assert "MLflow" not in answer.out
+    assert load_study(tmp_path / "mine.yaml").name == "mine"
 
 
 def test_a_file_is_replaced_only_where_that_is_said(typed: Typed, tmp_path: Path) -> None:
