@@ -5,7 +5,7 @@ from torch import Tensor
 
 AT_ONCE = 64
 """Images rotated together; bounds the memory for their places."""
-AT_ONCE_ON_CPU = 2
+AT_ONCE_ON_CPU = 1
 """The same on a processor, whose cache holds no more."""
 
 
@@ -29,20 +29,25 @@ def rotated_bicubic(images: Tensor, degrees: Tensor) -> Tensor:
 
 
 def _rotated(images: Tensor, degrees: Tensor) -> Tensor:
-    height, width = images.shape[2:]
+    num, channels, height, width = images.shape
     x, y = _places(degrees, height, width)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    x, y = x - 0.5, y - 0.5
-    left, top = x.floor(), y.floor()
-    along, down = ((x - left).float()[:, None], (y - top).float()[:, None])
-    columns = [(left.long() + step).clamp(0, width - 1) for step in range(-1, 3)]
-    flat = images.flatten(2).float()
+    x, y = x.sub_(0.5), y.sub_(0.5)
+    left, top = x.floor().int(), y.floor().int()
+    along, down = (x - left).float().flatten(), (y - top).float().flatten()
+    # Places in one row of all images; 32 bits for them take half the time of 64.
+    first = torch.arange(num, device=images.device, dtype=torch.int32)[:, None, None]
+    columns = [
+        (left + step).clamp_(0, width - 1).add_(first * (height * width)) for step in range(-1, 3)
+    ]
+    flat = images.movedim(1, 0).reshape(channels, -1).float()
     lines = []
     for step in range(-1, 3):
-        row = (top.long() + step).clamp(0, height - 1) * width
-        lines.append(_cubic([_read(flat, row + column) for column in columns], along))
-    values = _cubic(lines, down).clamp(0, 255)
-    return torch.where(inside[:, None], values, 0).byte()
+        row = (top + step).clamp_(0, height - 1).mul_(width)
+        four = [flat.index_select(1, (row + column).flatten()) for column in columns]
+        lines.append(_cubic(four, along))
+    values = _cubic(lines, down).clamp_(0, 255).byte().mul_(inside.flatten())
+    return values.reshape(channels, num, height, width).movedim(0, 1)
 
 
 def _places(degrees: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -58,16 +63,10 @@ def _places(degrees: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     return x, y
 
 
-def _read(flat: Tensor, places: Tensor) -> Tensor:
-    """Reads the pixels at places, (n, height, width), of images (n, channels, pixels)."""
-    num, height, width = places.shape
-    wanted = places.reshape(num, 1, -1).expand(-1, flat.shape[1], -1)
-    return flat.gather(2, wanted).reshape(num, -1, height, width)
-
-
 def _cubic(values: list[Tensor], way: Tensor) -> Tensor:
     first, second, third, fourth = values
-    linear = third - first
-    square = 2 * (first - second) + third - fourth
-    cube = second - first + fourth - third
-    return second + way * (linear + way * (square + way * cube))
+    linear, ends = third - first, fourth - third
+    cube = (second - first).add_(ends)
+    # 2 (v1 - v2) + v3 - v4
+    square = (first - second).sub_(cube)
+    return cube.mul_(way).add_(square).mul_(way).add_(linear).mul_(way).add_(second)
