@@ -21,7 +21,7 @@ class Decoded(NamedTuple):
     Args:
         checksum: SHA-256 of the files, their names, and how they were read.
         notes: Lines for the user, one for each decision about odd pictures.
-        sizes: Height and width of each image.
+        sizes: Height and width of each image that is kept uncut.
     """
 
     checksum: str
@@ -61,7 +61,8 @@ def decode(listing: Listing, form: Form, target: BinaryIO) -> Decoded:
             continue
         digest.update(b"%s\0%d\0" % (os.fsencode(file.name), len(content)))
         digest.update(content)
-        sizes.append((decoded.image.height, decoded.image.width))
+        if form.resize == "uncut":
+            sizes.append((decoded.image.height, decoded.image.width))
         target.write(b"".join(band.tobytes() for band in decoded.image.split()))
     refused.check()
     folder, total = shown(listing.folder), len(listing.files)

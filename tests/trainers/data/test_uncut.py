@@ -71,3 +71,13 @@ def test_boxes_of_images_of_one_size_keep_it() -> None:
     assert torch.equal(found[0], images[0])
     assert torch.equal(found[1], scaled(images[1], [2, 1, 2, 3], (6, 4)))
     assert found.shape == images.shape
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+def test_a_gpu_scales_as_a_processor_but_for_one_level() -> None:
+    source = torch.Generator().manual_seed(7)
+    images = torch.randint(0, 256, (2, 3, 40, 50), generator=source, dtype=torch.uint8)
+    boxes = torch.tensor([[0, 0, 40, 50], [3, 5, 30, 17]])
+    found = each_scaled(images.cuda(), boxes)
+    assert (found.cpu().int() - each_scaled(images, boxes).int()).abs().max() <= 1
