@@ -85,7 +85,7 @@ def build_task(spec: TrainSpec, *, data_dir: Path, device: torch.device) -> Task
     dtype = _dtype(spec)
     model = build_network(spec, device=device)
     splits = load_splits(spec.data.source, data_dir=data_dir, test=spec.measure_test)
-    if spec.data.augment.variation is not None and splits.train.normalisation is None:
+    if spec.data.augment.needs_bytes and splits.train.normalisation is None:
         what = f"data set '{spec.data.source.name}' has no image bytes to vary"
         hint = "use only crop and flip, or another data set such as image_folder"
         raise SpecError(Fault("data.augment", what, hint))
