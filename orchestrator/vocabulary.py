@@ -45,6 +45,7 @@ METRICS = (*SUMMARIES, *CURVES)
 TEST_METRICS = tuple(  # metrics that need the test set
     name for name in METRICS if name.startswith(("test/", BEST_ON_TEST)) or "/test_" in name
 )
+LAYER_MEASURES = ("rmse", "normalized_rmse", "one_minus_w2")  # see trainers.layer_errors
 INHERITED_EPOCHS = "inherited_epochs"  # epochs of a cell's curves that another cell trained
 OBJECTIVE = "objective"  # searchers and schedulers minimise it: see orchestrator.launch.metrics
 ROW_MEAN = "matrix/{row}"  # on the study's run: the metric's mean over a row's cells
@@ -100,6 +101,7 @@ MATRIX_ARTIFACT = "matrix"
 SENSITIVITY_ARTIFACT = "sensitivity"  # layer by learning rate, and the resulting orders
 RATES_ARTIFACT = "rates"  # row by learning rate, and each row's best rate
 PROTOCOL_ARTIFACT = "protocol"  # the matrix of full runs, with the gaps to both controls
+LAYER_ERRORS_ARTIFACT = "layer-errors"  # what binary inputs lose: see orchestrator.results.hybrid
 FAILURE_ARTIFACT = "failure.txt"
 CHECKPOINT_ARTIFACTS = "checkpoints"  # folder of uploaded checkpoints: see `checkpoint.upload`
 UPLOAD = "upload"  # in the journal only: which checkpoints to upload to MLflow

@@ -110,7 +110,7 @@ def build_task(
     dtype = _dtype(spec)
     model = build_network(spec, device=device, weights=weights)
     splits = load_splits(spec.data.source, data_dir=data_dir, test=spec.measure_test)
-    if spec.data.augment.variation is not None and splits.train.normalisation is None:
+    if spec.data.augment.needs_bytes and splits.train.normalisation is None:
         what = f"data set '{spec.data.source.name}' has no image bytes to vary"
         hint = "use only crop and flip, or another data set such as image_folder"
         raise SpecError(Fault("data.augment", what, hint))
@@ -142,6 +142,7 @@ def build_task(
         freezing=freezing,
         clip_gradient=spec.clip_gradient,
         num_views=loss.num_views,
+        memory_format=torch.channels_last if spec.channels_last else torch.preserve_format,
         added=added_losses(spec, model, data_dir=data_dir),
     )
 

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunOptions:
-    """Where and how a trial runs; no option here may change its result, but for rounding.
+    """Where and how a trial runs; no option here may change its result.
 
     Args:
         device: "auto" (CUDA if available), "cpu", "cuda", "cuda:1", ...
@@ -42,8 +42,6 @@ class RunOptions:
             checkpoints.
         checkpoints: Which checkpoints to keep.
         deterministic: Raise an error for CUDA operations whose result depends on thread order.
-        channels_last: Give the network its images with the channels innermost in memory, which
-            convolutions hand on; they are faster so on most devices. Changes only rounding.
         start: Folder of another trial's shared checkpoint to start from; ignored if it is missing
             or damaged. The caller guarantees that this trial would reach the same state itself.
         leave: Folders in which to write shared checkpoints, by the number of epochs trained.
@@ -56,7 +54,6 @@ class RunOptions:
     checkpoint_dir: Place | None = None
     checkpoints: CheckpointPolicy = field(default_factory=CheckpointPolicy)
     deterministic: bool = False
-    channels_last: bool = False
     start: Place | None = None
     leave: Mapping[int, Place] = field(default_factory=dict)
     name: str = "another trial"
@@ -140,10 +137,7 @@ def _trained(
         begun, weights = _trained_before(spec.before, callbacks, options, note, device=device)
     sizes = {"batch_size": spec.data.batch_size, "eval_batch_size": spec.data.eval_batch_size}
     with naming_batches(device, **sizes):
-        data_dir = _data_dir(options)
-        task = build_task(spec, data_dir=data_dir, device=device, weights=weights)
-        if options.channels_last:
-            task = replace(task, memory_format=torch.channels_last)
+        task = build_task(spec, data_dir=_data_dir(options), device=device, weights=weights)
         checkpoints = _checkpoints(spec, options, note)
         history = _restore(task, options, checkpoints, note)
         listeners: list[Callback] = []

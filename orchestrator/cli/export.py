@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.cells import add_cell, cell_lines, run_id_of
 from orchestrator.cli.options import (
     add_data_dir,
     add_home,
@@ -20,10 +21,7 @@ from orchestrator.errors import EXIT_FAILED
 from orchestrator.process.waiting import waiting_for
 
 if TYPE_CHECKING:
-    from orchestrator.home import Home
     from orchestrator.results.export import Exported, TrainedCell
-
-BEST = "best:"
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,30 +29,13 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = subparsers.add_parser(
         "export", help="write a trained network to a file with one bit for each binary weight"
     )
-    parser.add_argument(
-        "run_id",
-        metavar="RUN",
-        help="MLflow's id of a cell's run, or best:STUDY for its cell with the lowest validation "
-        "error",
-    )
+    add_cell(parser, best="cell")
     parser.add_argument("-o", "--output", type=path_of, required=True, metavar="FILE")
     parser.add_argument(
         "--format",
         choices=("packed", "packbits", "onnx"),
         default="packed",
         help="packed; packbits: the layout published with 1-bit Wide ResNets; onnx",
-    )
-    parser.add_argument(
-        "--retrain",
-        action="store_true",
-        help="if no checkpoint was kept, train the trial again, to the same bits",
-    )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=1,
-        metavar="N",
-        help="torch's threads for --retrain (default: 1)",
     )
     add_data_dir(parser)
     add_storage(parser)
@@ -72,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
     home, data_dir, storage = home_of(args), data_folder_of(args), storage_of(args)
     checkpoints = place_at(storage) if storage else home.checkpoints
-    run_id = _run_id(args.run_id, home)
+    run_id = run_id_of(args.run_id, home)
     store = Store(home)
     cell = trained_cell(
         store, checkpoints, run_id, retrain=args.retrain, threads=args.threads, data_dir=data_dir
@@ -87,30 +68,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _run_id(text: str, home: "Home") -> str:
-    if not text.startswith(BEST):
-        return text
-    from dashboards.runs import NoResultsError, study_runs
-    from orchestrator.vocabulary import SELECTED
-
-    runs = study_runs(text.removeprefix(BEST), home.tracking_uri)
-    name = f"{SELECTED}/validation_error"
-    cells = [cell for cell in runs.cells if name in cell.metrics]
-    if not cells:
-        raise NoResultsError(f"no finished cell of {runs.title} has the metric '{name}'")
-    return min(cells, key=lambda cell: cell.metrics[name]).run_id
-
-
 def _lines(path: Path, cell: "TrainedCell", done: "Exported") -> list[str]:
-    labels = cell.metadata["labels"]
-    assert isinstance(labels, dict)
-    name = ", ".join(f"{axis} {label}" for axis, label in labels.items())
-    network, epoch = cell.network, cell.network.epoch
-    lines = [
-        f"cell      {cell.metadata['study']}: {name} (run {cell.run_id})",
-        f"weights   {network.which} kept, epoch {epoch.epoch}: validation error "
-        f"{epoch.validation.error:.2%}",
-    ]
+    lines = cell_lines(cell)
     if done.file is None:
         return [*lines, f"written   {path}, {path.stat().st_size:,} bytes; an artifact of the run"]
     ratio = done.file.float_bytes / done.file.num_bytes

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from orchestrator.cli import (
     evaluate,
     export,
+    hybrid,
     inspect,
     matrix,
     protocol,
@@ -44,6 +45,7 @@ COMMANDS = (
     export,
     evaluate,
     inspect,
+    hybrid,
     sync,
     ui,
 )

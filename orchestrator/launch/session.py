@@ -19,7 +19,7 @@ from typing import Any
 
 import ray
 from ray import _raylet
-from ray._private import node, ray_constants, services, utils
+from ray._private import node, ray_constants, services
 
 from orchestrator.launch.machine import session_folder
 from orchestrator.launch.resources import ResourceError, this_machine
@@ -94,7 +94,6 @@ def _joined(address: str, common: Mapping[str, Any]) -> Iterator[None]:
         with (
             signals.deferred(but=(signal.SIGINT,)),
             waiting_for(f"Ray at {address} to answer"),
-            _without_handlers(),
         ):
             _refuse_silent(address)
             try:
@@ -132,7 +131,6 @@ def _embedded(
             # Half a start would leave processes behind.
             signals.deferred(),
             waiting_for("Ray to start"),
-            _without_handlers(),
             _in_groups_of_their_own() as groups,
             contextlib.nullcontext() if verbose else _lean(),
             _importing(TUNING),
@@ -158,17 +156,6 @@ def _embedded(
             yield
         finally:
             _shut_down()
-
-
-@contextlib.contextmanager
-def _without_handlers() -> Iterator[None]:
-    """Within this context, Ray sets no handler of its own, which would end the process at once."""
-    usual = utils.set_sigterm_handler
-    utils.set_sigterm_handler = lambda handler: None
-    try:
-        yield
-    finally:
-        utils.set_sigterm_handler = usual
 
 
 @contextlib.contextmanager

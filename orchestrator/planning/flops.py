@@ -16,16 +16,29 @@ from trainers.spec.probe import shared_model
 @lru_cache(maxsize=256)
 def forward_flops(model: Component, data: Component) -> float:
     """Floating point operations of one image's forward pass, in Linear and Conv2d layers."""
-    counted: list[int] = []
+    return sum(layer_flops(model, data).values())
 
-    def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        assert isinstance(layer.weight, Tensor)
-        counted.append(2 * output.numel() * layer.weight[0].numel())
 
+@lru_cache(maxsize=256)
+def layer_flops(model: Component, data: Component) -> Mapping[str, float]:
+    """The same layer by layer, in registration order; two for each multiply-accumulate."""
     # The meta device has shapes but no data, so even a large network costs nothing to count.
     network = shared_model(model)
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
-    hooks = [layer.register_forward_hook(count) for layer in layers]
+    layers = {
+        name: layer
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.Linear | nn.Conv2d)
+    }
+    counted = dict.fromkeys(layers, 0)
+
+    def counter(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            assert isinstance(layer.weight, Tensor)
+            counted[name] += 2 * output.numel() * layer.weight[0].numel()
+
+        return count
+
+    hooks = [layer.register_forward_hook(counter(name)) for name, layer in layers.items()]
     shape = SOURCES[data.name].facts(data.options).shape
     try:
         with torch.no_grad(), _Shapes():
@@ -33,7 +46,7 @@ def forward_flops(model: Component, data: Component) -> float:
     finally:
         for hook in hooks:
             hook.remove()
-    return sum(counted) / 2
+    return {name: num / 2 for name, num in counted.items()}
 
 
 def _as_given(given: Tensor, *args: object, **kwargs: object) -> Tensor:

@@ -7,8 +7,9 @@ Tune runs, `orchestrator.launch.tuning` handles them.
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 WARNINGS = (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 """Ctrl-C, and what batch systems send some time before they end a job: finish the epoch."""
@@ -20,6 +21,7 @@ AGAIN_S = 1.0
 that closes, and a shell that ends, each send their own."""
 
 _heard: list[int] = []
+_set = signal.signal
 
 
 def heard() -> int | None:
@@ -67,6 +69,8 @@ def handled_by(handle: Callable[[int], None]) -> Iterator[None]:
 def deferred(*, drop: bool = False, but: Collection[int] = ()) -> Iterator[None]:
     """Signals that arrive within the block act at its end, as they would have before it.
 
+    A library that sets a handler of its own within the block changes nothing.
+
     Args:
         drop: They do nothing if another one came before the block.
         but: Those that act at once all the same.
@@ -76,15 +80,19 @@ def deferred(*, drop: bool = False, but: Collection[int] = ()) -> Iterator[None]
         return
     came: list[int] = []
     drop = drop and heard() is not None
-    # Blocked too, because a library may set handlers of its own in C.
+    # Blocked too, because a library may set handlers of its own in C. Other threads are sent them
+    # all the same.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
     try:
-        with _handlers(lambda number, frame: came.append(number), but=but):
+        with _handlers(lambda number, frame: came.append(number), but=but), _no_others():
             yield
     finally:
-        while (pending := signal.sigtimedwait(ENDS, 0)) is not None:
-            came.append(pending.si_signo)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        try:
+            while (pending := signal.sigtimedwait(ENDS, 0)) is not None:
+                came.append(pending.si_signo)
+        finally:
+            # A handler that is back already may have raised.
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if came and not drop:
             signal.raise_signal(came[0])
 
@@ -94,7 +102,22 @@ def set_again() -> None:
     if threading.current_thread() is threading.main_thread():
         for number in ALL:
             if (handler := signal.getsignal(number)) is not None:
-                signal.signal(number, handler)
+                _set(number, handler)
+
+
+@contextmanager
+def _no_others() -> Iterator[None]:
+    """Within the block, a handler that a library sets for one of our signals is not taken."""
+    usual = signal.signal
+
+    def keep(number: int, handler: Any) -> Any:
+        return signal.getsignal(number) if number in ALL else usual(number, handler)
+
+    signal.signal = keep  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        signal.signal = usual
 
 
 @contextmanager
@@ -110,10 +133,23 @@ def _handlers(
         if number not in but
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
     ]
-    before = {number: signal.signal(number, handler) for number in numbers}
+    before = {number: _set(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, previous in before.items():
-            # None: a handler that was not set by Python, and cannot be set again.
-            signal.signal(number, signal.SIG_DFL if previous is None else previous)
+        _set_back(before)
+
+
+def _set_back(before: Mapping[signal.Signals, Any]) -> None:
+    """Sets all handlers back, although one that is back already may raise."""
+    raised: BaseException | None = None
+    for number, previous in before.items():
+        # None: a handler that was not set by Python, and cannot be set again.
+        handler = signal.SIG_DFL if previous is None else previous
+        try:
+            _set(number, handler)
+        except (KeyboardInterrupt, SystemExit) as error:
+            raised = error
+            _set(number, handler)
+    if raised is not None:
+        raise raised

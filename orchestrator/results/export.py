@@ -69,6 +69,20 @@ class Exported:
     num_images: int = 0
 
 
+def recorded_trial(store: Store, run_id: str) -> tuple[dict[str, str], TrainSpec]:
+    """The tags of a finished cell's run, and its trial.
+
+    Raises:
+        StoreError: If there is no such run, or it is not a finished cell.
+        SpecError: If the trial was not recorded.
+    """
+    tags = cell_tags(store, run_id)
+    if vocabulary.TRAIN not in tags:
+        what = "was recorded by an earlier version, which did not record the whole trial"
+        raise SpecError(Fault(run_id, what, "sweep the study again in another --home"))
+    return tags, TrainSpec.from_mapping(json.loads(tags[vocabulary.TRAIN]))
+
+
 def trained_cell(
     store: Store, checkpoints: Place, run_id: str, *, retrain: bool, threads: int, data_dir: Path
 ) -> TrainedCell:
@@ -86,11 +100,7 @@ def trained_cell(
         StoreError: If there is no such run, or it is not a finished cell.
         SpecError: If no network was kept, or if training again gives other bits.
     """
-    tags = cell_tags(store, run_id)
-    if vocabulary.TRAIN not in tags:
-        what = "was recorded by an earlier version, which did not record the whole trial"
-        raise SpecError(Fault(run_id, what, "sweep the study again in another --home"))
-    spec = TrainSpec.from_mapping(json.loads(tags[vocabulary.TRAIN]))
+    tags, spec = recorded_trial(store, run_id)
     recorded = tags.get(vocabulary.WEIGHTS_SHA256, "")
     with waiting_for(f"the checkpoint in {checkpoints}"):
         network = restored(spec, checkpoints / tags[vocabulary.TRIAL])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import recorded_cell, state_of
-from orchestrator.mlflow_reader.reader import StoreError
+from orchestrator.mlflow_reader.reader import StoreError, told
 from orchestrator.process.variables import FOR_MLFLOW, MLFLOW_DEFAULTS
 from orchestrator.record.store import Store
 from orchestrator.vocabulary import State
@@ -18,7 +18,6 @@ os.environ.update({**MLFLOW_DEFAULTS, **os.environ, **FOR_MLFLOW})
 import mlflow
 import numpy as np
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
-from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
 
@@ -27,12 +26,12 @@ def cell_tags(store: Store, run_id: str) -> dict[str, str]:
     """The tags of a finished cell's run.
 
     Raises:
-        StoreError: If there is no such run, or it is not a finished cell.
+        StoreError: If MLflow does not answer, there is no such run, or it is not a finished cell.
     """
-    try:
-        tags = store.tags_of(run_id)
-    except MlflowException as error:
-        raise StoreError(f"{store.home.shown_uri} has no run '{run_id}'") from error
+    with told(store.home.tracking_uri):
+        tags = None if store.is_unknown(run_id) else store.tags_of(run_id)
+    if tags is None:
+        raise StoreError(f"{store.home.shown_uri} has no run '{run_id}'")
     if tags.get(vocabulary.KIND) != vocabulary.CELL:
         raise StoreError(f"the run '{run_id}' is not a cell of a study")
     if not recorded_cell(tags, run_id=run_id, name="", params={}, metrics={}).is_known:

@@ -1,6 +1,6 @@
 """Speed as ratios: this package against a usual training loop, measured in the same run.
 
-    python tests/benchmarks/bench.py [epoch commands overhead tracking sharing sweep]
+    python tests/benchmarks/bench.py [epoch pictures commands overhead tracking sharing sweep]
 
 Prints a table and writes it to tests/benchmarks/results/. Wants an idle machine.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import torch
+from pictures import ARCHIVE, NETWORKS, ours, unpack, usual
 from usual_loop import WIDTHS, UsualLoop
 
 import trainers
@@ -62,6 +63,29 @@ def epoch(data_dir: Path) -> list[Row]:
     # The fastest of each: what a neighbour on the machine takes only ever adds.
     one, other = min(usual[1:]), min(ours[1:])
     return [_row("training epoch, two threads", one, other, "at least 7x")]
+
+
+def pictures(data_dir: Path) -> list[Row]:
+    """Whole epochs of three networks on a folder of JPEG images, all layers binary."""
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        unpack(data_dir / ARCHIVE, folder)
+        for title, parts in NETWORKS.items():
+            rival = usual(folder, parts, num_threads=NUM_THREADS)
+            for precision, claim in (("float32", "1.25x"), ("bfloat16", "2x")):
+                seconds = {
+                    channels_last: ours(
+                        folder, parts, num_threads=NUM_THREADS,
+                        precision=precision, channels_last=channels_last,
+                    )
+                    for channels_last in (False, True)
+                }  # fmt: skip
+                for channels_last, taken in seconds.items():
+                    what = f"{title} on JPEG files, epoch and evaluation, {precision}"
+                    what += ", channels last" if channels_last else ""
+                    rows.append(_row(what, rival, taken, f"at least {claim}", digits=2))
+    return rows
 
 
 def sweep(data_dir: Path, scale: str, *, whole: bool) -> list[Row]:
@@ -251,8 +275,8 @@ def _mnist(layers: dict[str, object], epochs: int) -> dict[str, object]:
     }
 
 
-def _row(what: str, usual: float, ours: float, claim: str) -> Row:
-    return Row(what, f"{usual:.2f} s", f"{ours:.2f} s", f"{usual / ours:.1f}x", claim)
+def _row(what: str, usual: float, ours: float, claim: str, *, digits: int = 1) -> Row:
+    return Row(what, f"{usual:.2f} s", f"{ours:.2f} s", f"{usual / ours:.{digits}f}x", claim)
 
 
 def _command(*arguments: str) -> None:
@@ -286,7 +310,10 @@ def main() -> None:
     """Runs what is named, all without a name."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help="epoch commands overhead tracking sharing sweep"
+        "parts",
+        nargs="*",
+        metavar="PART",
+        help="epoch pictures commands overhead tracking sharing sweep",
     )
     beside = ROOT.parent / "shared" / "data"
     default = os.environ.get("BNN_DATA_DIR") or str(beside)
@@ -297,6 +324,7 @@ def main() -> None:
     args = parser.parse_args()
     parts = {
         "epoch": lambda: epoch(args.data_dir),
+        "pictures": lambda: pictures(args.data_dir),
         "commands": lambda: commands(args.data_dir),
         "overhead": lambda: overhead(args.data_dir),
         "tracking": lambda: tracking(args.data_dir),

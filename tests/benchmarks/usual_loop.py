@@ -5,12 +5,13 @@ unfused Adam, binary weights written in and out of the parameters around each st
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 from torchvision import datasets, transforms
@@ -52,18 +53,9 @@ class UsualLoop:
         layers = [self.model.get_submodule(name) for name in self.schedule.binarized_at(epoch)]
         total_loss = correct = 0.0
         for images, labels in self.train:
-            latent = [layer.weight.data.clone() for layer in layers]
-            _write_signs(layers)
-            logits = self.model(images)
-            loss = functional.cross_entropy(logits, labels)
-            self.optimizer.zero_grad()
-            loss.backward()
-            for layer, weight in zip(layers, latent, strict=True):
-                layer.weight.data.copy_(weight)
-            self.optimizer.step()
-            # What ours says of every epoch, too.
-            total_loss += loss.item() * len(labels)
-            correct += (logits.argmax(1) == labels).sum().item()
+            loss, hits = train_step(self.model, layers, self.optimizer, images, labels)
+            total_loss += loss
+            correct += hits
         self.train_loss, self.train_accuracy = total_loss / NUM_TRAIN, correct / NUM_TRAIN
         return time.perf_counter() - started
 
@@ -72,15 +64,12 @@ class UsualLoop:
         """Accuracy on validation and test images together."""
         self.model.eval()
         layers = [self.model.get_submodule(name) for name in self.schedule.binarized_at(epoch)]
-        latent = [layer.weight.data.clone() for layer in layers]
-        _write_signs(layers)
         correct = total = 0
-        for loader in (self.validation, self.test):
-            for images, labels in loader:
-                correct += (self.model(images).argmax(1) == labels).sum().item()
-                total += len(labels)
-        for layer, weight in zip(layers, latent, strict=True):
-            layer.weight.data.copy_(weight)
+        with binary(layers):
+            for loader in (self.validation, self.test):
+                for images, labels in loader:
+                    correct += (self.model(images).argmax(1) == labels).sum().item()
+                    total += len(labels)
         return correct / total
 
 
@@ -95,6 +84,32 @@ def _network() -> nn.Sequential:
     return network
 
 
-def _write_signs(layers: Sequence[nn.Module]) -> None:
+def train_step(
+    model: nn.Module,
+    layers: Sequence[nn.Module],
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+) -> tuple[float, float]:
+    """One step with binary layers; the sum of the losses and the number of hits.
+
+    Ours says both of every epoch, too.
+    """
+    with binary(layers):
+        logits = model(images)
+        loss = functional.cross_entropy(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+    optimizer.step()
+    return loss.item() * len(labels), (logits.argmax(1) == labels).sum().item()
+
+
+@contextmanager
+def binary(layers: Sequence[nn.Module]) -> Iterator[None]:
+    """Within the block the layers have the signs of their weights."""
+    latent = [layer.weight.data.clone() for layer in layers]
     for layer in layers:
         layer.weight.data.copy_(layer.weight.data.sign())
+    yield
+    for layer, weight in zip(layers, latent, strict=True):
+        layer.weight.data.copy_(weight)

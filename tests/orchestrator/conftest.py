@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from orchestrator import vocabulary
 from orchestrator.execution.leases import Leases
 from orchestrator.fingerprint.code import Code
 from orchestrator.fingerprint.shipped import Shipped
@@ -298,3 +299,46 @@ class SetClock:
 def clock() -> SetClock:
     """Seconds that pass when they are told to."""
     return SetClock()
+
+
+@pytest.fixture
+def binary_study(make_study: Callable[..., StudySpec]) -> StudySpec:
+    """A network of three layers with real and with binary inputs, for an epoch each."""
+    base = copy.deepcopy(STUDY["base"]) | {
+        "model": {"name": "mlp", "widths": [64, 12, 8, 10]},
+        "layers": {"order": "all"},
+        "epochs": 1,
+    }
+    inputs = {
+        "real": {"activations": "none"},
+        "binary": {"activations": {"name": "sign", "closed": True}},
+    }
+    axes = [{"name": "inputs", "values": inputs}, {"name": "seed", "seeds": [1, 2]}]
+    shown = {"rows": "inputs", "over": "seed"}
+    return make_study(study="signs", base=base, axes=axes, matrix=shown)
+
+
+@pytest.fixture
+def trained(home: Home, store: Store) -> Callable[[StudySpec], dict[str, str]]:
+    """Trains and records the cells of a study as a sweep would; the runs by their labels."""
+    from trainers import CheckpointPolicy, RunOptions, run
+
+    def train(study: StudySpec) -> dict[str, str]:
+        ids = store.open_study(study_record(study))
+        runs: dict[str, str] = {}
+        for cell in expand(study):
+            options = RunOptions(
+                num_threads=1,
+                checkpoint_dir=home.checkpoints / cell.id,
+                checkpoints=CheckpointPolicy(policy="best"),
+            )
+            result = run(cell.train, options=options)
+            run_id = store.create_cell(describe(cell, study, tags={}), ids)
+            error = result.last.validation.error
+            store.log_points(run_id, [Point("selected/validation_error", 0, error, 1000)])
+            digest = {vocabulary.WEIGHTS_SHA256: result.weights_sha256}
+            store.set_state(run_id, State.FINISHED, digest)
+            runs[" ".join(cell.labels.values())] = run_id
+        return runs
+
+    return train

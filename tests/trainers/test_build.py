@@ -142,6 +142,21 @@ def test_a_network_without_normalisation_has_no_momentum(make_spec: MakeSpec) ->
     make_spec(model={**conv, "norm": True}, layers=layers, batch_norm={"momentum": 0.2})
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_the_network_gets_its_images_as_the_spec_says(
+    channels_last: bool, make_spec: MakeSpec
+) -> None:
+    conv = {"name": "conv", "depth": 2, "width": 0.125, "in_channels": 1, "image_size": 8}
+    spec = make_spec(model=conv, layers={"order": [1]}, channels_last=channels_last)
+    expected = torch.channels_last if channels_last else torch.preserve_format
+    assert _task(spec).memory_format == expected
+
+
+def test_channels_last_wants_convolutions(make_spec: MakeSpec) -> None:
+    with pytest.raises(SpecError, match=r"^channels_last: 'mlp' has no convolution; remove it$"):
+        make_spec(channels_last=True)
+
+
 @pytest.mark.parametrize(("name", "more"), [("adam", {}), ("sgd", {"momentum": 0.9})])
 def test_gradients_are_centralized_if_the_optimizer_says_so(
     name: str, more: dict[str, object], make_spec: MakeSpec

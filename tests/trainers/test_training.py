@@ -15,7 +15,6 @@ from trainers.binarize.attach import baked, latent_weights
 from trainers.build import load_splits
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.evaluate import evaluate
-from trainers.engine.fit import Task, fit
 from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics, Scores, TrainResult
 from trainers.errors import BadLossError, MissingDataError, OutOfMemoryError, SpecError
@@ -548,23 +547,6 @@ def test_cuda_is_refused_where_there_is_none(make_spec: MakeSpec) -> None:
 def test_a_device_of_another_kind_is_refused_where_there_is_none(make_spec: MakeSpec) -> None:
     with pytest.raises(SpecError, match="mps"):
         run(make_spec(), options=RunOptions(device="mps"))
-
-
-@pytest.mark.parametrize("channels_last", [False, True])
-def test_the_network_gets_its_images_as_the_options_say(
-    channels_last: bool, make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    formats = []
-
-    def watched(task: Task, **kwargs: Any) -> tuple[EpochMetrics, ...]:
-        formats.append(task.memory_format)
-        return fit(task, **kwargs)
-
-    monkeypatch.setattr("trainers.training.fit", watched)
-    options = RunOptions(device="cpu", num_threads=1, channels_last=channels_last)
-    result = run(make_spec(epochs=1, layers={"order": [1]}), options=options)
-    assert formats == [torch.channels_last if channels_last else torch.preserve_format]
-    assert 0 < result.last.train.loss < 10
 
 
 def test_a_trial_that_runs_out_of_memory_says_its_batch_size(

@@ -9,7 +9,9 @@ from trainers.data.digits import DIGITS_SOURCE
 from trainers.data.image_folder import IMAGE_FOLDER_SOURCE
 from trainers.data.imagenet import IMAGENET_SOURCE
 from trainers.data.mnist import MNIST_SOURCE
+from trainers.data.sketchy import SKETCHY_SOURCE
 from trainers.data.splits import Facts, Source, Split, Splits
+from trainers.data.tuberlin import TUBERLIN_SOURCE
 
 SOURCES: Mapping[str, Source] = {
     "cifar10": CIFAR10_SOURCE,
@@ -18,6 +20,8 @@ SOURCES: Mapping[str, Source] = {
     "image_folder": IMAGE_FOLDER_SOURCE,
     "imagenet": IMAGENET_SOURCE,
     "mnist": MNIST_SOURCE,
+    "sketchy": SKETCHY_SOURCE,
+    "tuberlin": TUBERLIN_SOURCE,
 }
 
 __all__ = ["AUGMENTATIONS", "SOURCES", "Augment", "Facts", "Source", "Split", "Splits"]

@@ -15,6 +15,7 @@ from trainers.data.color_jitter import ColorJitter
 from trainers.data.gaussian import Gaussian
 from trainers.data.lighting import Lighting
 from trainers.data.mixup import Mixup
+from trainers.data.random_resized_crop import RandomResizedCrop
 from trainers.data.rotation import Rotation
 from trainers.data.splits import Split
 from trainers.data.variation import Several, Variation
@@ -52,6 +53,9 @@ class Augment(Record):
             the study file: `augment: {crop: 4, gaussian: {std: 0.1}}`; or several in the order of
             that table, of which only one may stand alone. None: no change.
         mixup: Mixtures of two images, after everything else; None: no mixtures.
+        random_resized_crop: Train on a part of each picture, scaled to the size of the images,
+            before everything else; None: on the whole image, or on the centre of a picture that is
+            kept uncut.
 
     Raises:
         SpecError: If `crop` is negative, or `padding` is unknown, or `reflect` has no crop.
@@ -67,6 +71,7 @@ class Augment(Record):
     padding: Padding = "black"
     variation: Variation | None = field(default=None, metadata=BY_KIND)
     mixup: Mixup | None = None
+    random_resized_crop: RandomResizedCrop | None = None
 
     def __post_init__(self) -> None:
         """Checks the padding."""
@@ -123,6 +128,20 @@ class Augment(Record):
             return torch.cat([pixels.to(views[0].dtype), *views])
 
         return varied
+
+    @property
+    def needs_bytes(self) -> bool:
+        """Whether only a data set that is kept as bytes can be augmented so."""
+        return self.variation is not None or self.random_resized_crop is not None
+
+    def windows(self, generator: Generator) -> Callable[[Tensor], Tensor] | None:
+        """Returns the function that draws the part of each picture of a batch; None: no parts.
+
+        Args:
+            generator: A CPU generator; each batch draws from it.
+        """
+        part = self.random_resized_crop
+        return None if part is None else part.drawer(generator)
 
     def mix(self, generator: Generator) -> Callable[[Split], Split] | None:
         """Returns the function that mixes the images of a batch; None if there is none.

@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from trainers.data.augment import Changes
 from trainers.data.splits import Split
+from trainers.data.uncut import Uncut, each_scaled
 
 
 def shuffled_batches(
@@ -14,6 +15,7 @@ def shuffled_batches(
     *,
     size: int,
     generator: Generator,
+    windows: Callable[[Tensor], Tensor] | None = None,
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
     mix: Callable[[Split], Split] | None = None,
@@ -24,19 +26,21 @@ def shuffled_batches(
         split: The images.
         size: Images per batch.
         generator: A CPU generator, so that the order is the same on every device.
+        windows: Draws which part of each picture of a batch is seen; None: all of it, or the
+            centre of a picture that is uncut.
         changes: Crop and flip of the first, second, ... image of the epoch.
         vary: Varies the bytes of a batch after that; may return several views of each image.
         mix: Mixes the normalised images of a batch after that.
     """
-    order = torch.randperm(len(split), generator=generator).to(split.labels.device)
+    order = torch.randperm(len(split), generator=generator).to(split.images.device)
     if changes is None:
         for indices in torch.split(order, size):
-            batch = gathered(split, indices, vary=vary)
+            batch = gathered(split, indices, windows=windows, vary=vary)
             yield batch if mix is None else mix(batch)
         return
     parts = changes.to(split.labels.device).split(size)
     for indices, part in zip(torch.split(order, size), parts, strict=True):
-        batch = gathered(split, indices, changes=part, vary=vary)
+        batch = gathered(split, indices, windows=windows, changes=part, vary=vary)
         yield batch if mix is None else mix(batch)
 
 
@@ -44,30 +48,51 @@ def gathered(
     split: Split,
     indices: Tensor,
     *,
+    windows: Callable[[Tensor], Tensor] | None = None,
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
 ) -> Split:
-    """Returns the normalised images and the labels at these indices, on the split's device.
+    """Returns the normalised images and the labels at these indices, on the labels' device.
 
     Args:
         split: The images.
-        indices: Places within the split, (batch,), int64.
+        indices: Places within the split, (batch,), int64, where its images are.
+        windows: Draws which part of each picture is seen; None: all of it, or the centre.
         changes: Crop and flip of each image, before normalisation.
         vary: Varies the bytes of the batch after that.
     """
     rows = indices if split.rows is None else split.rows.index_select(0, indices)
-    images = split.images.index_select(0, rows)
+    images = _seen(split, rows, windows).to(split.labels.device)
     if changes is not None:
         images = changes.applied(images, blank=split.blank)
     if vary is not None:
         images = vary(images)
     if split.normalisation is not None:
         images = split.normalisation(images)
-    return Split(images=images, labels=split.labels.index_select(0, indices))
+    labels = split.labels.index_select(0, indices.to(split.labels.device))
+    return Split(images=images, labels=labels)
+
+
+def _seen(split: Split, rows: Tensor, windows: Callable[[Tensor], Tensor] | None) -> Tensor:
+    """Returns what is seen of the pictures at these rows, (batch, channels, height, width)."""
+    if split.uncut is not None:
+        sizes = split.uncut.sizes[rows]
+        boxes = split.uncut.centred(rows) if windows is None else windows(sizes)
+        return split.uncut.cut(split.images, rows, boxes)
+    images = split.images.index_select(0, rows)
+    if windows is None:
+        return images
+    return each_scaled(images, windows(torch.tensor([images.shape[2:]] * len(rows))))
 
 
 def ordered_batches(split: Split, *, size: int) -> Iterator[Split]:
-    """Yields the split in its order, in batches of `size`; normalised splits are not copied."""
+    """Yields the split in its order, in batches of `size`; normalised splits are not copied.
+
+    Of pictures that are seen through several windows, a batch has so many fewer, at least one.
+    """
+    if split.uncut is not None:
+        yield from _viewed(split, split.uncut, max(1, size // split.uncut.num_views))
+        return
     if split.rows is not None:
         for indices in torch.split(torch.arange(len(split), device=split.labels.device), size):
             yield gathered(split, indices)
@@ -77,3 +102,14 @@ def ordered_batches(split: Split, *, size: int) -> Iterator[Split]:
         if split.normalisation is not None:
             images = split.normalisation(images)
         yield Split(images=images, labels=labels)
+
+
+def _viewed(split: Split, uncut: Uncut, size: int) -> Iterator[Split]:
+    """Yields all windows of `size` pictures at a time."""
+    places = torch.arange(len(split)) if split.rows is None else split.rows
+    parts = zip(torch.split(places, size), torch.split(split.labels, size), strict=True)
+    for rows, labels in parts:
+        images = uncut.viewed(split.images, rows).to(labels.device)
+        if split.normalisation is not None:
+            images = split.normalisation(images)
+        yield Split(images=images, labels=labels, num_views=uncut.num_views)

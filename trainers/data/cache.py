@@ -2,8 +2,9 @@
 
 For each part of a data set, a cache folder holds
 
-    <checksum>/images.bin   the bytes of all images, (n, channels, height, width)
-    <checksum>/header.json  their shape, and a digest of the header itself
+    <checksum>/images.bin   the bytes of all images, each (channels, height, width)
+    <checksum>/header.json  their shape, their sizes if these differ, and a digest of the header
+                            itself
     <fingerprint>.json      maps the names, sizes and times of the files to a checksum, and keeps
                             what the user has to know about odd pictures
 
@@ -16,13 +17,16 @@ import hashlib
 import json
 import logging
 import math
+import mmap
 import os
 import secrets
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -40,9 +44,26 @@ log = logging.getLogger(__name__)
 FORMAT = 1
 """Version of the cache format; increased when the meaning of a header changes."""
 FOLDER = ".bnn-cache"
+NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
+"""Linux's MAP_NORESERVE, which Python names from 3.13 on: else a private mapping is refused that
+could not be copied as a whole."""
 
 
-def cached_images(listing: Listing, form: Form, *, data_dir: Path) -> Tensor:
+class Cached(NamedTuple):
+    """Decoded images.
+
+    Args:
+        pixels: (n, channels, size, size), uint8; or (bytes,) if the images are uncut. They are a
+            file that is mapped into memory: what nobody reads takes none, and processes share the
+            rest. Read-only.
+        sizes: Height and width of each uncut image, (n, 2), int64; else None.
+    """
+
+    pixels: Tensor
+    sizes: Tensor | None
+
+
+def cached_images(listing: Listing, form: Form, *, data_dir: Path) -> Cached:
     """Returns the decoded images of a folder; the first process decodes them for all.
 
     Args:
@@ -52,15 +73,12 @@ def cached_images(listing: Listing, form: Form, *, data_dir: Path) -> Tensor:
             else `~/.cache/bnn-orchestrate`, else a folder of this user in the system's temporary
             folder.
 
-    Returns:
-        (n, channels, size, size), uint8, memory-mapped: processes share its pages. Read-only.
-
     Raises:
         MissingDataError: If no cache folder is writable.
         PicturesError: If files cannot be read or decoded, or an image has another size.
     """
     fingerprint = listing.fingerprint(form)
-    shape = (len(listing.files), form.channels, form.size, form.size)
+    shape = form.shape(len(listing.files))
     named = os.environ.get("BNN_CACHE_DIR")
     folders = [data_dir / FOLDER, *([Path(named)] if named else _in_home())]
     for folder in folders:
@@ -114,7 +132,7 @@ def _temporary() -> Path:
     return folder
 
 
-def _opened(folder: Path, fingerprint: str, shape: tuple[int, ...]) -> Tensor | None:
+def _opened(folder: Path, fingerprint: str, shape: tuple[int, ...]) -> Cached | None:
     """Maps the images of a complete cache entry; None if there is none."""
     index = folder / f"{fingerprint}.json"
     try:
@@ -125,19 +143,30 @@ def _opened(folder: Path, fingerprint: str, shape: tuple[int, ...]) -> Tensor | 
     except (OSError, ValueError, TypeError, KeyError) as error:
         log.warning("%s cannot be read (%s); its images are decoded again", index, error)
         return None
-    if not _is_whole(entry, shape):
+    header = _whole_header(entry, shape)
+    if header is None:
         log.warning("%s is damaged; its images are decoded again", entry)
         return None
-    file, num_bytes = str(entry / "images.bin"), math.prod(shape)
-    images = torch.from_file(file, shared=False, size=num_bytes, dtype=torch.uint8)
+    sizes = header.get("sizes")
+    pixels = _mapped(entry / "images.bin", _num_bytes(shape, sizes))
     for note in notes:
         tell(note)
-    return images.reshape(shape)
+    if sizes is None:
+        return Cached(pixels.reshape(shape), None)
+    return Cached(pixels, torch.tensor(sizes))
+
+
+def _mapped(path: Path, num_bytes: int) -> Tensor:
+    """Maps a file, whose size may exceed memory and swap; it stays as it is, whoever writes."""
+    flags, access = mmap.MAP_PRIVATE | NO_RESERVE, mmap.PROT_READ | mmap.PROT_WRITE
+    with path.open("rb") as file:
+        view = mmap.mmap(file.fileno(), num_bytes, flags=flags, prot=access)
+    return torch.frombuffer(view, dtype=torch.uint8)
 
 
 def _built(
     folder: Path, fingerprint: str, shape: tuple[int, ...], listing: Listing, form: Form
-) -> Tensor:
+) -> Cached:
     """Decodes the images into the folder; uses the entry of another process if that is faster.
 
     Raises:
@@ -157,10 +186,10 @@ def _built(
         try:
             log.info("decoding %s images of %s", f"{shape[0]:,}", listing.folder)
             with (partial / "images.bin").open("wb") as target:
-                checksum, notes = decode(listing, form, target)
+                checksum, notes, sizes = decode(listing, form, target)
                 target.flush()
                 os.fsync(target.fileno())
-            header = json.dumps(_header(checksum, shape)).encode()
+            header = json.dumps(_header(checksum, shape, sizes)).encode()
             write_atomically(partial / "header.json", header)
             content = {"checksum": checksum, "folder": str(listing.folder), "notes": notes}
             index = json.dumps(content).encode()
@@ -182,7 +211,7 @@ def _put_in_place(partial: Path, entry: Path, shape: tuple[int, ...]) -> None:
     try:
         partial.rename(entry)
     except OSError:
-        if _is_whole(entry, shape):
+        if _whole_header(entry, shape) is not None:
             return
         aside = partial.with_name(f"{partial.name}-damaged")
         entry.rename(aside)
@@ -190,17 +219,31 @@ def _put_in_place(partial: Path, entry: Path, shape: tuple[int, ...]) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _is_whole(entry: Path, shape: tuple[int, ...]) -> bool:
+def _whole_header(entry: Path, shape: tuple[int, ...]) -> dict[str, Any] | None:
+    """The header of an entry; None if one of its files is missing or damaged."""
     try:
         header = json.loads((entry / "header.json").read_text())
         num_bytes = (entry / "images.bin").stat().st_size
-    except (OSError, ValueError):
-        return False
-    return bool(header == _header(entry.name, shape) and num_bytes == math.prod(shape))
+        sizes = header.get("sizes")
+        is_whole = header == _header(entry.name, shape, sizes)
+    # What was not written here may have any form.
+    except (OSError, ValueError, AttributeError, TypeError):
+        return None
+    return header if is_whole and num_bytes == _num_bytes(shape, sizes) else None
 
 
-def _header(checksum: str, shape: tuple[int, ...]) -> dict[str, object]:
-    content = {"format": FORMAT, "checksum": checksum, "shape": list(shape)}
+def _num_bytes(shape: tuple[int, ...], sizes: Sequence[Sequence[int]] | None) -> int:
+    if len(shape) == 4 or sizes is None:
+        return math.prod(shape)
+    return shape[1] * sum(height * width for height, width in sizes)
+
+
+def _header(
+    checksum: str, shape: tuple[int, ...], sizes: Sequence[Sequence[int]] | None
+) -> dict[str, object]:
+    content: dict[str, object] = {"format": FORMAT, "checksum": checksum, "shape": list(shape)}
+    if len(shape) == 2:
+        content["sizes"] = None if sizes is None else [list(size) for size in sizes]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return {**content, "sha256": digest}
 

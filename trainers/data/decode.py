@@ -21,10 +21,12 @@ class Decoded(NamedTuple):
     Args:
         checksum: SHA-256 of the files, their names, and how they were read.
         notes: Lines for the user, one for each decision about odd pictures.
+        sizes: Height and width of each image that is kept uncut.
     """
 
     checksum: str
     notes: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...] = ()
 
 
 def decode(listing: Listing, form: Form, target: BinaryIO) -> Decoded:
@@ -35,7 +37,7 @@ def decode(listing: Listing, form: Form, target: BinaryIO) -> Decoded:
     Args:
         listing: The files.
         form: The required form of the images.
-        target: Receives (n, channels, size, size) bytes.
+        target: Receives the bytes of all images, each (channels, height, width).
 
     Raises:
         MissingDataError: If Pillow is not installed.
@@ -50,6 +52,7 @@ def decode(listing: Listing, form: Form, target: BinaryIO) -> Decoded:
     refused = Refused()
     # For each decision: how many pictures, and the first of them.
     noted: dict[str, tuple[int, str]] = {}
+    sizes: list[tuple[int, int]] = []
     for file, content, decoded in _pictures(listing, form, refused):
         for note in decoded.notes:
             num, first = noted.get(note, (0, file.name))
@@ -58,6 +61,8 @@ def decode(listing: Listing, form: Form, target: BinaryIO) -> Decoded:
             continue
         digest.update(b"%s\0%d\0" % (os.fsencode(file.name), len(content)))
         digest.update(content)
+        if form.resize == "uncut":
+            sizes.append((decoded.image.height, decoded.image.width))
         target.write(b"".join(band.tobytes() for band in decoded.image.split()))
     refused.check()
     folder, total = shown(listing.folder), len(listing.files)
@@ -65,7 +70,7 @@ def decode(listing: Listing, form: Form, target: BinaryIO) -> Decoded:
         f"{folder}: {num:,} of {total:,} pictures {note}, such as {shown(first)}"
         for note, (num, first) in noted.items()
     )
-    return Decoded(digest.hexdigest(), tuple(notes))
+    return Decoded(digest.hexdigest(), tuple(notes), tuple(sizes))
 
 
 def check(listing: Listing, form: Form, refused: Refused) -> None:

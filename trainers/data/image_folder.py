@@ -1,13 +1,12 @@
-"""Any folder of small images with one subfolder per class; decoded once and cached as bytes."""
+"""Any folder of images with one subfolder per class; decoded once and cached as bytes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from trainers.data.cache import cached_images
+from trainers.data.cache import Cached, cached_images
 from trainers.data.cifar10 import MEAN, STD
 from trainers.data.cifar_files import NUM_TRAIN
 from trainers.data.decode import check
@@ -17,11 +16,13 @@ from trainers.data.parts import TRAIN, list_parts
 from trainers.data.pictures import MODES, Alpha, Form
 from trainers.data.refused import PicturesError, Refused
 from trainers.data.splits import Facts, Normalisation, Source, Split, Splits
+from trainers.data.uncut import Uncut, Views
 from trainers.errors import Fault, SpecError
 from trainers.paths import expanded
 
 DRAWN = DrawnSplit()
 MOST_SIZE = 512
+MOST_UNCUT = 4096
 
 
 def load_image_folder(
@@ -41,6 +42,9 @@ def load_image_folder(
     test_folder: str | None = None,
     mean: tuple[float, ...] = MEAN,
     std: tuple[float, ...] = STD,
+    shorter_side: int | None = None,
+    views: Views = "centre",
+    invert: bool = False,
 ) -> Splits:
     """Loads the images as bytes, with mean and standard deviation of each channel.
 
@@ -65,6 +69,12 @@ def load_image_folder(
         test_folder: Subfolder that tests; None: `test`, or `val` if only that exists.
         mean: Mean of each channel, for values from 0 to 1.
         std: Standard deviation of each channel, likewise.
+        shorter_side: Keep pictures uncut, their shorter side scaled to this, which is `size` or
+            more. They stay in the cache's file, out of which each batch cuts windows of `size`:
+            in the centre, or as the augmentation `random_resized_crop` draws them. None: all
+            images have `size`.
+        views: Windows of each uncut picture that evaluation sees: its centre; or ten.
+        invert: Take 1 - x of each value from 0 to 1, before `mean` and `std`.
 
     Raises:
         MissingDataError: If the folder does not exist.
@@ -74,12 +84,19 @@ def load_image_folder(
     given = {"size": size, "channels": channels, "classes": classes, "mean": mean, "std": std}
     numbers = {"train_images": train_images, "validation": validation}
     folders = {"folder": folder, "test_folder": test_folder}
-    facts = image_folder_facts({**given, **numbers, **folders})
+    uncut = {"shorter_side": shorter_side, "views": views, "resize": resize}
+    facts = image_folder_facts({**given, **numbers, **folders, **uncut})
     if not 0 < validation < train_images:
         what = f"must be between 1 and {train_images - 1}, got {validation}"
         raise SpecError(Fault("validation", what))
-    form = Form(size=size, channels=channels, resize=resize, alpha=alpha, upright=upright)
-    normalisation = Normalisation.of(mean, std)
+    form = Form(
+        size=shorter_side or size,
+        channels=channels,
+        resize="uncut" if shorter_side else resize,
+        alpha=alpha,
+        upright=upright,
+    )
+    normalisation = Normalisation.of(mean, std, inverted=invert)
     root = data_dir / expanded(folder)
     # Decoding takes long, so all files are listed and compared first.
     listings = _listed(root, facts, form, test=test, test_folder=test_folder)
@@ -87,7 +104,11 @@ def load_image_folder(
 
     def part(number: int) -> Split:
         labels = torch.tensor([file.label for file in listings[number].files])
-        return Split(images=images[number], labels=labels, normalisation=normalisation)
+        pixels, sizes = images[number]
+        kept = None
+        if sizes is not None:
+            kept = Uncut.of(sizes, channels=channels, size=size, views=views)
+        return Split(images=pixels, labels=labels, normalisation=normalisation, uncut=kept)
 
     train, validating = cut(part(0), validation=validation, choice=split, data_dir=data_dir)
     testing = part(1) if len(listings) > 1 else None
@@ -108,9 +129,9 @@ def _listed(
     return listings
 
 
-def _decoded(listings: Sequence[Listing], form: Form, *, data_dir: Path) -> list[Tensor]:
+def _decoded(listings: Sequence[Listing], form: Form, *, data_dir: Path) -> list[Cached]:
     """Returns the images of each part; tries all parts, so that the error names files of all."""
-    images: list[Tensor] = []
+    images: list[Cached] = []
     faults: list[Fault] = []
     for listing in listings:
         try:
@@ -133,9 +154,7 @@ def image_folder_facts(options: Mapping[str, Any]) -> Facts:
         for name, low in (("size", 1), ("classes", 2), ("train_images", 2))
         if options[name] < low
     ]
-    if options["size"] > MOST_SIZE:
-        what = f"must be {MOST_SIZE} or less, got {options['size']}"
-        faults.append(Fault("size", what, "all decoded images must fit into memory"))
+    faults += _size_faults(options)
     channels = options["channels"]
     if channels not in MODES:
         faults.append(Fault("channels", f"must be 1 (grey) or 3 (colour), got {channels}"))
@@ -160,6 +179,26 @@ def image_folder_facts(options: Mapping[str, Any]) -> Facts:
         num_train=options["train_images"],
         num_validation=options["validation"],
     )
+
+
+def _size_faults(options: Mapping[str, Any]) -> list[Fault]:
+    size, shorter = options["size"], options["shorter_side"]
+    if shorter is None:
+        faults = []
+        if size > MOST_SIZE:
+            what = f"must be {MOST_SIZE} or less, got {size}"
+            hint = "decoded images must fit into memory; with shorter_side they need not"
+            faults.append(Fault("size", what, hint))
+        if options["views"] != "centre":
+            hint = "set shorter_side above size, such as 256 for 224"
+            faults.append(Fault("views", "images of one size have no other windows", hint))
+        return faults
+    if not size <= shorter <= MOST_UNCUT:
+        what = f"must be between size, {size}, and {MOST_UNCUT}, got {shorter}"
+        return [Fault("shorter_side", what)]
+    if options["resize"]:
+        return [Fault("resize", "has no use beside shorter_side, which scales all pictures")]
+    return []
 
 
 IMAGE_FOLDER_SOURCE = Source(

@@ -23,6 +23,7 @@ READ_MODES = frozenset({"1", "CMYK", "I;16", "I;16B", "L", "LA", "P", "RGB", "RG
 MODE_NAMES = {"F": "floating-point numbers", "I": "32-bit numbers", "LAB": "L*a*b* colours"}
 GREY_16 = frozenset({"I", "I;16", "I;16B"})
 Alpha = Literal["refuse", "drop", "white", "black"]
+Resize = bool | Literal["uncut"]
 MOST_SCALED = 1 << 28
 """Most pixels of a picture that is scaled before its centre is cut out."""
 
@@ -44,9 +45,10 @@ class Form:
     """The required form of the images.
 
     Args:
-        size: Height and width.
+        size: Height and width; of uncut images the shorter of the two.
         channels: 1: grey; 3: colour.
-        resize: Resize images of other sizes instead of refusing them.
+        resize: Resize images of other sizes instead of refusing them, and cut out the centre; or
+            keep them uncut.
         alpha: Images with transparent pixels are refused, lose their alpha channel, or are laid on
             white or black.
         upright: Turn images as their EXIF orientation says.
@@ -54,14 +56,15 @@ class Form:
 
     size: int
     channels: int
-    resize: bool
+    resize: Resize
     alpha: Alpha = "refuse"
     upright: bool = False
 
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of one image."""
-        return self.channels * self.size * self.size
+    def shape(self, num: int) -> tuple[int, ...]:
+        """Shape of so many images; without height and width if these differ."""
+        if self.resize == "uncut":
+            return num, self.channels
+        return num, self.channels, self.size, self.size
 
 
 class Picture(NamedTuple):
@@ -127,7 +130,9 @@ def _converted(opened: "ImageFile", form: Form) -> Picture:
     if turn is not None and form.upright:
         image = image.transpose(turn)
     if image.size != (form.size, form.size):
-        image = _resized(image, form.size)
+        image = _scaled(image, form.size)
+        if form.resize != "uncut":
+            image = _centre(image, form.size)
     return Picture(image, tuple(notes))
 
 
@@ -232,8 +237,8 @@ def _turn(opened: "ImageFile") -> "Transpose | None":
     return turns.get(orientation)
 
 
-def _resized(image: "Image", size: int) -> "Image":
-    """Does what torchvision's Resize(size) and CenterCrop(size) do on a Pillow image."""
+def _scaled(image: "Image", size: int) -> "Image":
+    """Does what torchvision's Resize(size) does on a Pillow image."""
     from PIL.Image import Resampling
 
     width, height = image.size
@@ -242,6 +247,10 @@ def _resized(image: "Image", size: int) -> "Image":
     if scaled[0] * scaled[1] > MOST_SCALED:
         what = f"has {width}x{height} pixels, too long and thin to scale to {size}"
         raise UnusableError(Kind.SIZE, what)
-    image = image.resize(scaled, Resampling.BILINEAR)
-    left, top = (round((side - size) / 2) for side in scaled)
+    return image.resize(scaled, Resampling.BILINEAR)
+
+
+def _centre(image: "Image", size: int) -> "Image":
+    """Does what torchvision's CenterCrop(size) does."""
+    left, top = (round((side - size) / 2) for side in image.size)
     return image.crop((left, top, left + size, top + size))

@@ -1,7 +1,7 @@
 """Complete images and labels of one data set, as tensors on the training device."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,10 @@ import torch
 from torch import Tensor
 
 from trainers.binding import options_of
+from trainers.data.uncut import Uncut
+
+AT_ONCE = 1024
+"""Images copied together for a checksum."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -21,24 +25,31 @@ class Normalisation:
     Args:
         mean: Mean of each channel, for values from 0 to 1, (channels, 1, 1).
         std: Standard deviation of each channel, (channels, 1, 1).
+        inverted: Take 1 - x of each value x from 0 to 1 before: black becomes white.
     """
 
     mean: Tensor
     std: Tensor
+    inverted: bool = False
 
     @classmethod
-    def of(cls, mean: Sequence[float], std: Sequence[float]) -> "Normalisation":
+    def of(
+        cls, mean: Sequence[float], std: Sequence[float], *, inverted: bool = False
+    ) -> "Normalisation":
         """Makes one from one number per channel."""
         of_mean, of_std = (_by_channel(part) for part in (mean, std))
-        return cls(mean=of_mean, std=of_std)
+        return cls(mean=of_mean, std=of_std, inverted=inverted)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Normalises images (n, channels, height, width), uint8, to floating point."""
-        return pixels.to(self.mean.dtype).div_(255).sub_(self.mean).div_(self.std)
+        values = pixels.to(self.mean.dtype).div_(255)
+        if self.inverted:
+            values.neg_().add_(1)
+        return values.sub_(self.mean).div_(self.std)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Normalisation":
         """Returns the normalisation for batches on that device, with results of that dtype."""
-        return Normalisation(mean=self.mean.to(device, dtype), std=self.std.to(device, dtype))
+        return replace(self, mean=self.mean.to(device, dtype), std=self.std.to(device, dtype))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -47,7 +58,7 @@ class Split:
 
     Args:
         images: Normalised images, (n, channels, height, width), floating point; or bytes of that
-            shape, which `normalisation` normalises.
+            shape, which `normalisation` normalises; or the bytes of `uncut` pictures, (bytes,).
         labels: Class numbers, (n,), int64.
         rows: If the split is only a part of `images`: its rows, (n,), int64. So splits share
             bytes, also across processes, without a copy.
@@ -55,6 +66,9 @@ class Split:
         blank: The value in `images` of a pixel that is 0 in the source; used for padding.
         others: In a batch of mixtures of two images: the class of the image that is seen less.
         share: Share of the other image, whose class is in `labels`, from 1/2 to 1.
+        uncut: Where pictures of any size lie in `images`; they and `rows` stay on the CPU.
+        num_views: In a batch for evaluation: windows of each picture. `images` has all first
+            ones, then all second ones, and so on.
     """
 
     images: Tensor
@@ -64,6 +78,8 @@ class Split:
     blank: float = 0.0
     others: Tensor | None = None
     share: float = 1.0
+    uncut: Uncut | None = None
+    num_views: int = 1
 
     def __len__(self) -> int:
         """Number of images."""
@@ -72,13 +88,29 @@ class Split:
     def first(self, size: int) -> "Split":
         """Returns the split's first `size` images."""
         rows = (
-            torch.arange(len(self), device=self.labels.device) if self.rows is None else self.rows
+            torch.arange(len(self), device=self.images.device) if self.rows is None else self.rows
         )
         return replace(self, labels=self.labels[:size], rows=rows[:size])
 
     def own_images(self) -> Tensor:
-        """Returns exactly the images of this split, in its order; normalised or not."""
+        """Returns exactly the images of this split, in its order; normalised or not.
+
+        Not for pictures that are uncut.
+        """
         return self.images if self.rows is None else self.images.index_select(0, self.rows)
+
+    def parts(self) -> Iterator[Tensor]:
+        """Yields all images, or sizes and bytes of uncut pictures, in order, a few at a time."""
+        if self.uncut is None:
+            if self.rows is None:
+                yield from torch.split(self.images, AT_ONCE)
+            else:
+                for rows in torch.split(self.rows, AT_ONCE):
+                    yield self.images.index_select(0, rows)
+            return
+        for row in range(len(self)) if self.rows is None else self.rows.tolist():
+            yield self.uncut.sizes[row]
+            yield self.uncut.picture(self.images, row)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Split":
         """Returns the split on another device or in another dtype; bytes stay bytes."""
@@ -87,6 +119,8 @@ class Split:
             images = self.own_images().to(device, dtype)
             return replace(self, images=images, labels=labels, rows=None)
         normalisation = self.normalisation.to(device, dtype)
+        if self.uncut is not None:
+            return replace(self, labels=labels, normalisation=normalisation)
         if device == self.images.device:
             return replace(self, normalisation=normalisation)
         images = self.own_images().to(device)
@@ -115,10 +149,12 @@ class Splits:
         for split in (self.train, self.validation, self.test):
             if split is None:
                 continue
-            tensors = [split.own_images(), split.labels]
+            tensors = [split.labels]
             if split.normalisation is not None:
                 tensors += [split.normalisation.mean, split.normalisation.std]
-            for tensor in tensors:
+                if split.normalisation.inverted:
+                    tensors.append(torch.ones(1))
+            for tensor in (*split.parts(), *tensors):
                 digest.update(tensor.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from trainers.data.batches import ordered_batches
@@ -25,6 +25,9 @@ def evaluate(
 ) -> Scores:
     """Measures the model in evaluation mode, then restores its previous mode.
 
+    Of a picture that is seen through several windows, the log-probabilities are averaged; its
+    loss is the mean of theirs, which for cross entropy is that of the average.
+
     Binary layers compute with the sign of their present latent weight; evaluation does not change
     it.
 
@@ -33,7 +36,7 @@ def evaluate(
         split: Images and labels on the model's device.
         loss: Mean loss of a batch. Batches are weighted by their size, so the result is the mean
             over images.
-        batch_size: Images per batch; changes only rounding.
+        batch_size: Images, or windows of them, per batch; changes only rounding.
         autocast: Context of each forward pass.
         memory_format: Order in memory of the images that the model gets; changes only rounding.
     """
@@ -47,8 +50,18 @@ def evaluate(
             for batch in ordered_batches(split, size=batch_size):
                 with autocast:
                     logits = model(batch.images.to(memory_format=memory_format))
-                    total += loss(logits, batch.labels) * len(batch)
-                hits.add(logits, batch.labels)
+                    labels = batch.labels.repeat(batch.num_views)
+                    total += loss(logits, labels) * len(batch)
+                hits.add(_averaged(logits, batch.num_views), batch.labels)
     finally:
         model.train(training)
     return hits.scores(loss=total.item() / len(split))
+
+
+def _averaged(logits: Tensor, num_views: int) -> Tensor:
+    """Averages the log-probabilities of windows, (windows * n, classes), to (n, classes)."""
+    if num_views == 1:
+        return logits
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    log_probabilities = logits.log_softmax(1, dtype=dtype)
+    return log_probabilities.reshape(num_views, -1, logits.shape[1]).mean(0)

@@ -181,11 +181,18 @@ def _trained(task: Task, epoch: int, used: dict[str, Tensor] | None) -> Scores:
     model.train()
     hooks.begin_epoch(epoch, generator(task.seed, "masks", epoch))
     order = generator(task.seed, "order", epoch)
+    windows = task.augment.windows(generator(task.seed, "windows", epoch))
     changes = task.augment.drawn(len(train), generator(task.seed, "augment", epoch))
     vary = task.augment.vary(generator(task.seed, "variation", epoch), num_views=task.num_views)
     mix = task.augment.mix(generator(task.seed, "mixup", epoch))
     for batch in shuffled_batches(
-        train, size=task.batch_size, generator=order, changes=changes, vary=vary, mix=mix
+        train,
+        size=task.batch_size,
+        generator=order,
+        windows=windows,
+        changes=changes,
+        vary=vary,
+        mix=mix,
     ):
         hooks.before_batch()
         logits, loss = _forward(task, batch)

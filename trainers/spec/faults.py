@@ -16,6 +16,7 @@ from trainers.spec.added import added_faults
 from trainers.spec.data_spec import DataSpec, data_faults
 from trainers.spec.parts import ActivationSpec, activation_faults
 from trainers.spec.probe import (
+    conv_layers,
     fit_faults,
     has_normalisations,
     layer_shapes,
@@ -193,6 +194,9 @@ def _model_faults(parts: Mapping[str, Any]) -> list[Fault]:
     if norms is not None and norms.momentum is not None and not has_normalisations(model):
         what = f"'{model.name}' with these options has no batch normalisation"
         faults.append(Fault("batch_norm.momentum", what, "remove it"))
+    if parts.get("channels_last") and not conv_layers(model):
+        what = f"'{model.name}' has no convolution"
+        faults.append(Fault("channels_last", what, "remove it"))
     if data is not None:
         faults += [fault.under("model") for fault in fit_faults(model, data.source)]
     if activations is not None:

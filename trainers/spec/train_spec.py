@@ -47,6 +47,8 @@ class TrainSpec:
         activations: Binary inputs of layers; None: no binary inputs.
         batch_norm: Training and initial values of normalisations.
         clip_gradient: Clamp each gradient element to ± this value; None: no clamping.
+        channels_last: Give the network its images with the channels innermost in memory, which
+            convolutions hand on; most are faster so. Changes only rounding.
         teacher: A trained network to learn from; None: labels alone.
         distillation: How to learn from it (`DISTILLATIONS`).
         center_loss: Pulls features towards the centre of their class; None: does not.
@@ -73,6 +75,7 @@ class TrainSpec:
     activations: ActivationSpec | None = None
     batch_norm: BatchNorm = field(default=BatchNorm())
     clip_gradient: float | None = None
+    channels_last: bool = False
     teacher: Teacher | None = None
     distillation: Component = field(default=Component("none"))
     center_loss: CenterLoss | None = None

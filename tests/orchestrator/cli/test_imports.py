@@ -63,6 +63,7 @@ def imports(tmp_path: Path) -> Callable[..., tuple[int, set[str]]]:
         ["validate", "./nowhere.yaml"],
         ["sweep", "digits-orders", "--scale-epochs", "2"],
         ["ui", "--home", "nowhere"],
+        ["hybrid", "abc", "--measure", "rmse"],
     ],
     ids=" ".join,
 )

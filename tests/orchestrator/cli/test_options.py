@@ -131,6 +131,7 @@ def test_a_name_that_could_be_mistaken_is_refused(
         (("matrix", "tiny", "--csv=~/a"), "csv"),
         (("results", "tiny", "--csv=~/a"), "csv"),
         (("export", "best:tiny", "--output=~/a"), "output"),
+        (("hybrid", "best:tiny", "--output=~/a"), "output"),
         (("evaluate", "~/a"), "file"),
         (("inspect", "~/a"), "file"),
     ],

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from orchestrator.planning.flops import forward_flops
+from orchestrator.planning.flops import forward_flops, layer_flops
 from trainers.binding import Component
 from trainers.data import SOURCES
-from trainers.spec.probe import model_on_meta, shared_model
+from trainers.spec.probe import model_layers, model_on_meta, shared_model
 
 NETWORKS: list[tuple[str, Mapping[str, Any], str]] = [
     ("mlp", {"widths": (784, 300, 10)}, "mnist"),
@@ -35,9 +35,11 @@ def test_as_many_are_counted_as_torch_counts(
     with torch.no_grad(), counter:
         model_on_meta(model)(torch.zeros(2, *shape, device="meta"))
     assert forward_flops(model, source) == counter.get_total_flops() / 2 > 0
+    assert set(layer_flops(model, source)) == set(model_layers(model))
 
 
 def test_counting_leaves_no_trace_on_the_network() -> None:
     model = Component("mlp", {"widths": (64, 20, 10)})
     assert forward_flops(model, Component("digits")) == 2 * (64 * 20 + 20 * 10)
+    assert layer_flops(model, Component("digits")) == {"fc1": 2 * 64 * 20, "fc2": 2 * 20 * 10}
     assert not any(module._forward_hooks for module in shared_model(model).modules())

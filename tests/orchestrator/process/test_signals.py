@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,55 @@ def test_what_is_deferred_acts_at_the_end_of_the_block(number: int) -> None:
             hold_back()
         assert done == [number]
         assert signals.exit_code() == 128 + number
+
+
+@pytest.mark.parametrize("number", signals.ALL)
+def test_what_another_thread_is_sent_is_held_back_too(number: int) -> None:
+    done = []
+    go = threading.Event()
+
+    def be_sent() -> None:
+        go.wait()
+        signal.raise_signal(number)
+
+    # Started here, so that it holds no signal back.
+    thread = threading.Thread(target=be_sent)
+    thread.start()
+
+    def hold_back() -> None:
+        with signals.deferred():
+            signal.signal(number, lambda number, frame: sys.exit(number))
+            go.set()
+            thread.join()
+            done.append(number)
+
+    with signals.raising():
+        with pytest.raises(KeyboardInterrupt, match=r"^$"):
+            hold_back()
+        assert (done, signals.heard()) == ([number], number)
+
+
+def test_a_handler_that_raises_as_it_is_set_back_leaves_nothing_undone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A signal may come between two handlers that are set back."""
+    usual, sent = signals._set, []
+
+    def set_and_send(number: int, handler: Any) -> Any:
+        previous = usual(number, handler)
+        if number == signal.SIGINT and len(sent) < 2:
+            sent.append(number)
+            if len(sent) == 2:
+                signal.raise_signal(signal.SIGINT)
+        return previous
+
+    with signals.raising():
+        monkeypatch.setattr(signals, "_set", set_and_send)
+        with pytest.raises(KeyboardInterrupt, match=r"^$"), signals.deferred():
+            pass
+        monkeypatch.undo()
+        # The fixture looks at the rest.
+        assert signals.heard() == signal.SIGINT
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -32,6 +32,17 @@ def test_a_finished_cell_has_the_tags_it_was_recorded_with(store: Store, run_id:
     assert tags[vocabulary.WEIGHTS_SHA256] == "abc"
 
 
+def test_a_server_that_does_not_answer_is_not_one_without_the_run(
+    store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise MlflowException("nobody there, http://me:hidden@host")
+
+    monkeypatch.setattr(store.client, "get_run", fail)
+    with pytest.raises(StoreError, match=r"nobody there, http://\*\*\*@host"):
+        cell_tags(store, run_id)
+
+
 def test_runs_that_are_no_finished_cells_are_refused(
     store: Store, ids: StudyIds, run_id: str
 ) -> None:

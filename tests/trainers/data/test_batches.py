@@ -7,8 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trainers.data.augment import Augment
 from trainers.data.batches import gathered, ordered_batches, shuffled_batches
 from trainers.data.splits import Normalisation, Split
+from trainers.data.uncut import scaled
 
 
 def _numbered(size: int) -> Split:
@@ -104,3 +106,25 @@ def test_gathered_takes_images_and_labels_at_the_same_places(
     assert part.labels.tolist() == [1, 0, 1]
     assert torch.equal(part.images[0], split.images[4])
     assert torch.equal(part.images[1], split.images[0])
+
+
+def test_a_part_of_each_image_is_scaled_to_its_size_before_crop_and_flip() -> None:
+    pixels = torch.arange(3 * 4 * 6, dtype=torch.uint8).reshape(3, 1, 4, 6)
+    split = Split(images=pixels, labels=torch.arange(3))
+    asked: list[torch.Tensor] = []
+
+    def lower_left(sizes: torch.Tensor) -> torch.Tensor:
+        asked.append(sizes)
+        return torch.tensor([[2, 0, 2, 3]] * len(sizes))
+
+    batch = gathered(split, torch.tensor([2, 0]), windows=lower_left)
+    assert asked[0].tolist() == [[4, 6], [4, 6]]
+    assert torch.equal(batch.images[0], scaled(pixels[2], [2, 0, 2, 3], (4, 6)))
+    changes = Augment(flip=True).drawn(3, torch.Generator().manual_seed(0))
+    assert changes is not None
+    source = torch.Generator().manual_seed(1)
+    [mirrored] = shuffled_batches(
+        split, size=3, generator=source, windows=lower_left, changes=changes
+    )
+    plain = gathered(split, mirrored.labels, windows=lower_left).images
+    assert torch.equal(mirrored.images, changes.applied(plain, blank=0))

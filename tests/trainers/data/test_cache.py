@@ -326,3 +326,23 @@ def test_writing_to_the_images_leaves_the_file_alone(make_folder: MakeFolder, lo
     after = load(data_dir)
     assert after.checksum() == checksum
     assert not torch.equal(after.train.images, before.train.images)
+
+
+def test_a_cache_may_be_larger_than_memory_and_a_read_touches_its_own_pages(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "images.bin"
+    with path.open("wb") as file:
+        file.truncate(2**40)
+        file.seek(2**39)
+        file.write(b"\x07\x09")
+    before = _resident()
+    images = cache._mapped(path, 2**40)
+    assert images[2**39 : 2**39 + 3].tolist() == [7, 9, 0]
+    assert _resident() - before < 64 * 2**20
+
+
+def _resident() -> int:
+    """Bytes of this process that are in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

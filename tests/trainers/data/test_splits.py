@@ -172,6 +172,8 @@ def test_the_known_sources_say_what_their_images_are() -> None:
         "image_folder": ((3, 32, 32), 10),
         "imagenet": ((3, 224, 224), 1000),
         "mnist": ((1, 28, 28), 10),
+        "sketchy": ((1, 224, 224), 125),
+        "tuberlin": ((1, 224, 224), 250),
     }
     for name, (shape, num_classes) in facts.items():
         assert (SOURCES[name].shape, SOURCES[name].num_classes) == (shape, num_classes)

@@ -122,6 +122,7 @@ def test_a_spec_and_its_canonical_form_survive_being_written_down(
         "activations",
         "batch_norm",
         "clip_gradient",
+        "channels_last",
         "teacher",
         "distillation",
         "center_loss",

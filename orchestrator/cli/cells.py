@@ -1,0 +1,79 @@
+"""Names a recorded cell on the command line: by its run, or as the best of a study."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestrator.home import Home
+    from orchestrator.results.export import TrainedCell
+
+BEST = "best:"
+
+
+def add_cell(parser: argparse.ArgumentParser, *, best: str) -> None:
+    """Adds the cell, and the flags for when its checkpoint was not kept.
+
+    Args:
+        parser: The command's parser.
+        best: Which cell of a study is its best one.
+    """
+    parser.add_argument(
+        "run_id",
+        metavar="RUN",
+        help=f"MLflow's id of a cell's run, or best:STUDY for its {best} with the lowest "
+        "validation error",
+    )
+    parser.add_argument(
+        "--retrain",
+        action="store_true",
+        help="if no checkpoint was kept, train the trial again, to the same bits",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="torch's threads for --retrain (default: 1)",
+    )
+
+
+def run_id_of(
+    text: str, home: "Home", *, prefers: Callable[[Mapping[str, Any]], bool] | None = None
+) -> str:
+    """The id of a cell's run.
+
+    Args:
+        text: The id itself, or best:STUDY.
+        home: Where results are stored.
+        prefers: Whether a trial, as plain values, goes before others; None: none does.
+
+    Raises:
+        NoResultsError: If the study has no finished cell.
+    """
+    if not text.startswith(BEST):
+        return text
+    from dashboards.runs import NoResultsError, study_runs
+    from orchestrator.vocabulary import SELECTED
+
+    runs = study_runs(text.removeprefix(BEST), home.tracking_uri)
+    name = f"{SELECTED}/validation_error"
+    cells = [cell for cell in runs.cells if name in cell.metrics]
+    if not cells:
+        raise NoResultsError(f"no finished cell of {runs.title} has the metric '{name}'")
+    if prefers is not None:
+        cells = [cell for cell in cells if prefers(cell.trained)] or cells
+    return min(cells, key=lambda cell: cell.metrics[name]).run_id
+
+
+def cell_lines(cell: "TrainedCell") -> list[str]:
+    """Two lines: which cell it is, and which of its networks."""
+    labels = cell.metadata["labels"]
+    assert isinstance(labels, dict)
+    name = ", ".join(f"{axis} {label}" for axis, label in labels.items())
+    network, epoch = cell.network, cell.network.epoch
+    return [
+        f"cell      {cell.metadata['study']}: {name} (run {cell.run_id})",
+        f"weights   {network.which} kept, epoch {epoch.epoch}: validation error "
+        f"{epoch.validation.error:.2%}",
+    ]

@@ -1,0 +1,139 @@
+"""Pictures of any height and width among bytes, and the windows of them that a network gets."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Views = Literal["centre", "ten"]
+NUM_VIEWS = {"centre": 1, "ten": 10}
+"""Windows of each picture in evaluation."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Uncut:
+    """Where each picture lies among the bytes of a data set.
+
+    The bytes may be a file that is mapped into memory: a batch reads only those of its pictures,
+    and they stay where they are. So a data set may be larger than the memory of any device.
+
+    Args:
+        places: First byte of each picture, (n,), int64.
+        sizes: Height and width of each picture, (n, 2), int64; neither is below `size`.
+        channels: Channels of all pictures, which lie one behind the other.
+        size: Height and width of the windows.
+        views: Windows of a picture in evaluation: its centre; or ten, as in torchvision's TenCrop:
+            the centre and the four corners, and those of the mirrored picture.
+    """
+
+    places: Tensor
+    sizes: Tensor
+    channels: int
+    size: int
+    views: Views = "centre"
+
+    @classmethod
+    def of(cls, sizes: Tensor, *, channels: int, size: int, views: Views) -> "Uncut":
+        """Makes one for pictures that follow each other without a gap."""
+        ends = (sizes.prod(1) * channels).cumsum(0)
+        places = torch.cat((ends.new_zeros(1), ends[:-1]))
+        return cls(places=places, sizes=sizes, channels=channels, size=size, views=views)
+
+    @property
+    def num_views(self) -> int:
+        """Windows of a picture in evaluation."""
+        return NUM_VIEWS[self.views]
+
+    def picture(self, pixels: Tensor, row: int) -> Tensor:
+        """Returns a picture, (channels, height, width), without a copy.
+
+        Args:
+            pixels: The bytes of all pictures, (bytes,), uint8.
+            row: Which picture.
+        """
+        height, width = self.sizes[row].tolist()
+        place = int(self.places[row])
+        flat = pixels[place : place + self.channels * height * width]
+        return flat.reshape(self.channels, height, width)
+
+    def cut(self, pixels: Tensor, rows: Tensor, boxes: Tensor) -> Tensor:
+        """Cuts a box out of each picture, and scales it to a window.
+
+        Args:
+            pixels: The bytes of all pictures, (bytes,), uint8.
+            rows: Which pictures, (batch,), int64.
+            boxes: Top, left, height and width of each box, (batch, 4), int64.
+
+        Returns:
+            (batch, channels, size, size), uint8.
+        """
+        found = pixels.new_empty(len(rows), self.channels, self.size, self.size)
+        for window, row, box in zip(found, rows.tolist(), boxes.tolist(), strict=True):
+            window.copy_(scaled(self.picture(pixels, row), box, (self.size, self.size)))
+        return found
+
+    def centred(self, rows: Tensor) -> Tensor:
+        """The boxes in the centres of pictures, (batch, 4)."""
+        return self._boxes(((self.sizes[rows] - self.size) / 2).round().long())
+
+    def viewed(self, pixels: Tensor, rows: Tensor) -> Tensor:
+        """Returns the windows that evaluation sees, (views * batch, channels, size, size), uint8.
+
+        All first windows come first, then all second ones, and so on.
+        """
+        centres = self.centred(rows)
+        if self.views == "centre":
+            return self.cut(pixels, rows, centres)
+        last = self.sizes[rows] - self.size
+        ends = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
+        five = (centres, *(self._boxes(last * end) for end in ends))
+        plain = [self.cut(pixels, rows, boxes) for boxes in five]
+        mirrored = [self.cut(pixels, rows, self._mirrored(boxes, rows)).flip(3) for boxes in five]
+        return torch.cat([*plain, *mirrored])
+
+    def _mirrored(self, boxes: Tensor, rows: Tensor) -> Tensor:
+        """Where boxes of the mirrored pictures lie in the pictures."""
+        top, left, height, width = boxes.unbind(1)
+        left = self.sizes[rows, 1] - width - left
+        return torch.stack((top, left, height, width), dim=1)
+
+    def _boxes(self, corners: Tensor) -> Tensor:
+        """Boxes as large as a window, by their top and left, (batch, 2)."""
+        return torch.cat((corners, torch.full_like(corners, self.size)), dim=1)
+
+
+def scaled(picture: Tensor, box: list[int], size: tuple[int, int]) -> Tensor:
+    """Cuts a box out of a picture and scales it, as Pillow does: bilinear, smoothed if smaller.
+
+    A level of 255 may differ from Pillow's by 1.
+
+    Args:
+        picture: (channels, height, width), uint8.
+        box: Top, left, height and width.
+        size: Height and width of the result.
+    """
+    top, left, height, width = box
+    part = picture[:, top : top + height, left : left + width]
+    if (height, width) == size:
+        return part
+    # Only processors have this operation for bytes.
+    part = part if part.device.type == "cpu" else part.float()
+    window = functional.interpolate(part[None], size, mode="bilinear", antialias=True)[0]
+    return window.add(0.5).floor().byte() if window.is_floating_point() else window
+
+
+def each_scaled(images: Tensor, boxes: Tensor) -> Tensor:
+    """Cuts a box out of each image and scales it to the size that the image had.
+
+    Args:
+        images: (n, channels, height, width), uint8.
+        boxes: Top, left, height and width of each box, (n, 4), int64.
+    """
+    height, width = images.shape[2:]
+    found = [
+        scaled(image, box, (height, width))
+        for image, box in zip(images, boxes.tolist(), strict=True)
+    ]
+    return torch.stack(found)
