@@ -1,8 +1,9 @@
 """The result matrix of a study, read from MLflow only."""
 
+import json
 import math
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, cast
 
 import pandas as pd
 
@@ -31,7 +32,9 @@ def result_matrix(
     All values come from one variant of the study; full runs are never mixed with scaled ones. The
     frame's `attrs` hold `study`, `title`, `metric`, `better`, `is_asked` (False: no cell of the
     study as in its file is finished, so this is its newest variant), MLflow's `experiment_id`,
-    `run_id` and `cell_run_ids`, and `also`: the means of more metrics, by metric and row.
+    `run_id` and `cell_run_ids`, and `also`: the means of more metrics, by metric and row. If the
+    study names a control, they also hold `control`, `controls`, `margin` and `planned`, for
+    `dashboards.comparison.compare`.
 
     Args:
         study: A name, or a study as `orchestrator.load_study` returns it.
@@ -82,6 +85,7 @@ def matrix_of(
         "run_id": runs.run_id,
         "cell_run_ids": [cell.run_id for cell in cells],
         "also": {key: dict(column) for key, column in extra.items()},
+        **_compared(runs, name),
     }
     return frame
 
@@ -151,6 +155,22 @@ def _better(metric: str, runs: StudyRuns) -> str:
     if metric == runs.tags[vocabulary.METRIC_NAME]:
         return runs.tags[vocabulary.METRIC_BETTER]
     return "higher" if metric.endswith("accuracy") else "lower"
+
+
+def _compared(runs: StudyRuns, metric: str) -> dict[Hashable, Any]:
+    """What the study compares its rows with; empty if it names nothing."""
+    tags = runs.tags
+    control, planned = tags.get(vocabulary.CONTROL, ""), tags.get(vocabulary.PLANNED, "")
+    if not control or not planned.isdecimal():
+        return {}
+    margin = tags.get(vocabulary.MARGIN, "") if metric == tags[vocabulary.METRIC_NAME] else ""
+    controls = json.loads(tags.get(vocabulary.CONTROLS, "[]"))
+    return {
+        "control": control,
+        "controls": controls,
+        "margin": float(margin) if margin else None,
+        "planned": int(planned),
+    }
 
 
 def _also(runs: StudyRuns) -> list[str]:

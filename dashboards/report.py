@@ -17,8 +17,8 @@ MOST_COLUMNS = 8
 def matrix_table(matrix: pd.DataFrame, console: Console) -> Table:
     """The matrix as a table for a terminal.
 
-    Errors and accuracies are in percent; the best mean is bold. If the table is too wide, it omits
-    the values of single cells first, then the additional metrics.
+    Errors and accuracies are in percent. If the table is too wide, it omits the values of single
+    cells first, then the additional metrics.
 
     Args:
         matrix: The result of `result_matrix`.
@@ -42,7 +42,8 @@ def _table(matrix: pd.DataFrame, *, with_cells: bool, with_also: bool) -> Table:
     table.add_column("mean ± std" if spread else "mean", justify="right", no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)
     if spread:
-        table.add_column("best", justify="right", no_wrap=True)
+        best = "lowest" if attrs["better"] == "lower" else "highest"
+        table.add_column(best, justify="right", no_wrap=True)
     singles = [column for column in matrix.columns if column not in STATISTICS]
     singles = singles if with_cells and spread and len(singles) <= MOST_COLUMNS else []
     for column in singles:
@@ -52,8 +53,6 @@ def _table(matrix: pd.DataFrame, *, with_cells: bool, with_also: bool) -> Table:
     for name in also:
         words = f"{name}{unit(name)}".replace("/", "\n").replace("_", "\n")
         table.add_column(words, justify="right", style="dim", no_wrap=True)
-    means = matrix["mean"]
-    top = means.min() if attrs["better"] == "lower" else means.max()
     for row in matrix.index:
         values = matrix.loc[row]
         mean = shown(values["mean"], metric)
@@ -63,7 +62,7 @@ def _table(matrix: pd.DataFrame, *, with_cells: bool, with_also: bool) -> Table:
             cells.append(shown(values["best"], metric))
         cells += [shown(values[column], metric) for column in singles]
         cells += [shown(column.get(row, math.nan), name) for name, column in also.items()]
-        table.add_row(Text(str(row)), *cells, style="bold" if values["mean"] == top else None)
+        table.add_row(Text(str(row)), *cells)
     return table
 
 

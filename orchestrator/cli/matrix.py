@@ -36,9 +36,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def run(args: argparse.Namespace) -> int:
     """Prints the matrix."""
     from dashboards import result_matrix
-    from dashboards.report import matrix_csv, matrix_table, matrix_title
+    from dashboards.report import matrix_csv
     from orchestrator.cli.console import make_console
-    from orchestrator.cli.tables import print_table
+    from orchestrator.cli.tables import print_matrix
 
     home, study = home_of(args), named_or_changed(args)
     matrix = result_matrix(study, home.tracking_uri, metric=args.metric, where=_pairs(args.where))
@@ -48,8 +48,7 @@ def run(args: argparse.Namespace) -> int:
             f"no cell of the study as in its file is finished; this is {matrix.attrs['title']}\n",
             markup=False,
         )
-    console.print(matrix_title(matrix), soft_wrap=True, highlight=False, markup=False)
-    print_table(console, matrix_table(matrix, console))
+    print_matrix(console, matrix)
     if args.csv:
         args.csv.parent.mkdir(parents=True, exist_ok=True)
         args.csv.write_text(matrix_csv(matrix), encoding="utf-8")

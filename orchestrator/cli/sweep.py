@@ -206,15 +206,13 @@ def say_failures(outcome: "Outcome", console: "Console") -> None:
 
 
 def _show_matrix(matrix: "pd.DataFrame | None", console: "Console") -> None:
-    from dashboards.report import matrix_table, matrix_title
-    from orchestrator.cli.tables import print_table
+    from orchestrator.cli.tables import print_matrix
 
     if matrix is None:
         console.print("\nno cell is finished yet")
         return
     console.print()
-    console.print(matrix_title(matrix), soft_wrap=True, highlight=False, markup=False)
-    print_table(console, matrix_table(matrix, console))
+    print_matrix(console, matrix)
 
 
 def _say_end(

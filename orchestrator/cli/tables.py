@@ -1,8 +1,13 @@
 """Prints tables that fit: long labels are folded over several lines, numbers are never cut."""
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Column, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 READABLE = 24
 """Characters of a label that headings are folded for."""
@@ -35,6 +40,29 @@ def print_table(console: Console, table: Table) -> None:
             column.overflow = "fold"
     table.width = sum(widths) + around
     console.print(table, crop=False)
+
+
+def print_matrix(console: Console, matrix: "pd.DataFrame") -> None:
+    """Prints a matrix: what it answers, its rows, each row against the control, and its limits.
+
+    Args:
+        console: The console to print to.
+        matrix: The result of `result_matrix`.
+    """
+    from dashboards.report import matrix_table, matrix_title
+    from dashboards.verdicts import answer, limits, verdict_table
+
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+    if line := answer(matrix):
+        say(line)
+    say(matrix_title(matrix))
+    print_table(console, matrix_table(matrix, console))
+    if (verdicts := verdict_table(matrix)) is not None:
+        print_table(console, verdicts)
+    for line in limits(matrix):
+        say(line)
 
 
 def _narrowed(widths: list[int], least: list[int], room: int) -> list[int]:

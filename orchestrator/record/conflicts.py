@@ -11,6 +11,7 @@ from orchestrator.planning.planning import Plan
 from orchestrator.planning.sharing import Start
 from orchestrator.record.describe import flat_params
 from orchestrator.record.entries import StudyRecord
+from orchestrator.study.axes import Axis
 from orchestrator.study.catalog import StudyError
 from orchestrator.study.spec import StudySpec
 from orchestrator.vocabulary import State
@@ -41,6 +42,21 @@ def study_record(
     )
 
 
+def _compared(study: StudySpec, rows: Axis) -> dict[str, str]:
+    """Tags of what the rows of the matrix are compared with."""
+    shape = study.matrix
+    if shape.control is None:
+        # Written all the same: an earlier sweep may have named one.
+        return {vocabulary.CONTROL: ""}
+    over = next(axis for axis in study.axes if axis.name == shape.over)
+    return {
+        vocabulary.CONTROL: shape.control,
+        vocabulary.CONTROLS: json.dumps(sorted({shape.control, *rows.controls})),
+        vocabulary.MARGIN: "" if shape.margin is None else str(shape.margin),
+        vocabulary.PLANNED: str(len(over.points)),
+    }
+
+
 def parent_tags(study: StudySpec) -> dict[str, str]:
     """Tags of a study's run: the layout of its matrix, and what makes it this variant."""
     rows = next(axis for axis in study.axes if axis.name == study.matrix.rows)
@@ -51,6 +67,7 @@ def parent_tags(study: StudySpec) -> dict[str, str]:
         vocabulary.ROWS: json.dumps(list(rows.points)),
         vocabulary.OVER_AXIS: study.matrix.over or "",
         vocabulary.ALSO: json.dumps(list(study.matrix.also)),
+        **_compared(study, rows),
         vocabulary.METRIC_NAME: study.metric.name,
         vocabulary.METRIC_BETTER: study.metric.better,
         **study.variant.tags,

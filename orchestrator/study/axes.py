@@ -50,6 +50,7 @@ class Axis:
         searched: Whether a searcher draws from the axis; else every value is trained.
         sets: The key path that a searched range sets.
         domain: The searched range.
+        controls: Labels of the controls beside orders.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Axis:
     searched: bool = False
     sets: str = ""
     domain: Range | None = None
+    controls: tuple[str, ...] = ()
 
     @property
     def paths(self) -> frozenset[str]:
@@ -139,6 +141,7 @@ def read_axis(
             what = f"{both[0]} is also the label of a value of this axis"
             raise SpecError(Fault("controls", what, "give the value another label"))
         parts["points"] = {**controls, **parts.get("points", {})}
+        parts["controls"] = tuple(controls)
     if label_faults := _label_faults(parts.get("points", {})):
         raise SpecError(*(fault.under(form) for fault in label_faults))
     if form == "permutations" and not parts["points"]:

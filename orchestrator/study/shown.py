@@ -1,10 +1,12 @@
 """The keys `metric` and `matrix`: what a study's matrix shows, and its layout."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from orchestrator import vocabulary
+from orchestrator.study.axes import Axis
 from trainers.binding import bind_options
 from trainers.errors import Fault, SpecError, UnknownNameError
 
@@ -27,11 +29,27 @@ class MatrixShape:
         rows: Axis whose labels are the rows.
         over: Axis over which mean and spread are computed; None: one cell for each row.
         also: More metrics whose means are shown as well.
+        control: Row that each other one is compared with; named before anything is trained.
+        margin: A row that is worse than the control by less than this counts as not worse;
+            positive, in points of percent for errors and accuracies, else in the metric's unit.
     """
 
     rows: str
     over: str | None = None
     also: tuple[str, ...] = ()
+    control: str | None = None
+    margin: float | None = None
+
+    def __post_init__(self) -> None:
+        """Checks what needs no axes."""
+        if self.margin is not None and not 0 < self.margin < math.inf:
+            raise SpecError(Fault("margin", f"must be positive, got {self.margin}"))
+        if self.margin is not None and self.control is None:
+            what = "says how much worse than the control a row may be, but there is none"
+            raise SpecError(Fault("margin", what, "name one: control: float"))
+        if self.control is not None and self.over is None:
+            what = "is compared over the values of an axis, but matrix.over names none"
+            raise SpecError(Fault("control", what, "over: seed"))
 
 
 def read_shown(
@@ -60,6 +78,25 @@ def read_shown(
         if axis is not None and axis not in axes:
             faults += UnknownNameError("axis", axis, axes).under(f"matrix.{key}")
     return metric, matrix, faults
+
+
+def control_faults(matrix: MatrixShape, axes: Sequence[Axis]) -> list[Fault]:
+    """Returns the faults of the control: it must be one row, and rows must be of one axis.
+
+    Args:
+        matrix: The layout of the matrix.
+        axes: The axes without faults.
+    """
+    rows = next((axis for axis in axes if axis.name == matrix.rows), None)
+    if matrix.control is None or rows is None:
+        return []
+    others = [axis.name for axis in axes if axis.name not in (matrix.rows, matrix.over)]
+    if others:
+        what = f"wants rows of one axis, but axis {others[0]} makes rows of its own"
+        return [Fault("matrix.control", what, "remove it")]
+    if matrix.control not in rows.points:
+        return list(UnknownNameError("row", matrix.control, rows.points).under("matrix.control"))
+    return []
 
 
 def _read(

@@ -14,7 +14,7 @@ from orchestrator.study.given import Given, read_given, with_rows
 from orchestrator.study.orders import network_of
 from orchestrator.study.product import multiplied, scaled_epochs
 from orchestrator.study.search import SCHEDULERS, SEARCHERS
-from orchestrator.study.shown import MatrixShape, Metric, read_shown
+from orchestrator.study.shown import MatrixShape, Metric, control_faults, read_shown
 from orchestrator.study.variant import Variant
 from trainers.binding import Component, bind, bind_options, convert, show
 from trainers.errors import Fault, SpecError, unknown_keys
@@ -199,6 +199,8 @@ class _Reader:
         given = self._given()
         axes = self._axes(given)
         metric, matrix = self._shown(base)
+        if matrix is not None:
+            self.faults += control_faults(matrix, axes)
         return {
             "name": self._name(),
             "question": self._question(),

@@ -31,6 +31,7 @@ from trainers.engine.fit import train_one_epoch
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDERS = ([1, 2, 3], [3, 2, 1], [1, 3, 2], [2, 1, 3], [2, 3, 1], [3, 1, 2])
+ORDERS_ALONE = ("--set", "axes.order.controls=[]", "--set", "matrix.control=null")
 NUM_THREADS = 2
 
 
@@ -111,7 +112,7 @@ def sweep(data_dir: Path, scale: str, *, whole: bool) -> list[Row]:
         started = time.perf_counter()
         _command(
             "sweep", "mnist300-orders", "--home", home, "--data-dir", str(data_dir),
-            "--scale-epochs", scale, "--set", "axes.order.controls=[]",
+            "--scale-epochs", scale, *ORDERS_ALONE,
             "--set", f"axes.order.permutations=[{names}]",
         )  # fmt: skip
         ours = time.perf_counter() - started
@@ -130,7 +131,7 @@ def sharing(data_dir: Path, scale: str) -> list[Row]:
             started = time.perf_counter()
             _command(
                 "sweep", "mnist300-orders", "--home", home, "--data-dir", str(data_dir),
-                "--scale-epochs", scale, "--set", "axes.order.controls=[]",
+                "--scale-epochs", scale, *ORDERS_ALONE,
                 *([] if share else ["--no-share"]),
             )  # fmt: skip
             walls[share] = time.perf_counter() - started

@@ -38,7 +38,7 @@ def test_a_long_label_is_folded_and_every_number_stays(width: int, encoding: str
     lines = _printed(table, width, encoding)
     text = "\n".join(lines)
     sign = "±" if encoding == "utf-8" else "+-"
-    for number in (f"3.12 {sign} 1.00", f"50.00 {sign} 1.00", f"25.00 {sign} 1.00", "n", "best"):
+    for number in (f"3.12 {sign} 1.00", f"50.00 {sign} 1.00", f"25.00 {sign} 1.00", "n", "lowest"):
         assert number in text
     assert sum("12 " in line and line.count("50.00") == 2 for line in lines) == 1
     assert (text.count("L"), text.count("M")) == (599, 1)

@@ -48,6 +48,16 @@ def test_the_run_of_a_study_says_how_its_matrix_is_laid_out(study: StudySpec) ->
     assert study.name in tags["mlflow.source.name"]
 
 
+def test_the_run_of_a_study_says_what_its_rows_are_compared_with(study: StudySpec) -> None:
+    assert parent_tags(study)[vocabulary.CONTROL] == ""
+    named = replace(study, matrix=replace(study.matrix, control="binary", margin=0.5))
+    tags = parent_tags(named)
+    assert tags[vocabulary.CONTROL] == "binary"
+    assert json.loads(tags[vocabulary.CONTROLS]) == ["binary", "float"]
+    assert tags[vocabulary.MARGIN] == "0.5"
+    assert tags[vocabulary.PLANNED] == "2"
+
+
 def test_a_searched_row_axis_has_no_labels_beforehand(make_search: MakeStudy) -> None:
     tags = parent_tags(make_search())
     assert json.loads(tags[vocabulary.ROWS]) == []

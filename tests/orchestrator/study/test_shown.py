@@ -1,10 +1,12 @@
 """What a matrix shows: names that exist, axes that exist, test values only where there are any."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from orchestrator.study.shown import MatrixShape, Metric, read_shown
+from orchestrator.study.axes import Axis
+from orchestrator.study.shown import MatrixShape, Metric, control_faults, read_shown
 
 STUDY: dict[str, Any] = {
     "metric": {"name": "selected/validation_error"},
@@ -45,6 +47,36 @@ def test_what_is_missing_is_a_fault_of_its_key() -> None:
 def test_unknown_names_come_with_their_neighbours(changes: dict[str, Any], expected: str) -> None:
     (fault,) = _read(**changes)[2]
     assert expected in fault
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"margin": 0.5}, "matrix.margin: says how much worse than the control a row may be, but"),
+        ({"control": "float", "margin": 0}, "matrix.margin: must be positive, got 0"),
+        ({"control": "float", "over": None}, "matrix.control: is compared over the values of an"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_refused(
+    changes: dict[str, Any], expected: str
+) -> None:
+    (fault,) = _read(matrix=STUDY["matrix"] | changes)[2]
+    assert fault.startswith(expected)
+
+
+def test_the_control_is_a_row_of_the_only_axis_beside_seeds() -> None:
+    rows = Axis(name="order", points={"float": {}, "forward": {}}, controls=("float",))
+    seeds = Axis(name="seed", points={"1": {}})
+    shape = MatrixShape(rows="order", over="seed", control="float", margin=0.5)
+
+    def told(control: str, *axes: Axis) -> list[str]:
+        return [str(fault) for fault in control_faults(replace(shape, control=control), axes)]
+
+    assert told("float", rows, seeds) == []
+    (fault,) = told("flaot", rows, seeds)
+    assert fault.startswith("matrix.control: unknown row 'flaot', did you mean 'float'")
+    (fault,) = told("float", rows, seeds, Axis(name="width", points={"1": {}}))
+    assert "axis width makes rows of its own" in fault
 
 
 def test_trials_that_leave_out_the_test_part_have_no_test_error_to_show() -> None:

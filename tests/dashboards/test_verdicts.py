@@ -1,0 +1,78 @@
+"""What a matrix carries, in words."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from dashboards.verdicts import answer, limits, verdict_table
+
+
+@pytest.fixture
+def compared() -> pd.DataFrame:
+    """Errors of five rows over five seeds; float is lower, one row lacks a seed."""
+    source = np.random.default_rng(1)
+    values = 0.03 + source.normal(0, 0.002, (5, 5))
+    values[0] -= 0.02
+    values[4, 0] = np.nan
+    columns = ["mean", "std", "n", "best", *(f"seed {number}" for number in range(5))]
+    rows = ["float", "binary", "forward", "reverse", "132"]
+    frame = pd.DataFrame(np.hstack([np.zeros((5, 4)), values]), index=rows, columns=columns)
+    frame.index.name = "order"
+    frame.attrs = {
+        "metric": "selected/test_error", "better": "lower", "control": "binary",
+        "controls": ["binary", "float"], "margin": 1.0, "planned": 5,
+    }  # fmt: skip
+    return frame
+
+
+def _text(matrix: pd.DataFrame) -> str:
+    console = Console(record=True, width=100, file=io.StringIO())
+    table = verdict_table(matrix)
+    assert table is not None
+    console.print(table)
+    return console.export_text()
+
+
+def test_each_row_has_a_difference_and_a_verdict(compared: pd.DataFrame) -> None:
+    lines = {line.split()[0]: line for line in _text(compared).splitlines() if line.strip()}
+    assert "minus binary [95 %], %" in lines["order"]
+    assert "differs from binary; not worse by more than 1.00 points" in lines["float"]
+    assert lines["float"].split()[1] == "-2.00"
+    assert "cannot be told apart from binary; not worse" in lines["reverse"]
+    assert "no verdict: 4 of 5 seeds" in lines["132"]
+    assert "binary" not in lines
+
+
+def test_only_what_is_told_apart_is_bold(compared: pd.DataFrame) -> None:
+    table = verdict_table(compared)
+    assert table is not None
+    assert [row.style for row in table.rows] == ["bold", None, None, None]
+
+
+def test_the_answer_waits_for_all_rows(compared: pd.DataFrame) -> None:
+    assert answer(compared) == ""
+    whole = compared.fillna(0.03)
+    whole.attrs = compared.attrs
+    line = answer(whole)
+    assert line.startswith("Do the 3 values of order differ? Friedman test: p = 0.")
+    assert line.endswith("; this study cannot tell.")
+    for number, row in enumerate(("forward", "reverse", "132")):
+        whole.loc[row, [f"seed {seed}" for seed in range(5)]] = number + np.arange(5) / 10
+    told = "p < 0.001; the rows other than controls differ by order."
+    assert answer(whole).endswith(told)
+
+
+def test_limits_are_said_in_points(compared: pd.DataFrame) -> None:
+    first, second, third = limits(compared)
+    assert first.startswith("5 seeds show differences of about 0.")
+    assert " points in 4 of 5 studies; half of that would take " in first
+    assert second.startswith("Seeds share ")
+    assert third.startswith("The best of 5 equal rows would look 0.")
+
+
+def test_a_study_that_names_no_control_has_no_words(compared: pd.DataFrame) -> None:
+    compared.attrs["control"] = None
+    assert (answer(compared), verdict_table(compared), limits(compared)) == ("", None, [])
