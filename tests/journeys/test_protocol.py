@@ -51,6 +51,8 @@ metric: {name: selected/test_error}
 matrix: {rows: order, over: seed}
 """
 STAGES = ("sensitivity", "lr", "full")
+ALONE = ("--concurrency", "1")
+"""One worker: to start a second one takes longer than it would train."""
 CELLS = {"sensitivity": 6, "lr": 8, "full": 8}
 
 
@@ -121,7 +123,7 @@ def first(settled: Any) -> First:
     _write(settled, "one", "ascend, descend")
     _write(settled, "two", "ascend")
     started = time.monotonic()
-    done = settled.runs("protocol", "--networks", "./one,./two")
+    done = settled.runs("protocol", "--networks", "./one,./two", *ALONE)
     return First(done.code, done.out, done.err, time.monotonic() - started)
 
 
@@ -228,7 +230,7 @@ def test_a_protocol_killed_in_two_stages_ends_as_an_undisturbed_one(
     _write(user, "one", "ascend, descend")
     # The first seed of the full runs is copied from the search.
     for stage, trained in {"lr": "one-lr/", "full": "seed=317"}.items():
-        process = user.starts("protocol", "./one")
+        process = user.starts("protocol", "./one", *ALONE)
         _wait_until(lambda part=trained: _journal_rows(user, part) > 0, process)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
@@ -238,7 +240,7 @@ def test_a_protocol_killed_in_two_stages_ends_as_an_undisturbed_one(
             if cell.status == "FINISHED" and "bnn.copied_from" not in cell.tags
         ]
         assert len(finished) < (CELLS["lr"] if stage == "lr" else CELLS["full"] // 2)
-    done = user.runs("protocol", "./one")
+    done = user.runs("protocol", "./one", *ALONE)
     assert done.code == 0, done.err
     before, after = _all_cells(settled, "one"), _all_cells(user, "one")
     # A key has the variant in it, and that what the stages before have found.
@@ -255,7 +257,7 @@ def test_a_protocol_killed_in_two_stages_ends_as_an_undisturbed_one(
 
 def test_more_seeds_train_only_the_new_cells(first: First, settled: Any) -> None:
     before = _all_cells(settled, "one")
-    flags = ["--from", "full", "--seeds", "316,317,318"]
+    flags = ["--from", "full", "--seeds", "316,317,318", *ALONE]
     grown = settled.runs("protocol", "./one", *flags)
     assert grown.code == 0, grown.err
     assert "cells     12, 8 of them finished" in grown.out
