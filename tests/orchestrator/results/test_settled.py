@@ -167,20 +167,24 @@ def test_in_a_new_home_all_is_left_and_nothing_is_written(
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.usefixtures("journal")
 @pytest.mark.parametrize("state", [None, State.FAILED, State.INTERRUPTED])
 def test_with_a_cell_that_is_not_finished_something_is_left(
     state: str | None,
     home: Home,
-    journal: Journal,
+    store: Store,
     record: Record,
     study: StudySpec,
     errors: dict[str, float],
+    ids: StudyIds,
     outline: Outline,
 ) -> None:
     label, error = errors.popitem()
     record(study, errors)
     if state is not None:
         record(study, {label: error}, state=state)
+    # Closed, so that the cell alone tells.
+    store.set_state(ids.run, State.FINISHED, {})
     assert not is_settled(outline, home)
 
 
