@@ -342,8 +342,10 @@ def main() -> None:
         f"{made['num_cpus']} cores of {made['processor']}, {platform.machine()}, Python "
         f"{made['python']}; {packages}; commit {made['git_commit'] or 'unknown'}.\n\n"
         "The usual loop: torchvision's MNIST, ToTensor and Normalize for each image, a DataLoader "
-        "with two workers, torch's own layers, Adam unfused (usual_loop.py). The fastest of six "
-        "for epochs, of three for commands; one run each for the rest.\n"
+        "with two workers, torch's own layers, Adam unfused (usual_loop.py); for JPEG files "
+        "ImageFolder, RandomCrop and RandomHorizontalFlip (pictures.py), in float32. The fastest "
+        "of six for epochs on MNIST, of two on JPEG files, of three for commands; one run each "
+        "for the rest.\n"
     )
     print(text)
     if not args.parts:

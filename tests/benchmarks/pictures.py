@@ -23,7 +23,7 @@ WANTED = re.compile(r"(train/\w+/0[0-4]\d\d|test/\w+/00[0-4]\d)\.jpg")
 """Of each class the first 500 to train and 50 to test."""
 NUM_TRAIN, NUM_TEST, NUM_VALIDATION = 5000, 500, 10
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-EPOCHS = 4
+EPOCHS = 3
 """The first warms up; the fastest of the others counts."""
 EVAL_BATCH_SIZE = 1000
 
