@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from dashboards import NoResultsError, result_matrix
+from dashboards.comparison import compare
 from dashboards.matrix import matrix_of
 from dashboards.runs import StudyRuns
 from orchestrator import vocabulary
@@ -158,6 +159,36 @@ def test_the_matrix_of_a_stored_study_names_its_runs(
     pd.testing.assert_frame_equal(matrix, matrix_of(make_runs(ERRORS)))
     assert set(matrix.attrs["cell_run_ids"]) == set(runs.values())
     assert matrix.attrs["run_id"] not in runs.values()
+
+
+def test_a_matrix_knows_the_control_that_its_study_names(
+    make_study: MakeStudy, make_runs: MakeRuns
+) -> None:
+    plain = matrix_of(make_runs(ERRORS))
+    assert "control" not in plain.attrs
+    assert compare(plain) is None
+    shape = {"rows": "order", "over": "seed", "control": "float", "margin": 0.5}
+    runs = make_runs(ERRORS, make_study(matrix=shape))
+    matrix = matrix_of(runs)
+    known = {key: matrix.attrs[key] for key in ("control", "controls", "margin", "planned")}
+    assert known == {"control": "float", "controls": ["float"], "margin": 0.5, "planned": 3}
+    found = compare(matrix)
+    assert found is not None
+    assert [one.row for one in found.differences] == [
+        row for row in matrix.index if row != "float"
+    ]
+    # A margin is of the study's own metric.
+    assert matrix_of(runs, metric="last/test_error").attrs["margin"] is None
+
+
+@stored
+def test_a_control_that_is_no_longer_named_is_forgotten(
+    study: StudySpec, make_study: MakeStudy, record: Record, uri: str
+) -> None:
+    record(make_study(matrix={"rows": "order", "over": "seed", "control": "float"}), ERRORS)
+    assert result_matrix("tiny", uri).attrs["control"] == "float"
+    record(study, {})
+    assert "control" not in result_matrix("tiny", uri).attrs
 
 
 @stored

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from dashboards.protocol_report import rates_table
 from dashboards.report import matrix_table
-from orchestrator.cli.tables import print_table
+from orchestrator.cli.tables import print_matrix, print_table
 
 LONG = {"L" * 300: 0.0312345, "L" * 299 + "M": 0.5, "short": 0.25}
 
@@ -60,6 +60,32 @@ def test_a_table_that_fits_is_printed_as_it_is() -> None:
     with plain.capture() as captured:
         plain.print(table)
     assert _printed(table, 80) == captured.get().splitlines()
+
+
+def _said(matrix: pd.DataFrame) -> list[str]:
+    file = io.StringIO()
+    print_matrix(Console(file=file, width=80), matrix)
+    return [line.strip() for line in file.getvalue().splitlines()]
+
+
+def test_a_matrix_is_printed_with_what_it_answers_and_what_it_cannot() -> None:
+    rows = {"float": 1, "binary": 3, "forward": 2, "reverse": 3.2, "132": 2.9}
+    seeds = {
+        f"seed {seed}": [(error + seed * (-1) ** place / 10) / 100 for place, error in
+        enumerate(rows.values())]
+        for seed in range(3)
+    }  # fmt: skip
+    matrix = _matrix(dict.fromkeys(rows, 0.02)).assign(**seeds)
+    assert _said(matrix)[0] == "tiny: selected/test_error, %"
+    assert not any("verdict" in line for line in _said(matrix))
+    matrix.attrs |= {"control": "binary", "controls": ["float", "binary"]}
+    matrix.attrs |= {"margin": None, "planned": 3}
+    first, second, *rest = _said(matrix)
+    assert first.startswith("Do the 3 values of order differ? Friedman test: p = ")
+    assert second == "tiny: selected/test_error, %"
+    assert any(line.startswith("float") and "differs from binary" in line for line in rest)
+    assert rest[-3].startswith("3 seeds show differences of about ")
+    assert rest[-1].startswith("The best of 5 equal rows would look ")
 
 
 def test_a_long_label_of_a_heading_is_folded() -> None:
