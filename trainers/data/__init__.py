@@ -9,9 +9,8 @@ from trainers.data.digits import DIGITS_SOURCE
 from trainers.data.image_folder import IMAGE_FOLDER_SOURCE
 from trainers.data.imagenet import IMAGENET_SOURCE
 from trainers.data.mnist import MNIST_SOURCE
-from trainers.data.sketchy import SKETCHY_SOURCE
+from trainers.data.sketches import SKETCHY_SOURCE, TUBERLIN_SOURCE
 from trainers.data.splits import Facts, Source, Split, Splits
-from trainers.data.tuberlin import TUBERLIN_SOURCE
 
 SOURCES: Mapping[str, Source] = {
     "cifar10": CIFAR10_SOURCE,

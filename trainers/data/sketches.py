@@ -117,3 +117,30 @@ def sketch_source(sketches: Sketches) -> Source:
         num_validation=sketches.validation,
         facts_of=facts_of,
     )
+
+
+TUBERLIN_SOURCE = sketch_source(
+    Sketches(
+        folder="tuberlin",
+        classes=250,
+        # Of the 80 sketches of each class 64; nobody published which.
+        train_images=16_000,
+        validation=1_250,
+        mean=0.06,
+        std=0.93,
+    )
+)
+"""TU-Berlin: 20,000 sketches of 250 kinds of things; Eitz et al. 2012."""
+
+SKETCHY_SOURCE = sketch_source(
+    Sketches(
+        folder="sketchy_recognition",
+        classes=125,
+        # Four fifths; nobody published which.
+        train_images=60_377,
+        validation=5_000,
+        mean=0.0465,
+        std=0.9,
+    )
+)
+"""Sketchy: 75,471 sketches of 125 kinds of things; Sangkloy et al. 2016."""
