@@ -4,8 +4,11 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cli.options import data_folder_of, storage_of
+
 if TYPE_CHECKING:
     from orchestrator.home import Home
+    from orchestrator.record.store import Store
     from orchestrator.results.export import TrainedCell
 
 BEST = "best:"
@@ -64,6 +67,28 @@ def run_id_of(
     if prefers is not None:
         cells = [cell for cell in cells if prefers(cell.trained)] or cells
     return min(cells, key=lambda cell: cell.metrics[name]).run_id
+
+
+def trained_cell_of(args: argparse.Namespace, store: "Store", run_id: str) -> "TrainedCell":
+    """The network of a cell, from where the flags say that checkpoints are.
+
+    Args:
+        args: The flags of `add_cell`, of the storage, and of the data folder.
+        store: The store with the run.
+        run_id: MLflow's run.
+    """
+    from orchestrator.results.export import trained_cell
+    from trainers import place_at
+
+    storage = storage_of(args)
+    return trained_cell(
+        store,
+        place_at(storage) if storage else store.home.checkpoints,
+        run_id,
+        retrain=args.retrain,
+        threads=args.threads,
+        data_dir=data_folder_of(args),
+    )
 
 
 def cell_lines(cell: "TrainedCell") -> list[str]:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.cells import add_cell, cell_lines, run_id_of
+from orchestrator.cli.cells import add_cell, cell_lines, run_id_of, trained_cell_of
 from orchestrator.cli.options import (
     add_data_dir,
     add_home,
@@ -15,7 +15,6 @@ from orchestrator.cli.options import (
     data_folder_of,
     home_of,
     path_of,
-    storage_of,
 )
 from orchestrator.errors import EXIT_FAILED
 from orchestrator.process.waiting import waiting_for
@@ -48,17 +47,14 @@ def run(args: argparse.Namespace) -> int:
     """Writes the file and prints its content; returns 1 if the file gives other logits."""
     with waiting_for("PyTorch and MLflow to be loaded"):
         from orchestrator.record.store import Store
-        from orchestrator.results.export import export_cell, trained_cell
-        from trainers import place_at
+        from orchestrator.results.export import export_cell
 
-    home, data_dir, storage = home_of(args), data_folder_of(args), storage_of(args)
-    checkpoints = place_at(storage) if storage else home.checkpoints
+    home = home_of(args)
     run_id = run_id_of(args.run_id, home)
     store = Store(home)
-    cell = trained_cell(
-        store, checkpoints, run_id, retrain=args.retrain, threads=args.threads, data_dir=data_dir
-    )
+    cell = trained_cell_of(args, store, run_id)
     args.output.parent.mkdir(parents=True, exist_ok=True)
+    data_dir = data_folder_of(args)
     done = export_cell(store, cell, args.output, format=args.format, data_dir=data_dir)
     for line in _lines(args.output, cell, done):
         print(line)

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.cells import add_cell, cell_lines, run_id_of
+from orchestrator.cli.cells import add_cell, cell_lines, run_id_of, trained_cell_of
 from orchestrator.cli.commands import command, secret_hint
 from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import (
@@ -16,7 +16,6 @@ from orchestrator.cli.options import (
     data_folder_of,
     home_of,
     path_of,
-    storage_of,
 )
 from orchestrator.process.waiting import waiting_for
 from orchestrator.vocabulary import LAYER_ERRORS_ARTIFACT, LAYER_MEASURES
@@ -94,22 +93,15 @@ def run(args: argparse.Namespace) -> int:
             measured_cell,
             record_errors,
         )
-        from trainers import place_at
 
-    home, storage = home_of(args), storage_of(args)
+    home = home_of(args)
     run_id = run_id_of(args.run_id, home, prefers=is_fully_binary)
     store = Store(home)
     # A wrong name is refused before anything is measured.
     hybrid = _named(args, binary_trial(store, run_id))
-    measured = measured_cell(
-        store,
-        place_at(storage) if storage else home.checkpoints,
-        run_id,
-        retrain=args.retrain,
-        threads=args.threads,
-        data_dir=data_folder_of(args),
-    )
-    for line in cell_lines(measured.cell):
+    cell = trained_cell_of(args, store, run_id)
+    measured = measured_cell(cell, data_dir=data_folder_of(args))
+    for line in cell_lines(cell):
         print(line)
     hybrid = hybrid or _proposed(args, measured)
     real = hybrid.real if hybrid else ()

@@ -11,7 +11,7 @@ from orchestrator.planning.hybrid import shares_of
 from orchestrator.process.waiting import waiting_for
 from orchestrator.record.store import Store
 from orchestrator.results.bars import layer_bars
-from orchestrator.results.export import TrainedCell, recorded_trial, trained_cell
+from orchestrator.results.export import TrainedCell, recorded_trial
 from orchestrator.study.hybrid import Origin
 from trainers.data.batches import ordered_batches
 from trainers.engine.layer_errors import LayerErrors, layer_errors
@@ -19,7 +19,6 @@ from trainers.errors import SpecError
 from trainers.export.measure import splits_of
 from trainers.spec.hybrids import not_binary
 from trainers.spec.train_spec import TrainSpec
-from trainers.storage import Place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,28 +61,17 @@ def binary_trial(store: Store, run_id: str) -> TrainSpec:
     return spec
 
 
-def measured_cell(
-    store: Store, checkpoints: Place, run_id: str, *, retrain: bool, threads: int, data_dir: Path
-) -> Measured:
-    """Measures the network of a finished cell on the validation part, without augmentation.
+def measured_cell(cell: TrainedCell, *, data_dir: Path) -> Measured:
+    """Measures the network of a cell on the validation part, without augmentation.
 
     Args:
-        store: The store with the run.
-        checkpoints: As for `trained_cell`, like the others.
-        run_id: MLflow's run.
-        retrain: Train the trial again if no checkpoint was kept.
-        threads: torch's threads for that.
+        cell: The cell; its network is fully binary.
         data_dir: Where data sets are stored.
 
     Raises:
-        StoreError: If there is no such run, or it is not a finished cell.
-        SpecError: If the network is not fully binary, or was not kept.
         MissingDataError: If the data set is missing and cannot be downloaded.
     """
-    spec = binary_trial(store, run_id)
-    cell = trained_cell(
-        store, checkpoints, run_id, retrain=retrain, threads=threads, data_dir=data_dir
-    )
+    spec = cell.spec
     with waiting_for("the inputs of layers to be measured"):
         split = splits_of(replace(spec, measure_test=False), data_dir=data_dir).validation
         batches = ordered_batches(split, size=spec.data.eval_batch_size)

@@ -13,6 +13,7 @@ from orchestrator import vocabulary
 from orchestrator.home import Home
 from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.record.store import Store
+from orchestrator.results.export import trained_cell
 from orchestrator.results.hybrid import (
     binary_trial,
     is_fully_binary,
@@ -31,7 +32,8 @@ Trained = Callable[..., dict[str, str]]
 def measured(home: Home, store: Store, tmp_path: Path) -> Callable[[str], Any]:
     def measure(run_id: str) -> Any:
         options: dict[str, Any] = {"retrain": False, "threads": 1, "data_dir": tmp_path}
-        return measured_cell(store, home.checkpoints, run_id, **options)
+        cell = trained_cell(store, home.checkpoints, run_id, **options)
+        return measured_cell(cell, data_dir=tmp_path)
 
     return measure
 
