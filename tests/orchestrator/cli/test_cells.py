@@ -1,0 +1,52 @@
+"""A recorded cell as the command line names it, and where its network is looked for."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli.cells import add_cell, run_id_of, trained_cell_of
+from orchestrator.cli.options import add_data_dir, add_home, add_storage
+from orchestrator.home import Home
+
+
+@pytest.fixture
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser()
+    add_cell(parser, best="cell")
+    for add in (add_data_dir, add_storage, add_home):
+        add(parser)
+    return parser
+
+
+def test_the_id_of_a_run_is_taken_as_it_is(tmp_path: Path) -> None:
+    assert run_id_of("abc", Home.at(tmp_path / "none")) == "abc"
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("storage", [None, "elsewhere"])
+def test_checkpoints_are_looked_for_where_the_flags_say(
+    storage: str | None,
+    parser: argparse.ArgumentParser,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def trained_cell(store: Any, checkpoints: Any, run_id: str, **options: Any) -> str:
+        asked.update(options, checkpoints=str(checkpoints), run_id=run_id)
+        return "the cell"
+
+    monkeypatch.setattr("orchestrator.results.export.trained_cell", trained_cell)
+    home = Home.at(tmp_path / "home")
+    flags = ["--storage", str(tmp_path / storage)] if storage else []
+    data = ["--data-dir", str(tmp_path / "data"), "--retrain", "--threads", "3"]
+    args = parser.parse_args(["abc", *flags, *data, "--home", str(home.root)])
+    store = argparse.Namespace(home=home)
+    assert trained_cell_of(args, store, "abc") == "the cell"  # type: ignore[arg-type, comparison-overlap]
+    expected = str(tmp_path / storage) if storage else str(home.checkpoints)
+    assert asked == {
+        "checkpoints": expected, "run_id": "abc", "retrain": True, "threads": 3,
+        "data_dir": tmp_path / "data",
+    }  # fmt: skip
