@@ -1,6 +1,5 @@
 """The result matrix of a study, read from MLflow only."""
 
-import json
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, cast
@@ -163,14 +162,22 @@ def _compared(runs: StudyRuns, metric: str) -> dict[Hashable, Any]:
     control, planned = tags.get(vocabulary.CONTROL, ""), tags.get(vocabulary.PLANNED, "")
     if not control or not planned.isdecimal():
         return {}
-    margin = tags.get(vocabulary.MARGIN, "") if metric == tags[vocabulary.METRIC_NAME] else ""
-    controls = json.loads(tags.get(vocabulary.CONTROLS, "[]"))
+    is_own = metric == tags[vocabulary.METRIC_NAME]
     return {
         "control": control,
-        "controls": controls,
-        "margin": float(margin) if margin else None,
+        "controls": runs.controls(),
+        "margin": _margin(tags.get(vocabulary.MARGIN, "")) if is_own else None,
         "planned": int(planned),
     }
+
+
+def _margin(text: str) -> float | None:
+    """The margin of a tag; None if there is none, or if somebody changed it in MLflow."""
+    try:
+        margin = float(text)
+    except ValueError:
+        return None
+    return margin if 0 < margin < math.inf else None
 
 
 def _also(runs: StudyRuns) -> list[str]:

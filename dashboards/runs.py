@@ -68,6 +68,10 @@ class StudyRuns:
         """The labels of the rows in the study's order."""
         return _texts(self.tags.get(vocabulary.ROWS, "[]"))
 
+    def controls(self) -> list[str]:
+        """The rows that are no answer to the study's question: its control, and those beside."""
+        return _texts(self.tags.get(vocabulary.CONTROLS, "[]"))
+
     def also(self) -> list[str]:
         """More metrics that the study shows in addition to its own."""
         return _texts(self.tags.get(vocabulary.ALSO, "[]"))

@@ -177,6 +177,10 @@ def test_a_matrix_knows_the_control_that_its_study_names(
     assert [one.row for one in found.differences] == [
         row for row in matrix.index if row != "float"
     ]
+    # Somebody may change tags in MLflow's pages.
+    for changed in ("much", "nan", "-1", ""):
+        tags = {vocabulary.MARGIN: changed}
+        assert matrix_of(replace(runs, tags=runs.tags | tags)).attrs["margin"] is None
     # A margin is of the study's own metric.
     assert matrix_of(runs, metric="last/test_error").attrs["margin"] is None
 
