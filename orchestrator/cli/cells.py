@@ -24,8 +24,8 @@ def add_cell(parser: argparse.ArgumentParser, *, best: str) -> None:
     parser.add_argument(
         "run_id",
         metavar="RUN",
-        help=f"MLflow's id of a cell's run, or best:STUDY for its {best} with the lowest "
-        "validation error",
+        help=f"MLflow's id of a cell's run; best:STUDY for its {best} with the lowest validation "
+        "error, or best:STUDY/ROW for that of a row of its matrix",
     )
     parser.add_argument(
         "--retrain",
@@ -47,26 +47,21 @@ def run_id_of(
     """The id of a cell's run.
 
     Args:
-        text: The id itself, or best:STUDY.
+        text: The id itself, best:STUDY, or best:STUDY/ROW.
         home: Where results are stored.
         prefers: Whether a trial, as plain values, goes before others; None: none does.
 
     Raises:
-        NoResultsError: If the study has no finished cell.
+        NoResultsError: If the study has no such finished cell.
     """
     if not text.startswith(BEST):
         return text
-    from dashboards.runs import NoResultsError, study_runs
-    from orchestrator.vocabulary import SELECTED
+    from dashboards.runs import study_runs
+    from orchestrator.results.best import best_cell
 
-    runs = study_runs(text.removeprefix(BEST), home.tracking_uri)
-    name = f"{SELECTED}/validation_error"
-    cells = [cell for cell in runs.cells if name in cell.metrics]
-    if not cells:
-        raise NoResultsError(f"no finished cell of {runs.title} has the metric '{name}'")
-    if prefers is not None:
-        cells = [cell for cell in cells if prefers(cell.trained)] or cells
-    return min(cells, key=lambda cell: cell.metrics[name]).run_id
+    study, slash, row = text.removeprefix(BEST).partition("/")
+    runs = study_runs(study, home.tracking_uri)
+    return best_cell(runs, row if slash else None, prefers=prefers).run_id
 
 
 def trained_cell_of(args: argparse.Namespace, store: "Store", run_id: str) -> "TrainedCell":
