@@ -58,24 +58,49 @@ def ledger() -> Ledger:
 @pytest.fixture(scope="session")
 def troubled() -> str:
     """A study of three cells that trains for as long as the trouble lasts."""
-    stage = scale.either(70, 900)
-    return STUDY % {"stage": stage, "epochs": 3 * stage}
+    return _study(scale.either(70, 900))
 
 
 @pytest.fixture(scope="session")
-def calm_cells(
-    made_once: Callable[..., Path], make_user: Any, troubled: str
-) -> list[records.Cell]:
-    """The same study where nothing went wrong and nothing was shared."""
+def brief() -> str:
+    """The same study, for trouble that comes early."""
+    return _study(scale.either(25, 900))
 
-    def fill(folder: Path) -> None:
-        user = make_user(folder)
-        done = user.runs("sweep", user.writes(troubled), "--no-share", within_s=scale.LIMIT_S)
-        assert done.code == 0, done.err
 
-    cells = records.read_cells(make_user(made_once("calm", fill)).home / "mlflow.db")
-    assert len(cells) == 3
-    return cells
+def _study(stage: int) -> str:
+    return STUDY % {"stage": stage, "epochs": 3 * stage}
+
+
+Calm = Callable[[str, str], list[records.Cell]]
+
+
+@pytest.fixture(scope="session")
+def calm(made_once: Callable[..., Path], make_user: Any) -> Calm:
+    """Makes the cells of a study where nothing went wrong and nothing was shared; once a name."""
+
+    def make(name: str, study: str) -> list[records.Cell]:
+        def fill(folder: Path) -> None:
+            user = make_user(folder)
+            done = user.runs("sweep", user.writes(study), "--no-share", within_s=scale.LIMIT_S)
+            assert done.code == 0, done.err
+
+        cells = records.read_cells(make_user(made_once(name, fill)).home / "mlflow.db")
+        assert len(cells) == 3
+        return cells
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def calm_cells(calm: Calm, troubled: str) -> list[records.Cell]:
+    """The cells of `troubled`, made in peace."""
+    return calm("calm", troubled)
+
+
+@pytest.fixture(scope="session")
+def brief_cells(calm: Calm, brief: str) -> list[records.Cell]:
+    """The cells of `brief`, made in peace."""
+    return calm("calm-brief", brief)
 
 
 @pytest.fixture

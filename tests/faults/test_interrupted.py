@@ -23,7 +23,7 @@ def _interrupted(user: Any, path: str, *, times: int) -> str:
     before = records.journal_rows(user.home)
     process = user.starts("sweep", path)
     wait_until(
-        lambda: process.poll() is not None or records.journal_rows(user.home) > before + 200,
+        lambda: process.poll() is not None or records.journal_rows(user.home) > before + 100,
         what="the sweep trains",
     )
     pressed_at = time.monotonic()
@@ -49,9 +49,9 @@ def _journaled(user: Any) -> dict[str, tuple[str, int]]:
 
 
 def test_ctrl_c_loses_no_epoch_and_the_same_command_goes_on(
-    user: Any, troubled: str, calm_cells: list[records.Cell]
+    user: Any, brief: str, brief_cells: list[records.Cell]
 ) -> None:
-    path = user.writes(troubled.replace("interval_s: 0.2", "interval_s: 0"))
+    path = user.writes(brief.replace("interval_s: 0.2", "interval_s: 0"))
     said = _interrupted(user, path, times=1)
     assert "stopping at the end of the epoch; Ctrl-C again stops at once" in said
     states = {cell.name: cell.tags["bnn.state"] for cell in records.read_cells(_database(user))}
@@ -65,7 +65,7 @@ def test_ctrl_c_loses_no_epoch_and_the_same_command_goes_on(
     _interrupted(user, path, times=2)
     done = user.runs("sweep", path, within_s=LIMIT_S)
     assert done.code == 0, done.err + done.out
-    verdict = records.compare(records.read_cells(_database(user)), calm_cells)
+    verdict = records.compare(records.read_cells(_database(user)), brief_cells)
     assert verdict.is_clean, verdict
 
 
