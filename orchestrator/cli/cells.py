@@ -1,17 +1,13 @@
 """Names a recorded cell on the command line: by its run, or as the best of a study."""
 
 import argparse
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.options import data_folder_of, storage_of
 
 if TYPE_CHECKING:
-    from orchestrator.home import Home
     from orchestrator.record.store import Store
     from orchestrator.results.export import TrainedCell
-
-BEST = "best:"
 
 
 def add_cell(parser: argparse.ArgumentParser, *, best: str) -> None:
@@ -39,34 +35,6 @@ def add_cell(parser: argparse.ArgumentParser, *, best: str) -> None:
         metavar="N",
         help="torch's threads for --retrain (default: 1)",
     )
-
-
-def run_id_of(
-    text: str, home: "Home", *, prefers: Callable[[Mapping[str, Any]], bool] | None = None
-) -> str:
-    """The id of a cell's run.
-
-    Args:
-        text: The id itself, or best:STUDY.
-        home: Where results are stored.
-        prefers: Whether a trial, as plain values, goes before others; None: none does.
-
-    Raises:
-        NoResultsError: If the study has no finished cell.
-    """
-    if not text.startswith(BEST):
-        return text
-    from dashboards.runs import NoResultsError, study_runs
-    from orchestrator.vocabulary import SELECTED
-
-    runs = study_runs(text.removeprefix(BEST), home.tracking_uri)
-    name = f"{SELECTED}/validation_error"
-    cells = [cell for cell in runs.cells if name in cell.metrics]
-    if not cells:
-        raise NoResultsError(f"no finished cell of {runs.title} has the metric '{name}'")
-    if prefers is not None:
-        cells = [cell for cell in cells if prefers(cell.trained)] or cells
-    return min(cells, key=lambda cell: cell.metrics[name]).run_id
 
 
 def trained_cell_of(args: argparse.Namespace, store: "Store", run_id: str) -> "TrainedCell":
