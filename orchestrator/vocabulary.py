@@ -97,6 +97,7 @@ HELD_TRIALS = "bnn.held.{holder}.trials.{part}"  # ids of the trials that this p
 TRAIN = "bnn.train"  # JSON: the whole trial, from TrainSpec.to_mapping
 EXPORT = "bnn.export"  # checksum of the file of the last export
 EXPORT_VERIFIED = "bnn.export_verified"  # true: the file's network gave the same logits
+TEACHER = "bnn.teacher"  # SHA-256 of the file in which the run's network teaches others
 
 PLAN_ARTIFACT = "plan.json"
 STUDY_ARTIFACT = "study.yaml"

@@ -2,7 +2,9 @@
 
 import hashlib
 import importlib
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from torch import nn
 from trainers.errors import Fault, MissingDataError, SpecError, UnknownNameError
 from trainers.paths import expanded
 from trainers.spec.added import Teacher
+from trainers.storage import Place, place_at, read
 
 
 def load_teacher(teacher: Teacher, *, data_dir: Path, num_classes: int) -> nn.Module:
@@ -19,7 +22,7 @@ def load_teacher(teacher: Teacher, *, data_dir: Path, num_classes: int) -> nn.Mo
 
     Args:
         teacher: What is known of it.
-        data_dir: Base of a relative file.
+        data_dir: Base of a relative file; a URL stands for itself.
         num_classes: Classes of the data set that it shall teach.
 
     Raises:
@@ -27,19 +30,42 @@ def load_teacher(teacher: Teacher, *, data_dir: Path, num_classes: int) -> nn.Mo
         SpecError: If it is another file, or holds another network; paths are relative to the
             teacher.
     """
-    path = data_dir / expanded(teacher.file)
-    try:
+    if teacher.run:
+        what = f"{teacher.run} is looked up by a sweep; from Python, name a file"
+        raise SpecError(Fault("run", what, "trainers.export_packed writes one"))
+    with _local(teacher, data_dir) as path:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != teacher.sha256:
+            what = f"{_place(teacher, data_dir)} is another file: its SHA-256 is {found}"
+            raise SpecError(Fault("sha256", what, "bring the teacher back, or name this one"))
+        network = TEACHERS[teacher.name](path, model=teacher.model, num_classes=num_classes)
+    return network.eval().requires_grad_(False)
+
+
+@contextmanager
+def _local(teacher: Teacher, data_dir: Path) -> Iterator[Path]:
+    """Gives the file on this machine; one at a URL is copied for as long as it is used."""
+    place = _place(teacher, data_dir)
+    try:
+        content = read(place)
     except OSError as error:
-        what = f"the teacher cannot be read from {path.resolve()} ({error.strerror})"
+        what = f"the teacher cannot be read from {place} ({error.strerror or error})"
         hint = "a relative file lies below the data folder: --data-dir or BNN_DATA_DIR"
         raise MissingDataError(Fault("file", what, hint)) from error
-    if found != teacher.sha256:
-        what = f"{path.resolve()} is another file: its SHA-256 is {found}"
-        raise SpecError(Fault("sha256", what, "bring the teacher back, or name this one"))
-    network = TEACHERS[teacher.name](path, model=teacher.model, num_classes=num_classes)
-    return network.eval().requires_grad_(False)
+    if isinstance(place, Path):
+        yield place
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "teacher")
+        path.write_bytes(content)
+        yield path
+
+
+def _place(teacher: Teacher, data_dir: Path) -> Place:
+    if "://" in teacher.file:
+        return place_at(teacher.file)
+    return (data_dir / expanded(teacher.file)).resolve()
 
 
 def exported(path: Path, *, model: str | None, num_classes: int) -> nn.Module:

@@ -1,17 +1,13 @@
 """Names a recorded cell on the command line: by its run, or as the best of a study."""
 
 import argparse
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.options import data_folder_of, storage_of
 
 if TYPE_CHECKING:
-    from orchestrator.home import Home
     from orchestrator.record.store import Store
     from orchestrator.results.export import TrainedCell
-
-BEST = "best:"
 
 
 def add_cell(parser: argparse.ArgumentParser, *, best: str) -> None:
@@ -39,29 +35,6 @@ def add_cell(parser: argparse.ArgumentParser, *, best: str) -> None:
         metavar="N",
         help="torch's threads for --retrain (default: 1)",
     )
-
-
-def run_id_of(
-    text: str, home: "Home", *, prefers: Callable[[Mapping[str, Any]], bool] | None = None
-) -> str:
-    """The id of a cell's run.
-
-    Args:
-        text: The id itself, best:STUDY, or best:STUDY/ROW.
-        home: Where results are stored.
-        prefers: Whether a trial, as plain values, goes before others; None: none does.
-
-    Raises:
-        NoResultsError: If the study has no such finished cell.
-    """
-    if not text.startswith(BEST):
-        return text
-    from dashboards.runs import study_runs
-    from orchestrator.results.best import best_cell
-
-    study, slash, row = text.removeprefix(BEST).partition("/")
-    runs = study_runs(study, home.tracking_uri)
-    return best_cell(runs, row if slash else None, prefers=prefers).run_id
 
 
 def trained_cell_of(args: argparse.Namespace, store: "Store", run_id: str) -> "TrainedCell":

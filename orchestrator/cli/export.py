@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.cells import add_cell, cell_lines, run_id_of, trained_cell_of
+from orchestrator.cli.cells import add_cell, cell_lines, trained_cell_of
 from orchestrator.cli.options import (
     add_data_dir,
     add_home,
@@ -18,6 +18,7 @@ from orchestrator.cli.options import (
 )
 from orchestrator.errors import EXIT_FAILED
 from orchestrator.process.waiting import waiting_for
+from orchestrator.results.named import run_id_of
 
 if TYPE_CHECKING:
     from orchestrator.results.export import Exported, TrainedCell

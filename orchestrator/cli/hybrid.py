@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.cells import add_cell, cell_lines, run_id_of, trained_cell_of
+from orchestrator.cli.cells import add_cell, cell_lines, trained_cell_of
 from orchestrator.cli.commands import command, secret_hint
 from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import (
@@ -18,6 +18,7 @@ from orchestrator.cli.options import (
     path_of,
 )
 from orchestrator.process.waiting import waiting_for
+from orchestrator.results.named import run_id_of
 from orchestrator.vocabulary import LAYER_ERRORS_ARTIFACT, LAYER_MEASURES
 
 if TYPE_CHECKING:

@@ -50,18 +50,26 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def run(args: argparse.Namespace) -> int:
     """Trains the trial and prints one line for each epoch."""
     with waiting_for("PyTorch to be loaded"):
+        from orchestrator.results.teachers import with_teachers
         from orchestrator.study.catalog import StudyError
         from orchestrator.study.checkpointing import place_of
         from orchestrator.study.expansion import pick
         from trainers import EpochMetrics, RunOptions, SpecError
         from trainers import run as train
 
-    study = study_of(args)
+    study, data_dir = study_of(args), data_folder_of(args)
+    storage = storage_of(args)
+    study = with_teachers(
+        study,
+        home_of(args),
+        storage=storage,
+        data_dir=data_dir,
+        note=lambda run, text: print(f"{run} {text}"),
+    )
     try:
         trial = pick(study, args.trial)
     except SpecError as error:
         raise StudyError(study.name, *error.faults) from error
-    storage = storage_of(args)
     if storage and study.checkpoint.policy == "none":
         what = "--storage: the study keeps no checkpoints; add --set checkpoint.policy=last"
         raise UsageError(what)
@@ -86,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
             options=RunOptions(
                 device=args.device,
                 num_threads=args.threads or os.cpu_count(),
-                data_dir=data_folder_of(args),
+                data_dir=data_dir,
                 checkpoint_dir=place / trial.id if place else None,
                 checkpoints=study.checkpoint,
             ),

@@ -32,6 +32,10 @@ VERIFIED_IMAGES = 1000
 """Number of validation images on which logits are compared."""
 
 
+class NoCheckpointError(SpecError):
+    """No network of a cell is kept where it was looked for."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainedCell:
     """A cell's network and the metadata for its file.
@@ -98,7 +102,8 @@ def trained_cell(
 
     Raises:
         StoreError: If there is no such run, or it is not a finished cell.
-        SpecError: If no network was kept, or if training again gives other bits.
+        NoCheckpointError: If no network was kept.
+        SpecError: If training again gives other bits.
     """
     tags, spec = recorded_trial(store, run_id)
     recorded = tags.get(vocabulary.WEIGHTS_SHA256, "")
@@ -111,7 +116,7 @@ def trained_cell(
         what = f"has no checkpoint of its {spec.epochs} epochs in {checkpoints}"
         hint = "sweep with --set checkpoint.policy=best, name the --storage if it is elsewhere, "
         hint += "or add --retrain to train it again here"
-        raise SpecError(Fault(run_id, what, hint))
+        raise NoCheckpointError(Fault(run_id, what, hint))
     if network.which == "last" and recorded not in ("", network.weights_sha256):
         what = "has a last checkpoint that differs from the recorded network"
         raise SpecError(Fault(run_id, what, "add --retrain, in a --home without this checkpoint"))

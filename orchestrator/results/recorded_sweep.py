@@ -11,6 +11,7 @@ from orchestrator.execution.outcome import Outcome, SweepWatcher, Unwatched
 from orchestrator.execution.sweep import sweep as train_what_is_left
 from orchestrator.home import Home
 from orchestrator.mlflow_reader.reader import StoreError
+from orchestrator.results.teachers import with_teachers
 from orchestrator.study.catalog import load_study
 from orchestrator.study.spec import StudySpec
 
@@ -123,7 +124,7 @@ def recorded_sweep(
         study: The checked study.
         home: Where results are stored.
         options: How to run.
-        watcher: Told about the sweep's events.
+        watcher: Told about the sweep's events, and which runs teach.
         show: Called with the matrix before it is recorded, so that the user sees it even if
             recording fails; with None if no cell is finished. Not called if MLflow has not
             received all cells.
@@ -132,6 +133,13 @@ def recorded_sweep(
         RuntimeError: As for `sweep`.
     """
     try:
+        study = with_teachers(
+            study,
+            home,
+            storage=options.storage,
+            data_dir=options.data_dir,
+            note=lambda run, text: watcher.cell_noted(run, note=text),
+        )
         outcome = train_what_is_left(study, home, options, watcher)
     finally:
         watcher.stopped()

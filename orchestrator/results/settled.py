@@ -83,13 +83,16 @@ def known_outline(given: Any) -> Outline | None:
 def keep_outline(given: Any, study: "StudySpec") -> None:
     """Keeps the outline of a study for later commands.
 
-    A search has none, nor has a study with a storage of its own, which may have to be asked.
+    A search has none, nor has a study with a storage of its own, which may have to be asked, or
+    one with teachers that are runs: those may be others the next time.
 
     Args:
         given: From `depends_on`, for this study.
         study: The study, checked.
     """
-    if not (study.is_searched or study.checkpoint.storage):
+    from orchestrator.study.teachers import runs_named
+
+    if not (study.is_searched or study.checkpoint.storage or runs_named(study.trials)):
         keep(_KIND, given, asdict(outline_of(study)))
 
 

@@ -8,6 +8,7 @@ from orchestrator.study.points import Value
 from orchestrator.study.product import scaled, scaled_epochs, spec_at
 from orchestrator.study.search import EPOCH_OPTIONS
 from orchestrator.study.spec import StudySpec
+from orchestrator.study.teachers import taught_cells
 from orchestrator.study.yaml import read_yaml
 from trainers.binding import Component
 from trainers.errors import Fault, SpecError, did_you_mean
@@ -45,9 +46,9 @@ def trial_at(study: StudySpec, values: Mapping[str, object]) -> Cell:
         else:
             # Rounded as its label is (six digits), so that equal labels mean equal trials.
             points.append({axis.sets: float(label_of(float(str(value))))})
-    return scaled(
-        [(labels, spec_at(study.base_mapping, points))], epoch_scale=study.variant.epoch_scale
-    )[0]
+    trials = [(labels, spec_at(study.base_mapping, points))]
+    cells = scaled(trials, epoch_scale=study.variant.epoch_scale)
+    return taught_cells(cells, study.teachers)[0]
 
 
 def pick(study: StudySpec, choice: str) -> Cell:

@@ -15,10 +15,12 @@ from orchestrator.study.orders import network_of
 from orchestrator.study.product import multiplied, scaled_epochs
 from orchestrator.study.search import SCHEDULERS, SEARCHERS
 from orchestrator.study.shown import MatrixShape, Metric, control_faults, read_shown
+from orchestrator.study.teachers import taught_cells
 from orchestrator.study.variant import Variant
 from trainers.binding import Component, bind, bind_options, convert, show
 from trainers.errors import Fault, SpecError, unknown_keys
 from trainers.models import MODELS
+from trainers.spec.added import Teacher
 from trainers.spec.probe import model_layers
 from trainers.spec.train_spec import TrainSpec
 
@@ -63,6 +65,8 @@ class StudySpec:
         variant: How the study differs from its file.
         source: The file it was read from.
         text: The content of that file, merged with the shared file that it extends.
+        teachers: What a teacher with the key `run` is, by that key; one that is not here has not
+            been looked up.
     """
 
     name: str
@@ -79,6 +83,7 @@ class StudySpec:
     variant: Variant = field(default_factory=Variant)
     source: Path | None = None
     text: str = field(default="", repr=False)
+    teachers: Mapping[str, Teacher] = field(default_factory=dict)
 
     @property
     def is_searched(self) -> bool:
@@ -92,7 +97,8 @@ class StudySpec:
         Raises:
             SpecError: With every fault of every trial.
         """
-        return multiplied(self.axes, self.base_mapping, epoch_scale=self.variant.epoch_scale)
+        cells = multiplied(self.axes, self.base_mapping, epoch_scale=self.variant.epoch_scale)
+        return taught_cells(cells, self.teachers)
 
     @property
     def most_epochs(self) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from trainers import build_model, export_packed
 from trainers.errors import MissingDataError, SpecError
 from trainers.spec.added import Teacher
+from trainers.storage import place_at, write
 from trainers.teachers import load_teacher
 
 Named = Callable[..., Teacher]
@@ -64,3 +66,21 @@ def test_a_file_that_is_missing_or_another_one_is_refused(tmp_path: Path, named:
         load_teacher(teacher, data_dir=tmp_path, num_classes=10)
     with pytest.raises(MissingDataError, match=r"file: the teacher cannot be read .*--data-dir"):
         load_teacher(teacher, data_dir=tmp_path / "elsewhere", num_classes=10)
+
+
+def test_a_teacher_at_a_url_is_the_same_as_in_a_file(tmp_path: Path, named: Named) -> None:
+    model = build_model("mlp", widths=[4, 3, 2]).eval()
+    export_packed(model, tmp_path / "teacher.safetensors")
+    local = named("teacher.safetensors")
+    there = replace(local, file="memory://of-teachers/one.safetensors")
+    with pytest.raises(MissingDataError, match="file: the teacher cannot be read from memory://"):
+        load_teacher(there, data_dir=tmp_path, num_classes=2)
+    write(place_at(there.file), (tmp_path / "teacher.safetensors").read_bytes())
+    images = torch.randn(5, 1, 2, 2)
+    loaded = load_teacher(there, data_dir=tmp_path, num_classes=2)
+    assert torch.equal(loaded(images), model(images))
+
+
+def test_a_run_that_nobody_looked_up_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="run: best:tiny is looked up by a sweep; from Python"):
+        load_teacher(Teacher(run="best:tiny"), data_dir=tmp_path, num_classes=2)

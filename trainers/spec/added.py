@@ -16,14 +16,16 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Teacher(Record):
-    """A trained network that another one learns from, in a file.
+    """A trained network that another one learns from, in a file or of a recorded run.
 
     Args:
         name: What the file is: exported: written by `export`. torchvision: a state dict of one of
             torchvision's networks.
-        file: The file, relative to the data folder. It is no part of a trial's id.
+        file: The file, relative to the data folder, or its URL. It is no part of a trial's id.
         sha256: SHA-256 of the file, 64 hexadecimal digits. A file with another one is refused.
         model: The name of torchvision's network; None: the file says what it is.
+        run: In place of a file: MLflow's id of a cell's run, or best:STUDY. Who sweeps the study
+            writes its network to a file, and names that one before anything is trained.
 
     Raises:
         SpecError: Lists what is missing, or cannot be.
@@ -35,12 +37,27 @@ class Teacher(Record):
     file: str = field(default="", metadata=WHERE)
     sha256: str = ""
     model: str | None = None
+    run: str = ""
 
     def __post_init__(self) -> None:
         """Checks everything that needs no file."""
+        faults = self._faults_of_run() if self.run else self._faults_of_file()
+        if faults:
+            raise SpecError(*faults)
+
+    def _faults_of_run(self) -> list[Fault]:
+        hint = "remove it, or run"
+        given = {"file": self.file, "sha256": self.sha256, "model": self.model}
+        faults = [Fault(key, "the run says it", hint) for key, value in given.items() if value]
+        if self.name != "exported":
+            faults.append(Fault("name", f"a run's network is exported, not '{self.name}'", hint))
+        return faults
+
+    def _faults_of_file(self) -> list[Fault]:
         faults: list[Fault] = []
         if not self.file:
-            faults.append(Fault("file", "is missing: where is the teacher?"))
+            hint = "file: FILE, which export wrote; or run: RUN, or run: best:STUDY"
+            faults.append(Fault("file", "is missing: where is the teacher?", hint))
         if not _SHA256.fullmatch(self.sha256):
             what = f"expected 64 hexadecimal digits, got '{self.sha256}'"
             hint = f"`sha256sum {self.file or 'FILE'}` shows them: they say which teacher it was"
@@ -51,8 +68,7 @@ class Teacher(Record):
         if self.name == "exported" and self.model:
             what = "an exported file says itself what network it holds"
             faults.append(Fault("model", what, "remove it, or set name: torchvision"))
-        if faults:
-            raise SpecError(*faults)
+        return faults
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +135,7 @@ def _teacher_faults(distillation: Component, parts: Mapping[str, Any]) -> list[F
         return [Fault("distillation", "is missing: how to learn from the teacher?", known)]
     if parts["teacher"] is None:
         what = f"is missing: distillation '{distillation.name}' learns from one"
-        return [Fault("teacher", what, "teacher: {file: ..., sha256: ...}")]
+        return [Fault("teacher", what, "teacher: {run: best:STUDY}, or {file: ..., sha256: ...}")]
     if not made.label_weight and parts.get("loss", _PLAIN) != _PLAIN:
         what = f"has no effect: '{distillation.name}' puts the teacher in the place of the labels"
         return [Fault("loss", what, "remove it")]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.cells import add_cell, run_id_of, trained_cell_of
+from orchestrator.cli.cells import add_cell, trained_cell_of
 from orchestrator.cli.options import add_data_dir, add_home, add_storage
 from orchestrator.home import Home
 
@@ -18,11 +18,6 @@ def parser() -> argparse.ArgumentParser:
     for add in (add_data_dir, add_storage, add_home):
         add(parser)
     return parser
-
-
-def test_the_id_of_a_run_is_taken_as_it_is(tmp_path: Path) -> None:
-    assert run_id_of("abc", Home.at(tmp_path / "none")) == "abc"
-    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("storage", [None, "elsewhere"])

@@ -11,7 +11,10 @@ from trainers.spec.train_spec import TrainSpec
 
 SHA = 32 * "a1"
 TEACHER = {"file": "teacher.safetensors", "sha256": SHA}
-NEEDS = "is missing: distillation 'kl' learns from one; teacher: {file: ..., sha256: ...}"
+NEEDS = (
+    "is missing: distillation 'kl' learns from one; "
+    "teacher: {run: best:STUDY}, or {file: ..., sha256: ...}"
+)
 
 
 def test_the_checksum_of_a_teacher_is_part_of_a_trial_and_its_place_is_not(
@@ -50,7 +53,17 @@ def test_a_trial_without_a_teacher_is_written_as_before(
         ),
         (
             {"teacher": {"sha256": SHA}, "distillation": "kl"},
-            "teacher.file: is missing: where is the teacher?",
+            "teacher.file: is missing: where is the teacher?; "
+            "file: FILE, which export wrote; or run: RUN, or run: best:STUDY",
+        ),
+        (
+            {"teacher": {"run": "best:tiny", "file": "t", "sha256": SHA}, "distillation": "kl"},
+            "teacher.file: the run says it; remove it, or run\n"
+            "teacher.sha256: the run says it; remove it, or run",
+        ),
+        (
+            {"teacher": {"run": "best:tiny", "name": "torchvision"}, "distillation": "kl"},
+            "teacher.name: a run's network is exported, not 'torchvision'; remove it, or run",
         ),
         (
             {"teacher": {**TEACHER, "sha256": "A1"}, "distillation": "kl"},
