@@ -134,14 +134,21 @@ class Augment(Record):
         """Whether only a data set that is kept as bytes can be augmented so."""
         return self.variation is not None or self.random_resized_crop is not None
 
-    def windows(self, generator: Generator) -> Callable[[Tensor], Tensor] | None:
+    def windows(
+        self, generator: Generator, *, by_row: bool = False
+    ) -> Callable[..., Tensor] | None:
         """Returns the function that draws the part of each picture of a batch; None: no parts.
 
+        It takes the pictures' heights and widths, (n, 2), and with `by_row` their rows, (n,).
+
         Args:
-            generator: A CPU generator; each batch draws from it.
+            generator: A CPU generator; each batch draws from it, or its seed is that of all rows.
+            by_row: What is drawn depends on a picture's row, not on the batches before.
         """
         part = self.random_resized_crop
-        return None if part is None else part.drawer(generator)
+        if part is None:
+            return None
+        return part.by_row(generator.initial_seed()) if by_row else part.drawer(generator)
 
     def mix(self, generator: Generator) -> Callable[[Split], Split] | None:
         """Returns the function that mixes the images of a batch; None if there is none.
@@ -217,12 +224,14 @@ class Changes:
             yield replace(self, top=top, left=left, is_flipped=is_flipped)
 
     def applied(self, images: Tensor, *, blank: float) -> Tensor:
-        """Applies the changes to all images in one gather.
+        """Applies the changes to all images; crops in one gather.
 
         Args:
             images: (n, channels, height, width), of any dtype.
             blank: Value of blank padding.
         """
+        if not self.crop:
+            return torch.where(self.is_flipped[:, None, None, None], images.flip(3), images)
         num, channels, height, width = images.shape
         columns = torch.arange(width, device=images.device)
         rows = torch.arange(height, device=images.device)

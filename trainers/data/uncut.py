@@ -1,5 +1,6 @@
 """Pictures of any height and width among bytes, and the windows of them that a network gets."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -92,6 +93,12 @@ class Uncut:
         plain = [self.cut(pixels, rows, boxes) for boxes in five]
         mirrored = [self.cut(pixels, rows, self._mirrored(boxes, rows)).flip(3) for boxes in five]
         return torch.cat([*plain, *mirrored])
+
+    def parts(self, pixels: Tensor, rows: Tensor | None) -> Iterator[Tensor]:
+        """Yields size and bytes of each picture, for a checksum."""
+        for row in range(len(self.sizes)) if rows is None else rows.tolist():
+            yield self.sizes[row]
+            yield self.picture(pixels, row)
 
     def _mirrored(self, boxes: Tensor, rows: Tensor) -> Tensor:
         """Where boxes of the mirrored pictures lie in the pictures."""
