@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.options import add_verbose
+from orchestrator.cli.faults import UsageError
+from orchestrator.cli.options import add_data_dir, add_home, add_verbose, data_folder_of
 
 if TYPE_CHECKING:
     from orchestrator.datasets.imagenet import Prepared
@@ -47,6 +48,49 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     add_verbose(prepare)
     prepare.set_defaults(run=run)
+    _add_pack(tasks)
+
+
+def _add_pack(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    pack = tasks.add_parser(
+        "pack",
+        help="decode a prepared data set once, for studies with data.packed: true",
+        description="Decodes the photographs of ImageNet into the data folder's cache, their "
+        "shorter side scaled, so that batches are cut out of bytes. The disk is asked first. "
+        "Trials on packed photographs are other trials: their pixels differ.",
+    )
+    pack.add_argument("name", choices=["imagenet"], help="the data set")
+    add_home(pack)
+    add_data_dir(pack)
+    pack.add_argument(
+        "--folder",
+        default="imagenet",
+        metavar="DIR",
+        help="folder of train/CLASS/ and val/CLASS/, relative to the data folder (imagenet)",
+    )
+    pack.add_argument(
+        "--shorter-side", type=int, default=256, metavar="N", help="pixels of it (256)"
+    )
+    add_verbose(pack)
+    pack.set_defaults(run=run_pack)
+
+
+def run_pack(args: argparse.Namespace) -> int:
+    """Packs the data set, and says what a study writes to train on it."""
+    from orchestrator.datasets.packing import pack
+
+    if args.shorter_side < 1:
+        raise UsageError(f"--shorter-side must be 1 or more, got {args.shorter_side}")
+    num = pack(
+        data_folder_of(args),
+        folder=str(Path(args.folder).expanduser()),
+        shorter_side=args.shorter_side,
+        told=_tell,
+    )
+    side = "" if args.shorter_side == 256 else f", shorter_side: {args.shorter_side}"
+    print(f"{num:,} photographs are packed")
+    print(f"in a study: data: {{name: imagenet, packed: true{side}}}")
+    return 0
 
 
 def run(args: argparse.Namespace) -> int:

@@ -113,7 +113,8 @@ def unpack(job: Job, *, num: int, threads: int, tell: Callable[[Progress], None]
         finally:
             stopping.set()
             pool.shutdown(cancel_futures=True)
-    written.say(last=True)
+    if job.classes:
+        written.say(last=True)
 
 
 def _class(

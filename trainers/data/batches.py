@@ -9,7 +9,6 @@ from torch import Generator, Tensor
 from trainers.data.ahead import ahead
 from trainers.data.augment import Changes
 from trainers.data.splits import Split
-from trainers.data.streamed import Streamed
 from trainers.data.uncut import Uncut, each_scaled
 
 
@@ -30,7 +29,7 @@ def shuffled_batches(
         size: Images per batch.
         generator: A CPU generator, so that the order is the same on every device.
         windows: Draws which part of each picture of a batch is seen, from their sizes, and the
-            rows of those that are streamed; None: all of it, or the centre if it is uncut.
+            rows of those that are made ahead; None: all of it, or the centre if it is uncut.
         changes: Crop and flip of the first, second, ... image of the epoch.
         vary: Varies the bytes of a batch after that; may return several views of each image.
         mix: Mixes the normalised images of a batch after that.
@@ -90,7 +89,7 @@ def _finished(
 def _each_seen(
     split: Split, batches: Sequence[Tensor], windows: Callable[..., Tensor] | None
 ) -> Iterator[Tensor]:
-    """Yields what is seen of the pictures of each batch; threads decode those that are streamed.
+    """Yields what is seen of the pictures of each batch; made by threads if they are `ahead`.
 
     Args:
         split: The pictures.
@@ -101,28 +100,25 @@ def _each_seen(
     def rows(indices: Tensor) -> Tensor:
         return indices if split.rows is None else split.rows.index_select(0, indices)
 
-    streamed = split.uncut
-    if not isinstance(streamed, Streamed):
+    uncut = split.uncut
+    if uncut is None or not uncut.ahead:
         for indices in batches:
             yield _seen(split, rows(indices), windows)
         return
     is_cuda = split.labels.device.type == "cuda"
 
     def made(indices: Tensor) -> Tensor:
-        images = streamed.seen(rows(indices), windows)
+        images = uncut.seen(split.images, rows(indices), windows)
         # From pinned memory the copy to the device need not be waited for.
         return images.pin_memory() if is_cuda else images
 
     yield from ahead(made, batches)
 
 
-def _seen(split: Split, rows: Tensor, windows: Callable[[Tensor], Tensor] | None) -> Tensor:
+def _seen(split: Split, rows: Tensor, windows: Callable[..., Tensor] | None) -> Tensor:
     """Returns what is seen of the pictures at these rows, (batch, channels, height, width)."""
-    assert not isinstance(split.uncut, Streamed)
     if split.uncut is not None:
-        sizes = split.uncut.sizes[rows]
-        boxes = split.uncut.centred(rows) if windows is None else windows(sizes)
-        return split.uncut.cut(split.images, rows, boxes)
+        return split.uncut.seen(split.images, rows, windows)
     images = split.images.index_select(0, rows)
     if windows is None:
         return images
@@ -134,12 +130,12 @@ def ordered_batches(split: Split, *, size: int) -> Iterator[Split]:
 
     Of pictures that are seen through several windows, a batch has so many fewer, at least one.
     """
-    if isinstance(split.uncut, Streamed):
+    if split.uncut is not None and split.uncut.ahead and split.uncut.num_views == 1:
         batches = torch.split(torch.arange(len(split)), size)
         for images, indices in zip(_each_seen(split, batches, None), batches, strict=True):
             yield _finished(split, images, indices, changes=None, vary=None)
         return
-    if split.uncut is not None:
+    if isinstance(split.uncut, Uncut):
         yield from _viewed(split, split.uncut, max(1, size // split.uncut.num_views))
         return
     if split.rows is not None:

@@ -104,9 +104,7 @@ class Split:
 
     def parts(self) -> Iterator[Tensor]:
         """Yields all images, or what stands for those that are uncut, in order, few at a time."""
-        if isinstance(self.uncut, Streamed):
-            yield from self.uncut.parts(self.rows)
-        elif self.uncut is not None:
+        if self.uncut is not None:
             yield from self.uncut.parts(self.images, self.rows)
         elif self.rows is None:
             yield from torch.split(self.images, AT_ONCE)

@@ -15,6 +15,8 @@ from trainers.data.uncut import scaled
 
 AT_ONCE = 1024
 """Names joined for a checksum."""
+FEW = 32
+"""Pictures that a thread holds decoded at the same time."""
 Boxes = Callable[[Tensor, Tensor], Tensor]
 """Takes heights and widths of pictures, (n, 2), and their rows, (n,); returns top, left, height
 and width of a box in each, (n, 4). Threads call it in any order: it draws from rows alone."""
@@ -35,6 +37,7 @@ class Streamed:
     """
 
     num_views: ClassVar[int] = 1
+    ahead: ClassVar[bool] = True
 
     folder: Path
     names: tuple[str, ...]
@@ -53,10 +56,11 @@ class Streamed:
             shorter_side=shorter_side,
         )
 
-    def seen(self, rows: Tensor, boxes: Boxes | None = None) -> Tensor:
+    def seen(self, pixels: Tensor, rows: Tensor, boxes: Boxes | None = None) -> Tensor:
         """Decodes pictures and cuts a window out of each, (batch, 3, size, size), uint8.
 
         Args:
+            pixels: Not used: a streamed data set has no bytes in memory.
             rows: Which pictures, (batch,), int64.
             boxes: Which box of each becomes its window; None: its centre.
 
@@ -64,13 +68,17 @@ class Streamed:
             PicturesError: If a file cannot be read or decoded.
         """
         found = torch.empty(len(rows), 3, self.size, self.size, dtype=torch.uint8)
-        for window, row in zip(found, rows, strict=True):
-            picture = self.picture(int(row))
+        # Few at a time, for whole photographs need much memory.
+        for windows, some in zip(torch.split(found, FEW), torch.split(rows, FEW), strict=True):
+            pictures = [self.picture(row) for row in some.tolist()]
             if boxes is None:
-                window.copy_(self._centre(picture))
+                for window, picture in zip(windows, pictures, strict=True):
+                    window.copy_(self._centre(picture))
                 continue
-            [box] = boxes(torch.tensor([picture.shape[1:]]), row[None]).tolist()
-            window.copy_(scaled(picture, box, (self.size, self.size)))
+            sizes = torch.tensor([picture.shape[1:] for picture in pictures])
+            drawn = boxes(sizes, some).tolist()
+            for window, picture, box in zip(windows, pictures, drawn, strict=True):
+                window.copy_(scaled(picture, box, (self.size, self.size)))
         return found
 
     def picture(self, row: int) -> Tensor:
@@ -92,7 +100,7 @@ class Streamed:
             refused.check()
             raise
 
-    def parts(self, rows: Tensor | None) -> Iterator[Tensor]:
+    def parts(self, pixels: Tensor, rows: Tensor | None) -> Iterator[Tensor]:
         """Yields names and lengths of files as bytes, for a checksum that reads no file."""
         places = range(len(self.names)) if rows is None else rows.tolist()
         for first in range(0, len(places), AT_ONCE):

@@ -15,7 +15,6 @@ from trainers.binarize.schedule import LayerSchedule
 from trainers.data.augment import Augment
 from trainers.data.batches import shuffled_batches
 from trainers.data.splits import Split, Splits
-from trainers.data.streamed import Streamed
 from trainers.engine.added import AddedLoss, watching
 from trainers.engine.callbacks import Callback
 from trainers.engine.evaluate import evaluate
@@ -183,7 +182,8 @@ def _trained(task: Task, epoch: int, used: dict[str, Tensor] | None) -> Scores:
     hooks.begin_epoch(epoch, generator(task.seed, "masks", epoch))
     order = generator(task.seed, "order", epoch)
     windows = task.augment.windows(
-        generator(task.seed, "windows", epoch), by_row=isinstance(train.uncut, Streamed)
+        generator(task.seed, "windows", epoch),
+        by_row=train.uncut is not None and train.uncut.ahead,
     )
     changes = task.augment.drawn(len(train), generator(task.seed, "augment", epoch))
     vary = task.augment.vary(generator(task.seed, "variation", epoch), num_views=task.num_views)

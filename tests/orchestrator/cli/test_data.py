@@ -1,11 +1,14 @@
-"""`data prepare`."""
+"""`data prepare` and `data pack`."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from orchestrator.datasets import packing
+from tests.support.photographs import lay_out
 from tests.support.releases import release
 from trainers.data.imagenet import load_imagenet
 
@@ -37,3 +40,37 @@ def test_mistakes_are_told(refused: Callable[..., str], tmp_path: Path) -> None:
         "data", "prepare", "imgenet", "--from", missing, "--to", to
     )
     assert not Path(to).exists()
+
+
+def test_packed_photographs_are_what_a_study_reads(
+    cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    lay_out(tmp_path / "imagenet")
+    answer = cli("data", "pack", "imagenet", "--data-dir", str(tmp_path), "--shorter-side", "28")
+    assert answer.code == 0, answer
+    assert answer.out.splitlines() == [
+        "18 photographs are packed",
+        "in a study: data: {name: imagenet, packed: true, shorter_side: 28}",
+    ]
+    assert "decoding 12 photographs" in answer.err
+    again = cli("data", "pack", "imagenet", "--data-dir", str(tmp_path), "--shorter-side", "28")
+    assert (again.out, "decoding" in again.err) == (answer.out, False)
+
+
+def test_the_disk_is_asked_before_packing(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(tmp_path / "imagenet")
+    monkeypatch.setattr(packing, "free_bytes", lambda path: 1000)
+    answer = cli("data", "pack", "imagenet", "--data-dir", str(tmp_path))
+    assert answer.code == 2
+    assert "this needs about 4.5 MB in" in answer.err
+    assert not (tmp_path / ".bnn-cache").exists()
+
+
+def test_a_mistaken_folder_or_side_is_told(cli: Callable[..., Any], tmp_path: Path) -> None:
+    missing = cli("data", "pack", "imagenet", "--data-dir", str(tmp_path))
+    assert missing.code == 2
+    assert "imagenet/train is missing" in missing.err
+    side = cli("data", "pack", "imagenet", "--data-dir", str(tmp_path), "--shorter-side", "0")
+    assert (side.code, "must be 1 or more, got 0" in side.err) == (2, True)

@@ -1,5 +1,6 @@
 """ImageNet: facts, and batches out of its files."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,15 @@ from torchvision import transforms
 
 import trainers
 from tests.support.photographs import WNIDS, lay_out
-from trainers.data.batches import ordered_batches
-from trainers.data.imagenet import IMAGENET_SOURCE, MEAN, STD, load_imagenet
+from trainers.data.augment import Augment
+from trainers.data.batches import ordered_batches, shuffled_batches
+from trainers.data.cache import cached_images
+from trainers.data.imagenet import IMAGENET_SOURCE, MEAN, STD, load_imagenet, packed_form
+from trainers.data.listing import list_images
+from trainers.data.random_resized_crop import RandomResizedCrop
 from trainers.data.splits import Splits
 from trainers.errors import MissingDataError, SpecError
+from trainers.seeding import generator
 from trainers.spec.train_spec import TrainSpec
 
 TRIAL: dict[str, Any] = {
@@ -154,3 +160,46 @@ def test_the_sample_of_a_thousand_images_asks_for_another_number_to_validate() -
     data = {**TRIAL["data"], "train_images": 1000}
     with pytest.raises(SpecError, match="validation: must be between 1 and 999, got 10000"):
         TrainSpec.from_mapping({**TRIAL, "data": data})
+
+
+def _pack(data_dir: Path) -> None:
+    for part in ("train", "val"):
+        listing = list_images(data_dir / "imagenet" / part)
+        cached_images(listing, packed_form(28), data_dir=data_dir)
+
+
+def test_packed_photographs_are_asked_for_and_read(data_dir: Path) -> None:
+    with pytest.raises(MissingDataError, match=r"packed: .*not decoded.*`bnn-orchestrate data p"):
+        _load(data_dir, packed=True)
+    _pack(data_dir)
+    packed, streamed = _load(data_dir, packed=True), _load(data_dir)
+    assert packed.checksum() != streamed.checksum()
+    assert packed.test is not None
+    assert streamed.test is not None
+    [ours] = ordered_batches(packed.test, size=10)
+    [theirs] = ordered_batches(streamed.test, size=10)
+    assert torch.equal(ours.labels, theirs.labels)
+    assert (ours.images - theirs.images).abs().max() <= 1.01 / 255 / min(STD)
+
+
+def test_boxes_of_packed_photographs_depend_on_their_rows_alone(data_dir: Path) -> None:
+    _pack(data_dir)
+    split = _load(data_dir, packed=True).train
+    crop = Augment(random_resized_crop=RandomResizedCrop())
+
+    def epoch(size: int, order: int) -> dict[float, torch.Tensor]:
+        batches = shuffled_batches(
+            replace(split, labels=torch.arange(len(split))),
+            size=size,
+            generator=generator(order, "order"),
+            windows=crop.windows(generator(1, "windows"), by_row=True),
+        )
+        return {
+            int(row): image
+            for batch in batches
+            for row, image in zip(batch.labels, batch.images, strict=True)
+        }
+
+    first, second = epoch(3, 0), epoch(8, 1)
+    assert len(first) == 8
+    assert all(torch.equal(first[row], second[row]) for row in first)

@@ -65,7 +65,7 @@ def test_a_box_depends_on_seed_epoch_and_row_alone(split: Split) -> None:
 def test_a_window_is_the_box_of_the_picture(split: Split) -> None:
     streamed, rows = _streamed(split), torch.tensor([5, 0])
     boxes = CROP.by_row(7)
-    for window, row in zip(streamed.seen(rows, boxes), rows, strict=True):
+    for window, row in zip(streamed.seen(split.images, rows, boxes), rows, strict=True):
         picture = streamed.picture(int(row))
         [box] = boxes(torch.tensor([picture.shape[1:]]), row[None]).tolist()
         assert torch.equal(window, scaled(picture, box, (24, 24)))
