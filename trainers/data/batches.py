@@ -1,10 +1,12 @@
 """Batches as index gathers, shuffled for training or in order for evaluation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
 
 import torch
 from torch import Generator, Tensor
 
+from trainers.data.ahead import ahead
 from trainers.data.augment import Changes
 from trainers.data.splits import Split
 from trainers.data.uncut import Uncut, each_scaled
@@ -15,7 +17,7 @@ def shuffled_batches(
     *,
     size: int,
     generator: Generator,
-    windows: Callable[[Tensor], Tensor] | None = None,
+    windows: Callable[..., Tensor] | None = None,
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
     mix: Callable[[Split], Split] | None = None,
@@ -26,21 +28,20 @@ def shuffled_batches(
         split: The images.
         size: Images per batch.
         generator: A CPU generator, so that the order is the same on every device.
-        windows: Draws which part of each picture of a batch is seen; None: all of it, or the
-            centre of a picture that is uncut.
+        windows: Draws which part of each picture of a batch is seen, from their sizes, and the
+            rows of those that are made ahead; None: all of it, or the centre if it is uncut.
         changes: Crop and flip of the first, second, ... image of the epoch.
         vary: Varies the bytes of a batch after that; may return several views of each image.
         mix: Mixes the normalised images of a batch after that.
     """
     order = torch.randperm(len(split), generator=generator).to(split.images.device)
-    if changes is None:
-        for indices in torch.split(order, size):
-            batch = gathered(split, indices, windows=windows, vary=vary)
-            yield batch if mix is None else mix(batch)
-        return
-    parts = changes.to(split.labels.device).split(size)
-    for indices, part in zip(torch.split(order, size), parts, strict=True):
-        batch = gathered(split, indices, windows=windows, changes=part, vary=vary)
+    batches = torch.split(order, size)
+    seen = _each_seen(split, batches, windows)
+    parts: Iterable[Changes | None] = repeat(None)
+    if changes is not None:
+        parts = changes.to(split.labels.device).split(size)
+    for images, indices, part in zip(seen, batches, parts, strict=False):
+        batch = _finished(split, images, indices, changes=part, vary=vary)
         yield batch if mix is None else mix(batch)
 
 
@@ -48,7 +49,7 @@ def gathered(
     split: Split,
     indices: Tensor,
     *,
-    windows: Callable[[Tensor], Tensor] | None = None,
+    windows: Callable[..., Tensor] | None = None,
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
 ) -> Split:
@@ -61,8 +62,20 @@ def gathered(
         changes: Crop and flip of each image, before normalisation.
         vary: Varies the bytes of the batch after that.
     """
-    rows = indices if split.rows is None else split.rows.index_select(0, indices)
-    images = _seen(split, rows, windows).to(split.labels.device)
+    images = next(_each_seen(split, [indices], windows))
+    return _finished(split, images, indices, changes=changes, vary=vary)
+
+
+def _finished(
+    split: Split,
+    images: Tensor,
+    indices: Tensor,
+    *,
+    changes: Changes | None,
+    vary: Callable[[Tensor], Tensor] | None,
+) -> Split:
+    """Returns images that are seen, on the labels' device, changed, varied and normalised."""
+    images = images.to(split.labels.device, non_blocking=True)
     if changes is not None:
         images = changes.applied(images, blank=split.blank)
     if vary is not None:
@@ -73,12 +86,39 @@ def gathered(
     return Split(images=images, labels=labels)
 
 
-def _seen(split: Split, rows: Tensor, windows: Callable[[Tensor], Tensor] | None) -> Tensor:
+def _each_seen(
+    split: Split, batches: Sequence[Tensor], windows: Callable[..., Tensor] | None
+) -> Iterator[Tensor]:
+    """Yields what is seen of the pictures of each batch; made by threads if they are `ahead`.
+
+    Args:
+        split: The pictures.
+        batches: Places within the split, (batch,), int64, of each batch.
+        windows: As for `gathered`.
+    """
+
+    def rows(indices: Tensor) -> Tensor:
+        return indices if split.rows is None else split.rows.index_select(0, indices)
+
+    uncut = split.uncut
+    if uncut is None or not uncut.ahead:
+        for indices in batches:
+            yield _seen(split, rows(indices), windows)
+        return
+    is_cuda = split.labels.device.type == "cuda"
+
+    def made(indices: Tensor) -> Tensor:
+        images = uncut.seen(split.images, rows(indices), windows)
+        # From pinned memory the copy to the device need not be waited for.
+        return images.pin_memory() if is_cuda else images
+
+    yield from ahead(made, batches)
+
+
+def _seen(split: Split, rows: Tensor, windows: Callable[..., Tensor] | None) -> Tensor:
     """Returns what is seen of the pictures at these rows, (batch, channels, height, width)."""
     if split.uncut is not None:
-        sizes = split.uncut.sizes[rows]
-        boxes = split.uncut.centred(rows) if windows is None else windows(sizes)
-        return split.uncut.cut(split.images, rows, boxes)
+        return split.uncut.seen(split.images, rows, windows)
     images = split.images.index_select(0, rows)
     if windows is None:
         return images
@@ -90,7 +130,12 @@ def ordered_batches(split: Split, *, size: int) -> Iterator[Split]:
 
     Of pictures that are seen through several windows, a batch has so many fewer, at least one.
     """
-    if split.uncut is not None:
+    if split.uncut is not None and split.uncut.ahead and split.uncut.num_views == 1:
+        batches = torch.split(torch.arange(len(split)), size)
+        for images, indices in zip(_each_seen(split, batches, None), batches, strict=True):
+            yield _finished(split, images, indices, changes=None, vary=None)
+        return
+    if isinstance(split.uncut, Uncut):
         yield from _viewed(split, split.uncut, max(1, size // split.uncut.num_views))
         return
     if split.rows is not None:
