@@ -21,6 +21,7 @@ from trainers.binding import Component, component
 from trainers.data import SOURCES, Splits
 from trainers.engine.fit import Task
 from trainers.engine.freezing import Freezing, freeze_normalisations, normalisations
+from trainers.engine.ranks import ALONE, Ranks
 from trainers.errors import Fault, SpecError
 from trainers.losses import LOSSES
 from trainers.models import MODELS
@@ -93,6 +94,7 @@ def build_task(
     data_dir: Path,
     device: torch.device,
     weights: Mapping[str, Tensor] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Task:
     """Builds everything that a trial trains with, in the state before its first epoch.
 
@@ -101,6 +103,7 @@ def build_task(
         data_dir: Folder of the data sets, and of files with a relative name.
         device: Where to train.
         weights: As for `build_network`.
+        ranks: The processes that train the trial together.
 
     Raises:
         MissingDataError: If the data set is missing and cannot be downloaded.
@@ -144,6 +147,7 @@ def build_task(
         num_views=loss.num_views,
         memory_format=torch.channels_last if spec.channels_last else torch.preserve_format,
         added=added_losses(spec, model, data_dir=data_dir),
+        ranks=ranks,
     )
 
 

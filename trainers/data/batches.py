@@ -1,6 +1,8 @@
 """Batches as index gathers, shuffled for training or in order for evaluation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import repeat
 
 import torch
 from torch import Generator, Tensor
@@ -19,6 +21,7 @@ def shuffled_batches(
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
     mix: Callable[[Split], Split] | None = None,
+    own: Callable[[int], slice | None] | None = None,
 ) -> Iterator[Split]:
     """Yields one epoch in random order, in batches of `size`; the last may be smaller.
 
@@ -31,17 +34,25 @@ def shuffled_batches(
         changes: Crop and flip of the first, second, ... image of the epoch.
         vary: Varies the bytes of a batch after that; may return several views of each image.
         mix: Mixes the normalised images of a batch after that.
+        own: Maps the size of a batch to the images of it that are made; the draws, and the labels,
+            are those of the whole batch. None: all images.
     """
     order = torch.randperm(len(split), generator=generator).to(split.images.device)
-    if changes is None:
-        for indices in torch.split(order, size):
-            batch = gathered(split, indices, windows=windows, vary=vary)
-            yield batch if mix is None else mix(batch)
-        return
-    parts = changes.to(split.labels.device).split(size)
-    for indices, part in zip(torch.split(order, size), parts, strict=True):
-        batch = gathered(split, indices, windows=windows, changes=part, vary=vary)
-        yield batch if mix is None else mix(batch)
+    parts: Iterable[Changes | None] = repeat(None)
+    if changes is not None:
+        parts = changes.to(split.labels.device).split(size)
+    for indices, part in zip(torch.split(order, size), parts, strict=False):
+        cut = None if own is None else own(len(indices))
+        # What varies or mixes images draws as many numbers as it gets images.
+        is_whole = cut is None or vary is not None or mix is not None or cut.start == cut.stop
+        first = None if is_whole else cut
+        batch = gathered(split, indices, windows=windows, changes=part, vary=vary, own=first)
+        if mix is not None:
+            batch = mix(batch)
+        if cut is not None and is_whole:
+            views = batch.images.reshape(-1, len(indices), *batch.images.shape[1:])
+            batch = replace(batch, images=views[:, cut].flatten(0, 1))
+        yield batch
 
 
 def gathered(
@@ -51,6 +62,7 @@ def gathered(
     windows: Callable[[Tensor], Tensor] | None = None,
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
+    own: slice | None = None,
 ) -> Split:
     """Returns the normalised images and the labels at these indices, on the labels' device.
 
@@ -60,10 +72,13 @@ def gathered(
         windows: Draws which part of each picture is seen; None: all of it, or the centre.
         changes: Crop and flip of each image, before normalisation.
         vary: Varies the bytes of the batch after that.
+        own: Which of these images are made; None: all. Windows are drawn, and labels returned, of
+            all.
     """
     rows = indices if split.rows is None else split.rows.index_select(0, indices)
-    images = _seen(split, rows, windows).to(split.labels.device)
+    images = _seen(split, rows, windows, own).to(split.labels.device)
     if changes is not None:
+        changes = changes if own is None else changes.cut(own)
         images = changes.applied(images, blank=split.blank)
     if vary is not None:
         images = vary(images)
@@ -73,16 +88,22 @@ def gathered(
     return Split(images=images, labels=labels)
 
 
-def _seen(split: Split, rows: Tensor, windows: Callable[[Tensor], Tensor] | None) -> Tensor:
+def _seen(
+    split: Split,
+    rows: Tensor,
+    windows: Callable[[Tensor], Tensor] | None,
+    own: slice | None,
+) -> Tensor:
     """Returns what is seen of the pictures at these rows, (batch, channels, height, width)."""
+    part = slice(None) if own is None else own
     if split.uncut is not None:
         sizes = split.uncut.sizes[rows]
         boxes = split.uncut.centred(rows) if windows is None else windows(sizes)
-        return split.uncut.cut(split.images, rows, boxes)
-    images = split.images.index_select(0, rows)
+        return split.uncut.cut(split.images, rows[part], boxes[part])
+    images = split.images.index_select(0, rows[part])
     if windows is None:
         return images
-    return each_scaled(images, windows(torch.tensor([images.shape[2:]] * len(rows))))
+    return each_scaled(images, windows(torch.tensor([images.shape[2:]] * len(rows)))[part])
 
 
 def ordered_batches(split: Split, *, size: int) -> Iterator[Split]:

@@ -27,6 +27,7 @@ from trainers.engine.latent import (
     used_weights,
 )
 from trainers.engine.objective import batch_loss
+from trainers.engine.ranks import ALONE, Ranks
 from trainers.engine.result import EpochMetrics, Scores
 from trainers.errors import BadLossError
 from trainers.losses import LossFunction
@@ -59,6 +60,7 @@ class Task:
         num_views: Views of each training image in a batch; they share one label.
         added: Parts of the loss that need more than outputs and labels, in this order.
         memory_format: Order in memory of the images that the model gets; changes only rounding.
+        ranks: The processes that train the trial together, each a part of every batch.
     """
 
     model: nn.Module
@@ -79,6 +81,7 @@ class Task:
     num_views: int = 1
     added: Sequence[AddedLoss] = ()
     memory_format: torch.memory_format = torch.preserve_format
+    ranks: Ranks = ALONE
 
     @property
     def final_from(self) -> int:
@@ -152,6 +155,7 @@ def _scores(task: Task, split: Split) -> Scores:
         batch_size=task.eval_batch_size,
         autocast=task.autocast,
         memory_format=task.memory_format,
+        ranks=task.ranks,
     )
 
 
@@ -167,12 +171,15 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
     Raises:
         BadLossError: If the mean loss is not finite.
     """
-    with watching(task.model, task.added):
+    ranks = task.ranks
+    ranks.align(task.model)
+    with ranks.training(task.model), watching(task.model, task.added, ranks):
         return _trained(task, epoch, used)
 
 
 def _trained(task: Task, epoch: int, used: dict[str, Tensor] | None) -> Scores:
     model, optimizer, train = task.model, task.optimizer, task.splits.train
+    ranks = task.ranks
     hooks, parameters = Hooks(model), list(model.parameters())
     num_batches = math.ceil(len(train) / task.batch_size)
     losses: list[Tensor] = []
@@ -193,7 +200,9 @@ def _trained(task: Task, epoch: int, used: dict[str, Tensor] | None) -> Scores:
         changes=changes,
         vary=vary,
         mix=mix,
+        own=ranks.own,
     ):
+        ranks.begin_batch(len(batch), num_views=1 if vary is None else task.num_views)
         hooks.before_batch()
         logits, loss = _forward(task, batch)
         # Twice as fast as `optimizer.zero_grad`, which also looks for hooks and gradient kinds.
@@ -202,6 +211,8 @@ def _trained(task: Task, epoch: int, used: dict[str, Tensor] | None) -> Scores:
         # A random subnet that is only measured has no parameter with `requires_grad`.
         if loss.requires_grad:
             loss.backward()  # type: ignore[no-untyped-call]
+            # Whatever looks at gradients does so after this.
+            ranks.reduce(parameters)
         if used is not None and task.resets_latent and len(losses) == num_batches - 1:
             used.update(used_weights(model))
         if task.clip_gradient is not None:
@@ -223,10 +234,10 @@ def _trained(task: Task, epoch: int, used: dict[str, Tensor] | None) -> Scores:
 
 
 def _forward(task: Task, batch: Split) -> tuple[Tensor, Tensor]:
-    """Returns the logits of a training batch, and its loss."""
+    """Returns the logits of a whole training batch, and its loss."""
     images = batch.images.to(memory_format=task.memory_format)
     with task.autocast:
-        logits: Tensor = task.model(images)
+        logits: Tensor = task.ranks.gathered(task.model(images))
         loss = batch_loss(task.loss, logits, batch)
         for part in task.added:
             loss = part.total(loss, logits, batch, images)
