@@ -10,15 +10,17 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.distributed_c10d import (
+    PrefixStore,
+    Store,
+    _abort_process_group,
+)
 
 from trainers.engine.ranks import Ranks
 from trainers.engine.whole_batch import Batch, over_the_whole_batch
 
 T = TypeVar("T")
 
-CONNECT = timedelta(seconds=60)
-"""Longest wait for the store, which is there before the other processes start."""
 ASK_EVERY_S = 0.05
 
 
@@ -43,6 +45,7 @@ class Processes(Ranks):
         self.rank, self.world, self.device = rank, world, device
         self._store = store
         self._num_waits = 0
+        self._is_abandoned = False
         self._batch = Batch(num=0, own=slice(0, 0), num_views=1)
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
@@ -57,6 +60,13 @@ class Processes(Ranks):
         if dist.is_initialized():
             dist.destroy_process_group()
 
+    def abandon(self) -> None:
+        """Ends every wait for the others, with an error; called from another thread."""
+        self._is_abandoned = True
+        if self.device.type == "cuda" and dist.is_initialized():
+            # NCCL itself would wait for the whole of `timeout_s`.
+            _abort_process_group()
+
     def own(self, num: int) -> slice | None:
         """Returns this process's part of `num` images: neighbours; it may be empty."""
         return _part(num, self.rank, self.world)
@@ -70,6 +80,8 @@ class Processes(Ranks):
         key = f"ready/{self._num_waits}"
         self._store.add(key, 1)
         while self._store.add(key, 0) < self.world:
+            if self._is_abandoned:
+                raise RuntimeError("another process of the trial has failed")
             sleep(ASK_EVERY_S)
 
     def align(self, model: nn.Module) -> None:
