@@ -6,7 +6,6 @@ of the placement group; they end with it, whatever ends it.
 
 import contextlib
 import ipaddress
-import logging
 import os
 import socket
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 
 import ray
 import torch
+from ray.exceptions import RayTaskError
 from ray.util.placement_group import PlacementGroup, get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
@@ -27,14 +27,16 @@ from orchestrator.launch.worker import Job, train_part
 from orchestrator.process.foothold import keep_foothold
 from trainers.engine.processes import Processes
 
-log = logging.getLogger(__name__)
-
 CONNECT = timedelta(seconds=60)
 ASK_EVERY_S = 0.5
 NOTICE_S = 3.0
 """Longest wait, after an error, for the process that caused it: it is the one to be told of."""
 GRACE_S = 20.0
 """Seconds in which the first process must see that another one has failed."""
+
+
+class LostRankError(RuntimeError):
+    """A process of a trial does not answer the others."""
 
 
 class RankGroup:
@@ -47,6 +49,7 @@ class RankGroup:
     Raises:
         RayError: The error of the first other process that fails, in place of what follows from
             it in this process.
+        LostRankError: If a process does not answer in time.
     """
 
     def __init__(self, job: Job, resources: Resources) -> None:
@@ -95,9 +98,10 @@ class RankGroup:
             other.run.remote(self.job, rank, world, host, port)
             for rank, other in enumerate(self._others, 1)
         ]
+        self._ranks = _ranks(self.job, 0, world, store, host)
         self._watch = threading.Thread(target=self._wait_for, args=(runs,), daemon=True)
         self._watch.start()
-        self._ranks = _joined(self.job, 0, world, store, host)
+        self._ranks.join()
         return self._ranks
 
     def _other(self, group: PlacementGroup, rank: int) -> Any:
@@ -145,8 +149,15 @@ class RankGroup:
         self._kill()
         if self._ranks is not None:
             self._ranks.close()
-        if isinstance(error, Exception) and self._broken:
-            raise self._broken[0] from None
+        if not isinstance(error, Exception):
+            return
+        cause = self._broken[0] if self._broken else error
+        if _is_timeout(cause):
+            what = f"a process of the trial did not answer for {self.job.timeout_s:g} s"
+            hint = "it hangs, or needs longer alone; then raise trial.timeout_s"
+            raise LostRankError(f"{what}: {hint}") from cause
+        if cause is not error:
+            raise cause from None
 
     def _wait_for_the_cause(self) -> None:
         ended = threading.Event()
@@ -168,14 +179,15 @@ class _Rank:
         """Trains its part of the trial to the end."""
         keep_foothold()
         store = TCPStore(host, port, world, is_master=False, timeout=CONNECT)
-        ranks = _joined(job, rank, world, store, host)
+        ranks = _ranks(job, rank, world, store, host)
         try:
+            ranks.join()
             train_part(job, ranks)
         finally:
             ranks.close()
 
 
-def _joined(job: Job, rank: int, world: int, store: TCPStore, host: str) -> Processes:
+def _ranks(job: Job, rank: int, world: int, store: TCPStore, host: str) -> Processes:
     if ipaddress.ip_address(host).is_loopback:
         # Else gloo listens at the address of the machine's name.
         os.environ["GLOO_SOCKET_IFNAME"] = "lo"
@@ -185,6 +197,14 @@ def _joined(job: Job, rank: int, world: int, store: TCPStore, host: str) -> Proc
         store=store,
         device=torch.device(job.device),
         timeout_s=job.timeout_s,
+    )
+
+
+def _is_timeout(error: Exception) -> bool:
+    """Whether torch gave up waiting for another process; gloo has no error of its own for it."""
+    text = str(error).lower()
+    return isinstance(error, RuntimeError | RayTaskError) and (
+        "timed out waiting" in text or "wait timeout" in text
     )
 
 

@@ -218,9 +218,10 @@ def first_of_two(folder: Path) -> Iterator[Processes]:
 
 
 def _joined(rank: int, store: TCPStore) -> Processes:
-    return Processes(
-        rank=rank, world=2, store=store, device=torch.device("cpu"), timeout_s=WITHIN_S
-    )
+    device = torch.device("cpu")
+    ranks = Processes(rank=rank, world=2, store=store, device=device, timeout_s=WITHIN_S)
+    ranks.join()
+    return ranks
 
 
 def main() -> None:

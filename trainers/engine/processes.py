@@ -36,23 +36,28 @@ class Processes(Ranks):
             process does alone between two batches, such as writing a checkpoint.
 
     Raises:
-        RuntimeError: If the others do not come in time; also from every method.
+        RuntimeError: From every method: if another process does not answer in time.
     """
 
     def __init__(
         self, *, rank: int, world: int, store: Store, device: torch.device, timeout_s: float
     ) -> None:
         self.rank, self.world, self.device = rank, world, device
+        self.timeout = timedelta(seconds=timeout_s)
         self._store = store
         self._num_waits = 0
         self._is_abandoned = False
         self._batch = Batch(num=0, own=slice(0, 0), num_views=1)
+
+    def join(self) -> None:
+        """Waits for the others, however long they take to start, and connects to them."""
+        self.ready()
         dist.init_process_group(
-            "nccl" if device.type == "cuda" else "gloo",
-            store=PrefixStore("group", store),
-            rank=rank,
-            world_size=world,
-            timeout=timedelta(seconds=timeout_s),
+            "nccl" if self.device.type == "cuda" else "gloo",
+            store=PrefixStore("group", self._store),
+            rank=self.rank,
+            world_size=self.world,
+            timeout=self.timeout,
         )
 
     def close(self) -> None:

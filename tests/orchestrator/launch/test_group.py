@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.launch import group
-from orchestrator.launch.group import RankGroup
+from orchestrator.launch.group import LostRankError, RankGroup
 from orchestrator.launch.resources import Resources
 from orchestrator.launch.worker import Job
 from trainers.engine.checkpoint import CheckpointPolicy
@@ -94,3 +94,9 @@ def test_a_first_process_that_does_not_see_the_failure_ends(
 def test_the_store_is_reached_at_its_own_address_alone() -> None:
     with group._listening("127.0.0.1") as listener:
         assert listener.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_process_that_does_not_answer_is_told_with_what_to_do(two: RankGroup) -> None:
+    error = RuntimeError("[connection.cc:1] Timed out waiting 600000ms for recv operation")
+    with pytest.raises(LostRankError, match=r"did not answer for 600 s: .*trial.timeout_s"):
+        two.__exit__(RuntimeError, error, None)
