@@ -28,7 +28,7 @@ from trainers.models import MODELS
 from trainers.models.init import initialise
 from trainers.models.recipe import remember
 from trainers.models.weight_inits import WEIGHT_INITS, draw_weights
-from trainers.optim.optimizers import OPTIMIZERS, lr_schedule
+from trainers.optim.optimizers import OPTIMIZERS, lr_of_step, lr_schedule
 from trainers.seeding import generator
 from trainers.spec.parts import ALL
 from trainers.spec.train_spec import TrainSpec
@@ -122,6 +122,8 @@ def build_task(
         splits = replace(splits, train=splits.train.first(spec.data.batch_size))
     rate = spec.optimizer.options["lr"]
     assert isinstance(rate, float)
+    images = spec.data.batch_size * spec.data.accumulate
+    rate = lr_of_step(rate, images=images, lr_batch=spec.lr_batch)
     loss = LOSSES[spec.loss.name](**spec.loss.options)
     freezing = None
     if spec.batch_norm.tuned_from is not None:
@@ -138,6 +140,7 @@ def build_task(
         epochs=spec.epochs,
         batch_size=spec.data.batch_size,
         eval_batch_size=spec.data.eval_batch_size,
+        accumulate=spec.data.accumulate,
         seed=spec.seed,
         autocast=_autocast(spec, device),
         augment=spec.data.augment,

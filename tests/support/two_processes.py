@@ -48,6 +48,8 @@ TRIALS: Mapping[str, Mapping[str, Any]] = {
     "biprop": {
         "weights": {"name": "biprop_global", "ramp_epochs": 1},
         "layers": {"order": ["fc1", "fc2", "fc3"]},
+        "data": {"name": "digits", "batch_size": 48, "accumulate": 2},
+        "lr_batch": 96,
     },
     "stages": {
         "before": {"epochs": 1, "layers": {"order": []}},
