@@ -225,6 +225,11 @@ class Changes:
         ):
             yield replace(self, top=top, left=left, is_flipped=is_flipped)
 
+    def cut(self, own: slice) -> "Changes":
+        """Returns the changes of some of the images."""
+        top, left, is_flipped = (part[own] for part in self._parts())
+        return replace(self, top=top, left=left, is_flipped=is_flipped)
+
     def applied(self, images: Tensor, *, blank: float) -> Tensor:
         """Applies the changes to all images; crops in one gather.
 

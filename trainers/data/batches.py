@@ -1,6 +1,7 @@
 """Batches as index gathers, shuffled for training or in order for evaluation."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import repeat
 
 import torch
@@ -21,6 +22,7 @@ def shuffled_batches(
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
     mix: Callable[[Split], Split] | None = None,
+    own: Callable[[int], slice | None] | None = None,
 ) -> Iterator[Split]:
     """Yields one epoch in random order, in batches of `size`; the last may be smaller.
 
@@ -33,16 +35,28 @@ def shuffled_batches(
         changes: Crop and flip of the first, second, ... image of the epoch.
         vary: Varies the bytes of a batch after that; may return several views of each image.
         mix: Mixes the normalised images of a batch after that.
+        own: Maps the size of a batch to the images of it that are made; the draws, and the labels,
+            are those of the whole batch. None: all images.
     """
     order = torch.randperm(len(split), generator=generator).to(split.images.device)
     batches = torch.split(order, size)
-    seen = _each_seen(split, batches, windows)
+    cuts = [None if own is None else own(len(indices)) for indices in batches]
+    # What varies or mixes images draws as many numbers as it gets images.
+    is_whole = vary is not None or mix is not None
+    firsts = [None if is_whole or cut is None or cut.start == cut.stop else cut for cut in cuts]
+    seen = _each_seen(split, batches, windows, firsts)
     parts: Iterable[Changes | None] = repeat(None)
     if changes is not None:
         parts = changes.to(split.labels.device).split(size)
-    for images, indices, part in zip(seen, batches, parts, strict=False):
-        batch = _finished(split, images, indices, changes=part, vary=vary)
-        yield batch if mix is None else mix(batch)
+    each = zip(seen, batches, parts, cuts, firsts, strict=False)
+    for images, indices, part, cut, first in each:
+        batch = _finished(split, images, indices, changes=part, vary=vary, own=first)
+        if mix is not None:
+            batch = mix(batch)
+        if cut is not None and first is None:
+            views = batch.images.reshape(-1, len(indices), *batch.images.shape[1:])
+            batch = replace(batch, images=views[:, cut].flatten(0, 1))
+        yield batch
 
 
 def gathered(
@@ -52,6 +66,7 @@ def gathered(
     windows: Callable[..., Tensor] | None = None,
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
+    own: slice | None = None,
 ) -> Split:
     """Returns the normalised images and the labels at these indices, on the labels' device.
 
@@ -61,9 +76,11 @@ def gathered(
         windows: Draws which part of each picture is seen; None: all of it, or the centre.
         changes: Crop and flip of each image, before normalisation.
         vary: Varies the bytes of the batch after that.
+        own: Which of these images are made; None: all. Windows are drawn, and labels returned, of
+            all.
     """
-    images = next(_each_seen(split, [indices], windows))
-    return _finished(split, images, indices, changes=changes, vary=vary)
+    images = next(_each_seen(split, [indices], windows, [own]))
+    return _finished(split, images, indices, changes=changes, vary=vary, own=own)
 
 
 def _finished(
@@ -71,12 +88,14 @@ def _finished(
     images: Tensor,
     indices: Tensor,
     *,
-    changes: Changes | None,
-    vary: Callable[[Tensor], Tensor] | None,
+    changes: Changes | None = None,
+    vary: Callable[[Tensor], Tensor] | None = None,
+    own: slice | None = None,
 ) -> Split:
     """Returns images that are seen, on the labels' device, changed, varied and normalised."""
     images = images.to(split.labels.device, non_blocking=True)
     if changes is not None:
+        changes = changes if own is None else changes.cut(own)
         images = changes.applied(images, blank=split.blank)
     if vary is not None:
         images = vary(images)
@@ -87,7 +106,10 @@ def _finished(
 
 
 def _each_seen(
-    split: Split, batches: Sequence[Tensor], windows: Callable[..., Tensor] | None
+    split: Split,
+    batches: Sequence[Tensor],
+    windows: Callable[..., Tensor] | None,
+    owns: Sequence[slice | None],
 ) -> Iterator[Tensor]:
     """Yields what is seen of the pictures of each batch; made by threads if they are `ahead`.
 
@@ -95,34 +117,41 @@ def _each_seen(
         split: The pictures.
         batches: Places within the split, (batch,), int64, of each batch.
         windows: As for `gathered`.
+        owns: As for `gathered`, of each batch.
     """
 
     def rows(indices: Tensor) -> Tensor:
         return indices if split.rows is None else split.rows.index_select(0, indices)
 
-    uncut = split.uncut
-    if uncut is None or not uncut.ahead:
-        for indices in batches:
-            yield _seen(split, rows(indices), windows)
+    each = zip(batches, owns, strict=True)
+    if split.uncut is None or not split.uncut.ahead:
+        for indices, own in each:
+            yield _seen(split, rows(indices), windows, own)
         return
     is_cuda = split.labels.device.type == "cuda"
 
-    def made(indices: Tensor) -> Tensor:
-        images = uncut.seen(split.images, rows(indices), windows)
+    def made(batch: tuple[Tensor, slice | None]) -> Tensor:
+        images = _seen(split, rows(batch[0]), windows, batch[1])
         # From pinned memory the copy to the device need not be waited for.
         return images.pin_memory() if is_cuda else images
 
-    yield from ahead(made, batches)
+    yield from ahead(made, each)
 
 
-def _seen(split: Split, rows: Tensor, windows: Callable[..., Tensor] | None) -> Tensor:
+def _seen(
+    split: Split,
+    rows: Tensor,
+    windows: Callable[..., Tensor] | None,
+    own: slice | None,
+) -> Tensor:
     """Returns what is seen of the pictures at these rows, (batch, channels, height, width)."""
+    part = slice(None) if own is None else own
     if split.uncut is not None:
-        return split.uncut.seen(split.images, rows, windows)
-    images = split.images.index_select(0, rows)
+        return split.uncut.seen(split.images, rows, windows, part)
+    images = split.images.index_select(0, rows[part])
     if windows is None:
         return images
-    return each_scaled(images, windows(torch.tensor([images.shape[2:]] * len(rows))))
+    return each_scaled(images, windows(torch.tensor([images.shape[2:]] * len(rows)))[part])
 
 
 def ordered_batches(split: Split, *, size: int) -> Iterator[Split]:
@@ -132,8 +161,9 @@ def ordered_batches(split: Split, *, size: int) -> Iterator[Split]:
     """
     if split.uncut is not None and split.uncut.ahead and split.uncut.num_views == 1:
         batches = torch.split(torch.arange(len(split)), size)
-        for images, indices in zip(_each_seen(split, batches, None), batches, strict=True):
-            yield _finished(split, images, indices, changes=None, vary=None)
+        seen = _each_seen(split, batches, None, [None] * len(batches))
+        for images, indices in zip(seen, batches, strict=True):
+            yield _finished(split, images, indices)
         return
     if isinstance(split.uncut, Uncut):
         yield from _viewed(split, split.uncut, max(1, size // split.uncut.num_views))

@@ -61,7 +61,8 @@ class Split:
         images: Normalised images, (n, channels, height, width), floating point; or bytes of that
             shape, which `normalisation` normalises; or the bytes of `uncut` pictures, (bytes,),
             none of those that are streamed.
-        labels: Class numbers, (n,), int64.
+        labels: Class numbers, (n,), int64. Of a batch of which this process trains a part, the
+            labels are of all its images, `images` of that part.
         rows: If the split is only a part of `images`: its rows, (n,), int64. So splits share
             bytes, also across processes, without a copy.
         normalisation: Normalisation of bytes; None: the images are normalised already.
@@ -94,6 +95,14 @@ class Split:
             torch.arange(len(self), device=self.images.device) if self.rows is None else self.rows
         )
         return replace(self, labels=self.labels[:size], rows=rows[:size])
+
+    def cut(self, own: slice) -> "Split":
+        """Returns a part of the split, without a copy."""
+        if self.rows is None and self.uncut is None:
+            return replace(self, images=self.images[own], labels=self.labels[own])
+        device = self.images.device
+        rows = torch.arange(len(self), device=device) if self.rows is None else self.rows
+        return replace(self, labels=self.labels[own], rows=rows[own])
 
     def own_images(self) -> Tensor:
         """Returns exactly the images of this split, in its order; normalised or not.

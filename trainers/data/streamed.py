@@ -11,7 +11,7 @@ from torch import Tensor
 from trainers.data.listing import Listing
 from trainers.data.photograph import decoded
 from trainers.data.refused import Kind, Refused, UnusableError
-from trainers.data.uncut import scaled
+from trainers.data.uncut import ALL, scaled
 
 AT_ONCE = 1024
 """Names joined for a checksum."""
@@ -56,17 +56,21 @@ class Streamed:
             shorter_side=shorter_side,
         )
 
-    def seen(self, pixels: Tensor, rows: Tensor, boxes: Boxes | None = None) -> Tensor:
+    def seen(
+        self, pixels: Tensor, rows: Tensor, boxes: Boxes | None = None, part: slice = ALL
+    ) -> Tensor:
         """Decodes pictures and cuts a window out of each, (batch, 3, size, size), uint8.
 
         Args:
             pixels: Not used: a streamed data set has no bytes in memory.
             rows: Which pictures, (batch,), int64.
             boxes: Which box of each becomes its window; None: its centre.
+            part: Which of the rows are decoded.
 
         Raises:
             PicturesError: If a file cannot be read or decoded.
         """
+        rows = rows[part]
         found = torch.empty(len(rows), 3, self.size, self.size, dtype=torch.uint8)
         # Few at a time, for whole photographs need much memory.
         for windows, some in zip(torch.split(found, FEW), torch.split(rows, FEW), strict=True):

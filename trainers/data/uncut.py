@@ -11,6 +11,8 @@ from torch.nn import functional
 Views = Literal["centre", "ten"]
 NUM_VIEWS = {"centre": 1, "ten": 10}
 """Windows of each picture in evaluation."""
+ALL = slice(None)
+"""Every row of a batch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -81,7 +83,13 @@ class Uncut:
             window.copy_(scaled(self.picture(pixels, row), box, (self.size, self.size)))
         return found
 
-    def seen(self, pixels: Tensor, rows: Tensor, boxes: Callable[..., Tensor] | None) -> Tensor:
+    def seen(
+        self,
+        pixels: Tensor,
+        rows: Tensor,
+        boxes: Callable[..., Tensor] | None,
+        part: slice = ALL,
+    ) -> Tensor:
         """Cuts the window that training sees out of each picture.
 
         Args:
@@ -89,11 +97,14 @@ class Uncut:
             rows: Which pictures, (batch,), int64.
             boxes: Draws a box of each from their sizes, and with `ahead` from their rows; None:
                 the centre.
+            part: Which of the rows are cut; boxes are drawn of all.
         """
+        own = rows[part]
         if boxes is None:
-            return self.cut(pixels, rows, self.centred(rows))
-        sizes = self.sizes[rows]
-        return self.cut(pixels, rows, boxes(sizes, rows) if self.ahead else boxes(sizes))
+            return self.cut(pixels, own, self.centred(own))
+        if self.ahead:
+            return self.cut(pixels, own, boxes(self.sizes[own], own))
+        return self.cut(pixels, own, boxes(self.sizes[rows])[part])
 
     def centred(self, rows: Tensor) -> Tensor:
         """The boxes in the centres of pictures, (batch, 4)."""

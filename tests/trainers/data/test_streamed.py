@@ -1,5 +1,6 @@
 """Pictures that stay in their files."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,33 @@ def test_a_window_is_the_box_of_the_picture(split: Split) -> None:
         picture = streamed.picture(int(row))
         [box] = boxes(torch.tensor([picture.shape[1:]]), row[None]).tolist()
         assert torch.equal(window, scaled(picture, box, (24, 24)))
+
+
+def test_processes_decode_their_own_photographs_of_the_same_batches(
+    split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+    picture = Streamed.picture
+
+    def counted(self: Streamed, row: int) -> Tensor:
+        decoded.append(row)
+        return picture(self, row)
+
+    monkeypatch.setattr(Streamed, "picture", counted)
+    augment = Augment(random_resized_crop=CROP)
+
+    def epoch(own: Callable[[int], slice] | None) -> list[Split]:
+        windows = augment.windows(generator(316, "windows"), by_row=True)
+        order = generator(0, "order")
+        return list(shuffled_batches(split, size=4, generator=order, windows=windows, own=own))
+
+    whole = epoch(None)
+    num_decoded = len(decoded)
+    halves = [epoch(lambda size: slice(0, size // 2)), epoch(lambda size: slice(size // 2, size))]
+    assert len(decoded) == 2 * num_decoded
+    for batch, first, second in zip(whole, *halves, strict=True):
+        assert torch.equal(torch.cat((first.images, second.images)), batch.images)
+        assert torch.equal(first.labels, batch.labels)
 
 
 def test_rows_draw_other_boxes_in_other_epochs() -> None:
