@@ -52,6 +52,11 @@ def num_slots(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> int
     return min(slots, resources.concurrency or slots)
 
 
+def num_nodes(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> int:
+    """Number of nodes that have room for a trial."""
+    return sum(_fit(node, resources) > 0 for node in nodes)
+
+
 def _fit(node: Mapping[str, float], resources: Resources) -> int:
     asked = {"CPU": resources.cpus, "GPU": resources.gpus}
     return int(min(node.get(kind, 0) // size for kind, size in asked.items() if size > 0))

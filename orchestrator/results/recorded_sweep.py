@@ -44,6 +44,7 @@ def sweep(
     gpus_per_trial: float | None = None,
     concurrency: int | None = None,
     ray_address: str | None = None,
+    min_nodes: int = 0,
     deterministic: bool = False,
     share: bool = True,
     only_failed: bool = False,
@@ -68,6 +69,7 @@ def sweep(
         gpus_per_trial: GPUs for each trial; a fraction shares one; None: 1 if there are GPUs.
         concurrency: Most trials at once; None: as many as fit.
         ray_address: The address of a running cluster; None: an embedded Ray.
+        min_nodes: Begin when this many nodes of the cluster have room for a trial.
         deterministic: Use only deterministic algorithms on CUDA.
         share: Train epochs that trials have in common once.
         only_failed: Train only the trials whose cells failed for good.
@@ -96,6 +98,7 @@ def sweep(
             cpus_per_trial, gpus_per_trial, concurrency, ray_address=ray_address
         ),
         ray_address=ray_address,
+        min_nodes=min_nodes,
         deterministic=deterministic,
         verbose=verbose,
         share=share,

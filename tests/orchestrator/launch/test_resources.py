@@ -4,7 +4,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from orchestrator.launch.resources import ResourceError, Resources, num_slots, this_machine
+from orchestrator.launch.resources import (
+    ResourceError,
+    Resources,
+    num_nodes,
+    num_slots,
+    this_machine,
+)
 
 ONE_NODE: list[Mapping[str, float]] = [{"CPU": 8, "GPU": 2}]
 
@@ -58,3 +64,10 @@ def test_this_machine_is_one_node_with_a_cpu() -> None:
     assert node["CPU"] >= 1
     assert node["GPU"] >= 0
     assert num_slots(Resources(), [node]) == node["CPU"]
+
+
+def test_nodes_with_room_for_a_trial_are_counted() -> None:
+    nodes: list[Mapping[str, float]] = [{"CPU": 4, "GPU": 1}, {"CPU": 1}, {"memory": 8}]
+    assert num_nodes(Resources(), nodes) == 2
+    assert num_nodes(Resources(cpus=2), nodes) == 1
+    assert num_nodes(Resources(gpus=1), nodes) == 1
