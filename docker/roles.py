@@ -198,7 +198,8 @@ def mlflow(arguments: Sequence[str], environment: MutableMapping[str, str]) -> i
     database = environment.pop("BNN_POSTGRES_ADDRESS", "postgres:5432")
     password = urllib.parse.quote(environment.pop("BNN_POSTGRES_PASSWORD", ""), safe="")
     wait_for(f"PostgreSQL at {database}", lambda: is_listening(database))
-    uri = f"postgresql+psycopg://mlflow:{password}@{database}/mlflow"
+    # A database made in the locale C has no encoding of its own.
+    uri = f"postgresql+psycopg://mlflow:{password}@{database}/mlflow?client_encoding=utf8"
     # Not as flags: those of a process can be seen by its neighbours.
     environment["MLFLOW_BACKEND_STORE_URI"] = uri
     AUTH_FILE.unlink(missing_ok=True)
@@ -223,9 +224,10 @@ def _make_buckets(environment: Mapping[str, str]) -> None:
         return
     script = (
         "import sys, pyarrow.fs\n"
-        "client = pyarrow.fs.S3FileSystem(allow_bucket_creation=True)\n"
         "for name in sys.argv[1:]:\n"
-        "    client.create_dir(name)\n"
+        "    url = f's3://{name}?allow_bucket_creation=true'\n"
+        "    client, path = pyarrow.fs.FileSystem.from_uri(url)\n"
+        "    client.create_dir(path)\n"
     )
     said: list[str] = []
 

@@ -170,7 +170,7 @@ def test_mlflow_gets_its_passwords_unseen(became: list[Any]) -> None:
     line = _becomes(became, ["mlflow", "--workers=2"], environment)
     assert line.endswith("--app-name=basic-auth --workers=2")
     (_, seen) = became[-1]
-    uri = "postgresql+psycopg://mlflow:a%25b%2Fc@postgres:5432/mlflow"
+    uri = "postgresql+psycopg://mlflow:a%25b%2Fc@postgres:5432/mlflow?client_encoding=utf8"
     assert seen["MLFLOW_BACKEND_STORE_URI"] == uri
     assert "MLFLOW_AUTH_ADMIN_PASSWORD" not in seen
     written = roles.AUTH_FILE.read_text()
