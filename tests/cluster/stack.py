@@ -94,6 +94,9 @@ class Stack:
 
     def down(self, *flags: str) -> None:
         """Ends the stack; its volumes stay, unless told `-v`."""
+        # podman-compose forgets workers beyond the first one.
+        if names := self.containers():
+            self.run("rm", "-f", *names)
         self._composed("--profile", "driver", "down", *flags)
 
     def containers(self, service: str = "") -> list[str]:

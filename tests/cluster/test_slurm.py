@@ -60,7 +60,11 @@ def submit(slurm: None, root: Path, tmp_path: Path) -> Iterator[Callable[..., st
 
 
 def test_a_job_that_is_preempted_once_ends_with_the_bits_of_a_single_machine(
-    submit: Callable[..., str], alone: Any, rows_of: Callable[[str], Any], tmp_path: Path
+    submit: Callable[..., str],
+    alone: Any,
+    rows_of: Callable[[str], Any],
+    root: Path,
+    tmp_path: Path,
 ) -> None:
     job, log = submit("digits-orders", "--scale-epochs", "0.2"), tmp_path / "out.log"
 
@@ -79,7 +83,8 @@ def test_a_job_that_is_preempted_once_ends_with_the_bits_of_a_single_machine(
     _run("scontrol", "update", f"jobid={job}", "StartTime=now")
     wait_until(lambda: state() == "COMPLETED", what="the job ends", within_s=600)
     command = [sys.executable, "-m", "orchestrator.cli.main", "results", *STUDY]
-    listed = _run(*command, "--home", str(tmp_path / "runs"), env={**os.environ})
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    listed = _run(*command, "--home", str(tmp_path / "runs"), env=environment)
     assert rows_of(listed) == alone
     assert "cells     24, 0 of them finished" in said()
     # The second time it went on.
