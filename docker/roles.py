@@ -50,7 +50,9 @@ def main(arguments: Sequence[str], environment: MutableMapping[str, str]) -> int
     name, *rest = arguments or ["driver", "--help"]
     try:
         if name not in ROLES:
-            raise RoleError(f"unknown role '{name}'; known: {', '.join(sorted(ROLES))}")
+            known = ", ".join(sorted(ROLES))
+            hint = "a command of bnn-orchestrate follows the role driver"
+            raise RoleError(f"unknown role '{name}'; known: {known}; {hint}")
         if name not in ONCE:
             ROLE_FILE.write_text(name)
             read_secrets(environment)

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,10 @@ def submit(slurm: None, root: Path, tmp_path: Path) -> Iterator[Callable[..., st
         subprocess.run(["scancel", job], capture_output=True)
 
 
+def _state(job: str) -> str:
+    return _run("scontrol", "show", "job", job).partition("JobState=")[2].split()[0]
+
+
 def test_a_job_that_is_preempted_once_ends_with_the_bits_of_a_single_machine(
     submit: Callable[..., str],
     alone: Any,
@@ -71,17 +76,14 @@ def test_a_job_that_is_preempted_once_ends_with_the_bits_of_a_single_machine(
     def said() -> str:
         return log.read_text() if log.exists() else ""
 
-    def state() -> str:
-        return _run("scontrol", "show", "job", job).partition("JobState=")[2].split()[0]
-
     wait_until(lambda: " 3/24" in said(), what="the job trains")
     # What Slurm sends to a job that it will preempt, or whose time is over.
     _run("scancel", "--signal=USR1", "--batch", job)
-    wait_until(lambda: state() == "PENDING", what="the job is back in the queue")
+    wait_until(lambda: _state(job) == "PENDING", what="the job is back in the queue")
     assert "interrupted; resume with" in said()
     # Slurm would wait for two minutes before it runs it again.
     _run("scontrol", "update", f"jobid={job}", "StartTime=now")
-    wait_until(lambda: state() == "COMPLETED", what="the job ends", within_s=600)
+    wait_until(lambda: _state(job) == "COMPLETED", what="the job ends", within_s=600)
     command = [sys.executable, "-m", "orchestrator.cli.main", "results", *STUDY]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     listed = _run(*command, "--home", str(tmp_path / "runs"), env=environment)
@@ -89,3 +91,15 @@ def test_a_job_that_is_preempted_once_ends_with_the_bits_of_a_single_machine(
     assert "cells     24, 0 of them finished" in said()
     # The second time it went on.
     assert said().count("cells     24, ") == 2
+
+
+def test_a_job_that_is_cancelled_does_not_come_back(
+    submit: Callable[..., str], tmp_path: Path
+) -> None:
+    job, log = submit("digits-orders"), tmp_path / "out.log"
+    wait_until(lambda: log.exists() and "slots " in log.read_text(), what="the job begins")
+    _run("scancel", job)
+
+    wait_until(lambda: _state(job) == "CANCELLED", what="the job is cancelled")
+    time.sleep(20)
+    assert _state(job) == "CANCELLED"
