@@ -207,7 +207,8 @@ def mlflow(arguments: Sequence[str], environment: MutableMapping[str, str]) -> i
     AUTH_FILE.unlink(missing_ok=True)
     AUTH_FILE.touch(mode=0o600)
     AUTH_FILE.write_text(
-        "[mlflow]\ndefault_permission = READ\n"
+        # Without the cache each request waits for the slow hash of its password.
+        "[mlflow]\ndefault_permission = READ\nauth_cache_ttl_seconds = 60\n"
         f"database_uri = {uri.replace('%', '%%')}\n"
         "admin_username = admin\n"
         f"admin_password = {environment.pop('MLFLOW_AUTH_ADMIN_PASSWORD').replace('%', '%%')}\n"
