@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,8 @@ def base() -> list[Document]:
     ]
 
 
-def rendered(overlay: str) -> list[Document] | None:
+@cache
+def rendered(overlay: str) -> tuple[Document, ...] | None:
     """The documents of an overlay; None: kubectl, which lays it over, is not installed.
 
     Raises:
@@ -117,7 +119,7 @@ def rendered(overlay: str) -> list[Document] | None:
         return None
     command = [kubectl, "kustomize", str(FOLDER / overlay)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return list(yaml.safe_load_all(done.stdout))
+    return tuple(yaml.safe_load_all(done.stdout))
 
 
 def schema_faults(document: Document, schemas: Path) -> Iterator[str]:
@@ -142,7 +144,7 @@ def main(arguments: Sequence[str]) -> int:
         documents = rendered(overlay)
         if documents is None:
             notes.append(f"{overlay}/ is checked without its own lines: there is no kubectl")
-            documents = base()
+            documents = tuple(base())
         for document in documents:
             where = f"docker/kubernetes/{overlay}: {document['kind']}"
             said = [*faults(document), *(() if missing else schema_faults(document, schemas))]

@@ -11,13 +11,16 @@ import pytest
 Change = Callable[[dict[str, Any]], Any]
 
 
+BASE = manifests.base()
+
+
 def _of(kind: str) -> dict[str, Any]:
-    (document,) = [each for each in manifests.base() if each["kind"] == kind]
+    (document,) = [each for each in BASE if each["kind"] == kind]
     return copy.deepcopy(dict(document))
 
 
 def test_ours_are_what_the_operator_takes() -> None:
-    assert [what for document in manifests.base() for what in manifests.faults(document)] == []
+    assert [what for document in BASE for what in manifests.faults(document)] == []
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,7 @@ def _pods(document: Any) -> list[Any]:
 
 
 def test_every_pod_is_restricted_and_limited() -> None:
-    pods = [pod for document in manifests.base() for pod in _pods(document)]
+    pods = [pod for document in BASE for pod in _pods(document)]
     assert len(pods) == 7
     for pod in pods:
         assert pod["securityContext"]["runAsNonRoot"] is True
