@@ -37,9 +37,9 @@ faults: $(INSTALLED)
 	BNN_FAULTS=full $(BIN)/python -m pytest tests/faults tests/trainers/export/test_every_form.py
 	$(BIN)/python tests/faults/report.py
 
-# Images, a stack of containers and a Slurm job, with kills and outages; a quarter of an hour on
-# two cores, and as much again for a first image. Needs root, and podman with podman-compose, or docker; says what it skips.
-# BNN_SLURM=yes submits to the Slurm that answers here.
+# Images, a stack of containers and a Slurm job, with kills and outages; a quarter of an hour on two
+# cores, and as much again for a first image. Needs root, and podman with podman-compose, or docker;
+# says what it skips. BNN_SLURM=yes submits to the Slurm that answers here.
 cluster-test: $(INSTALLED)
 	BNN_CLUSTER=yes $(BIN)/python -m pytest tests/cluster
 
