@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 AUDIT := .venv-audit
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench gpu faults audit clean
+.PHONY: demo test lint bench gpu faults cluster-test audit clean
 
 # The main job on data that comes with a package: no download, about a minute on two cores.
 demo: $(INSTALLED)
@@ -20,6 +20,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docker/manifests.py
 
 # Ratios against a usual training loop; takes some ten minutes, and wants an idle machine.
 bench: $(INSTALLED)
@@ -35,6 +36,12 @@ gpu: $(INSTALLED)
 faults: $(INSTALLED)
 	BNN_FAULTS=full $(BIN)/python -m pytest tests/faults tests/trainers/export/test_every_form.py
 	$(BIN)/python tests/faults/report.py
+
+# Images, a stack of containers and a Slurm job, with kills and outages; a quarter of an hour on two
+# cores, and as much again for a first image. Needs root, and podman with podman-compose, or docker;
+# says what it skips. BNN_SLURM=yes submits to the Slurm that answers here.
+cluster-test: $(INSTALLED)
+	BNN_CLUSTER=yes $(BIN)/python -m pytest tests/cluster
 
 # Known vulnerabilities of the pinned dependencies. Needs the network, and says so without it.
 audit:

@@ -1,6 +1,7 @@
 """Flags that several commands share."""
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,9 +78,11 @@ def add_storage(parser: argparse.ArgumentParser) -> None:
     """Adds the flag for where checkpoints are stored."""
     parser.add_argument(
         "--storage",
+        default=os.environ.get("BNN_STORAGE") or None,
         metavar="URL",
         help="folder of checkpoints, or a URL such as s3://bucket/mine, with keys from the "
-        "environment (the study's checkpoint.storage, else checkpoints/ in the home)",
+        "environment (BNN_STORAGE, else the study's checkpoint.storage, else checkpoints/ in the "
+        "home)",
     )
 
 

@@ -1,6 +1,7 @@
 """`bnn-orchestrate sweep`: trains the remaining cells of a study and shows its matrix."""
 
 import argparse
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,18 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
         "--concurrency", type=int, metavar="N", help="most trials at once (default: all that fit)"
     )
     resources.add_argument(
-        "--ray-address", metavar="ADDRESS", help="join this cluster (default: an embedded Ray)"
+        "--ray-address",
+        default=os.environ.get("BNN_RAY_ADDRESS") or None,
+        metavar="ADDRESS",
+        help="join this cluster (BNN_RAY_ADDRESS, else an embedded Ray)",
+    )
+    resources.add_argument(
+        "--min-nodes",
+        type=int,
+        default=os.environ.get("BNN_MIN_NODES") or 0,
+        metavar="N",
+        help="begin when this many nodes of the cluster have room for a trial (BNN_MIN_NODES, "
+        "else do not wait)",
     )
     resources.add_argument(
         "--deterministic", action="store_true", help="use only deterministic algorithms on CUDA"
@@ -179,6 +191,11 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
     for name in ("concurrency", "processes_per_trial"):
         if (num := getattr(args, name)) is not None and num < 1:
             raise UsageError(f"--{name.replace('_', '-')} must be 1 or more, got {num}")
+    if args.min_nodes < 0:
+        raise UsageError(f"--min-nodes must be 0 or more, got {args.min_nodes}")
+    if args.min_nodes and args.ray_address is None:
+        what = "--min-nodes waits for the nodes of a cluster, and none is named"
+        raise UsageError(f"{what}; add --ray-address, or leave it and BNN_MIN_NODES out")
 
     from orchestrator.execution.options import SweepOptions, resources_of
 
@@ -191,6 +208,7 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
             ray_address=args.ray_address,
         ),
         ray_address=args.ray_address,
+        min_nodes=args.min_nodes,
         deterministic=args.deterministic,
         verbose=args.verbose,
         share=not args.no_share,

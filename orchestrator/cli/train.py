@@ -50,22 +50,26 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def run(args: argparse.Namespace) -> int:
     """Trains the trial and prints one line for each epoch."""
     with waiting_for("PyTorch to be loaded"):
-        from orchestrator.results.teachers import with_teachers
         from orchestrator.study.catalog import StudyError
         from orchestrator.study.checkpointing import place_of
         from orchestrator.study.expansion import pick
+        from orchestrator.study.teachers import runs_named
         from trainers import EpochMetrics, RunOptions, SpecError
         from trainers import run as train
 
     study, data_dir = study_of(args), data_folder_of(args)
     storage = storage_of(args)
-    study = with_teachers(
-        study,
-        home_of(args),
-        storage=storage,
-        data_dir=data_dir,
-        note=lambda run, text: print(f"{run} {text}"),
-    )
+    if runs_named(study.trials):
+        # Only here, for it loads MLflow.
+        from orchestrator.results.teachers import with_teachers
+
+        study = with_teachers(
+            study,
+            home_of(args),
+            storage=storage,
+            data_dir=data_dir,
+            note=lambda run, text: print(f"{run} {text}"),
+        )
     try:
         trial = pick(study, args.trial)
     except SpecError as error:

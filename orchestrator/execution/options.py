@@ -15,6 +15,7 @@ class SweepOptions:
         data_dir: Where data sets are stored or downloaded to.
         resources: The resources of each trial.
         ray_address: The address of a running cluster; None: an embedded Ray.
+        min_nodes: Begin when this many nodes of the cluster have room for a trial.
         deterministic: As for `RunOptions`.
         verbose: Show the output of Ray and MLflow.
         share: Train epochs that trials have in common once.
@@ -29,6 +30,7 @@ class SweepOptions:
     data_dir: Path
     resources: Resources = field(default_factory=Resources)
     ray_address: str | None = None
+    min_nodes: int = 0
     deterministic: bool = False
     verbose: bool = False
     share: bool = True

@@ -303,6 +303,7 @@ class _Sweep:
             cpus=options.resources.cpus_each,
         ):
             if address is not None:
+                launch.wait_for_nodes(options.resources, options.min_nodes)
                 slots = launch.num_slots(options.resources, launch.cluster_nodes())
                 self._announce(todo, slots)
             self.delivery.start()

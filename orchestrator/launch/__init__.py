@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.launch.machine import session_parent
     from orchestrator.launch.parts import Search
     from orchestrator.launch.resources import ResourceError, Resources, num_slots, this_machine
-    from orchestrator.launch.session import cluster_nodes, ray_session
+    from orchestrator.launch.session import cluster_nodes, ray_session, wait_for_nodes
     from orchestrator.launch.tuning import Listener, failure_reason, launch
 
 os.environ.update(FOR_RAY)
@@ -41,6 +41,7 @@ _HOMES = {
     "ray_session": "orchestrator.launch.session",
     "session_parent": "orchestrator.launch.machine",
     "this_machine": "orchestrator.launch.resources",
+    "wait_for_nodes": "orchestrator.launch.session",
 }
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "ray_session",
     "session_parent",
     "this_machine",
+    "wait_for_nodes",
 ]
 
 

@@ -108,5 +108,10 @@ def _room(node: Mapping[str, float], fit: int) -> str:
     return f"{fit} on a node of {has}"
 
 
+def num_nodes(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> int:
+    """Number of nodes that have room for a trial."""
+    return sum(_fit(node, resources) > 0 for node in nodes)
+
+
 def _fit(node: Mapping[str, float], resources: Resources) -> int:
     return int(min(node.get(kind, 0) // size for kind, size in resources.bundle.items()))

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from ray import _raylet
 from ray._private import node, ray_constants, services
 
 from orchestrator.launch.machine import session_folder
-from orchestrator.launch.resources import ResourceError, this_machine
+from orchestrator.launch.resources import ResourceError, Resources, num_nodes, this_machine
 from orchestrator.process import signals
 from orchestrator.process.leash import ends_groups
 from orchestrator.process.waiting import waiting_for
@@ -36,6 +37,9 @@ WORKER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**28),
 }
 CONNECT_S = 10.0
+JOIN_S = 300.0
+"""Seconds in which the nodes of a cluster that are waited for must have joined."""
+ASK_NODES_S = 0.5
 OBJECT_STORE_BYTES = 200 * 2**20
 PRELOADED = "orchestrator.launch.preloaded"
 """The module that a worker imports when it starts."""
@@ -321,6 +325,25 @@ def cluster_nodes() -> list[Mapping[str, float]]:
     """The resources of each node that is alive in the current Ray cluster."""
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return [node["Resources"] for node in nodes if node["Alive"]]
+
+
+def wait_for_nodes(resources: Resources, least: int) -> None:
+    """Waits until enough nodes have joined the cluster: they start one after the other.
+
+    Args:
+        resources: The resources of each trial.
+        least: Nodes with room for a trial; 0: do not wait.
+
+    Raises:
+        ResourceError: If they are not there in time.
+    """
+    ends = time.monotonic() + JOIN_S
+    with waiting_for(f"{least} nodes of the cluster"):
+        while (there := num_nodes(resources, cluster_nodes())) < least:
+            if time.monotonic() > ends:
+                what = f"after {JOIN_S:.0f} s {there} of {least} nodes have room for a trial"
+                raise ResourceError(f"{what}; start the others, or lower --min-nodes")
+            time.sleep(ASK_NODES_S)
 
 
 def _refuse_silent(address: str) -> None:

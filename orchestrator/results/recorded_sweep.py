@@ -46,6 +46,7 @@ def sweep(
     processes_per_trial: int | None = None,
     concurrency: int | None = None,
     ray_address: str | None = None,
+    min_nodes: int = 0,
     deterministic: bool = False,
     share: bool = True,
     only_failed: bool = False,
@@ -72,6 +73,7 @@ def sweep(
         processes_per_trial: Processes that train a trial together; None: as in the study.
         concurrency: Most trials at once; None: as many as fit.
         ray_address: The address of a running cluster; None: an embedded Ray.
+        min_nodes: Begin when this many nodes of the cluster have room for a trial.
         deterministic: Use only deterministic algorithms on CUDA.
         share: Train epochs that trials have in common once.
         only_failed: Train only the trials whose cells failed for good.
@@ -100,6 +102,7 @@ def sweep(
             cpus_per_trial, gpus_per_trial, concurrency, ray_address=ray_address
         ),
         ray_address=ray_address,
+        min_nodes=min_nodes,
         deterministic=deterministic,
         verbose=verbose,
         share=share,

@@ -113,7 +113,7 @@ class _Teachers:
         where = " or ".join(map(str, places))
         what = f"run {run_id} has no checkpoint in {where}"
         hint = "sweep its study with --set checkpoint.policy=best; or write its network to a file "
-        hint += f"with bnn-orchestrate export {run_id} --retrain -o FILE, and name that one"
+        hint += "with export --retrain, and name that one"
         raise SpecError(Fault("", what, hint))
 
 

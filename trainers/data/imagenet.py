@@ -83,7 +83,7 @@ def load_imagenet(
         raise SpecError(Fault("validation", what, "set measure_test: false, or a number here"))
     if not (root / TRAIN).is_dir():
         what = f"there is no folder {shown((root / TRAIN).absolute())}"
-        hint = "`bnn-orchestrate data prepare imagenet --help` says how to make it"
+        hint = "`data prepare imagenet --from DIR --to DIR` makes it from the published archives"
         raise MissingDataError(Fault("folder", what, hint))
     refused = Refused()
     training, evaluated = list_parts(
@@ -122,7 +122,7 @@ def _packed(listing: Listing, data_dir: Path, shorter_side: int) -> tuple[Tensor
         found = cached_images(listing, packed_form(shorter_side), data_dir=data_dir, decodes=False)
     except MissingDataError as error:
         what = "; ".join(fault.what for fault in error.faults)
-        hint = "`bnn-orchestrate data pack imagenet` decodes them; it asks for the disk first"
+        hint = "`data pack imagenet` decodes them; it asks for the disk first"
         raise MissingDataError(Fault("packed", what, hint)) from error
     assert found.sizes is not None
     return found.pixels, found.sizes

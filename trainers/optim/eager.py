@@ -30,4 +30,21 @@ class Eager(torch.optim.Optimizer):
 
 
 class Sgd(Eager, torch.optim.SGD):
-    """Torch's stochastic gradient descent."""
+    """Torch's stochastic gradient descent, also where some parameters join later."""
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Makes torch's update; returns the closure's loss, if any.
+
+        A layer that was frozen has no momentum when it joins, and torch's fused kernel wants one
+        of all parameters or of none. From a momentum of 0 the first update is the same.
+
+        Args:
+            closure: As in `torch.optim.Optimizer.step`.
+        """
+        for group in self.param_groups:
+            if group["momentum"]:
+                moved = [param for param in group["params"] if param.grad is not None]
+                new = [p for p in moved if self.state[p].get("momentum_buffer") is None]
+                for param in new if len(new) < len(moved) else ():
+                    self.state[param]["momentum_buffer"] = torch.zeros_like(param)
+        return super().step(closure)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torchvision
 
+from orchestrator.cli.main import _parser
 from orchestrator.execution.outcome import Outcome
 from orchestrator.home import Home
 from orchestrator.mlflow_reader.reader import StoreError
@@ -32,6 +33,9 @@ File = Callable[..., str]
         ("--gpus-per-trial", "-1", "0 or more"),
         ("--concurrency", "0", "1 or more"),
         ("--concurrency", "many", "many"),
+        ("--min-nodes", "-1", "0 or more"),
+        ("--min-nodes", "two", "two"),
+        ("--min-nodes", "2", "add --ray-address"),
     ],
 )
 def test_resources_that_make_no_sense_are_refused(
@@ -40,6 +44,25 @@ def test_resources_that_make_no_sense_are_refused(
     err = refused("sweep", file(), f"{flag}={value}")
     assert flag in err
     assert what in err
+
+
+def test_a_cluster_and_its_storage_may_be_named_by_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, text in (("RAY_ADDRESS", "head:1"), ("MIN_NODES", "3"), ("STORAGE", "s3://b/c")):
+        monkeypatch.setenv(f"BNN_{name}", text)
+    named = _parser().parse_args(["sweep", "digits-orders"])
+    assert (named.ray_address, named.min_nodes, named.storage) == ("head:1", 3, "s3://b/c")
+    flags = ["--ray-address", "other:1", "--min-nodes", "0", "--storage", "here"]
+    named = _parser().parse_args(["sweep", "digits-orders", *flags])
+    assert (named.ray_address, named.min_nodes, named.storage) == ("other:1", 0, "here")
+
+
+def test_a_variable_with_a_wrong_number_is_refused(
+    monkeypatch: pytest.MonkeyPatch, refused: Refused, file: File
+) -> None:
+    monkeypatch.setenv("BNN_MIN_NODES", "some")
+    assert "--min-nodes: invalid int value: 'some'" in refused("sweep", file())
 
 
 def test_a_search_has_no_failed_cells_to_try_again(refused: Refused) -> None:

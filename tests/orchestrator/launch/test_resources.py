@@ -4,7 +4,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from orchestrator.launch.resources import ResourceError, Resources, num_slots, this_machine
+from orchestrator.launch.resources import (
+    ResourceError,
+    Resources,
+    num_nodes,
+    num_slots,
+    this_machine,
+)
 
 ONE_NODE: list[Mapping[str, float]] = [{"CPU": 8, "GPU": 2}]
 
@@ -99,3 +105,10 @@ def test_processes_that_can_never_be_placed_are_told_node_by_node() -> None:
 def test_each_process_has_a_gpu_of_its_own_or_none_has_any(gpus: float) -> None:
     with pytest.raises(ResourceError, match=r"needs 2 GPUs, one for each, or none; got"):
         num_slots(Resources(cpus=2, gpus=gpus).of(2), [{"CPU": 8, "GPU": 8}])
+
+
+def test_nodes_with_room_for_a_trial_are_counted() -> None:
+    nodes: list[Mapping[str, float]] = [{"CPU": 4, "GPU": 1}, {"CPU": 1}, {"memory": 8}]
+    assert num_nodes(Resources(), nodes) == 2
+    assert num_nodes(Resources(cpus=2), nodes) == 1
+    assert num_nodes(Resources(gpus=1), nodes) == 1

@@ -20,8 +20,8 @@ import pytest
 from ray._private import node, services, utils
 
 from orchestrator.launch import machine, session
-from orchestrator.launch.resources import ResourceError
-from orchestrator.launch.session import cluster_nodes, ray_session
+from orchestrator.launch.resources import ResourceError, Resources
+from orchestrator.launch.session import cluster_nodes, ray_session, wait_for_nodes
 from orchestrator.process import signals
 
 
@@ -240,6 +240,29 @@ def test_ray_speaks_only_when_asked(verbose: bool, level: int, ray: _Ray, tmp_pa
 
 def test_nodes_that_are_gone_have_nothing_to_give(ray: _Ray) -> None:
     assert cluster_nodes() == [{"CPU": 4.0}]
+
+
+def test_nodes_are_waited_for_until_enough_have_room(
+    ray: _Ray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joining = iter([1, 1, 2, 3])
+    ray.nodes = lambda: [  # type: ignore[method-assign]
+        {"Alive": True, "Resources": {"CPU": 2.0}} for _ in range(next(joining))
+    ]
+    monkeypatch.setattr(session, "ASK_NODES_S", 0)
+    wait_for_nodes(Resources(), 2)
+    assert list(joining) == [3]
+
+
+def test_nodes_that_do_not_come_are_not_waited_for_for_ever(
+    ray: _Ray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "JOIN_S", 0)
+    wait_for_nodes(Resources(), 1)
+    with pytest.raises(ResourceError, match=r"1 of 2 nodes have room .* lower --min-nodes"):
+        wait_for_nodes(Resources(), 2)
+    with pytest.raises(ResourceError, match="0 of 1 nodes"):
+        wait_for_nodes(Resources(cpus=5), 1)
 
 
 class _Cycle:

@@ -93,7 +93,7 @@ def test_a_teacher_once_written_outlasts_its_checkpoint_and_is_mended(
     folder.rename(home.root / "gone")
     assert _teacher(looked_up(trained)) == teacher
     Path(teacher.file).unlink()
-    with pytest.raises(StudyError, match=f"has no checkpoint in .*export {trained} --retrain"):
+    with pytest.raises(StudyError, match=r"has no checkpoint in .*export --retrain"):
         looked_up(trained)
 
 

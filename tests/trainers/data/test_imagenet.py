@@ -152,7 +152,7 @@ def test_what_does_not_fit_the_folder_is_refused(
 
 
 def test_a_missing_folder_says_how_to_make_it(tmp_path: Path) -> None:
-    with pytest.raises(MissingDataError, match=r"imagenet/train; `bnn-orchestrate data prepare"):
+    with pytest.raises(MissingDataError, match=r"imagenet/train; `data prepare"):
         load_imagenet(tmp_path)
 
 
@@ -169,7 +169,7 @@ def _pack(data_dir: Path) -> None:
 
 
 def test_packed_photographs_are_asked_for_and_read(data_dir: Path) -> None:
-    with pytest.raises(MissingDataError, match=r"packed: .*not decoded.*`bnn-orchestrate data p"):
+    with pytest.raises(MissingDataError, match=r"packed: .*not decoded.*`data p"):
         _load(data_dir, packed=True)
     _pack(data_dir)
     packed, streamed = _load(data_dir, packed=True), _load(data_dir)

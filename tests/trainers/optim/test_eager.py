@@ -95,3 +95,20 @@ def test_neither_optimizer_loads_torchs_compiler() -> None:
         """
     )
     assert subprocess.run([sys.executable, "-c", script], timeout=120, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_a_parameter_that_joins_later_is_updated_as_by_torch(nesterov: bool) -> None:
+    options = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01, "nesterov": nesterov}
+    results = []
+    for kind, fused in ((Sgd, True), (torch.optim.SGD, False)):
+        torch.manual_seed(1)
+        first, late = (torch.nn.Parameter(torch.randn(4, dtype=torch.float64)) for _ in range(2))
+        optimizer = kind([first, late], fused=fused, **options)
+        for step in range(5):
+            first.grad = torch.randn(4, dtype=torch.float64)
+            # It was frozen, trains, and is frozen again.
+            late.grad = torch.randn(4, dtype=torch.float64) if step in (2, 3) else None
+            optimizer.step()
+        results.append(torch.stack((first.detach(), late.detach())))
+    torch.testing.assert_close(*results, rtol=1e-14, atol=1e-14)
