@@ -181,7 +181,7 @@ def _trained(task: Task, epoch: int, used: dict[str, Tensor] | None) -> Scores:
     model.train()
     hooks.begin_epoch(epoch, generator(task.seed, "masks", epoch))
     order = generator(task.seed, "order", epoch)
-    windows = task.augment.windows(generator(task.seed, "windows", epoch))
+    windows = task.augment.windows(generator(task.seed, "windows", epoch), size=train.side)
     changes = task.augment.drawn(len(train), generator(task.seed, "augment", epoch))
     vary = task.augment.vary(generator(task.seed, "variation", epoch), num_views=task.num_views)
     mix = task.augment.mix(generator(task.seed, "mixup", epoch))
