@@ -1,38 +1,69 @@
-"""The cells of a study as a table, with the column names of BIPROP's code, and more."""
+"""The cells of a study as a table: ours, or with the column names of BIPROP's code."""
 
 import time
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import pandas as pd
 
 from dashboards.runs import StudyRuns
+from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import RecordedCell
 
+Format = Literal["tidy", "biprop"]
 
-def cells_table(runs: StudyRuns) -> pd.DataFrame:
+_FIXED = ("study", "cell", "ended", "run_id", "weights_sha256")
+
+
+def cells_table(runs: StudyRuns, format: Format = "tidy") -> pd.DataFrame:
     """One row for each finished cell, in the order in which they finished.
 
-    The columns of the published code come first, under its names. It validates on its test set;
-    we do not: `Val` is the validation set here, and the test set has its own columns. Accuracies
-    are percentages. `Best` is one epoch for all columns, chosen by validation; the published code
-    takes the highest value of each column. `Prune Rate` is the share of weights that is kept, as
-    in the published code.
+    `tidy`: the cell's name, a column for each axis, and one for each metric under its name in
+    MLflow, the study's own first. Errors and accuracies are fractions in [0, 1]; of a curve it is
+    the last point. An axis with the name of another column is called `axis/NAME`.
+
+    `biprop`: the columns of the published code come first, under its names. It validates on its
+    test set; we do not: `Val` is the validation set here, and the test set has its own columns.
+    Accuracies are percentages. `Best` is one epoch for all columns, chosen by validation; the
+    published code takes the highest value of each column. `Prune Rate` is the share of weights
+    that is kept, as in the published code.
 
     Args:
         runs: The recorded study.
+        format: Which columns.
 
-    Source: the code published with arXiv:2103.09377, results.csv.
+    Source: of `biprop` the code published with arXiv:2103.09377, results.csv.
     """
     cells = sorted(runs.cells, key=lambda cell: (cell.ended_ms, cell.name))
-    return pd.DataFrame([_row(runs, cell) for cell in cells])
+    return pd.DataFrame([FORMATS[format](runs, cell) for cell in cells])
 
 
-def cells_csv(runs: StudyRuns) -> str:
+def cells_csv(runs: StudyRuns, format: Format = "tidy") -> str:
     """The same table as CSV text, with the same digits."""
-    text: str = cells_table(runs).to_csv(index=False, lineterminator="\n")
+    text: str = cells_table(runs, format).to_csv(index=False, lineterminator="\n")
     return text
 
 
-def _row(runs: StudyRuns, cell: RecordedCell) -> dict[str, str]:
+def _tidy_row(runs: StudyRuns, cell: RecordedCell) -> dict[str, str | float]:
+    metrics = sorted({name for other in runs.cells for name in other.metrics})
+    first = runs.tags.get(vocabulary.METRIC_NAME)
+    metrics.sort(key=lambda name: name != first)
+    axes = {
+        f"axis/{name}" if name in (*_FIXED, *metrics) else name: label
+        for name, label in cell.labels.items()
+    }
+    return {
+        "study": runs.title,
+        "cell": cell.name,
+        **axes,
+        **{name: cell.metrics.get(name, float("nan")) for name in metrics},
+        "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(cell.ended_ms / 1000)),
+        "run_id": cell.run_id,
+        "weights_sha256": cell.weights_sha256,
+    }
+
+
+def _published_row(runs: StudyRuns, cell: RecordedCell) -> dict[str, str | float]:
     params, metrics = cell.params, cell.metrics
 
     def percent(name: str) -> str:
@@ -72,3 +103,9 @@ def _row(runs: StudyRuns, cell: RecordedCell) -> dict[str, str]:
         "Weights SHA-256": cell.weights_sha256,
     }
     return {**published, **ours, **{f"axis/{name}": at for name, at in cell.labels.items()}}
+
+
+FORMATS: Mapping[Format, Callable[[StudyRuns, RecordedCell], dict[str, str | float]]] = {
+    "tidy": _tidy_row,
+    "biprop": _published_row,
+}

@@ -88,6 +88,7 @@ COPIED_FROM = "bnn.copied_from"  # id of the run whose results were copied, or i
 WEIGHTS_SHA256 = "bnn.weights_sha256"
 DATA_SHA256 = "bnn.data_sha256"
 GIT_COMMIT = "bnn.git_commit"
+PROCESSES = "bnn.processes"  # if several trained the cell together: how many, the last time
 CODE = "bnn.code"  # identifies the code that trained the cell: see orchestrator.fingerprint
 ACCEPTED_CODE = "bnn.code.accepted"  # JSON: other code whose results --accept-code let count
 AXES = "bnn.axes"  # names of the study's axes, separated by commas

@@ -21,13 +21,14 @@ from trainers.binding import Component, component
 from trainers.data import SOURCES, Splits
 from trainers.engine.fit import Task
 from trainers.engine.freezing import Freezing, freeze_normalisations, normalisations
+from trainers.engine.ranks import ALONE, Ranks
 from trainers.errors import Fault, SpecError
 from trainers.losses import LOSSES
 from trainers.models import MODELS
 from trainers.models.init import initialise
 from trainers.models.recipe import remember
 from trainers.models.weight_inits import WEIGHT_INITS, draw_weights
-from trainers.optim.optimizers import OPTIMIZERS, lr_schedule
+from trainers.optim.optimizers import OPTIMIZERS, lr_of_step, lr_schedule
 from trainers.seeding import generator
 from trainers.spec.parts import ALL
 from trainers.spec.train_spec import TrainSpec
@@ -93,6 +94,7 @@ def build_task(
     data_dir: Path,
     device: torch.device,
     weights: Mapping[str, Tensor] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Task:
     """Builds everything that a trial trains with, in the state before its first epoch.
 
@@ -101,6 +103,7 @@ def build_task(
         data_dir: Folder of the data sets, and of files with a relative name.
         device: Where to train.
         weights: As for `build_network`.
+        ranks: The processes that train the trial together.
 
     Raises:
         MissingDataError: If the data set is missing and cannot be downloaded.
@@ -119,6 +122,8 @@ def build_task(
         splits = replace(splits, train=splits.train.first(spec.data.batch_size))
     rate = spec.optimizer.options["lr"]
     assert isinstance(rate, float)
+    images = spec.data.batch_size * spec.data.accumulate
+    rate = lr_of_step(rate, images=images, lr_batch=spec.lr_batch)
     loss = LOSSES[spec.loss.name](**spec.loss.options)
     freezing = None
     if spec.batch_norm.tuned_from is not None:
@@ -135,6 +140,7 @@ def build_task(
         epochs=spec.epochs,
         batch_size=spec.data.batch_size,
         eval_batch_size=spec.data.eval_batch_size,
+        accumulate=spec.data.accumulate,
         seed=spec.seed,
         autocast=_autocast(spec, device),
         augment=spec.data.augment,
@@ -144,6 +150,7 @@ def build_task(
         num_views=loss.num_views,
         memory_format=torch.channels_last if spec.channels_last else torch.preserve_format,
         added=added_losses(spec, model, data_dir=data_dir),
+        ranks=ranks,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from trainers.engine.fit import Task, fit
 from trainers.engine.handover import Sharer, shared_checkpoint
 from trainers.engine.latent import weights_sha256
 from trainers.engine.memory import naming_batches
+from trainers.engine.ranks import ALONE, Ranks
 from trainers.engine.result import EpochMetrics, TrainResult, selected
 from trainers.engine.stages import Later, Selecting, Weights, later
 from trainers.errors import SpecError
@@ -46,6 +48,8 @@ class RunOptions:
             or damaged. The caller guarantees that this trial would reach the same state itself.
         leave: Folders in which to write shared checkpoints, by the number of epochs trained.
         name: Marks this trial's epochs in its shared checkpoints.
+        ranks: The processes that train the trial together; each calls `run` with the same spec.
+            More of them than one change the rounding. Only the first has checkpoints.
     """
 
     device: str = "auto"
@@ -57,6 +61,7 @@ class RunOptions:
     start: Place | None = None
     leave: Mapping[int, Place] = field(default_factory=dict)
     name: str = "another trial"
+    ranks: Ranks = ALONE
 
     def __post_init__(self) -> None:
         """Checks the numbers.
@@ -84,12 +89,13 @@ def run(
 
     The result depends only on the spec: not on what this process did before, not on interruptions,
     and not on who trained the first epochs. On a CPU the weights are the same bits for the same
-    number of threads. Stages before are trained first, and epochs are counted over all stages.
+    number of threads and of processes. Stages before are trained first, and epochs are counted
+    over all stages.
 
     Args:
         spec: The trial.
         callbacks: Called for every epoch, also for epochs trained before an interruption or by
-            another trial, which come first.
+            another trial, which come first. Of several processes, only the first calls them.
         options: Where and how to run.
         note: Receives one sentence for each checkpoint that could not be written or used, which is
             also logged.
@@ -131,29 +137,27 @@ def _trained(
         hands_on: Return the latent weights of the selected epoch. They are None if it was trained
             before an interruption and no checkpoint of it can be used.
     """
+    ranks = options.ranks
     begun: tuple[EpochMetrics, ...] = ()
     weights: Weights | None = None
     if spec.before is not None:
         begun, weights = _trained_before(spec.before, callbacks, options, note, device=device)
     sizes = {"batch_size": spec.data.batch_size, "eval_batch_size": spec.data.eval_batch_size}
     with naming_batches(device, **sizes):
-        task = build_task(spec, data_dir=_data_dir(options), device=device, weights=weights)
-        checkpoints = _checkpoints(spec, options, note)
-        history = _restore(task, options, checkpoints, note)
-        listeners: list[Callback] = []
-        if options.leave:
-            # First, so that later callbacks can rely on the shared checkpoint.
-            sharer = Sharer(
-                task, options.leave, name=options.name, num_restored=len(history), note=note
-            )
-            listeners.append(sharer)
+        task = build_task(
+            spec, data_dir=_data_dir(options), device=device, weights=weights, ranks=ranks
+        )
+        ranks.ready()
+        checkpoints = _checkpoints(spec, options, note) if ranks.rank == 0 else None
+        state = _furthest(task, options, checkpoints, note) if ranks.rank == 0 else None
+        history = _restore(task, ranks.told(_plain(state)), name=options.name)
         selecting = Selecting(task, num_restored=len(history)) if hands_on else None
-        if selecting is not None:
-            listeners.append(selecting)
-        if checkpoints is not None:
-            # Before the caller's callbacks: they may stop the trial, and the epoch is saved then.
-            listeners.append(_Keeper(task, checkpoints, num_restored=len(history)))
-        listeners += [Later(callback, begun=len(begun)) for callback in callbacks]
+        listeners: list[Callback] = []
+        if ranks.rank == 0:
+            listeners = _listeners(
+                task, options, checkpoints, note, selecting, num_restored=len(history)
+            )
+            listeners += [Later(callback, begun=len(begun)) for callback in callbacks]
         epochs = fit(task, history=history, callbacks=listeners)
     result = TrainResult(
         epochs=(*begun, *(later(metrics, begun=len(begun)) for metrics in epochs)),
@@ -164,7 +168,32 @@ def _trained(
     )
     if selecting is None:
         return result, None
-    return result, selecting.weights(checkpoints, fits=_fits(task))
+    kept = selecting.weights(checkpoints, fits=_fits(task)) if ranks.rank == 0 else None
+    return result, ranks.told(kept)
+
+
+def _listeners(
+    task: Task,
+    options: RunOptions,
+    checkpoints: Checkpoints | None,
+    note: Note | None,
+    selecting: Selecting | None,
+    *,
+    num_restored: int,
+) -> list[Callback]:
+    """Returns what follows a stage in the first process, before the caller's callbacks."""
+    listeners: list[Callback] = []
+    if options.leave:
+        # First, so that later callbacks can rely on the shared checkpoint.
+        listeners.append(
+            Sharer(task, options.leave, name=options.name, num_restored=num_restored, note=note)
+        )
+    if selecting is not None:
+        listeners.append(selecting)
+    if checkpoints is not None:
+        # Before the caller's callbacks: they may stop the trial, and the epoch is saved then.
+        listeners.append(_Keeper(task, checkpoints, num_restored=num_restored))
+    return listeners
 
 
 def _trained_before(
@@ -205,10 +234,10 @@ def _trained_before(
     return result.epochs, weights
 
 
-def _restore(
+def _furthest(
     task: Task, options: RunOptions, checkpoints: Checkpoints | None, note: Note | None
-) -> tuple[EpochMetrics, ...]:
-    """Loads the furthest available state into model and optimizer; returns its epochs."""
+) -> Checkpoint | None:
+    """Returns the furthest available state; None if there is none."""
     fits = _fits(task)
     found: list[Checkpoint | None] = [checkpoints.load(fits) if checkpoints else None]
     if options.start is not None:
@@ -217,16 +246,31 @@ def _restore(
             log.warning("no usable shared checkpoint in %s; trained without it", options.start)
     found += [shared_checkpoint(folder, fits=fits, note=note) for folder in options.leave.values()]
     states = [state for state in found if state and len(state.history) <= task.epochs]
-    if not states:
+    return max(states, key=lambda state: len(state.history), default=None)
+
+
+def _plain(state: Checkpoint | None) -> dict[str, Any] | None:
+    """Returns a state as values that other processes can be told."""
+    if state is None:
+        return None
+    history = [metrics.to_mapping() for metrics in state.history]
+    parts = {"model": state.model, "optimizer": state.optimizer, "added": state.added}
+    return {"history": history} | {name: dict(part) for name, part in parts.items()}
+
+
+def _restore(task: Task, plain: dict[str, Any] | None, *, name: str) -> tuple[EpochMetrics, ...]:
+    """Loads a state into model and optimizer; returns its epochs."""
+    if plain is None:
         return ()
-    state = max(states, key=lambda state: len(state.history))
+    history = [EpochMetrics.from_mapping(item) for item in plain.pop("history")]
+    state = Checkpoint(history=tuple(history), **plain)
     task.model.load_state_dict(state.model)
     task.optimizer.load_state_dict(dict(state.optimizer))
     for part in task.added:
         part.load(state.added)
     # Epochs from a shared checkpoint that this trial wrote itself are its own.
     return tuple(
-        replace(metrics, source="") if metrics.source == options.name else metrics
+        replace(metrics, source="") if metrics.source == name else metrics
         for metrics in state.history
     )
 

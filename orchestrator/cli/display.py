@@ -76,7 +76,9 @@ class SweepDisplay:
         self.waiting: str | None = None
         self.others: str | None = None
 
-    def planned(self, plan: "Plan", *, slots: int | None, disk: str = "") -> None:
+    def planned(
+        self, plan: "Plan", *, slots: int | None, disk: str = "", processes: int = 1
+    ) -> None:
         """Prints the plan."""
         study, say = plan.study, self.say
         self._say_study(study.name, study.question, study.variant.told())
@@ -90,7 +92,8 @@ class SweepDisplay:
         say(f"epochs    {plan.epochs_todo:,} to train")
         if plan.shares:
             say(f"shared    {plan.amount_todo}")
-        say(f"slots     {slots} at a time")
+        each = f", each trained by {processes} processes" if processes > 1 else ""
+        say(f"slots     {slots} at a time{each}")
         if disk:
             say(f"disk      {disk}")
         say("time      known once the first epochs are measured")

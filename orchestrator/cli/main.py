@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from orchestrator.cli import (
+    data,
     evaluate,
     export,
     hybrid,
@@ -47,6 +48,7 @@ COMMANDS = (
     inspect,
     hybrid,
     sync,
+    data,
     ui,
 )
 

@@ -16,9 +16,16 @@ from orchestrator.cli.options import (
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its flags."""
     parser = subparsers.add_parser(
-        "results", help="list a study's finished cells, with the columns of BIPROP's code"
+        "results", help="list a study's finished cells with all their metrics, as CSV"
     )
     add_study(parser)
+    parser.add_argument(
+        "--format",
+        choices=("tidy", "biprop"),
+        default="tidy",
+        help="tidy: a column for each axis and metric, under its name in MLflow; biprop: the "
+        "columns of that paper's code, in percent (default: tidy)",
+    )
     parser.add_argument(
         "--csv", type=path_of, metavar="FILE", help="write to this file instead of printing"
     )
@@ -33,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from dashboards.runs import study_runs
 
     runs = study_runs(named_or_changed(args), home_of(args).tracking_uri)
-    text = cells_csv(runs)
+    text = cells_csv(runs, args.format)
     if args.csv is None:
         sys.stdout.write(text)
         return 0

@@ -52,12 +52,25 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def add_resources(parser: argparse.ArgumentParser) -> None:
     """Adds the flags for the resources of trials, and where they run."""
     resources = parser.add_argument_group("resources")
-    resources.add_argument("--cpus-per-trial", type=_positive, default=1.0, metavar="N")
+    resources.add_argument(
+        "--cpus-per-trial",
+        type=_positive,
+        metavar="N",
+        help="CPUs of a trial, for all its processes (default: 1 for each process)",
+    )
     resources.add_argument(
         "--gpus-per-trial",
         type=_not_negative,
         metavar="N",
-        help="a fraction shares a GPU (default: 1 if there are GPUs, else 0)",
+        help="a fraction shares a GPU; several processes need one each (default: 1 for each "
+        "process if there are GPUs, else 0)",
+    )
+    resources.add_argument(
+        "--processes-per-trial",
+        type=int,
+        metavar="N",
+        help="processes that train a trial together, each a part of every batch (the study's "
+        "trial.processes, else 1)",
     )
     resources.add_argument(
         "--concurrency", type=int, metavar="N", help="most trials at once (default: all that fit)"
@@ -128,8 +141,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _is_usual(args: argparse.Namespace) -> bool:
     """Whether nothing is asked for that may be refused, or done, though nothing is left."""
-    asked = (args.gpus_per_trial, args.concurrency, args.ray_address, args.storage)
-    is_plain = all(flag is None for flag in asked) and args.cpus_per_trial == 1
+    amounts = ("cpus_per_trial", "gpus_per_trial", "processes_per_trial", "concurrency")
+    places = ("ray_address", "storage")
+    is_plain = all(getattr(args, name) is None for name in (*amounts, *places))
     return is_plain and not (args.retry_failed or args.accept_code)
 
 
@@ -162,8 +176,9 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
     Raises:
         UsageError: If a flag's value is not valid.
     """
-    if args.concurrency is not None and args.concurrency < 1:
-        raise UsageError(f"--concurrency must be 1 or more, got {args.concurrency}")
+    for name in ("concurrency", "processes_per_trial"):
+        if (num := getattr(args, name)) is not None and num < 1:
+            raise UsageError(f"--{name.replace('_', '-')} must be 1 or more, got {num}")
 
     from orchestrator.execution.options import SweepOptions, resources_of
 
@@ -182,6 +197,7 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
         storage=storage_of(args),
         force=args.force,
         accept_code=args.accept_code,
+        processes=args.processes_per_trial,
     )
 
 

@@ -1,9 +1,10 @@
 """The options of a sweep."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.launch.resources import Resources, this_machine
+from orchestrator.study.spec import StudySpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +23,7 @@ class SweepOptions:
             the home.
         force: Start even if the disk has too little room.
         accept_code: Count results of other code, and train the remaining trials with this code.
+        processes: Processes that train a trial together; None: as in the study.
     """
 
     data_dir: Path
@@ -34,19 +36,29 @@ class SweepOptions:
     storage: str | None = None
     force: bool = False
     accept_code: bool = False
+    processes: int | None = None
+
+    def of_study(self, study: StudySpec) -> "SweepOptions":
+        """Returns the options with the number of processes settled."""
+        num = study.together.processes if self.processes is None else self.processes
+        return replace(self, resources=self.resources.of(num), processes=num)
 
 
 def resources_of(
-    cpus: float, gpus: float | None, concurrency: int | None, *, ray_address: str | None
+    cpus: float | None, gpus: float | None, concurrency: int | None, *, ray_address: str | None
 ) -> Resources:
     """The resources of each trial.
 
     Args:
-        cpus: CPUs for each trial.
-        gpus: GPUs for each trial; None: 1 if this machine has any and no cluster is named.
+        cpus: CPUs for each trial; None: 1 for each process of a trial.
+        gpus: GPUs for each trial; None: 1 for each process if this machine has any and no cluster
+            is named.
         concurrency: Most trials at once; None: as many as fit.
         ray_address: The address of a running cluster; None: an embedded Ray.
     """
+    asked = {"cpus": cpus, "gpus": gpus}
+    grows = frozenset(name for name, num in asked.items() if num is None)
     if gpus is None:
         gpus = 1.0 if ray_address is None and this_machine()[0]["GPU"] else 0.0
-    return Resources(cpus=cpus, gpus=gpus, concurrency=concurrency)
+    cpus = 1.0 if cpus is None else cpus
+    return Resources(cpus=cpus, gpus=gpus, concurrency=concurrency, grows=grows)

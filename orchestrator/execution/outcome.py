@@ -40,8 +40,17 @@ class Outcome:
 class SweepWatcher(Watcher, Bystander, Protocol):
     """Receives all events of a sweep, to show them to the user."""
 
-    def planned(self, plan: Plan, *, slots: int | None, disk: str = "") -> None:
-        """The plan is known. `slots` is None if nothing will be trained; `disk` says the need."""
+    def planned(
+        self, plan: Plan, *, slots: int | None, disk: str = "", processes: int = 1
+    ) -> None:
+        """The plan is known.
+
+        Args:
+            plan: The plan.
+            slots: Trials at once; None: nothing will be trained.
+            disk: What will be written.
+            processes: Processes that train a trial together.
+        """
 
     def silent(self, reason: str, *, journal: Path) -> None:
         """MLflow does not answer; the journal keeps results until it does."""

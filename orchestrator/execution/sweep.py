@@ -73,6 +73,7 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         OrchestratorError: As for `orchestrator.sweep`, which lists each kind.
     """
     started = time.perf_counter()
+    options = options.of_study(study)
     if options.ray_address is None:
         launch.num_slots(options.resources, launch.this_machine())
         launch.session_parent(home.ray)
@@ -298,8 +299,8 @@ class _Sweep:
             address=address,
             folder=self.home.ray,
             verbose=options.verbose,
-            num_workers=min(slots, todo.num_todo),
-            cpus=options.resources.cpus,
+            num_workers=min(slots, todo.num_todo) * options.resources.processes,
+            cpus=options.resources.cpus_each,
         ):
             if address is not None:
                 slots = launch.num_slots(options.resources, launch.cluster_nodes())
@@ -344,12 +345,14 @@ class _Sweep:
             )
 
     def _announce(self, todo: Plan, slots: int) -> None:
-        self.watcher.planned(todo, slots=slots, disk=self.disk)
+        processes = self.options.resources.processes
+        self.watcher.planned(todo, slots=slots, disk=self.disk, processes=processes)
         if self.anew:
             self.watcher.cell_noted(self.study.title, note=self.anew)
         if self.delivery.last_error is not None and self.recorded.store is None:
             self.watcher.silent(self.delivery.last_error, journal=self.home.journal)
-        content = json.dumps({**plan_content(todo), "slots": slots}, indent=1)
+        planned = {**plan_content(todo), "slots": slots, "processes": processes}
+        content = json.dumps(planned, indent=1)
         specs = [cell.train for cell in todo.todo] or [self.study.base]
         trials = [spec.to_mapping() for spec in specs]
         code = self.recorded.code
@@ -372,7 +375,8 @@ class _Sweep:
             checkpoint_dir=self.storage,
             checkpoints=self.study.checkpoint,
             device="cuda" if resources.gpus else "cpu",
-            num_threads=max(1, int(resources.cpus)),
+            num_threads=max(1, int(resources.cpus_each)),
+            timeout_s=self.study.together.timeout_s,
             deterministic=self.options.deterministic,
             # A scheduler compares trials at every epoch.
             report_every_s=0.0 if self.study.scheduler else 0.5,
@@ -382,7 +386,10 @@ class _Sweep:
 
     def _describe(self, cell: Cell) -> CellDescription:
         code = self.recorded.code.of(cell.train.to_mapping())
-        return describe(cell, self.study, tags={**self.cell_tags, vocabulary.CODE: code})
+        tags = {**self.cell_tags, vocabulary.CODE: code}
+        if (num := self.options.resources.processes) > 1:
+            tags[vocabulary.PROCESSES] = str(num)
+        return describe(cell, self.study, tags=tags)
 
     def _outcome(self, todo: Plan) -> Outcome:
         return Outcome(

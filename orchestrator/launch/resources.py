@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.errors import OrchestratorError
 
@@ -19,11 +19,41 @@ class Resources:
         cpus: CPUs for each trial; torch gets as many threads.
         gpus: GPUs for each trial; a fraction shares one.
         concurrency: Most trials at once; None: as many as fit.
+        processes: Processes that train a trial together; each has its part of the CPUs, and a GPU
+            of its own if there are any. They may be on several nodes.
+        grows: Which of `cpus` and `gpus` nobody asked for; they are those of one process.
     """
 
     cpus: float = 1
     gpus: float = 0
     concurrency: int | None = None
+    processes: int = 1
+    grows: frozenset[str] = frozenset()
+
+    def of(self, processes: int) -> "Resources":
+        """Returns the resources of a trial of so many processes."""
+        return replace(
+            self,
+            cpus=self.cpus * (processes if "cpus" in self.grows else 1),
+            gpus=self.gpus * (processes if "gpus" in self.grows else 1),
+            processes=processes,
+        )
+
+    @property
+    def cpus_each(self) -> float:
+        """CPUs of each process."""
+        return self.cpus / self.processes
+
+    @property
+    def gpus_each(self) -> float:
+        """GPUs of each process."""
+        return self.gpus / self.processes
+
+    @property
+    def bundle(self) -> Mapping[str, float]:
+        """What each process asks Ray for."""
+        asked = {"CPU": self.cpus_each, "GPU": self.gpus_each}
+        return {kind: num for kind, num in asked.items() if num > 0}
 
 
 def this_machine() -> list[Mapping[str, float]]:
@@ -37,8 +67,10 @@ def num_slots(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> int
     """Number of trials that can run at once on these nodes.
 
     Raises:
-        ResourceError: If not even one trial fits.
+        ResourceError: If not even one trial fits, or if processes would share a GPU.
     """
+    if resources.processes > 1:
+        return _num_groups(resources, nodes)
     for kind, asked in (("CPU", resources.cpus), ("GPU", resources.gpus)):
         most = max((node.get(kind, 0) for node in nodes), default=0)
         if asked > most:
@@ -52,6 +84,29 @@ def num_slots(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> int
     return min(slots, resources.concurrency or slots)
 
 
+def _num_groups(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> int:
+    """Number of trials of several processes that can run at once."""
+    num, gpus = resources.processes, resources.gpus
+    if gpus not in (0, num):
+        what = f"a trial of {num} processes needs {num} GPUs, one for each, or none; got {gpus:g}"
+        raise ResourceError(f"{what}; set --gpus-per-trial or --processes-per-trial")
+    fits = [_fit(node, resources) for node in nodes]
+    # All bundles are alike and may lie on any nodes, so counting is packing.
+    if sum(fits) < num:
+        each = f"{resources.cpus_each:g} CPUs"
+        each += f" and {resources.gpus_each:g} GPUs" if gpus else ""
+        room = "; ".join(_room(node, fit) for node, fit in zip(nodes, fits, strict=True))
+        what = f"a trial asks for {num} processes of {each} each, but there is room for"
+        hint = "lower --processes-per-trial or --cpus-per-trial"
+        raise ResourceError(f"{what} {sum(fits)} ({room or 'no node'}); {hint}")
+    slots = sum(fits) // num
+    return min(slots, resources.concurrency or slots)
+
+
+def _room(node: Mapping[str, float], fit: int) -> str:
+    has = f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs"
+    return f"{fit} on a node of {has}"
+
+
 def _fit(node: Mapping[str, float], resources: Resources) -> int:
-    asked = {"CPU": resources.cpus, "GPU": resources.gpus}
-    return int(min(node.get(kind, 0) // size for kind, size in asked.items() if size > 0))
+    return int(min(node.get(kind, 0) // size for kind, size in resources.bundle.items()))

@@ -16,6 +16,7 @@ from ray.tune.search import Searcher as TuneSearcher
 
 from orchestrator import vocabulary
 from orchestrator.launch.draws import MOST_TRIES
+from orchestrator.launch.group import RankGroup
 from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.lost_workers import told_as_dead_actors
 from orchestrator.launch.parts import (
@@ -99,8 +100,8 @@ def launch(
     stop = StopRequest()
     tuner = tune.Tuner(
         tune.with_resources(
-            tune.with_parameters(_trainable, work=work),
-            {"cpu": resources.cpus, "gpu": resources.gpus},
+            tune.with_parameters(_trainable, work=work, resources=resources),
+            _asked(resources),
         ),
         param_space=space,
         tune_config=tune.TuneConfig(
@@ -147,8 +148,18 @@ def _folder_name(trial: Any) -> str:
     return str(trial.trial_id)
 
 
-def _trainable(config: dict[str, Any], *, work: Jobs) -> None:
-    train_cell(work.job(config), lambda report: tune.report(report.to_plain()))
+def _asked(resources: Resources) -> dict[str, float] | tune.PlacementGroupFactory:
+    """What Tune reserves for a trial: all its processes start, or none."""
+    if resources.processes == 1:
+        return {"cpu": resources.cpus, "gpu": resources.gpus}
+    bundles = [dict(resources.bundle) for _ in range(resources.processes)]
+    return tune.PlacementGroupFactory(bundles, strategy="PACK")
+
+
+def _trainable(config: dict[str, Any], *, work: Jobs, resources: Resources) -> None:
+    job = work.job(config)
+    group = None if resources.processes == 1 else RankGroup(job, resources)
+    train_cell(job, lambda report: tune.report(report.to_plain()), group=group)
 
 
 class _Bridge(tune.Callback):

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from orchestrator.launch.report import EpochReport
 from orchestrator.process.foothold import keep_foothold
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.handover import is_available
+from trainers.engine.ranks import ALONE, Ranks
 from trainers.engine.result import EpochMetrics
 from trainers.spec.train_spec import TrainSpec
 from trainers.storage import Place
@@ -37,6 +39,7 @@ class Job:
         name: The cell's name, for cells that start from its stems.
         begins_from: As for `RunOptions.start`.
         leaves: As for `RunOptions.leave`.
+        timeout_s: Of several processes: longest wait for another one.
     """
 
     train: Mapping[str, Any]
@@ -50,37 +53,52 @@ class Job:
     name: str = ""
     begins_from: Place | None = None
     leaves: Mapping[int, Place] = field(default_factory=dict)
+    timeout_s: float = 600.0
 
 
-def train_cell(job: Job, report: Callable[[EpochReport], None]) -> None:
+def train_cell(
+    job: Job,
+    report: Callable[[EpochReport], None],
+    *,
+    group: AbstractContextManager[Ranks] | None = None,
+) -> None:
     """Trains a cell to its end; continues from its checkpoint or a stem if there is one.
 
     Args:
         job: The worker's instructions.
         report: Called with the measurements since the last call; may stop the process.
+        group: The processes that train the cell together, of which this is the first; None: this
+            one alone.
     """
     keep_foothold()
     spec = TrainSpec.from_mapping(job.train)
     reporter = _Reporter(report, spec=spec, every_s=job.report_every_s, leaves=job.leaves)
-    result = run(
-        spec,
-        [reporter],
-        options=RunOptions(
-            device=job.device,
-            num_threads=job.num_threads,
-            data_dir=job.data_dir,
-            checkpoint_dir=job.checkpoint_dir,
-            checkpoints=job.checkpoints,
-            deterministic=job.deterministic,
-            start=job.begins_from,
-            leave=job.leaves,
-            name=job.name,
-        ),
-        note=reporter.note,
-    )
+    with group or nullcontext(ALONE) as ranks:
+        options = _options(job, ranks)
+        result = run(spec, [reporter], options=options, note=reporter.note)
     # Tune asks for the current folder between two cells.
     keep_foothold()
     reporter.send(weights_sha256=result.weights_sha256)
+
+
+def train_part(job: Job, ranks: Ranks) -> None:
+    """Trains a cell as one of several processes that is not the first; reports nothing."""
+    run(TrainSpec.from_mapping(job.train), options=_options(job, ranks))
+
+
+def _options(job: Job, ranks: Ranks) -> RunOptions:
+    return RunOptions(
+        device=job.device,
+        num_threads=job.num_threads,
+        data_dir=job.data_dir,
+        checkpoint_dir=job.checkpoint_dir,
+        checkpoints=job.checkpoints,
+        deterministic=job.deterministic,
+        start=job.begins_from,
+        leave=job.leaves,
+        name=job.name,
+        ranks=ranks,
+    )
 
 
 class _Reporter:

@@ -22,6 +22,8 @@ T = TypeVar("T")
 INTERVAL_S = 2.0
 LONGEST_PAUSE_S = 30.0
 BUSY_PAUSE_S = 0.2
+FIRST_COUNTED = 16
+"""Finished cells after which the store counts its rows; then at each doubling."""
 
 
 class Delivery:
@@ -44,6 +46,7 @@ class Delivery:
         """Whether the store accepted anything, or there was nothing to deliver."""
         self._seen: set[str] = set()
         self._ids: dict[str, StudyIds] = {}
+        self._num_finished, self._count_at = 0, FIRST_COUNTED
         self._wake = threading.Event()
         self._closing = self._abandoned = False
         self._thread = threading.Thread(target=self._loop, name="delivery", daemon=True)
@@ -166,6 +169,11 @@ class Delivery:
             # Last, so that the cell is recorded even if the upload of large files fails.
             upload_checkpoints(self.store, run_id, upload)
         self.journal.mark_state_sent(cell, entry.state)
+        if entry.state == State.FINISHED:
+            self._num_finished += 1
+            if self._num_finished == self._count_at:
+                self._count_at *= 2
+                self.store.analyse()
 
     def _run_of(self, entry: Entry) -> tuple[str, str | None]:
         """The cell's run, and the last state that MLflow has of it.

@@ -15,6 +15,9 @@ from trainers.locks import lock
 log = logging.getLogger(__name__)
 _gathered: set[Path] = set()
 
+SAMPLE = 1000
+"""Rows of an index that `analyse` looks at."""
+
 
 def make_once(
     database: Path, make: Callable[[Path], None], *, template: Path | None = None
@@ -73,8 +76,24 @@ def prepare(database: Path) -> None:
             raise sqlite3.OperationalError(f"cannot be written ({error})") from error
 
 
+def analyse(database: Path) -> None:
+    """Counts what the tables hold, so that SQLite finds a curve by its run.
+
+    Without the counts it takes an index that starts with the metric's name, and reads that metric
+    of all runs for each curve.
+
+    A database that is busy or gone is left as it is.
+    """
+    # A database that was moved meanwhile is not made anew.
+    address = f"{database.absolute().as_uri()}?mode=rw"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(address, timeout=1, uri=True)) as opened:
+        # Else it reads whole tables; a sample of an index tells enough.
+        opened.execute(f"PRAGMA analysis_limit={SAMPLE}")
+        opened.execute("ANALYZE")
+
+
 def gather_at_exit(database: Path) -> None:
-    """Has this process move all of a database into its one file when it ends.
+    """Has this process move all of a database into its one file when it ends, and count it.
 
     MLflow leaves its connections open, and so leaves the newest rows in a file beside it. Whoever
     copies the database, or puts an older one in its place, does not think of that one.
@@ -86,6 +105,7 @@ def gather_at_exit(database: Path) -> None:
 
 def _gather(database: Path) -> None:
     # A database that was moved meanwhile is not made anew; others that use it may keep it busy.
+    analyse(database)
     with suppress(sqlite3.Error):
         address = f"{database.absolute().as_uri()}?mode=rw"
         with closing(sqlite3.connect(address, timeout=1, uri=True)) as connection:

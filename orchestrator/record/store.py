@@ -28,7 +28,7 @@ from orchestrator.mlflow_reader.client import (
 from orchestrator.mlflow_reader.long_tags import joined, shortened, split, storable
 from orchestrator.mlflow_reader.outages import may_answer_later, reason
 from orchestrator.mlflow_reader.reader import Reader, StoreError, names_study, told
-from orchestrator.record.embedded import gather_at_exit, prepare
+from orchestrator.record.embedded import analyse, gather_at_exit, prepare
 from orchestrator.record.entries import CellDescription, Point, StudyRecord
 from orchestrator.record.relocation import address_of, follow_home, refuse_lost_folder
 from orchestrator.record.tables import make_tables
@@ -102,6 +102,11 @@ class Store:
     def client(self) -> MlflowClient:
         """MLflow's client."""
         return self.reader.client
+
+    def analyse(self) -> None:
+        """Keeps curves quick to read in an embedded store that grows."""
+        if self.home.database is not None:
+            analyse(self.home.database)
 
     def silence(self) -> str | None:
         """Why the store does not answer now but may later; None if it answers.
@@ -340,11 +345,8 @@ class Store:
     def log_values(self, run_id: str, values: Mapping[str, float], time_ms: int) -> None:
         """Writes summary metrics of a study at step 0; adds only values that have changed."""
         known = self.client.get_run(run_id).data.metrics
-        metrics = [
-            Metric(key, value, time_ms, 0)
-            for key, value in values.items()
-            if known.get(key) != value
-        ]
+        changed = {key: value for key, value in values.items() if known.get(key) != value}
+        metrics = [Metric(key, value, time_ms, 0) for key, value in changed.items()]
         for start in range(0, len(metrics), MOST_POINTS):
             part = metrics[start : start + MOST_POINTS]
             self.client.log_batch(run_id, metrics=part, synchronous=True)

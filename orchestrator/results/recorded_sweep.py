@@ -41,8 +41,9 @@ def sweep(
     home: Path | str | None = None,
     tracking_uri: str | None = None,
     data_dir: Path | str | None = None,
-    cpus_per_trial: float = 1,
+    cpus_per_trial: float | None = None,
     gpus_per_trial: float | None = None,
+    processes_per_trial: int | None = None,
     concurrency: int | None = None,
     ray_address: str | None = None,
     deterministic: bool = False,
@@ -65,8 +66,10 @@ def sweep(
         tracking_uri: MLflow's store; None: MLFLOW_TRACKING_URI, else SQLite in the home.
         data_dir: Where data sets are stored or downloaded to; None: BNN_DATA_DIR, else in the
             home.
-        cpus_per_trial: CPUs for each trial; torch gets as many threads.
-        gpus_per_trial: GPUs for each trial; a fraction shares one; None: 1 if there are GPUs.
+        cpus_per_trial: CPUs for each trial; torch gets as many threads; None: 1 for each process.
+        gpus_per_trial: GPUs for each trial; a fraction shares one; None: 1 for each process if
+            there are GPUs.
+        processes_per_trial: Processes that train a trial together; None: as in the study.
         concurrency: Most trials at once; None: as many as fit.
         ray_address: The address of a running cluster; None: an embedded Ray.
         deterministic: Use only deterministic algorithms on CUDA.
@@ -104,6 +107,7 @@ def sweep(
         storage=storage,
         force=force,
         accept_code=accept_code,
+        processes=processes_per_trial,
     )
     if not isinstance(study, StudySpec):
         study = load_study(study)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestrator import vocabulary
 from orchestrator.study.axes import Axis, read_axis, seed_axis
@@ -16,6 +16,7 @@ from orchestrator.study.product import multiplied, scaled_epochs
 from orchestrator.study.search import SCHEDULERS, SEARCHERS
 from orchestrator.study.shown import MatrixShape, Metric, control_faults, read_shown
 from orchestrator.study.teachers import taught_cells
+from orchestrator.study.together import Together
 from orchestrator.study.variant import Variant
 from trainers.binding import Component, bind, bind_options, convert, show
 from trainers.errors import Fault, SpecError, unknown_keys
@@ -23,6 +24,8 @@ from trainers.models import MODELS
 from trainers.spec.added import Teacher
 from trainers.spec.probe import model_layers
 from trainers.spec.train_spec import TrainSpec
+
+T = TypeVar("T")
 
 LONGEST_NAME = 60
 """Most characters in a study's name, because folders bear it; one may take four bytes."""
@@ -41,6 +44,7 @@ KEYS = (
     "scheduler",
     "retries",
     "checkpoint",
+    "trial",
     "given",
     "as_published",
 )
@@ -62,6 +66,7 @@ class StudySpec:
         scheduler: Stops bad trials early; None: every trial trains all its epochs.
         retries: How often a failed trial is retried.
         checkpoint: Which checkpoints trials keep, where, and which MLflow gets.
+        together: How many processes train each trial.
         variant: How the study differs from its file.
         source: The file it was read from.
         text: The content of that file, merged with the shared file that it extends.
@@ -80,6 +85,7 @@ class StudySpec:
     scheduler: Component | None = None
     retries: int = 1
     checkpoint: Checkpointing = field(default_factory=Checkpointing)
+    together: Together = field(default_factory=Together)
     variant: Variant = field(default_factory=Variant)
     source: Path | None = None
     text: str = field(default="", repr=False)
@@ -218,7 +224,8 @@ class _Reader:
             "search": self._search(axes),
             "scheduler": self._component("scheduler", SCHEDULERS),
             "retries": self._retries(),
-            "checkpoint": self._checkpoint(),
+            "checkpoint": self._record("checkpoint", Checkpointing),
+            "together": self._record("trial", Together),
             "variant": Variant(given=given),
         }
 
@@ -367,11 +374,11 @@ class _Reader:
             self._fault("retries", f"must be 0 or more, got {retries}")
         return retries
 
-    def _checkpoint(self) -> Checkpointing | None:
+    def _record(self, key: str, kind: Callable[..., T]) -> T | None:
+        """The options of a key, as a record of that kind."""
         try:
-            value = self.mapping.get("checkpoint", {})
-            options: dict[str, Any] = bind_options(Checkpointing, value, owner="checkpoint")
-            return Checkpointing(**options)
+            options: dict[str, Any] = bind_options(kind, self.mapping.get(key, {}), owner=key)
+            return kind(**options)
         except SpecError as error:
-            self.faults.extend(error.under("checkpoint"))
+            self.faults.extend(error.under(key))
             return None

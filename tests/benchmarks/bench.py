@@ -1,6 +1,7 @@
 """Speed as ratios: this package against a usual training loop, measured in the same run.
 
-    python tests/benchmarks/bench.py [epoch pictures commands overhead tracking sharing sweep]
+    python tests/benchmarks/bench.py
+        [epoch pictures photos commands overhead tracking sharing sweep]
 
 Prints a table and writes it to tests/benchmarks/results/. Wants an idle machine.
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import photographs
 import torch
 from pictures import ARCHIVE, NETWORKS, ours, unpack, usual
 from usual_loop import WIDTHS, UsualLoop
@@ -86,6 +88,27 @@ def pictures(data_dir: Path) -> list[Row]:
                     what = f"{title} on JPEG files, epoch and evaluation, {precision}"
                     what += ", channels last" if channels_last else ""
                     rows.append(_row(what, rival, taken, f"at least {claim}", digits=2))
+    return rows
+
+
+def photos(data_dir: Path) -> list[Row]:
+    """Batches of ImageNet's photographs, without a network, from files and from packed bytes."""
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        photographs.unpack(data_dir / photographs.ARCHIVE, folder)
+        rival = photographs.usual(folder)
+        for packed, normalised, aim in (
+            (False, False, "at least 3x"),
+            (False, True, ""),
+            (True, False, "at least 5x"),
+            (True, True, ""),
+        ):
+            rate = photographs.ours(folder, packed=packed, normalised=normalised)
+            what = f"photographs for training, one core, {'packed' if packed else 'from files'}"
+            what += ", normalised" if normalised else ", bytes for a GPU"
+            ratio = f"{rate / rival:.1f}x"
+            rows.append(Row(what, f"{rival:.0f} a second", f"{rate:.0f} a second", ratio, aim))
     return rows
 
 
@@ -314,7 +337,7 @@ def main() -> None:
         "parts",
         nargs="*",
         metavar="PART",
-        help="epoch pictures commands overhead tracking sharing sweep",
+        help="epoch pictures photos commands overhead tracking sharing sweep",
     )
     beside = ROOT.parent / "shared" / "data"
     default = os.environ.get("BNN_DATA_DIR") or str(beside)
@@ -326,6 +349,7 @@ def main() -> None:
     parts = {
         "epoch": lambda: epoch(args.data_dir),
         "pictures": lambda: pictures(args.data_dir),
+        "photos": lambda: photos(args.data_dir),
         "commands": lambda: commands(args.data_dir),
         "overhead": lambda: overhead(args.data_dir),
         "tracking": lambda: tracking(args.data_dir),

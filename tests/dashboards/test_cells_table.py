@@ -1,4 +1,7 @@
-"""Cells one by one, under the column names of the code published with BIPROP."""
+"""Cells one by one: under our names, or those of the code published with BIPROP."""
+
+import io
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -51,7 +54,7 @@ def runs() -> StudyRuns:
 
 
 def test_each_cell_is_a_row_with_the_published_columns_first(runs: StudyRuns) -> None:
-    table = cells_table(runs)
+    table = cells_table(runs, "biprop")
     assert list(table.columns)[: len(PUBLISHED)] == PUBLISHED
     assert list(table["Run Directory"]) == ["sooner", "later"]
     row = dict(table.iloc[1])
@@ -67,13 +70,38 @@ def test_each_cell_is_a_row_with_the_published_columns_first(runs: StudyRuns) ->
 
 
 def test_what_was_not_measured_or_set_is_empty(runs: StudyRuns) -> None:
-    row = dict(cells_table(runs).iloc[0])
+    row = dict(cells_table(runs, "biprop").iloc[0])
     assert (row["Prune Rate"], row["Best On Test Top 1"]) == ("", "")
     assert (row["Learn BN"], row["Weight Decay"]) == ("True", "0")
 
 
 def test_the_text_can_be_read_back(runs: StudyRuns) -> None:
-    lines = cells_csv(runs).splitlines()
+    lines = cells_csv(runs, "biprop").splitlines()
     assert lines[0].split(",")[: len(PUBLISHED)] == PUBLISHED
     assert len(lines) == 3
-    assert isinstance(cells_table(runs), pd.DataFrame)
+    assert isinstance(cells_table(runs, "biprop"), pd.DataFrame)
+
+
+def test_a_tidy_row_has_the_axes_and_every_metric_under_its_name(runs: StudyRuns) -> None:
+    runs.cells[0].metrics["validation/error"] = 1 / 3  # type: ignore[index]
+    runs = replace(runs, tags={"bnn.metric": "selected/test_accuracy"})
+    table = cells_table(runs)
+    assert list(table.columns) == [
+        "study", "cell", "network", "keep", "selected/test_accuracy", "last/validation_accuracy",
+        "selected/epoch", "selected/train_accuracy", "selected/train_top5_accuracy",
+        "selected/validation_accuracy", "selected/validation_top5_accuracy",
+        "validation/error", "validation/top5_accuracy", "ended", "run_id", "weights_sha256",
+    ]  # fmt: skip
+    assert list(table["run_id"]) == ["sooner", "later"]
+    assert list(table["selected/test_accuracy"]) == [0.89, 0.89]
+    assert (table["network"][0], table["keep"][0]) == ("conv2", "0.5")
+    assert table["ended"][0] == "1970-01-01T01:01:01Z"
+    sooner, later = pd.read_csv(io.StringIO(cells_csv(runs)))["validation/error"]
+    assert pd.isna(sooner)
+    assert later == 1 / 3
+
+
+def test_an_axis_with_the_name_of_a_column_keeps_its_own(runs: StudyRuns) -> None:
+    odd = replace(runs.cells[0], labels={"cell": "mine"})
+    [row] = cells_table(replace(runs, cells=(odd,))).to_dict("records")
+    assert (row["cell"], row["axis/cell"]) == ("conv2 · keep 0.5", "mine")

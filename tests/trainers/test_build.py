@@ -175,3 +175,19 @@ def test_gradients_are_centralized_if_the_optimizer_says_so(
 def test_a_data_set_is_read_once_by_a_process(make_spec: MakeSpec) -> None:
     source = make_spec().data.source
     assert load_splits(source, data_dir=NOWHERE) is load_splits(source, data_dir=NOWHERE)
+
+
+def test_the_rate_grows_with_the_images_of_a_step(make_spec: MakeSpec) -> None:
+    data = {"name": "digits", "batch_size": 64}
+    assert _task(make_spec(data=data)).lr(0) == 0.01
+    assert _task(make_spec(data=data, lr_batch=64)).lr(0) == 0.01
+    scaled = make_spec(data={**data, "accumulate": 4}, lr_batch=128)
+    assert _task(scaled).lr(0) == pytest.approx(0.02)
+
+
+def test_steps_of_several_batches_leave_no_room_for_centres(make_spec: MakeSpec) -> None:
+    data = {"name": "digits", "accumulate": 2}
+    with pytest.raises(SpecError, match=r"center_loss: moves its centres by one batch"):
+        make_spec(data=data, center_loss={"weight": 0.1})
+    with pytest.raises(SpecError, match=r"data\.accumulate: must be 1 or more, got 0"):
+        make_spec(data={"name": "digits", "accumulate": 0})

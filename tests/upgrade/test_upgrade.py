@@ -99,7 +99,9 @@ def test_a_study_shows_what_it_showed(
     asked = old.asked(sweep)
     assert old.typed("matrix", *asked, "--csv", tmp_path / "matrix.csv") == 0
     assert (tmp_path / "matrix.csv").read_text("utf-8") == old.expected(f"{sweep}.matrix.csv")
-    assert old.typed("results", *asked, "--csv", tmp_path / "results.csv") == 0
+    assert (
+        old.typed("results", *asked, "--format", "biprop", "--csv", tmp_path / "results.csv") == 0
+    )
     assert (tmp_path / "results.csv").read_text("utf-8") == old.expected(f"{sweep}.results.csv")
 
 
@@ -131,7 +133,10 @@ def test_of_a_protocol_nothing_is_left(
     for stage in PROTOCOL:
         assert old.typed("matrix", stage, "--csv", tmp_path / "matrix.csv") == 0
         assert (tmp_path / "matrix.csv").read_text("utf-8") == old.expected(f"{stage}.matrix.csv")
-        assert old.typed("results", stage, "--csv", tmp_path / "results.csv") == 0
+        assert (
+            old.typed("results", stage, "--format", "biprop", "--csv", tmp_path / "results.csv")
+            == 0
+        )
         said = (tmp_path / "results.csv").read_text("utf-8")
         assert said == old.expected(f"{stage}.results.csv")
 

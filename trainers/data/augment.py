@@ -16,7 +16,7 @@ from trainers.data.gaussian import Gaussian
 from trainers.data.lighting import Lighting
 from trainers.data.mixup import Mixup
 from trainers.data.random_resized_crop import RandomResizedCrop
-from trainers.data.random_window import window_drawer
+from trainers.data.random_window import window_drawer, windows_by_row
 from trainers.data.rotation import Rotation
 from trainers.data.splits import Split
 from trainers.data.variation import Several, Variation
@@ -35,6 +35,8 @@ AUGMENTATIONS: Mapping[str, type[Variation]] = {
 other in this order."""
 
 Padding = Literal["black", "reflect"]
+LARGE = 1 << 14
+"""Values of an image from which on a processor mirrors one after the other in less time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,17 +144,26 @@ class Augment(Record):
         """Whether only a data set that is kept as bytes can be augmented so."""
         return self.variation is not None or self.random_resized_crop is not None
 
-    def windows(self, generator: Generator, *, size: int) -> Callable[[Tensor], Tensor] | None:
+    def windows(
+        self, generator: Generator, *, size: int, by_row: bool = False
+    ) -> Callable[..., Tensor] | None:
         """Returns the function that draws the part of each picture of a batch; None: no parts.
 
+        It takes the pictures' heights and widths, (n, 2), and with `by_row` their rows, (n,).
+
         Args:
-            generator: A CPU generator; each batch draws from it.
+            generator: A CPU generator; each batch draws from it, or its seed is that of all rows.
             size: Height and width of the images that the network gets.
+            by_row: What is drawn depends on a picture's row, not on the batches before.
         """
         if self.random_window:
+            if by_row:
+                return windows_by_row(generator.initial_seed(), size=size)
             return window_drawer(generator, size=size)
         part = self.random_resized_crop
-        return None if part is None else part.drawer(generator)
+        if part is None:
+            return None
+        return part.by_row(generator.initial_seed()) if by_row else part.drawer(generator)
 
     def mix(self, generator: Generator) -> Callable[[Split], Split] | None:
         """Returns the function that mixes the images of a batch; None if there is none.
@@ -227,13 +238,20 @@ class Changes:
         ):
             yield replace(self, top=top, left=left, is_flipped=is_flipped)
 
+    def cut(self, own: slice) -> "Changes":
+        """Returns the changes of some of the images."""
+        top, left, is_flipped = (part[own] for part in self._parts())
+        return replace(self, top=top, left=left, is_flipped=is_flipped)
+
     def applied(self, images: Tensor, *, blank: float) -> Tensor:
-        """Applies the changes to all images in one gather.
+        """Applies the changes to all images; crops in one gather.
 
         Args:
             images: (n, channels, height, width), of any dtype.
             blank: Value of blank padding.
         """
+        if not self.crop:
+            return self._mirrored(images)
         num, channels, height, width = images.shape
         columns = torch.arange(width, device=images.device)
         rows = torch.arange(height, device=images.device)
@@ -249,6 +267,14 @@ class Changes:
         places = (rows * padded.shape[3])[:, :, None] + columns[:, None, :]
         places = places.reshape(num, 1, height * width).expand(-1, channels, -1)
         return padded.flatten(2).gather(2, places).reshape(images.shape)
+
+    def _mirrored(self, images: Tensor) -> Tensor:
+        if images.device.type != "cpu" or images[0].numel() < LARGE:
+            return torch.where(self.is_flipped[:, None, None, None], images.flip(3), images)
+        found = images.clone()
+        for place in self.is_flipped.nonzero()[:, 0].tolist():
+            found[place] = images[place].flip(2)
+        return found
 
     def _inside(self, places: Tensor, size: int) -> Tensor:
         """Maps places in a padded row or column to the pixels that they mirror."""

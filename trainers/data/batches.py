@@ -1,10 +1,13 @@
 """Batches as index gathers, shuffled for training or in order for evaluation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import repeat
 
 import torch
 from torch import Generator, Tensor
 
+from trainers.data.ahead import ahead
 from trainers.data.augment import Changes
 from trainers.data.splits import Split
 from trainers.data.uncut import Uncut, each_scaled
@@ -15,10 +18,11 @@ def shuffled_batches(
     *,
     size: int,
     generator: Generator,
-    windows: Callable[[Tensor], Tensor] | None = None,
+    windows: Callable[..., Tensor] | None = None,
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
     mix: Callable[[Split], Split] | None = None,
+    own: Callable[[int], slice | None] | None = None,
 ) -> Iterator[Split]:
     """Yields one epoch in random order, in batches of `size`; the last may be smaller.
 
@@ -26,31 +30,43 @@ def shuffled_batches(
         split: The images.
         size: Images per batch.
         generator: A CPU generator, so that the order is the same on every device.
-        windows: Draws which part of each picture of a batch is seen; None: all of it, or the
-            centre of a picture that is uncut.
+        windows: Draws which part of each picture of a batch is seen, from their sizes, and the
+            rows of those that are made ahead; None: all of it, or the centre if it is uncut.
         changes: Crop and flip of the first, second, ... image of the epoch.
         vary: Varies the bytes of a batch after that; may return several views of each image.
         mix: Mixes the normalised images of a batch after that.
+        own: Maps the size of a batch to the images of it that are made; the draws, and the labels,
+            are those of the whole batch. None: all images.
     """
     order = torch.randperm(len(split), generator=generator).to(split.images.device)
-    if changes is None:
-        for indices in torch.split(order, size):
-            batch = gathered(split, indices, windows=windows, vary=vary)
-            yield batch if mix is None else mix(batch)
-        return
-    parts = changes.to(split.labels.device).split(size)
-    for indices, part in zip(torch.split(order, size), parts, strict=True):
-        batch = gathered(split, indices, windows=windows, changes=part, vary=vary)
-        yield batch if mix is None else mix(batch)
+    batches = torch.split(order, size)
+    cuts = [None if own is None else own(len(indices)) for indices in batches]
+    # What varies or mixes images draws as many numbers as it gets images.
+    is_whole = vary is not None or mix is not None
+    firsts = [None if is_whole or cut is None or cut.start == cut.stop else cut for cut in cuts]
+    seen = _each_seen(split, batches, windows, firsts)
+    parts: Iterable[Changes | None] = repeat(None)
+    if changes is not None:
+        parts = changes.to(split.labels.device).split(size)
+    each = zip(seen, batches, parts, cuts, firsts, strict=False)
+    for images, indices, part, cut, first in each:
+        batch = _finished(split, images, indices, changes=part, vary=vary, own=first)
+        if mix is not None:
+            batch = mix(batch)
+        if cut is not None and first is None:
+            views = batch.images.reshape(-1, len(indices), *batch.images.shape[1:])
+            batch = replace(batch, images=views[:, cut].flatten(0, 1))
+        yield batch
 
 
 def gathered(
     split: Split,
     indices: Tensor,
     *,
-    windows: Callable[[Tensor], Tensor] | None = None,
+    windows: Callable[..., Tensor] | None = None,
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
+    own: slice | None = None,
 ) -> Split:
     """Returns the normalised images and the labels at these indices, on the labels' device.
 
@@ -60,10 +76,26 @@ def gathered(
         windows: Draws which part of each picture is seen; None: all of it, or the centre.
         changes: Crop and flip of each image, before normalisation.
         vary: Varies the bytes of the batch after that.
+        own: Which of these images are made; None: all. Windows are drawn, and labels returned, of
+            all.
     """
-    rows = indices if split.rows is None else split.rows.index_select(0, indices)
-    images = _seen(split, rows, windows).to(split.labels.device)
+    images = next(_each_seen(split, [indices], windows, [own]))
+    return _finished(split, images, indices, changes=changes, vary=vary, own=own)
+
+
+def _finished(
+    split: Split,
+    images: Tensor,
+    indices: Tensor,
+    *,
+    changes: Changes | None = None,
+    vary: Callable[[Tensor], Tensor] | None = None,
+    own: slice | None = None,
+) -> Split:
+    """Returns images that are seen, on the labels' device, changed, varied and normalised."""
+    images = images.to(split.labels.device, non_blocking=True)
     if changes is not None:
+        changes = changes if own is None else changes.cut(own)
         images = changes.applied(images, blank=split.blank)
     if vary is not None:
         images = vary(images)
@@ -73,16 +105,53 @@ def gathered(
     return Split(images=images, labels=labels)
 
 
-def _seen(split: Split, rows: Tensor, windows: Callable[[Tensor], Tensor] | None) -> Tensor:
+def _each_seen(
+    split: Split,
+    batches: Sequence[Tensor],
+    windows: Callable[..., Tensor] | None,
+    owns: Sequence[slice | None],
+) -> Iterator[Tensor]:
+    """Yields what is seen of the pictures of each batch; made by threads if they are `ahead`.
+
+    Args:
+        split: The pictures.
+        batches: Places within the split, (batch,), int64, of each batch.
+        windows: As for `gathered`.
+        owns: As for `gathered`, of each batch.
+    """
+
+    def rows(indices: Tensor) -> Tensor:
+        return indices if split.rows is None else split.rows.index_select(0, indices)
+
+    each = zip(batches, owns, strict=True)
+    if split.uncut is None or not split.uncut.ahead:
+        for indices, own in each:
+            yield _seen(split, rows(indices), windows, own)
+        return
+    is_cuda = split.labels.device.type == "cuda"
+
+    def made(batch: tuple[Tensor, slice | None]) -> Tensor:
+        images = _seen(split, rows(batch[0]), windows, batch[1])
+        # From pinned memory the copy to the device need not be waited for.
+        return images.pin_memory() if is_cuda else images
+
+    yield from ahead(made, each)
+
+
+def _seen(
+    split: Split,
+    rows: Tensor,
+    windows: Callable[..., Tensor] | None,
+    own: slice | None,
+) -> Tensor:
     """Returns what is seen of the pictures at these rows, (batch, channels, height, width)."""
+    part = slice(None) if own is None else own
     if split.uncut is not None:
-        sizes = split.uncut.sizes[rows]
-        boxes = split.uncut.centred(rows) if windows is None else windows(sizes)
-        return split.uncut.cut(split.images, rows, boxes)
-    images = split.images.index_select(0, rows)
+        return split.uncut.seen(split.images, rows, windows, part)
+    images = split.images.index_select(0, rows[part])
     if windows is None:
         return images
-    return each_scaled(images, windows(torch.tensor([images.shape[2:]] * len(rows))))
+    return each_scaled(images, windows(torch.tensor([images.shape[2:]] * len(rows)))[part])
 
 
 def ordered_batches(split: Split, *, size: int) -> Iterator[Split]:
@@ -90,7 +159,13 @@ def ordered_batches(split: Split, *, size: int) -> Iterator[Split]:
 
     Of pictures that are seen through several windows, a batch has so many fewer, at least one.
     """
-    if split.uncut is not None:
+    if split.uncut is not None and split.uncut.ahead and split.uncut.num_views == 1:
+        batches = torch.split(torch.arange(len(split)), size)
+        seen = _each_seen(split, batches, None, [None] * len(batches))
+        for images, indices in zip(seen, batches, strict=True):
+            yield _finished(split, images, indices)
+        return
+    if isinstance(split.uncut, Uncut):
         yield from _viewed(split, split.uncut, max(1, size // split.uncut.num_views))
         return
     if split.rows is not None:

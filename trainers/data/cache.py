@@ -63,7 +63,7 @@ class Cached(NamedTuple):
     sizes: Tensor | None
 
 
-def cached_images(listing: Listing, form: Form, *, data_dir: Path) -> Cached:
+def cached_images(listing: Listing, form: Form, *, data_dir: Path, decodes: bool = True) -> Cached:
     """Returns the decoded images of a folder; the first process decodes them for all.
 
     Args:
@@ -72,9 +72,11 @@ def cached_images(listing: Listing, form: Form, *, data_dir: Path) -> Cached:
         data_dir: The cache is its subfolder `.bnn-cache`; if that is not writable, BNN_CACHE_DIR,
             else `~/.cache/bnn-orchestrate`, else a folder of this user in the system's temporary
             folder.
+        decodes: Decode what is not there yet.
 
     Raises:
-        MissingDataError: If no cache folder is writable.
+        MissingDataError: If no cache folder is writable, or nothing is there and nothing shall be
+            decoded.
         PicturesError: If files cannot be read or decoded, or an image has another size.
     """
     fingerprint = listing.fingerprint(form)
@@ -85,6 +87,9 @@ def cached_images(listing: Listing, form: Form, *, data_dir: Path) -> Cached:
         found = _opened(folder, fingerprint, shape)
         if found is not None:
             return found
+    if not decodes:
+        what = f"the pictures of {shown(listing.folder)} are not decoded, or have changed since"
+        raise MissingDataError(Fault("", what))
     reasons: list[str] = []
     for folder in folders:
         try:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from trainers.data.ahead import ahead
 from trainers.data.listing import ImageFile, Listing
 from trainers.data.news import shown
 from trainers.data.pictures import READING, Form, Picture, picture
@@ -87,15 +88,19 @@ def _pictures(
         # Pillow warns about odd metadata; what concerns the pixels, it raises.
         warnings.simplefilter("ignore", UserWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
-        for file in listing.files:
-            path = listing.folder / file.name
+
+        def made(file: ImageFile) -> tuple[bytes, Picture] | UnusableError:
             try:
-                content = _content(path)
-                decoded = picture(content, form)
+                content = _content(listing.folder / file.name)
+                return content, picture(content, form)
             except UnusableError as error:
-                refused.add(path, error)
+                return error
+
+        for file, found in zip(listing.files, ahead(made, listing.files), strict=True):
+            if isinstance(found, UnusableError):
+                refused.add(listing.folder / file.name, found)
             else:
-                yield file, content, decoded
+                yield file, *found
 
 
 def _content(path: Path) -> bytes:

@@ -23,7 +23,7 @@ READ_MODES = frozenset({"1", "CMYK", "I;16", "I;16B", "L", "LA", "P", "RGB", "RG
 MODE_NAMES = {"F": "floating-point numbers", "I": "32-bit numbers", "LAB": "L*a*b* colours"}
 GREY_16 = frozenset({"I", "I;16", "I;16B"})
 Alpha = Literal["refuse", "drop", "white", "black"]
-Resize = bool | Literal["uncut"]
+Resize = bool | Literal["uncut", "whole"]
 MOST_SCALED = 1 << 28
 """Most pixels of a picture that is scaled before its centre is cut out."""
 
@@ -48,7 +48,7 @@ class Form:
         size: Height and width; of uncut images the shorter of the two.
         channels: 1: grey; 3: colour.
         resize: Resize images of other sizes instead of refusing them, and cut out the centre; or
-            keep them uncut.
+            keep them uncut; or keep them whole, with the size that they have.
         alpha: Images with transparent pixels are refused, lose their alpha channel, or are laid on
             white or black.
         upright: Turn images as their EXIF orientation says.
@@ -129,7 +129,7 @@ def _converted(opened: "ImageFile", form: Form) -> Picture:
         image = image.convert(mode)
     if turn is not None and form.upright:
         image = image.transpose(turn)
-    if image.size != (form.size, form.size):
+    if form.resize != "whole" and image.size != (form.size, form.size):
         image = _scaled(image, form.size)
         if form.resize != "uncut":
             image = _centre(image, form.size)

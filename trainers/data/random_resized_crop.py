@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from trainers.binding import Record
+from trainers.data.by_row import uniform
 from trainers.errors import Fault, SpecError
 
 ATTEMPTS = 10
@@ -64,6 +65,21 @@ class RandomResizedCrop(Record):
         def drawn(sizes: Tensor) -> Tensor:
             shape = (4, len(sizes), ATTEMPTS)
             return self.boxes(sizes, torch.rand(shape, generator=generator, dtype=torch.float64))
+
+        return drawn
+
+    def by_row(self, seed: int) -> Callable[[Tensor, Tensor], Tensor]:
+        """Returns the function that draws a box for each picture from its row alone.
+
+        It takes heights and widths, (n, 2), and rows, (n,), and returns boxes as above.
+
+        Args:
+            seed: Seed of the epoch; 0 or more.
+        """
+
+        def drawn(sizes: Tensor, rows: Tensor) -> Tensor:
+            draws = uniform(seed, rows, num=4 * ATTEMPTS)
+            return self.boxes(sizes, draws.reshape(4, ATTEMPTS, len(rows)).transpose(1, 2))
 
         return drawn
 

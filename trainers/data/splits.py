@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from trainers.binding import options_of
+from trainers.data.streamed import Streamed
 from trainers.data.uncut import Uncut
 
 AT_ONCE = 1024
@@ -58,15 +59,18 @@ class Split:
 
     Args:
         images: Normalised images, (n, channels, height, width), floating point; or bytes of that
-            shape, which `normalisation` normalises; or the bytes of `uncut` pictures, (bytes,).
-        labels: Class numbers, (n,), int64.
+            shape, which `normalisation` normalises; or the bytes of `uncut` pictures, (bytes,),
+            none of those that are streamed.
+        labels: Class numbers, (n,), int64. Of a batch of which this process trains a part, the
+            labels are of all its images, `images` of that part.
         rows: If the split is only a part of `images`: its rows, (n,), int64. So splits share
             bytes, also across processes, without a copy.
         normalisation: Normalisation of bytes; None: the images are normalised already.
         blank: The value in `images` of a pixel that is 0 in the source; used for padding.
         others: In a batch of mixtures of two images: the class of the image that is seen less.
         share: Share of the other image, whose class is in `labels`, from 1/2 to 1.
-        uncut: Where pictures of any size lie in `images`; they and `rows` stay on the CPU.
+        uncut: Where pictures of any size lie, in `images` or in files; they and `rows` stay on
+            the CPU.
         num_views: In a batch for evaluation: windows of each picture. `images` has all first
             ones, then all second ones, and so on.
     """
@@ -78,7 +82,7 @@ class Split:
     blank: float = 0.0
     others: Tensor | None = None
     share: float = 1.0
-    uncut: Uncut | None = None
+    uncut: Uncut | Streamed | None = None
     num_views: int = 1
 
     def __len__(self) -> int:
@@ -97,6 +101,14 @@ class Split:
         )
         return replace(self, labels=self.labels[:size], rows=rows[:size])
 
+    def cut(self, own: slice) -> "Split":
+        """Returns a part of the split, without a copy."""
+        if self.rows is None and self.uncut is None:
+            return replace(self, images=self.images[own], labels=self.labels[own])
+        device = self.images.device
+        rows = torch.arange(len(self), device=device) if self.rows is None else self.rows
+        return replace(self, labels=self.labels[own], rows=rows[own])
+
     def own_images(self) -> Tensor:
         """Returns exactly the images of this split, in its order; normalised or not.
 
@@ -105,17 +117,14 @@ class Split:
         return self.images if self.rows is None else self.images.index_select(0, self.rows)
 
     def parts(self) -> Iterator[Tensor]:
-        """Yields all images, or sizes and bytes of uncut pictures, in order, a few at a time."""
-        if self.uncut is None:
-            if self.rows is None:
-                yield from torch.split(self.images, AT_ONCE)
-            else:
-                for rows in torch.split(self.rows, AT_ONCE):
-                    yield self.images.index_select(0, rows)
-            return
-        for row in range(len(self)) if self.rows is None else self.rows.tolist():
-            yield self.uncut.sizes[row]
-            yield self.uncut.picture(self.images, row)
+        """Yields all images, or what stands for those that are uncut, in order, few at a time."""
+        if self.uncut is not None:
+            yield from self.uncut.parts(self.images, self.rows)
+        elif self.rows is None:
+            yield from torch.split(self.images, AT_ONCE)
+        else:
+            for rows in torch.split(self.rows, AT_ONCE):
+                yield self.images.index_select(0, rows)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Split":
         """Returns the split on another device or in another dtype; bytes stay bytes."""
@@ -149,7 +158,10 @@ class Splits:
         )
 
     def checksum(self) -> str:
-        """SHA-256 over the loaded images and labels of train, validation and test."""
+        """SHA-256 over the loaded images and labels of train, validation and test.
+
+        Of images that are streamed, names and lengths of their files stand for them.
+        """
         digest = hashlib.sha256()
         for split in (self.train, self.validation, self.test):
             if split is None:

@@ -1,5 +1,6 @@
 """Pictures of any height and width among bytes, and the windows of them that a network gets."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,8 @@ from torch.nn import functional
 Views = Literal["centre", "ten"]
 NUM_VIEWS = {"centre": 1, "ten": 10}
 """Windows of each picture in evaluation."""
+ALL = slice(None)
+"""Every row of a batch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -26,6 +29,7 @@ class Uncut:
         size: Height and width of the windows.
         views: Windows of a picture in evaluation: its centre; or ten, as in torchvision's TenCrop:
             the centre and the four corners, and those of the mirrored picture.
+        ahead: Threads cut the windows ahead of the network, so boxes are drawn by row.
     """
 
     places: Tensor
@@ -33,13 +37,18 @@ class Uncut:
     channels: int
     size: int
     views: Views = "centre"
+    ahead: bool = False
 
     @classmethod
-    def of(cls, sizes: Tensor, *, channels: int, size: int, views: Views) -> "Uncut":
+    def of(
+        cls, sizes: Tensor, *, channels: int, size: int, views: Views, ahead: bool = False
+    ) -> "Uncut":
         """Makes one for pictures that follow each other without a gap."""
         ends = (sizes.prod(1) * channels).cumsum(0)
         places = torch.cat((ends.new_zeros(1), ends[:-1]))
-        return cls(places=places, sizes=sizes, channels=channels, size=size, views=views)
+        return cls(
+            places=places, sizes=sizes, channels=channels, size=size, views=views, ahead=ahead
+        )
 
     @property
     def num_views(self) -> int:
@@ -74,6 +83,29 @@ class Uncut:
             window.copy_(scaled(self.picture(pixels, row), box, (self.size, self.size)))
         return found
 
+    def seen(
+        self,
+        pixels: Tensor,
+        rows: Tensor,
+        boxes: Callable[..., Tensor] | None,
+        part: slice = ALL,
+    ) -> Tensor:
+        """Cuts the window that training sees out of each picture.
+
+        Args:
+            pixels: The bytes of all pictures, (bytes,), uint8.
+            rows: Which pictures, (batch,), int64.
+            boxes: Draws a box of each from their sizes, and with `ahead` from their rows; None:
+                the centre.
+            part: Which of the rows are cut; boxes are drawn of all.
+        """
+        own = rows[part]
+        if boxes is None:
+            return self.cut(pixels, own, self.centred(own))
+        if self.ahead:
+            return self.cut(pixels, own, boxes(self.sizes[own], own))
+        return self.cut(pixels, own, boxes(self.sizes[rows])[part])
+
     def centred(self, rows: Tensor) -> Tensor:
         """The boxes in the centres of pictures, (batch, 4)."""
         return self._boxes(((self.sizes[rows] - self.size) / 2).round().long())
@@ -92,6 +124,12 @@ class Uncut:
         plain = [self.cut(pixels, rows, boxes) for boxes in five]
         mirrored = [self.cut(pixels, rows, self._mirrored(boxes, rows)).flip(3) for boxes in five]
         return torch.cat([*plain, *mirrored])
+
+    def parts(self, pixels: Tensor, rows: Tensor | None) -> Iterator[Tensor]:
+        """Yields size and bytes of each picture, for a checksum."""
+        for row in range(len(self.sizes)) if rows is None else rows.tolist():
+            yield self.sizes[row]
+            yield self.picture(pixels, row)
 
     def _mirrored(self, boxes: Tensor, rows: Tensor) -> Tensor:
         """Where boxes of the mirrored pictures lie in the pictures."""

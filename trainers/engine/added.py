@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from trainers.binarize.attach import weight_layers
 from trainers.data.splits import Split
+from trainers.engine.ranks import ALONE, Ranks
 from trainers.errors import Fault, SpecError
 
 
@@ -15,7 +16,13 @@ class AddedLoss:
 
     It is asked in each batch, after the forward pass, and told when the step is over. What it
     keeps from one batch to the next is its state, which goes into checkpoints.
+
+    If several processes train the trial, each sends a part of the batch through the network: what
+    a part of the loss takes from there must be gathered (`ranks`).
     """
+
+    ranks: Ranks = ALONE
+    """The processes that train the trial."""
 
     def watching(self, model: nn.Module) -> AbstractContextManager[object]:
         """Looks into the network as long as the context lasts; by default it does not."""
@@ -26,9 +33,9 @@ class AddedLoss:
 
         Args:
             loss: The loss so far, a scalar.
-            logits: What the network made of the images, (views * batch, classes).
-            batch: The batch.
-            images: Exactly what the network was given.
+            logits: What the network made of the whole batch, (views * batch, classes).
+            batch: The batch, with all its labels.
+            images: Exactly what the network was given; of several processes, of this one.
         """
         raise NotImplementedError
 
@@ -44,10 +51,11 @@ class AddedLoss:
 
 
 @contextmanager
-def watching(model: nn.Module, parts: Sequence[AddedLoss]) -> Iterator[None]:
-    """Lets all parts look into the network."""
+def watching(model: nn.Module, parts: Sequence[AddedLoss], ranks: Ranks = ALONE) -> Iterator[None]:
+    """Lets all parts look into the network, in each of the processes that train it."""
     with ExitStack() as stack:
         for part in parts:
+            part.ranks = ranks
             stack.enter_context(part.watching(model))
         yield
 

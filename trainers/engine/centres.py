@@ -42,7 +42,8 @@ class Centres(AddedLoss):
     def total(self, loss: Tensor, logits: Tensor, batch: Split, images: Tensor) -> Tensor:
         """The loss, and what the features are away from their centres."""
         assert self._features is not None
-        features = self._features.latest[: len(batch)].flatten(1).to(self.centers.dtype)
+        features = self.ranks.gathered(self._features.latest)
+        features = features[: len(batch)].flatten(1).to(self.centers.dtype)
         self._seen = features.detach(), batch.labels
         return loss + self.weight * center_loss(features, batch.labels, self.centers)
 

@@ -9,6 +9,7 @@ from torch.nn.utils import parametrize
 from trainers.data.batches import ordered_batches
 from trainers.data.splits import Split
 from trainers.engine.hits import Hits
+from trainers.engine.ranks import ALONE, Ranks
 from trainers.engine.result import Scores
 from trainers.losses import LossFunction
 
@@ -22,6 +23,7 @@ def evaluate(
     batch_size: int,
     autocast: AbstractContextManager[object],
     memory_format: torch.memory_format = torch.preserve_format,
+    ranks: Ranks = ALONE,
 ) -> Scores:
     """Measures the model in evaluation mode, then restores its previous mode.
 
@@ -39,8 +41,13 @@ def evaluate(
         batch_size: Images, or windows of them, per batch; changes only rounding.
         autocast: Context of each forward pass.
         memory_format: Order in memory of the images that the model gets; changes only rounding.
+        ranks: The processes that measure it together, each a part of the images.
     """
-    training = model.training
+    training, num = model.training, len(split)
+    # Each process must have an image.
+    ranks = ALONE if num < ranks.world else ranks
+    if (own := ranks.own(num)) is not None:
+        split = split.cut(own)
     model.eval()
     total = torch.zeros((), device=split.labels.device, dtype=torch.float64)
     hits = Hits()
@@ -55,7 +62,7 @@ def evaluate(
                 hits.add(_averaged(logits, batch.num_views), batch.labels)
     finally:
         model.train(training)
-    return hits.scores(loss=total.item() / len(split))
+    return hits.scores(loss=ranks.total(total).item() / num, num=num, ranks=ranks)
 
 
 def _averaged(logits: Tensor, num_views: int) -> Tensor:

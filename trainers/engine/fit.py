@@ -27,6 +27,7 @@ from trainers.engine.latent import (
     used_weights,
 )
 from trainers.engine.objective import batch_loss
+from trainers.engine.ranks import ALONE, Ranks
 from trainers.engine.result import EpochMetrics, Scores
 from trainers.errors import BadLossError
 from trainers.losses import LossFunction
@@ -48,6 +49,8 @@ class Task:
         lr: Learning rate by epoch.
         epochs: Total number of epochs.
         batch_size: Images per training batch.
+        accumulate: Batches in a step of the optimizer, whose gradients are averaged over their
+            images. The last step of an epoch may have fewer.
         eval_batch_size: Images per batch in evaluation.
         seed: Seed of all draws in training: image order, augmentation, masks, dropout.
         autocast: Context of each forward pass.
@@ -59,6 +62,7 @@ class Task:
         num_views: Views of each training image in a batch; they share one label.
         added: Parts of the loss that need more than outputs and labels, in this order.
         memory_format: Order in memory of the images that the model gets; changes only rounding.
+        ranks: The processes that train the trial together, each a part of every batch.
     """
 
     model: nn.Module
@@ -79,6 +83,8 @@ class Task:
     num_views: int = 1
     added: Sequence[AddedLoss] = ()
     memory_format: torch.memory_format = torch.preserve_format
+    ranks: Ranks = ALONE
+    accumulate: int = 1
 
     @property
     def final_from(self) -> int:
@@ -152,6 +158,7 @@ def _scores(task: Task, split: Split) -> Scores:
         batch_size=task.eval_batch_size,
         autocast=task.autocast,
         memory_format=task.memory_format,
+        ranks=task.ranks,
     )
 
 
@@ -167,12 +174,14 @@ def train_one_epoch(task: Task, epoch: int, *, used: dict[str, Tensor] | None = 
     Raises:
         BadLossError: If the mean loss is not finite.
     """
-    with watching(task.model, task.added):
+    ranks = task.ranks
+    ranks.align(task.model)
+    with ranks.training(task.model), watching(task.model, task.added, ranks):
         return _trained(task, epoch, used)
 
 
 def _trained(task: Task, epoch: int, used: dict[str, Tensor] | None) -> Scores:
-    model, optimizer, train = task.model, task.optimizer, task.splits.train
+    model, train, ranks = task.model, task.splits.train, task.ranks
     hooks, parameters = Hooks(model), list(model.parameters())
     num_batches = math.ceil(len(train) / task.batch_size)
     losses: list[Tensor] = []
@@ -181,11 +190,15 @@ def _trained(task: Task, epoch: int, used: dict[str, Tensor] | None) -> Scores:
     model.train()
     hooks.begin_epoch(epoch, generator(task.seed, "masks", epoch))
     order = generator(task.seed, "order", epoch)
-    windows = task.augment.windows(generator(task.seed, "windows", epoch), size=train.side)
+    windows = task.augment.windows(
+        generator(task.seed, "windows", epoch),
+        size=train.side,
+        by_row=train.uncut is not None and train.uncut.ahead,
+    )
     changes = task.augment.drawn(len(train), generator(task.seed, "augment", epoch))
     vary = task.augment.vary(generator(task.seed, "variation", epoch), num_views=task.num_views)
     mix = task.augment.mix(generator(task.seed, "mixup", epoch))
-    for batch in shuffled_batches(
+    batches = shuffled_batches(
         train,
         size=task.batch_size,
         generator=order,
@@ -193,23 +206,27 @@ def _trained(task: Task, epoch: int, used: dict[str, Tensor] | None) -> Scores:
         changes=changes,
         vary=vary,
         mix=mix,
-    ):
-        hooks.before_batch()
+        own=ranks.own,
+    )
+    for number, batch in enumerate(batches):
+        ranks.begin_batch(len(batch), num_views=1 if vary is None else task.num_views)
+        within = number % task.accumulate
+        if not within:
+            hooks.before_batch()
         logits, loss = _forward(task, batch)
-        # Twice as fast as `optimizer.zero_grad`, which also looks for hooks and gradient kinds.
-        for parameter in parameters:
-            parameter.grad = None
+        if not within:
+            # Twice as fast as `optimizer.zero_grad`, which looks for hooks and gradient kinds.
+            for parameter in parameters:
+                parameter.grad = None
         # A random subnet that is only measured has no parameter with `requires_grad`.
         if loss.requires_grad:
-            loss.backward()  # type: ignore[no-untyped-call]
-        if used is not None and task.resets_latent and len(losses) == num_batches - 1:
+            share = _share_of_step(task, number, len(batch))
+            weighed = loss if share == 1 else loss * share
+            weighed.backward()  # type: ignore[no-untyped-call]
+        if used is not None and task.resets_latent and number == num_batches - 1:
             used.update(used_weights(model))
-        if task.clip_gradient is not None:
-            nn.utils.clip_grad_value_(parameters, task.clip_gradient)
-        optimizer.step()
-        hooks.after_step()
-        for part in task.added:
-            part.after_step()
+        if within == task.accumulate - 1 or number == num_batches - 1:
+            _step(task, hooks, parameters)
         # Losses are added up after the epoch, which saves six small operations per batch.
         losses.append(loss.detach())
         sizes.append(len(batch))
@@ -222,11 +239,32 @@ def _trained(task: Task, epoch: int, used: dict[str, Tensor] | None) -> Scores:
     return hits.scores(loss=mean)
 
 
+def _share_of_step(task: Task, number: int, size: int) -> float:
+    """Returns the share of a batch in the images of its step."""
+    if task.accumulate == 1:
+        return 1.0
+    most = task.accumulate * task.batch_size
+    first = number // task.accumulate * most
+    return size / min(most, len(task.splits.train) - first)
+
+
+def _step(task: Task, hooks: Hooks, parameters: list[nn.Parameter]) -> None:
+    """Updates the parameters from their gradients."""
+    # Whatever looks at gradients does so after this.
+    task.ranks.reduce(parameters)
+    if task.clip_gradient is not None:
+        nn.utils.clip_grad_value_(parameters, task.clip_gradient)
+    task.optimizer.step()
+    hooks.after_step()
+    for part in task.added:
+        part.after_step()
+
+
 def _forward(task: Task, batch: Split) -> tuple[Tensor, Tensor]:
-    """Returns the logits of a training batch, and its loss."""
+    """Returns the logits of a whole training batch, and its loss."""
     images = batch.images.to(memory_format=task.memory_format)
     with task.autocast:
-        logits: Tensor = task.model(images)
+        logits: Tensor = task.ranks.gathered(task.model(images))
         loss = batch_loss(task.loss, logits, batch)
         for part in task.added:
             loss = part.total(loss, logits, batch, images)

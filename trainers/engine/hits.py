@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from trainers.engine.ranks import ALONE, Ranks
 from trainers.engine.result import Scores
 
 AT_ONCE = 32
@@ -27,16 +28,19 @@ class Hits:
         if len(self._logits) >= AT_ONCE:
             self._count()
 
-    def scores(self, *, loss: float) -> Scores:
+    def scores(self, *, loss: float, num: int | None = None, ranks: Ranks = ALONE) -> Scores:
         """Returns the counts as fractions of all images.
 
         Args:
             loss: Mean loss of the images.
+            num: Number of images that all processes counted; None: those that this one counted.
+            ranks: The processes that counted, each its own images.
         """
         if self._logits:
             self._count()
-        five = torch.stack(self._five).sum().item() / self._num if self._five else None
-        first = torch.stack(self._first).sum().item() / self._num
+        num = self._num if num is None else num
+        five = ranks.total(torch.stack(self._five).sum()).item() / num if self._five else None
+        first = ranks.total(torch.stack(self._first).sum()).item() / num
         return Scores(loss=loss, accuracy=first, top5_accuracy=five)
 
     def _count(self) -> None:

@@ -49,14 +49,16 @@ class Taught(AddedLoss):
         """Returns what is compared of the network and of its teacher.
 
         Args:
-            logits: What the network made of the images.
-            images: The batch.
+            logits: What the network made of the whole batch.
+            images: The batch, or this process's part of it.
         """
+        gathered = self.ranks.gathered
         with torch.no_grad():
             theirs: Tensor = self.teacher(images)
-        if self._theirs is None or self._ours is None:
-            return logits, theirs
-        return _precise(self._ours.latest), _precise(self._theirs.latest)
+            if self._theirs is None or self._ours is None:
+                return logits, gathered(theirs)
+            features = gathered(_precise(self._theirs.latest))
+        return gathered(_precise(self._ours.latest)), features
 
 
 def _precise(features: Tensor) -> Tensor:

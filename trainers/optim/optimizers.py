@@ -221,6 +221,21 @@ def lr_schedule(policy: str, *, lr: float, epochs: int, **options: Any) -> LrSch
     return checked
 
 
+def lr_of_step(lr: float, *, images: int, lr_batch: int | None) -> float:
+    """Returns the learning rate of a step that sees so many images.
+
+    lr * images / lr_batch
+
+    Args:
+        lr: The rate of a step with `lr_batch` images.
+        images: Images of a step; 1 or more.
+        lr_batch: 1 or more; None: the rate does not depend on the images.
+
+    Source: Goyal et al. 2017, arXiv:1706.02677, sec. 2.1.
+    """
+    return lr if lr_batch is None else lr * (images / lr_batch)
+
+
 def _renamed(entry: Callable[..., object], options: Mapping[str, object]) -> dict[str, object]:
     """Returns the options under our names.
 

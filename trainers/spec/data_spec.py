@@ -21,6 +21,8 @@ class DataSpec:
         source: Name and options of the data set.
         batch_size: Images per training batch.
         eval_batch_size: Images per batch in evaluation.
+        accumulate: Batches in a step of the optimizer: it sees the mean gradient of all their
+            images, as if they were one batch, but each is normalised on its own.
         augment: Augmentation of the training images.
         one_batch: Every epoch trains only on the first batch, to see whether a network can learn
             anything at all.
@@ -31,6 +33,7 @@ class DataSpec:
     eval_batch_size: int = field(default=1000, metadata=IN_FULL)
     augment: Augment = field(default_factory=Augment)
     one_batch: bool = False
+    accumulate: int = 1
 
     def to_mapping(self) -> dict[str, object]:
         """Returns the mapping for a study file."""
@@ -44,6 +47,7 @@ def read_data(value: object) -> DataSpec:
         SpecError: Lists every fault.
     """
     own = {"batch_size": int, "eval_batch_size": int, "augment": Augment, "one_batch": bool}
+    own |= {"accumulate": int}
     given: dict[str, Any] = {}
     faults: list[Fault] = []
     if isinstance(value, Mapping):
@@ -80,6 +84,8 @@ def data_faults(data: DataSpec, *, needs_two: Callable[[], bool] = lambda: True)
         elif size > MOST_IMAGES:
             what = f"must be {MOST_IMAGES:,} or less, got {show(size)}"
             faults.append(Fault(name, what, "all images are in one batch long before"))
+    if data.accumulate < 1:
+        faults.append(Fault("accumulate", f"must be 1 or more, got {data.accumulate}"))
     try:
         facts = SOURCES[data.source.name].facts(data.source.options)
     except SpecError as error:
@@ -89,8 +95,9 @@ def data_faults(data: DataSpec, *, needs_two: Callable[[], bool] = lambda: True)
         faults.append(Fault("validation", f"must be between 1 and {most}, got {validation}"))
     faults += [fault.under("augment") for fault in data.augment.faults(facts.shape)]
     if data.augment.random_window and not facts.uncut:
-        what = "images of one size have no other windows"
-        hint = "set shorter_side of an image_folder above size; or crop moves images of one size"
+        what = "there are no pictures of one scale that are larger than the images"
+        hint = "set shorter_side of an image_folder above size, or packed of imagenet; "
+        hint += "crop moves images of one size"
         faults.append(Fault("augment.random_window", what, hint))
     if not faults:
         num_train = data.batch_size if data.one_batch else facts.num_trained

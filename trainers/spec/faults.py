@@ -11,7 +11,7 @@ from trainers.data import AUGMENTATIONS, SOURCES
 from trainers.errors import Fault, SpecError, UnknownNameError
 from trainers.losses import DISTILLATIONS, LOSSES
 from trainers.models.weight_inits import WEIGHT_INITS
-from trainers.optim.optimizers import OPTIMIZERS, lr_schedule
+from trainers.optim.optimizers import OPTIMIZERS, lr_of_step, lr_schedule
 from trainers.spec.added import added_faults
 from trainers.spec.data_spec import DataSpec, data_faults
 from trainers.spec.parts import ActivationSpec, activation_faults
@@ -67,6 +67,13 @@ def _conflicts(parts: Mapping[str, Any]) -> list[Fault]:
     clip, loss, data = parts.get("clip_gradient"), parts.get("loss"), parts.get("data")
     if clip is not None and not clip > 0:
         faults.append(Fault("clip_gradient", f"must be positive, got {clip}"))
+    lr_batch = parts.get("lr_batch")
+    if lr_batch is not None and lr_batch < 1:
+        what = f"must be 1 or more, got {lr_batch}"
+        faults.append(Fault("lr_batch", what, "256 is usual for ImageNet"))
+    if data is not None and data.accumulate > 1 and parts.get("center_loss") is not None:
+        what = "moves its centres by one batch after each step, but steps have several batches"
+        faults.append(Fault("center_loss", what, "remove it, or data.accumulate"))
     if loss is not None and data is not None:
         made = LOSSES[loss.name](**loss.options)
         if made.num_views > 1 and data.augment.mixup is not None:
@@ -153,6 +160,10 @@ def _made_optimizer(optimizer: Component, parts: Mapping[str, Any]) -> object:
 
 def _made_lr_schedule(schedule: Component, parts: Mapping[str, Any]) -> object:
     rate = parts["optimizer"].options.get("lr", 1.0) if "optimizer" in parts else 1.0
+    data, lr_batch = parts.get("data"), parts.get("lr_batch")
+    if data is not None and (lr_batch or 0) > 0:
+        images = data.batch_size * data.accumulate
+        rate = lr_of_step(rate, images=images, lr_batch=lr_batch)
     # A wrong number of epochs is reported elsewhere, and only once.
     epochs = max(parts.get("epochs", 10**6), 1)
     return lr_schedule(schedule.name, lr=rate, epochs=epochs, **schedule.options)

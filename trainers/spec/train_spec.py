@@ -46,6 +46,8 @@ class TrainSpec:
         init: Initialisation of weights (`WEIGHT_INITS`); default: the network's own.
         activations: Binary inputs of layers; None: no binary inputs.
         batch_norm: Training and initial values of normalisations.
+        lr_batch: The learning rates are those of a step with so many images, and grow in
+            proportion to the images of a step. None: they are as they are.
         clip_gradient: Clamp each gradient element to ± this value; None: no clamping.
         channels_last: Give the network its images with the channels innermost in memory, which
             convolutions hand on; most are faster so. Changes only rounding.
@@ -74,6 +76,7 @@ class TrainSpec:
     init: Component = field(default=Component("default"))
     activations: ActivationSpec | None = None
     batch_norm: BatchNorm = field(default=BatchNorm())
+    lr_batch: int | None = None
     clip_gradient: float | None = None
     channels_last: bool = False
     teacher: Teacher | None = None

@@ -24,9 +24,9 @@ def test_cells_are_printed_or_written(
     printed = cli("results", "tiny", "--home", str(home.root))
     assert printed.code == 0, printed.err
     rows = list(csv.DictReader(printed.out.splitlines()))
-    assert {(row["Name"], row["Best Test Top 1"]) for row in rows} == {
-        ("forward · seed 1", ""),
-        ("float · seed 2", ""),
+    assert {(row["cell"], row["order"], row["seed"]) for row in rows} == {
+        ("forward · seed 1", "forward", "1"),
+        ("float · seed 2", "float", "2"),
     }
     file = tmp_path / "deep" / "results.csv"
     written = cli("results", "tiny", "--home", str(home.root), "--csv", str(file))
@@ -38,3 +38,13 @@ def test_a_study_without_results_is_told(cli: Callable[..., Any], home: Home) ->
     answer = cli("results", "nothing-yet", "--home", str(home.root))
     assert answer.code == 2
     assert "has no results of a study 'nothing-yet'" in answer.err
+
+
+def test_the_columns_may_be_those_of_a_papers_code(
+    cli: Callable[..., Any], home: Home, study: StudySpec, record: Callable[..., None]
+) -> None:
+    record(study, {"forward 1": 0.25})
+    printed = cli("results", "tiny", "--format", "biprop", "--home", str(home.root))
+    [row] = csv.DictReader(printed.out.splitlines())
+    assert (row["Name"], row["Best Test Top 1"]) == ("forward · seed 1", "")
+    assert cli("results", "tiny", "--format", "biporp").code == 2

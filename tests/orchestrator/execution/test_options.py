@@ -1,9 +1,14 @@
 """How a sweep runs: what each trial gets where nobody says."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from orchestrator.execution import options
-from orchestrator.execution.options import resources_of
+from orchestrator.execution.options import SweepOptions, resources_of
+from orchestrator.study.spec import StudySpec
 
 
 @pytest.mark.parametrize(
@@ -28,3 +33,18 @@ def test_a_trial_gets_a_gpu_where_this_machine_has_one(
     monkeypatch.setattr(options, "this_machine", lambda: [{"CPU": 4, "GPU": on_machine}])
     found = resources_of(2, asked, 3, ray_address=address)
     assert (found.cpus, found.gpus, found.concurrency) == (2, gpus, 3)
+
+
+def test_the_flag_goes_before_the_study_and_the_study_before_one_process(
+    tmp_path: Path, make_study: Callable[..., StudySpec]
+) -> None:
+    study, asked = (
+        make_study(trial={"processes": 2}),
+        resources_of(None, 0, None, ray_address=None),
+    )
+    usual = SweepOptions(data_dir=tmp_path, resources=asked)
+    assert usual.of_study(make_study()).resources.processes == 1
+    of_study = usual.of_study(study)
+    assert (of_study.resources.processes, of_study.resources.cpus) == (2, 2)
+    flag = replace(usual, processes=4).of_study(study)
+    assert (flag.processes, flag.resources.processes, flag.resources.cpus) == (4, 4, 4)

@@ -58,3 +58,44 @@ def test_this_machine_is_one_node_with_a_cpu() -> None:
     assert node["CPU"] >= 1
     assert node["GPU"] >= 0
     assert num_slots(Resources(), [node]) == node["CPU"]
+
+
+def test_processes_divide_what_a_trial_was_given_and_multiply_what_nobody_gave() -> None:
+    asked = Resources(cpus=4, gpus=2).of(2)
+    assert (asked.cpus, asked.gpus, asked.cpus_each, asked.gpus_each) == (4, 2, 2, 1)
+    usual = Resources(cpus=1, gpus=1, grows=frozenset({"cpus", "gpus"})).of(4)
+    assert (usual.cpus, usual.gpus, usual.cpus_each, usual.gpus_each) == (4, 4, 1, 1)
+    assert usual.bundle == {"CPU": 1, "GPU": 1}
+    # Ray takes no bundle that asks for nothing of a kind.
+    assert Resources(cpus=2).of(2).bundle == {"CPU": 1}
+
+
+@pytest.mark.parametrize(
+    ("resources", "nodes", "slots"),
+    [
+        (Resources(cpus=2).of(2), [{"CPU": 8}], 4),
+        # The processes of one trial may lie on several nodes.
+        (Resources(cpus=3).of(3), [{"CPU": 2}, {"CPU": 2}, {"CPU": 2}], 2),
+        (Resources(cpus=8, gpus=4).of(4), [{"CPU": 8, "GPU": 2}, {"CPU": 4, "GPU": 8}], 1),
+        (Resources(cpus=2, concurrency=1).of(2), [{"CPU": 8}], 1),
+    ],
+)
+def test_processes_are_packed_over_all_nodes(
+    resources: Resources, nodes: list[Mapping[str, float]], slots: int
+) -> None:
+    assert num_slots(resources, nodes) == slots
+
+
+def test_processes_that_can_never_be_placed_are_told_node_by_node() -> None:
+    nodes: list[Mapping[str, float]] = [{"CPU": 8, "GPU": 2}, {"CPU": 1, "GPU": 4}]
+    with pytest.raises(ResourceError, match="lower --processes-per-trial") as raised:
+        num_slots(Resources(cpus=8, gpus=4).of(4), nodes)
+    told = "a trial asks for 4 processes of 2 CPUs and 1 GPUs each, but there is room for 2 ("
+    told += "2 on a node of 8 CPUs and 2 GPUs; 0 on a node of 1 CPUs and 4 GPUs)"
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize("gpus", [1, 0.5, 4])
+def test_each_process_has_a_gpu_of_its_own_or_none_has_any(gpus: float) -> None:
+    with pytest.raises(ResourceError, match=r"needs 2 GPUs, one for each, or none; got"):
+        num_slots(Resources(cpus=2, gpus=gpus).of(2), [{"CPU": 8, "GPU": 8}])

@@ -42,7 +42,7 @@ class Watched:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
-            about = arguments[0] if name == "create_cell" else arguments[-1]
+            about = arguments[0] if name == "create_cell" else arguments[-1] if arguments else None
             self.calls.append((name, about))
             if self.failures.get(name, 0) > 0:
                 self.failures[name] -= 1
@@ -173,6 +173,26 @@ def test_everything_is_delivered_once_and_in_order(
     deliverer.deliver()
     assert watched.names() == ["open_study", *once, *once]
     assert deliverer.busy_s > 0
+
+
+def test_an_embedded_store_counts_its_rows_as_cells_double(
+    journal: Journal,
+    home: Home,
+    watched: Watched,
+    descriptions: list[CellDescription],
+    make_delivery: MakeDelivery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "FIRST_COUNTED", 1)
+    deliverer = make_delivery(watched)
+    for description, total in zip(descriptions, (1, 2, 2, 3), strict=False):
+        _train(journal, description)
+        deliverer.deliver()
+        assert watched.names().count("analyse") == total
+    assert home.database is not None
+    with closing(sqlite3.connect(home.database)) as database:
+        query = "SELECT COUNT(*) FROM sqlite_stat1 WHERE tbl = 'metrics'"
+        assert database.execute(query).fetchone()[0] > 0
 
 
 def test_what_comes_later_goes_to_the_same_run(

@@ -172,6 +172,7 @@ def test_a_database_is_whole_in_its_one_file_when_the_process_ends(tmp_path: Pat
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("CREATE TABLE runs (name)")
+        connection.execute("CREATE INDEX names ON runs (name)")
         connection.execute("INSERT INTO runs VALUES ('last')")
         connection.commit()
         # This process has it still open, as a server may.
@@ -180,4 +181,8 @@ def test_a_database_is_whole_in_its_one_file_when_the_process_ends(tmp_path: Pat
         copy = shutil.copy(database, tmp_path / "copy.db")
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("SELECT * FROM runs").fetchall() == [("last",)]
+        # Its rows were counted, so that SQLite chooses among indices.
+        assert connection.execute("SELECT * FROM sqlite_stat1").fetchall() == [
+            ("runs", "names", "1 1")
+        ]
     assert not (tmp_path / "gone.db").exists()

@@ -9,8 +9,13 @@ from hypothesis import strategies as st
 
 from trainers.data.augment import Augment
 from trainers.data.batches import gathered, ordered_batches, shuffled_batches
+from trainers.data.gaussian import Gaussian
+from trainers.data.mixup import Mixup
+from trainers.data.random_resized_crop import RandomResizedCrop
 from trainers.data.splits import Normalisation, Split
 from trainers.data.uncut import scaled
+
+Own = Callable[[int], slice] | None
 
 
 def _numbered(size: int) -> Split:
@@ -128,3 +133,43 @@ def test_a_part_of_each_image_is_scaled_to_its_size_before_crop_and_flip() -> No
     )
     plain = gathered(split, mirrored.labels, windows=lower_left).images
     assert torch.equal(mirrored.images, changes.applied(plain, blank=0))
+
+
+def test_processes_make_their_own_images_of_the_same_batches() -> None:
+    """Crop, flip, windows and mixtures are those of the whole batch; labels are all there."""
+    source = torch.Generator().manual_seed(3)
+    pixels = torch.randint(256, (11, 1, 8, 8), generator=source, dtype=torch.uint8)
+    split = Split(
+        images=pixels,
+        labels=torch.arange(11),
+        normalisation=Normalisation.of([0.5], [0.25]),
+    )
+    for augment in (
+        Augment(crop=2, flip=True, random_resized_crop=RandomResizedCrop()),
+        Augment(flip=True, mixup=Mixup()),
+        # Three views of each image.
+        Augment(flip=True, variation=Gaussian()),
+    ):
+
+        def epoch(own: Own, augment: Augment = augment) -> list[Split]:
+            draws = [torch.Generator().manual_seed(number) for number in range(5)]
+            batches = shuffled_batches(
+                split,
+                size=5,
+                generator=draws[0],
+                windows=augment.windows(draws[1], size=split.side),
+                changes=augment.drawn(11, draws[2]),
+                vary=augment.vary(draws[3], num_views=3),
+                mix=augment.mix(draws[4]),
+                own=own,
+            )
+            return list(batches)
+
+        whole, first = epoch(None), epoch(lambda num: slice(0, num // 2))
+        rest = epoch(lambda num: slice(num // 2, num))
+        for batch, *parts in zip(whole, first, rest, strict=True):
+            num = len(batch.labels)
+            views = len(batch.images) // num
+            images = [part.images.reshape(views, -1, 1, 8, 8) for part in parts]
+            assert torch.equal(torch.cat(images, 1).flatten(0, 1), batch.images)
+            assert all(torch.equal(part.labels, batch.labels) for part in parts)

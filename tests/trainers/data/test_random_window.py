@@ -40,6 +40,19 @@ def test_the_same_generator_draws_the_same_windows_and_each_batch_draws_anew() -
     assert not torch.equal(drawn, first(sizes))
 
 
+def test_a_window_by_row_is_the_same_in_whatever_batch_the_row_stands() -> None:
+    rows, sizes = torch.arange(600), torch.tensor([[10, 9]]).expand(600, 2)
+    draw = Augment(random_window=True).windows(
+        torch.Generator().manual_seed(4), size=8, by_row=True
+    )
+    assert draw is not None
+    boxes = draw(sizes, rows)
+    assert torch.equal(draw(sizes[:3], rows[[7, 500, 2]]), boxes[[7, 500, 2]])
+    places, counts = boxes.unique(dim=0, return_counts=True)
+    assert places.tolist() == [[top, left, 8, 8] for top in (0, 1, 2) for left in (0, 1)]
+    assert counts.min() > 60
+
+
 def test_a_study_says_it_as_true_and_gets_it_back() -> None:
     augment = Augment.from_mapping({"random_window": True, "flip": True})
     assert augment.to_mapping() == {"flip": True, "random_window": True}
@@ -50,9 +63,11 @@ def test_images_of_one_size_have_no_other_windows() -> None:
     for data in (FOLDER, {"name": "cifar10", "augment": {"random_window": True}}):
         [fault] = data_faults(read_data(data))
         assert fault.path == "augment.random_window"
-        assert "images of one size" in fault.what
+        assert "no pictures of one scale" in fault.what
+    photographs = {"name": "imagenet", "augment": {"random_window": True}}
+    assert len(data_faults(read_data(photographs))) == 1
     sketches = {"name": "tuberlin", "augment": {"random_window": True}}
-    for data in ({**FOLDER, "shorter_side": 256}, sketches):
+    for data in ({**FOLDER, "shorter_side": 256}, sketches, {**photographs, "packed": True}):
         assert data_faults(read_data(data)) == []
 
 

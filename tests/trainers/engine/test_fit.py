@@ -24,7 +24,7 @@ from trainers.data.batches import shuffled_batches
 from trainers.data.gaussian import Gaussian
 from trainers.data.splits import Normalisation, Split, Splits
 from trainers.engine.evaluate import evaluate
-from trainers.engine.fit import Task, fit, train_one_epoch
+from trainers.engine.fit import Task, _share_of_step, fit, train_one_epoch
 from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics
 from trainers.errors import BadLossError
@@ -423,3 +423,36 @@ def test_augmented_bytes_are_the_same_on_a_gpu() -> None:
     for one, other in zip(*batches, strict=True):
         assert torch.equal(one.labels, other.labels.cpu())
         torch.testing.assert_close(one.images, other.images.cpu(), rtol=1e-6, atol=1e-6)
+
+
+def test_batches_of_one_step_have_the_gradient_of_one_large_batch(make_task: MakeTask) -> None:
+    """Twenty images: steps of 12 and 8, in batches of 4, and as one batch each."""
+    models = []
+    for size, accumulate in ((4, 3), (12, 1)):
+        task = make_task(
+            dtype=torch.float64,
+            batch_size=size,
+            accumulate=accumulate,
+            epochs=1,
+            schedule=LayerSchedule(order=("fc1", "fc2")),
+            clip_gradient=0.02,
+            resets_latent=True,
+        )
+        # Each batch would be normalised on its own.
+        for name in ("bn1", "bn2"):
+            task.model.set_submodule(name, nn.Identity())
+        fit(task)
+        models.append(task.model.state_dict())
+    for name, value in models[0].items():
+        torch.testing.assert_close(value, models[1][name])
+
+
+def test_a_last_step_with_fewer_images_weighs_them_alike(make_task: MakeTask) -> None:
+    task = make_task(batch_size=8, accumulate=2)
+    # Batches of 8, 8 and 4: steps of 16 and 4.
+    sizes = (8, 8, 4)
+    assert [_share_of_step(task, number, size) for number, size in enumerate(sizes)] == [
+        0.5,
+        0.5,
+        1.0,
+    ]

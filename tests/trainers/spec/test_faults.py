@@ -79,6 +79,7 @@ def test_parts_that_go_together_have_no_fault(told: Told, make_spec: MakeSpec) -
     ("changes", "fault"),
     [
         ({"clip_gradient": 0.0}, "clip_gradient: must be positive, got 0.0"),
+        ({"lr_batch": 0}, "lr_batch: must be 1 or more, got 0; 256 is usual for ImageNet"),
         (
             {"loss": Component("cross_entropy", {"jensen_shannon": 12.0})},
             "loss.jensen_shannon: compares views of an image that would all be the same; "

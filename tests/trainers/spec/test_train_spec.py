@@ -121,6 +121,7 @@ def test_a_spec_and_its_canonical_form_survive_being_written_down(
         "init",
         "activations",
         "batch_norm",
+        "lr_batch",
         "clip_gradient",
         "channels_last",
         "teacher",

@@ -1,0 +1,1 @@
+"""Data sets, from their published archives to the folders that trials read."""

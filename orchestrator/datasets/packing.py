@@ -1,0 +1,65 @@
+"""Decodes ImageNet once, for studies that say `packed: true`."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestrator.datasets.errors import PrepareError
+from orchestrator.free_space import free_bytes, size_text
+from trainers.data.cache import cached_images
+from trainers.data.imagenet import VAL, packed_form
+from trainers.data.listing import Listing, list_images
+from trainers.data.parts import TRAIN
+from trainers.errors import MissingDataError
+
+LOOKED_AT = 1000
+"""Photographs of each part whose height and width tell how much room all of them need."""
+
+
+def pack(data_dir: Path, *, folder: str, shorter_side: int, told: Callable[[str], None]) -> int:
+    """Packs `train` and `val`, or what of it is not packed yet; returns how many photographs.
+
+    Raises:
+        MissingDataError: If a folder is missing, or files in it cannot be used.
+        PrepareError: If the disk has less room than they need.
+    """
+    listings = [list_images(data_dir / folder / part) for part in (TRAIN, VAL)]
+    form = packed_form(shorter_side)
+    missing: list[Listing] = []
+    for listing in listings:
+        try:
+            cached_images(listing, form, data_dir=data_dir, decodes=False)
+        except MissingDataError:
+            missing.append(listing)
+    needed = sum(_needed(listing, shorter_side) for listing in missing)
+    free = free_bytes(data_dir)
+    if needed > free:
+        raise PrepareError(
+            f"this needs about {size_text(needed)} in {data_dir}, but {size_text(free)} are free; "
+            "make room, or train without packed: true"
+        )
+    for listing in missing:
+        told(
+            f"decoding {len(listing.files):,} photographs of {listing.folder}; both parts need "
+            f"about {size_text(needed)} of the {size_text(free)} that are free"
+        )
+        cached_images(listing, form, data_dir=data_dir)
+    return sum(len(listing.files) for listing in listings)
+
+
+def _needed(listing: Listing, shorter_side: int) -> float:
+    """About how many bytes the photographs have when they are packed."""
+    from PIL import Image
+
+    step = max(1, len(listing.files) // LOOKED_AT)
+    looked_at = listing.files[::step]
+    total = 0.0
+    for file in looked_at:
+        try:
+            with Image.open(io.BytesIO((listing.folder / file.name).read_bytes())) as opened:
+                width, height = opened.size
+        # What is damaged is named with all others when it is decoded.
+        except (OSError, ValueError, Image.DecompressionBombError):
+            width = height = 1
+        total += 3 * shorter_side**2 * max(width, height) / min(width, height)
+    return total / len(looked_at) * len(listing.files)

@@ -1,0 +1,55 @@
+"""A colour photograph as it lies in its file, decoded to bytes.
+
+torchcodec decodes what it is sure to decode to Pillow's very bits, in less time; Pillow decodes
+the rest, and everything where torchcodec is not installed. So the decoder changes no result.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+
+import torch
+from torch import Tensor
+
+from trainers.data.pictures import Form, picture
+
+JPEG = b"\xff\xd8\xff"
+ORIENTED = b"Exif\0"
+"""torchcodec turns photographs as their EXIF orientation says; the published pipelines do not."""
+WHOLE = Form(size=1, channels=3, resize="whole")
+Decoder = Callable[[bytes], Tensor]
+
+
+def decoded(content: bytes) -> Tensor:
+    """Decodes a file, whatever its suffix, to (3, height, width), uint8.
+
+    Raises:
+        UnusableError: If the file is damaged, or no picture of a kind that is read.
+    """
+    fast = _fast()
+    if fast is not None and content.startswith(JPEG) and ORIENTED not in content:
+        try:
+            return fast(content)
+        # What is damaged for torchcodec is shown to Pillow, which has the last word.
+        except RuntimeError:
+            pass
+    return by_pillow(content)
+
+
+def by_pillow(content: bytes) -> Tensor:
+    """Does the same with Pillow alone."""
+    import numpy as np
+
+    pixels = np.array(picture(content, WHOLE).image)
+    return torch.from_numpy(pixels).movedim(2, 0)
+
+
+@cache
+def _fast() -> Decoder | None:
+    """The decoder of torchcodec; None if it is not installed, or does not fit this torch."""
+    try:
+        found: Decoder = import_module("torchcodec.decoders").decode_jpeg
+    # A library of another version of torch cannot be loaded, with errors of several types.
+    except (ImportError, OSError, RuntimeError, AttributeError):
+        return None
+    return found
