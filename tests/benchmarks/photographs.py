@@ -78,7 +78,7 @@ def ours(folder: Path, *, packed: bool, normalised: bool) -> float:
             train,
             size=BATCH_SIZE,
             generator=generator(316, "order"),
-            windows=augment.windows(generator(316, "windows"), by_row=True),
+            windows=augment.windows(generator(316, "windows"), size=train.side, by_row=True),
             changes=augment.drawn(len(train), generator(316, "augment")),
         )
         return sum(len(batch) for batch in batches)

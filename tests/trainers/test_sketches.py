@@ -150,6 +150,31 @@ def test_an_exported_network_is_measured_with_the_same_windows(
         assert torch.equal(load_packed(path)(images), result.model(images))
 
 
+def test_a_network_trained_on_random_windows_is_tested_at_another_scale(
+    options: MakeOptions, tmp_path: Path
+) -> None:
+    scales = {"views": "centre", "eval_shorter_side": 40, "augment": {"random_window": True}}
+    spec = TrainSpec.from_mapping(TRIAL | {"epochs": 1, "data": DATA | scales})
+    result = run(spec, options=options())
+    chain = transforms.Compose([transforms.Resize(40), transforms.CenterCrop(28)])
+    losses: list[float] = []
+    for label in range(4):
+        for path in sorted((tmp_path / "sketches" / "val" / str(label)).iterdir()):
+            with Image.open(path) as picture, torch.no_grad():
+                image = (1 - transforms.ToTensor()(chain(picture)) - 0.06) / 0.93
+                logits = result.model.eval()(image[None])
+            losses.append(functional.cross_entropy(logits, torch.tensor([label])).item())
+    assert result.last.test is not None
+    assert result.last.test.loss == pytest.approx(sum(losses) / len(losses), rel=1e-5)
+    export_packed(result.model, tmp_path / "net.bnn", metadata={"spec": spec.to_mapping()})
+    scores = measured(read_packed(tmp_path / "net.bnn"), data_dir=tmp_path)
+    assert scores["test"].loss == pytest.approx(result.last.test.loss, rel=1e-6)
+    centred = TrainSpec.from_mapping(
+        TRIAL | {"epochs": 1, "data": DATA | scales | {"augment": {}}}
+    )
+    assert run(centred, options=options()).weights_sha256 != result.weights_sha256
+
+
 def test_a_random_resized_crop_needs_bytes_as_other_changes_do(options: MakeOptions) -> None:
     data = {"name": "digits", "batch_size": 64, "augment": {"random_resized_crop": {}}}
     model = {"name": "mlp", "widths": [64, 8, 10]}

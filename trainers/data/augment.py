@@ -16,6 +16,7 @@ from trainers.data.gaussian import Gaussian
 from trainers.data.lighting import Lighting
 from trainers.data.mixup import Mixup
 from trainers.data.random_resized_crop import RandomResizedCrop
+from trainers.data.random_window import window_drawer, windows_by_row
 from trainers.data.rotation import Rotation
 from trainers.data.splits import Split
 from trainers.data.variation import Several, Variation
@@ -58,9 +59,12 @@ class Augment(Record):
         random_resized_crop: Train on a part of each picture, scaled to the size of the images,
             before everything else; None: on the whole image, or on the centre of a picture that is
             kept uncut.
+        random_window: Train on a window of each picture that is kept uncut, as large as the
+            images and at a random place, before everything else.
 
     Raises:
-        SpecError: If `crop` is negative, or `padding` is unknown, or `reflect` has no crop.
+        SpecError: If `crop` is negative, or `padding` is unknown, or `reflect` has no crop, or two
+            options choose the part of a picture.
 
     Source: He et al. 2015, arXiv:1512.03385, sec. 4.2 (crop 4, flip), as in arXiv:2111.07046;
         reflect: Zagoruyko & Komodakis 2016, arXiv:1605.07146, sec. 3.
@@ -74,9 +78,10 @@ class Augment(Record):
     variation: Variation | None = field(default=None, metadata=BY_KIND)
     mixup: Mixup | None = None
     random_resized_crop: RandomResizedCrop | None = None
+    random_window: bool = False
 
     def __post_init__(self) -> None:
-        """Checks the padding."""
+        """Checks the padding, and that only one option chooses the part of a picture."""
         if self.crop < 0:
             raise SpecError(Fault("crop", f"must be 0 or more, got {self.crop}"))
         if self.padding not in ("black", "reflect"):
@@ -85,6 +90,9 @@ class Augment(Record):
         if self.padding == "reflect" and not self.crop:
             what = "without a crop there is no padding to reflect"
             raise SpecError(Fault("padding", what, "set crop too; 4 is usual for 32x32"))
+        if self.random_window and self.random_resized_crop is not None:
+            what = "cannot be combined with random_resized_crop, which chooses a part itself"
+            raise SpecError(Fault("random_window", what, "keep one of the two"))
 
     @classmethod
     def from_mapping(cls, value: object) -> Self:
@@ -137,7 +145,7 @@ class Augment(Record):
         return self.variation is not None or self.random_resized_crop is not None
 
     def windows(
-        self, generator: Generator, *, by_row: bool = False
+        self, generator: Generator, *, size: int, by_row: bool = False
     ) -> Callable[..., Tensor] | None:
         """Returns the function that draws the part of each picture of a batch; None: no parts.
 
@@ -145,8 +153,13 @@ class Augment(Record):
 
         Args:
             generator: A CPU generator; each batch draws from it, or its seed is that of all rows.
+            size: Height and width of the images that the network gets.
             by_row: What is drawn depends on a picture's row, not on the batches before.
         """
+        if self.random_window:
+            if by_row:
+                return windows_by_row(generator.initial_seed(), size=size)
+            return window_drawer(generator, size=size)
         part = self.random_resized_crop
         if part is None:
             return None

@@ -1,6 +1,7 @@
 """Any folder of images with one subfolder per class; decoded once and cached as bytes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def load_image_folder(
     mean: tuple[float, ...] = MEAN,
     std: tuple[float, ...] = STD,
     shorter_side: int | None = None,
+    eval_shorter_side: int | None = None,
     views: Views = "centre",
     invert: bool = False,
 ) -> Splits:
@@ -71,8 +73,10 @@ def load_image_folder(
         std: Standard deviation of each channel, likewise.
         shorter_side: Keep pictures uncut, their shorter side scaled to this, which is `size` or
             more. They stay in the cache's file, out of which each batch cuts windows of `size`:
-            in the centre, or as the augmentation `random_resized_crop` draws them. None: all
-            images have `size`.
+            in the centre, or as the augmentation `random_resized_crop` or `random_window` draws
+            them. None: all images have `size`.
+        eval_shorter_side: The same for the pictures that validate and test; None: `shorter_side`.
+            With another one, pictures below `train` are decoded twice.
         views: Windows of each uncut picture that evaluation sees: its centre; or ten.
         invert: Take 1 - x of each value from 0 to 1, before `mean` and `std`.
 
@@ -84,7 +88,8 @@ def load_image_folder(
     given = {"size": size, "channels": channels, "classes": classes, "mean": mean, "std": std}
     numbers = {"train_images": train_images, "validation": validation}
     folders = {"folder": folder, "test_folder": test_folder}
-    uncut = {"shorter_side": shorter_side, "views": views, "resize": resize}
+    scales = {"shorter_side": shorter_side, "eval_shorter_side": eval_shorter_side}
+    uncut = {**scales, "views": views, "resize": resize}
     facts = image_folder_facts({**given, **numbers, **folders, **uncut})
     if not 0 < validation < train_images:
         what = f"must be between 1 and {train_images - 1}, got {validation}"
@@ -96,14 +101,19 @@ def load_image_folder(
         alpha=alpha,
         upright=upright,
     )
+    evaluated = form if eval_shorter_side is None else replace(form, size=eval_shorter_side)
     normalisation = Normalisation.of(mean, std, inverted=invert)
     root = data_dir / expanded(folder)
     # Decoding takes long, so all files are listed and compared first.
     listings = _listed(root, facts, form, test=test, test_folder=test_folder)
-    images = _decoded(listings, form, data_dir=data_dir)
+    wanted = [(listings[0], form), *((listing, evaluated) for listing in listings[1:])]
+    if evaluated != form:
+        # Validation images lie below `train`, and are seen at the size of the test images.
+        wanted.insert(1, (listings[0], evaluated))
+    images = _decoded(wanted, data_dir=data_dir)
 
     def part(number: int) -> Split:
-        labels = torch.tensor([file.label for file in listings[number].files])
+        labels = torch.tensor([file.label for file in wanted[number][0].files])
         pixels, sizes = images[number]
         kept = None
         if sizes is not None:
@@ -111,7 +121,9 @@ def load_image_folder(
         return Split(images=pixels, labels=labels, normalisation=normalisation, uncut=kept)
 
     train, validating = cut(part(0), validation=validation, choice=split, data_dir=data_dir)
-    testing = part(1) if len(listings) > 1 else None
+    if evaluated != form:
+        _, validating = cut(part(1), validation=validation, choice=split, data_dir=data_dir)
+    testing = part(-1) if len(listings) > 1 else None
     return Splits(train=train, validation=validating, test=testing)
 
 
@@ -129,15 +141,15 @@ def _listed(
     return listings
 
 
-def _decoded(listings: Sequence[Listing], form: Form, *, data_dir: Path) -> list[Cached]:
+def _decoded(wanted: Sequence[tuple[Listing, Form]], *, data_dir: Path) -> list[Cached]:
     """Returns the images of each part; tries all parts, so that the error names files of all."""
     images: list[Cached] = []
     faults: list[Fault] = []
-    for listing in listings:
+    for listing, form in wanted:
         try:
             images.append(cached_images(listing, form, data_dir=data_dir))
         except PicturesError as error:
-            faults += error.faults
+            faults += [fault for fault in error.faults if fault not in faults]
     if faults:
         raise PicturesError(*faults)
     return images
@@ -178,6 +190,7 @@ def image_folder_facts(options: Mapping[str, Any]) -> Facts:
         num_classes=options["classes"],
         num_train=options["train_images"],
         num_validation=options["validation"],
+        uncut=options["shorter_side"] is not None,
     )
 
 
@@ -192,10 +205,15 @@ def _size_faults(options: Mapping[str, Any]) -> list[Fault]:
         if options["views"] != "centre":
             hint = "set shorter_side above size, such as 256 for 224"
             faults.append(Fault("views", "images of one size have no other windows", hint))
+        if options["eval_shorter_side"] is not None:
+            what = "all images have one size, in training and in evaluation"
+            hint = "set shorter_side too, such as 256 for 224, and 302 to evaluate"
+            faults.append(Fault("eval_shorter_side", what, hint))
         return faults
-    if not size <= shorter <= MOST_UNCUT:
-        what = f"must be between size, {size}, and {MOST_UNCUT}, got {shorter}"
-        return [Fault("shorter_side", what)]
+    for name in ("shorter_side", "eval_shorter_side"):
+        if options[name] is not None and not size <= options[name] <= MOST_UNCUT:
+            what = f"must be between size, {size}, and {MOST_UNCUT}, got {options[name]}"
+            return [Fault(name, what)]
     if options["resize"]:
         return [Fault("resize", "has no use beside shorter_side, which scales all pictures")]
     return []

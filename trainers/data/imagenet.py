@@ -76,6 +76,7 @@ def load_imagenet(
             "validation": validation,
             "size": size,
             "shorter_side": shorter_side,
+            "packed": packed,
         }
     )
     if validation == VAL and test:
@@ -158,6 +159,7 @@ def imagenet_facts(options: Mapping[str, Any]) -> Facts:
         num_classes=options["classes"],
         num_train=images,
         num_validation=0 if validation == VAL else validation,
+        uncut=options["packed"],
     )
 
 

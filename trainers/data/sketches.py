@@ -107,6 +107,7 @@ def sketch_source(sketches: Sketches) -> Source:
             num_classes=sketches.classes,
             num_train=num_train,
             num_validation=options["validation"],
+            uncut=True,
         )
 
     return Source(

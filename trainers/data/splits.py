@@ -89,6 +89,11 @@ class Split:
         """Number of images."""
         return len(self.labels)
 
+    @property
+    def side(self) -> int:
+        """Height and width of the images that a network gets."""
+        return self.images.shape[-1] if self.uncut is None else self.uncut.size
+
     def first(self, size: int) -> "Split":
         """Returns the split's first `size` images."""
         rows = (
@@ -180,12 +185,14 @@ class Facts:
         num_classes: Number of classes.
         num_train: Images outside the test part: training and validation together.
         num_validation: How many of these are for validation.
+        uncut: Whether pictures are kept uncut, so that images are windows of them.
     """
 
     shape: tuple[int, int, int]
     num_classes: int
     num_train: int
     num_validation: int
+    uncut: bool = False
 
     @property
     def num_trained(self) -> int:

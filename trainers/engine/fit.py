@@ -192,6 +192,7 @@ def _trained(task: Task, epoch: int, used: dict[str, Tensor] | None) -> Scores:
     order = generator(task.seed, "order", epoch)
     windows = task.augment.windows(
         generator(task.seed, "windows", epoch),
+        size=train.side,
         by_row=train.uncut is not None and train.uncut.ahead,
     )
     changes = task.augment.drawn(len(train), generator(task.seed, "augment", epoch))

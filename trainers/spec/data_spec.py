@@ -94,6 +94,11 @@ def data_faults(data: DataSpec, *, needs_two: Callable[[], bool] = lambda: True)
     if isinstance(validation, int) and not 1 <= validation <= most:
         faults.append(Fault("validation", f"must be between 1 and {most}, got {validation}"))
     faults += [fault.under("augment") for fault in data.augment.faults(facts.shape)]
+    if data.augment.random_window and not facts.uncut:
+        what = "there are no pictures of one scale that are larger than the images"
+        hint = "set shorter_side of an image_folder above size, or packed of imagenet; "
+        hint += "crop moves images of one size"
+        faults.append(Fault("augment.random_window", what, hint))
     if not faults:
         num_train = data.batch_size if data.one_batch else facts.num_trained
         if (num_train % data.batch_size == 1 or data.batch_size == 1) and needs_two():

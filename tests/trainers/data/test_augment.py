@@ -202,7 +202,7 @@ def test_defaults_that_are_written_down_make_no_other_augmentation() -> None:
             {"gausian": {}},
             "^gausian: unknown option of augment, did you mean 'gaussian'.; "
             "known: augmix, autoaugment, color_jitter, crop, flip, gaussian, lighting, mixup, "
-            "padding, random_resized_crop, rotation$",
+            "padding, random_resized_crop, random_window, rotation$",
         ),
         ({"variation": {}}, "^variation: unknown option of augment"),
         (

@@ -157,7 +157,7 @@ def test_processes_make_their_own_images_of_the_same_batches() -> None:
                 split,
                 size=5,
                 generator=draws[0],
-                windows=augment.windows(draws[1]),
+                windows=augment.windows(draws[1], size=split.side),
                 changes=augment.drawn(11, draws[2]),
                 vary=augment.vary(draws[3], num_views=3),
                 mix=augment.mix(draws[4]),

@@ -192,7 +192,7 @@ def test_boxes_of_packed_photographs_depend_on_their_rows_alone(data_dir: Path) 
             replace(split, labels=torch.arange(len(split))),
             size=size,
             generator=generator(order, "order"),
-            windows=crop.windows(generator(1, "windows"), by_row=True),
+            windows=crop.windows(generator(1, "windows"), size=split.side, by_row=True),
         )
         return {
             int(row): image

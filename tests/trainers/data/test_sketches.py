@@ -12,9 +12,11 @@ from torchvision import transforms
 
 from tests.support.strokes import draw_sketches
 from trainers.data import SOURCES
+from trainers.data.augment import Augment
 from trainers.data.batches import gathered, ordered_batches, shuffled_batches
 from trainers.data.image_folder import load_image_folder
 from trainers.data.random_resized_crop import RandomResizedCrop
+from trainers.data.random_window import window_drawer
 from trainers.data.splits import Normalisation, Splits
 from trainers.data.uncut import scaled
 from trainers.errors import SpecError
@@ -175,9 +177,58 @@ def test_a_batch_for_evaluation_has_so_many_windows_at_most(load: Load) -> None:
     assert sizes == {1: [10] * 6, 10: [10] * 6, 29: [20] * 3, 1000: [60]}
 
 
+def test_what_evaluates_may_have_another_scale_than_what_trains(
+    load: Load, tmp_path: Path
+) -> None:
+    splits, usual = load(views="centre", eval_shorter_side=43), load(views="centre")
+    assert splits.test is not None
+    for name, split in (("train", splits.train), ("validation", splits.validation)):
+        before = getattr(usual, name)
+        assert torch.equal(split.rows, before.rows)
+        assert torch.equal(split.labels, before.labels)
+    assert [part.uncut.sizes.amin() for part in (splits.train, splits.validation)] == [32, 43]
+    assert splits.test.uncut.sizes.amin() == 43
+    chain = transforms.Compose([transforms.Resize(43), transforms.CenterCrop(28)])
+    with Image.open(tmp_path / "sketches" / "val" / "0" / "5.png") as picture:
+        expected = (1 - transforms.ToTensor()(chain(picture)) - 0.06) / 0.93
+    first = next(ordered_batches(splits.test, size=1))
+    torch.testing.assert_close(first.images[0], expected)
+    assert (
+        splits.checksum()
+        != usual.checksum()
+        == load(views="centre", eval_shorter_side=32).checksum()
+    )
+
+
+def test_a_damaged_picture_is_named_once_though_it_is_decoded_at_two_scales(
+    load: Load, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "sketches" / "train" / "0" / "0.png"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    with pytest.raises(SpecError) as raised:
+        load(eval_shorter_side=43)
+    assert str(raised.value).count("0.png") == 1
+
+
+def test_training_cuts_windows_at_random_places(load: Load) -> None:
+    train, indices = load().train, torch.tensor([4, 0, 9])
+    drawn = Augment(random_window=True).windows(torch.Generator().manual_seed(2), size=train.side)
+    batch = gathered(train, indices, windows=drawn)
+    rows = train.rows[indices]
+    boxes = window_drawer(torch.Generator().manual_seed(2), size=28)(train.uncut.sizes[rows])
+    cut = train.uncut.cut(train.images, rows, boxes)
+    assert torch.equal(batch.images, train.normalisation(cut))
+    assert not torch.equal(batch.images, gathered(train, indices).images)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"eval_shorter_side": 27}, "eval_shorter_side: must be between size, 28, and 4096, got"),
+        (
+            {"shorter_side": None, "eval_shorter_side": 43},
+            "eval_shorter_side: all images have one",
+        ),
         ({"shorter_side": 27}, "shorter_side: must be between size, 28, and 4096, got 27"),
         ({"shorter_side": 5000}, "shorter_side: .* got 5000"),
         ({"resize": True}, "resize: has no use beside shorter_side"),

@@ -43,7 +43,7 @@ def _epoch(split: Split, *, size: int, order: int = 0) -> dict[bytes, Tensor]:
         numbered,
         size=size,
         generator=generator(order, "order"),
-        windows=augment.windows(generator(316, "windows"), by_row=True),
+        windows=augment.windows(generator(316, "windows"), size=split.side, by_row=True),
     )
     return {
         int(row): image
@@ -86,7 +86,7 @@ def test_processes_decode_their_own_photographs_of_the_same_batches(
     augment = Augment(random_resized_crop=CROP)
 
     def epoch(own: Callable[[int], slice] | None) -> list[Split]:
-        windows = augment.windows(generator(316, "windows"), by_row=True)
+        windows = augment.windows(generator(316, "windows"), size=split.side, by_row=True)
         order = generator(0, "order")
         return list(shuffled_batches(split, size=4, generator=order, windows=windows, own=own))
 
