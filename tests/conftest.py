@@ -118,8 +118,7 @@ class User:
         return self._starts(arguments, apart=False)
 
     def _starts(self, arguments: Sequence[str], *, apart: bool, cold: bool = False) -> Process:
-        is_set = any(name.startswith(warm.SETTINGS) for name in self.environment)
-        if cold or self.prefix or is_set:
+        if cold or self.prefix or warm.sets_libraries(self.environment):
             return subprocess.Popen(
                 [*self.prefix, *COMMAND, *arguments],
                 cwd=self.folder,

@@ -184,6 +184,10 @@ CHECKED: Mapping[str, tuple[str, Callable[[str], bool]]] = MappingProxyType(
 """Obeyed variables whose value is checked: what is expected, and the check."""
 
 
+OURS: Mapping[str, str] = MappingProxyType({**FOR_MLFLOW, **MLFLOW_DEFAULTS, **FOR_RAY})
+"""What this program sets itself; whoever settles afterwards leaves it."""
+
+
 def settle(environment: MutableMapping[str, str], *, joins_cluster: bool = False) -> None:
     """Makes an environment safe for the libraries; for a command, before it imports them.
 
@@ -212,7 +216,7 @@ def settle(environment: MutableMapping[str, str], *, joins_cluster: bool = False
         warnings.simplefilter("ignore")
     for name in list(environment):
         is_kept = joins_cluster and name.startswith("RAY_")
-        if not is_kept and is_removed(name):
+        if not is_kept and is_removed(name) and OURS.get(name) != environment[name]:
             del environment[name]
     reach_loopback(environment)
     if not environment.get("HOME"):

@@ -31,7 +31,14 @@ LOADED = (
 )
 SETTINGS = ("MLFLOW_", "RAY_")
 """Beginnings of names in the environment that libraries read when they are loaded."""
+ASKED_LATER = ("MLFLOW_TRACKING_TOKEN",)
+"""Names among them that libraries read at each request."""
 MOST_BYTES = 2**17
+
+
+def sets_libraries(environment: Mapping[str, str]) -> bool:
+    """Whether a command with this environment has to load the libraries itself."""
+    return any(name.startswith(SETTINGS) and name not in ASKED_LATER for name in environment)
 
 
 def plain_environment() -> dict[str, str]:

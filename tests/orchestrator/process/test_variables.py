@@ -240,3 +240,16 @@ def test_a_user_with_a_home_in_the_systems_list_keeps_it() -> None:
     environment = {"HOME": ""}
     settle(environment)
     assert environment == {}
+
+
+def test_what_the_program_set_itself_stays_if_it_settles_afterwards() -> None:
+    ours = {
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
+    }
+    environment = {**ours, "HOME": "/home/me"}
+    variables.settle(environment)
+    assert ours.items() <= environment.items()
+    environment["MLFLOW_ENABLE_ASYNC_LOGGING"] = "true"
+    variables.settle(environment)
+    assert "MLFLOW_ENABLE_ASYNC_LOGGING" not in environment
