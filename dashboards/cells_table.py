@@ -1,7 +1,8 @@
 """The cells of a study as a table: ours, or with the column names of BIPROP's code."""
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import pandas as pd
@@ -35,7 +36,7 @@ def cells_table(runs: StudyRuns, format: Format = "tidy") -> pd.DataFrame:
     Source: of `biprop` the code published with arXiv:2103.09377, results.csv.
     """
     cells = sorted(runs.cells, key=lambda cell: (cell.ended_ms, cell.name))
-    return pd.DataFrame([FORMATS[format](runs, cell) for cell in cells])
+    return pd.DataFrame(FORMATS[format](runs, cells))
 
 
 def cells_csv(runs: StudyRuns, format: Format = "tidy") -> str:
@@ -44,23 +45,27 @@ def cells_csv(runs: StudyRuns, format: Format = "tidy") -> str:
     return text
 
 
-def _tidy_row(runs: StudyRuns, cell: RecordedCell) -> dict[str, str | float]:
-    metrics = sorted({name for other in runs.cells for name in other.metrics})
-    first = runs.tags.get(vocabulary.METRIC_NAME)
-    metrics.sort(key=lambda name: name != first)
-    axes = {
-        f"axis/{name}" if name in (*_FIXED, *metrics) else name: label
-        for name, label in cell.labels.items()
-    }
-    return {
-        "study": runs.title,
-        "cell": cell.name,
-        **axes,
-        **{name: cell.metrics.get(name, float("nan")) for name in metrics},
-        "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(cell.ended_ms / 1000)),
-        "run_id": cell.run_id,
-        "weights_sha256": cell.weights_sha256,
-    }
+def _tidy(runs: StudyRuns, cells: Sequence[RecordedCell]) -> list[dict[str, str | float]]:
+    own = runs.tags.get(vocabulary.METRIC_NAME)
+    metrics = sorted({name for cell in cells for name in cell.metrics})
+    metrics.sort(key=lambda name: name != own)
+    taken = {*_FIXED, *metrics}
+    return [
+        {
+            "study": runs.title,
+            "cell": cell.name,
+            **{f"axis/{axis}" if axis in taken else axis: at for axis, at in cell.labels.items()},
+            **{name: cell.metrics.get(name, math.nan) for name in metrics},
+            "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(cell.ended_ms / 1000)),
+            "run_id": cell.run_id,
+            "weights_sha256": cell.weights_sha256,
+        }
+        for cell in cells
+    ]
+
+
+def _published(runs: StudyRuns, cells: Sequence[RecordedCell]) -> list[dict[str, str | float]]:
+    return [_published_row(runs, cell) for cell in cells]
 
 
 def _published_row(runs: StudyRuns, cell: RecordedCell) -> dict[str, str | float]:
@@ -105,7 +110,6 @@ def _published_row(runs: StudyRuns, cell: RecordedCell) -> dict[str, str | float
     return {**published, **ours, **{f"axis/{name}": at for name, at in cell.labels.items()}}
 
 
-FORMATS: Mapping[Format, Callable[[StudyRuns, RecordedCell], dict[str, str | float]]] = {
-    "tidy": _tidy_row,
-    "biprop": _published_row,
-}
+FORMATS: Mapping[
+    Format, Callable[[StudyRuns, Sequence[RecordedCell]], list[dict[str, str | float]]]
+] = {"tidy": _tidy, "biprop": _published}

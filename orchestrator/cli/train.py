@@ -74,6 +74,9 @@ def run(args: argparse.Namespace) -> int:
         trial = pick(study, args.trial)
     except SpecError as error:
         raise StudyError(study.name, *error.faults) from error
+    if study.checkpoint.policy == "none" and storage == os.environ.get("BNN_STORAGE"):
+        # The variable says where checkpoints go, not that there are some.
+        storage = None
     if storage and study.checkpoint.policy == "none":
         what = "--storage: the study keeps no checkpoints; add --set checkpoint.policy=last"
         raise UsageError(what)

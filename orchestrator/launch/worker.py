@@ -11,7 +11,6 @@ from typing import Any
 from orchestrator.launch.metrics import began_from, curve_points, objective, summary_points
 from orchestrator.launch.report import EpochReport
 from orchestrator.process.foothold import keep_foothold
-from orchestrator.process.memory import give_back_memory
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.handover import is_available
 from trainers.engine.ranks import ALONE, Ranks
@@ -72,8 +71,6 @@ def train_cell(
             one alone.
     """
     keep_foothold()
-    # Of the cell before, which is gone by now, however it ended.
-    give_back_memory()
     spec = TrainSpec.from_mapping(job.train)
     reporter = _Reporter(report, spec=spec, every_s=job.report_every_s, leaves=job.leaves)
     with group or nullcontext(ALONE) as ranks:

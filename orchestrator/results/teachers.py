@@ -64,8 +64,8 @@ def with_teachers(
         except SpecError as error:
             raise StudyError(study.name, *error.under(f"teacher.run {run}")) from error
         except OrchestratorError as error:
-            name = run.removeprefix(BEST)
-            hint = f"train it first: bnn-orchestrate sweep {name}" if name != run else ""
+            name = run.removeprefix(BEST).partition("/")[0]
+            hint = f"train it first: bnn-orchestrate sweep {name}" if run.startswith(BEST) else ""
             fault = Fault("teacher.run", f"{run}: {error}", hint)
             raise StudyError(study.name, fault) from error
         found[run] = teacher

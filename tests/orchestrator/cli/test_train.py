@@ -66,3 +66,13 @@ def test_a_trial_goes_on_from_its_checkpoint_in_a_storage(
     assert again.code == 0
     assert f"{newest} is damaged" in again.out
     assert again.out.splitlines()[-1] == first.out.splitlines()[-1]
+
+
+def test_the_variable_of_the_storage_asks_for_no_checkpoints(
+    cli: Callable[..., Any], file: File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BNN_STORAGE", str(tmp_path / "shared"))
+    line = ["--trial", "order=float,seed=1", "--threads", "1", "--scale-epochs", "0.5"]
+    answer = cli("train", file(), *line)
+    assert answer.code == 0, answer.err
+    assert not (tmp_path / "shared").exists()

@@ -112,6 +112,8 @@ def test_a_run_that_is_not_there_is_refused_with_a_way_out(trained: str, looked_
         "train it first: bnn-orchestrate sweep tyni",
     ):
         looked_up("best:tyni")
+    with pytest.raises(StudyError, match=r"train it first: bnn-orchestrate sweep tyni$"):
+        looked_up("best:tyni/float")
     with pytest.raises(StudyError, match=r"teacher.run: abc: .* has no run 'abc'"):
         looked_up("abc")
 
