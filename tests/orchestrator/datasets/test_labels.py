@@ -41,6 +41,8 @@ def test_the_list_of_the_competition_needs_no_devkit(tmp_path: Path) -> None:
         (SOLUTION, b"ImageId,PredictionString\na,../x 1 2\n", "no class for 'a'"),
         (SOLUTION, b"\xff\xfe", "cannot be read"),
     ],
+    # Not the content: an archive holds the second in which it was made.
+    ids=["no archive", "no lists", "no MATLAB", "no lines", "no class", "no text"],
 )
 def test_what_is_damaged_is_named(name: str, content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
