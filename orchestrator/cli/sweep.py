@@ -193,9 +193,6 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
             raise UsageError(f"--{name.replace('_', '-')} must be 1 or more, got {num}")
     if args.min_nodes < 0:
         raise UsageError(f"--min-nodes must be 0 or more, got {args.min_nodes}")
-    if args.min_nodes and args.ray_address is None:
-        what = "--min-nodes waits for the nodes of a cluster, and none is named"
-        raise UsageError(f"{what}; add --ray-address, or leave it and BNN_MIN_NODES out")
 
     from orchestrator.execution.options import SweepOptions, resources_of
 

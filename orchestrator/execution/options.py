@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orchestrator.launch.resources import Resources, this_machine
+from orchestrator.launch.resources import ResourceError, Resources, this_machine
 from orchestrator.study.spec import StudySpec
 
 
@@ -41,7 +41,14 @@ class SweepOptions:
     processes: int | None = None
 
     def of_study(self, study: StudySpec) -> "SweepOptions":
-        """Returns the options with the number of processes settled."""
+        """Returns the options with the number of processes settled.
+
+        Raises:
+            ResourceError: If nodes are waited for, and no cluster is named.
+        """
+        if self.min_nodes and self.ray_address is None:
+            what = "--min-nodes waits for the nodes of a cluster, and none is named"
+            raise ResourceError(f"{what}; add --ray-address, or leave it and BNN_MIN_NODES out")
         num = study.together.processes if self.processes is None else self.processes
         return replace(self, resources=self.resources.of(num), processes=num)
 

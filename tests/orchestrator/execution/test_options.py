@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.execution import options
 from orchestrator.execution.options import SweepOptions, resources_of
+from orchestrator.launch.resources import ResourceError
 from orchestrator.study.spec import StudySpec
 
 
@@ -48,3 +49,12 @@ def test_the_flag_goes_before_the_study_and_the_study_before_one_process(
     assert (of_study.resources.processes, of_study.resources.cpus) == (2, 2)
     flag = replace(usual, processes=4).of_study(study)
     assert (flag.processes, flag.resources.processes, flag.resources.cpus) == (4, 4, 4)
+
+
+def test_nodes_are_waited_for_in_a_cluster_alone(
+    tmp_path: Path, make_study: Callable[..., StudySpec]
+) -> None:
+    waits = SweepOptions(data_dir=tmp_path, min_nodes=2)
+    with pytest.raises(ResourceError, match="none is named; add --ray-address"):
+        waits.of_study(make_study())
+    assert replace(waits, ray_address="head:1").of_study(make_study()).min_nodes == 2
