@@ -47,7 +47,7 @@ class Rounds:
         recorded: The results known when the sweep began.
         leases: This process's leases.
         stems: The store of stems (shared checkpoints).
-        slots: Trials at once.
+        slots: The resources of each trial, and how many run at once.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Rounds:
         leases: Leases,
         stems: StemStore,
         *,
-        slots: int,
+        slots: launch.Slots,
     ) -> None:
         self.todo, self.work, self.recorded = todo, work, recorded
         self.leases, self.stems, self.slots = leases, stems, slots
@@ -77,7 +77,6 @@ class Rounds:
         listener: SweepListener,
         bystander: Bystander,
         *,
-        resources: launch.Resources,
         folder: Path,
         verbose: bool,
     ) -> None:
@@ -86,7 +85,6 @@ class Rounds:
         Args:
             listener: Told about all events.
             bystander: Told while other sweeps train the remaining cells.
-            resources: The resources of each trial.
             folder: Where Tune writes.
             verbose: Show Tune's output.
         """
@@ -97,7 +95,6 @@ class Rounds:
                 cells=cells,
                 scheduler=_made(scaled_scheduler(self.study), SCHEDULERS),
                 max_epochs=self.study.most_epochs,
-                resources=resources,
                 slots=self.slots,
                 retries=self.study.retries,
                 listener=listener,
