@@ -6,6 +6,10 @@ from dataclasses import dataclass, replace
 
 from orchestrator.errors import OrchestratorError
 
+RAY_UNITS = 10_000
+"""Parts of a GPU that Ray can reserve."""
+TINY = 1e-6
+
 
 class ResourceError(OrchestratorError):
     """A trial asks for more than the machine or cluster has."""
@@ -48,6 +52,21 @@ class Resources:
     def gpus_each(self) -> float:
         """GPUs of each process."""
         return self.gpus / self.processes
+
+    @property
+    def memory_share(self) -> float:
+        """The share of a GPU's memory that each process may take; 1: all of it."""
+        return self.gpus_each if 0 < self.gpus_each < 1 else 1.0
+
+    @property
+    def num_on_a_gpu(self) -> int:
+        """Trials that share a GPU; 1: each has one or more for itself, or none."""
+        return int(1 / self.memory_share + TINY)
+
+    def on_a_gpu(self, num: int) -> "Resources":
+        """Returns the resources of which so many trials share a GPU."""
+        # Ray counts in these units; without rounding down, seven sevenths may not fit.
+        return replace(self, gpus=int(RAY_UNITS / num) / RAY_UNITS)
 
     @property
     def bundle(self) -> Mapping[str, float]:
@@ -114,4 +133,14 @@ def num_nodes(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> int
 
 
 def _fit(node: Mapping[str, float], resources: Resources) -> int:
-    return int(min(node.get(kind, 0) // size for kind, size in resources.bundle.items()))
+    return min(
+        _num_parts(node.get(kind, 0), size, kind) for kind, size in resources.bundle.items()
+    )
+
+
+def _num_parts(num: float, size: float, kind: str) -> int:
+    """How many parts of this size there are; a part of a GPU is of one GPU."""
+    if kind == "GPU" and size < 1:
+        return int(num) * _num_parts(1, size, "")
+    # In floating point, 1 // 0.2 is 4.
+    return int(num / size + TINY)
