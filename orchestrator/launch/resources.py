@@ -25,6 +25,8 @@ class Resources:
         concurrency: Most trials at once; None: as many as fit.
         processes: Processes that train a trial together; each has its part of the CPUs, and a GPU
             of its own if there are any. They may be on several nodes.
+        packs: Share each GPU among as many trials as its memory holds, which is measured when Ray
+            is there; `gpus` is 0 until then.
         grows: Which of `cpus` and `gpus` nobody asked for; they are those of one process.
     """
 
@@ -32,10 +34,19 @@ class Resources:
     gpus: float = 0
     concurrency: int | None = None
     processes: int = 1
+    packs: bool = False
     grows: frozenset[str] = frozenset()
 
     def of(self, processes: int) -> "Resources":
-        """Returns the resources of a trial of so many processes."""
+        """Returns the resources of a trial of so many processes.
+
+        Raises:
+            ResourceError: If trials of several processes shall share GPUs.
+        """
+        if self.packs and processes > 1:
+            what = f"each of the {processes} processes of a trial needs a GPU of its own"
+            hint = f"set --gpus-per-trial to {processes} or 0, or --processes-per-trial to 1"
+            raise ResourceError(f"{what}, so --gpus-per-trial auto has nothing to share; {hint}")
         return replace(
             self,
             cpus=self.cpus * (processes if "cpus" in self.grows else 1),

@@ -9,6 +9,8 @@ from orchestrator.launch.resources import ResourceError, Resources, num_slots
 
 log = logging.getLogger(__name__)
 
+Nodes = Callable[[], Sequence[Mapping[str, float]]]
+"""Asked for the resources of each node."""
 RECOUNT_EVERY_S = 5.0
 """Least seconds between two counts of a cluster's nodes."""
 
@@ -34,7 +36,7 @@ class Slots:
     def __init__(
         self,
         resources: Resources,
-        nodes: Callable[[], Sequence[Mapping[str, float]]],
+        nodes: Nodes,
         *,
         moves: bool = False,
         clock: Callable[[], float] = time.monotonic,

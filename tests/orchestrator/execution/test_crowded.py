@@ -85,7 +85,7 @@ def test_trials_without_room_beside_others_are_trained_with_more_of_the_gpu(
 ) -> None:
     axes = make_mapping()["axes"]
     study = make_study(axes=[axes[0], {"name": "seed", "seeds": [1]}], retries=0)
-    monkeypatch.setattr("orchestrator.execution.sweep.Jobs", _small_gpu())
+    monkeypatch.setattr("orchestrator.execution.jobs.Jobs", _small_gpu())
     watcher = _Watcher()
     options = SweepOptions(data_dir=home.data_folder(), resources=Resources(gpus=0.5))
     outcome = sweep(study, home, options, watcher)
