@@ -41,7 +41,7 @@ def verdict_table(matrix: pd.DataFrame) -> Table | None:
     table.add_column(Text(f"minus {found.control} [95 %]{unit(metric)}"), justify="right")
     table.add_column("verdict", overflow="fold")
     for one in found.differences:
-        cells = (Text(one.row), _interval(one, metric), Text(verdict(one, found, metric)))
+        cells = (Text(one.row), interval(one, metric), Text(verdict(one, found, metric)))
         table.add_row(*cells, style="bold" if one.differs else None)
     return table
 
@@ -90,7 +90,8 @@ def limits(matrix: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _interval(one: Difference, metric: str) -> str:
+def interval(one: Difference, metric: str) -> str:
+    """The difference with its interval, as text; without one if there is no verdict."""
     if math.isnan(one.mean):
         return "–"
     mean = _signed(one.mean, metric)

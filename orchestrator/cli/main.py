@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from orchestrator.cli import (
+    dashboard,
     data,
     evaluate,
     export,
@@ -49,6 +50,7 @@ COMMANDS = (
     hybrid,
     sync,
     data,
+    dashboard,
     ui,
 )
 
