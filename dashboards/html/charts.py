@@ -269,7 +269,12 @@ def heat_map(
         for column, value in line.items()
         if math.isfinite(value)
     ]
-    known = [field["value"] for field in fields]
+    known = [
+        100 * value if is_share(metric) else value
+        for row in values.values()
+        for value in row.values()
+        if math.isfinite(value)
+    ]
     middle = (min(known) + max(known)) / 2 if known else 0
     names = list(dict.fromkeys(column for line in values.values() for column in line))
     shared = {
@@ -305,11 +310,7 @@ def heat_map(
 
 
 def _sized(num_rows: int) -> Spec:
-    return {
-        "width": "container",
-        "height": {"step": ROW_STEP} if num_rows else ROW_STEP,
-        "autosize": {"type": "fit-x", "contains": "padding"},
-    }
+    return {"width": "container", "height": ROW_STEP * max(1, num_rows)}
 
 
 def _row_axis(rows: Sequence[str], axis: str) -> Spec:

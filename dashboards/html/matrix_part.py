@@ -78,8 +78,8 @@ def _table(
         head += [f"minus {found.control} [95 %]", "verdict"]
     head += [*singles, *(f"{name}{unit(name)}" for name in part.attrs["also"])]
     lines = []
-    for row in map(str, part.index):
-        values = part.loc[row]
+    for index in part.index:
+        values, row = part.loc[index], str(index)
         std = "" if math.isnan(values["std"]) else f" ± {shown(values['std'], metric)}"
         texts: list[str | Cell] = [Cell(row, href(row)), shown(values["mean"], metric) + std]
         texts.append(f"{values['n']:.0f}")

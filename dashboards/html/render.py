@@ -1,12 +1,13 @@
 """Fills templates; everything that comes from the store is escaped."""
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 FOLDER: Final = Path(__file__).parent
 TEMPLATES: Final = FOLDER / "templates"
@@ -47,6 +48,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["json"] = _json
+    environment.filters["breakable"] = _breakable
     environment.globals["inlined"] = inlined
     return environment
 
@@ -54,3 +56,8 @@ def _templates() -> Environment:
 def _json(value: object) -> str:
     """A value for an attribute, in which the template escapes it."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _breakable(text: str) -> Markup:
+    """A name that may go on in the next line after each / and _."""
+    return Markup(re.sub(r"([/_])", r"\1<wbr>", escape(text)))
