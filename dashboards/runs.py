@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from orchestrator import vocabulary
@@ -63,6 +63,10 @@ class StudyRuns:
     tags: Mapping[str, str]
     cells: tuple[RecordedCell, ...]
     is_asked: bool
+
+    def with_cells(self, cells: Sequence[RecordedCell]) -> "StudyRuns":
+        """The same study with these cells alone."""
+        return replace(self, cells=tuple(cells))
 
     def labels(self) -> list[str]:
         """The labels of the rows in the study's order."""
