@@ -1,12 +1,12 @@
-"""Learning curves of cells, and where their layers turned binary, read from MLflow."""
+"""Curves that are shown, and where the layers of cells turned binary, read from MLflow."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
+from dashboards.curves import Curve
 from orchestrator import vocabulary
+from orchestrator.mlflow_reader.overview import Switch
 from orchestrator.mlflow_reader.reader import Reader
 
-Curve = tuple[tuple[int, float], ...]
-"""Points: the epoch, counted from 0, and the value."""
 CHARTED = ("validation/error", "test/error", "train/error", "train/loss", "validation/loss", "lr")
 """Curves that are shown, the usual one first."""
 
@@ -26,9 +26,7 @@ def curve_of(reader: Reader, run_id: str, key: str) -> Curve:
     return tuple(sorted(points.items()))
 
 
-def switches_of(
-    reader: Reader, run_id: str, metrics: Mapping[str, float]
-) -> tuple[tuple[int, str], ...]:
+def switches_of(reader: Reader, run_id: str, metrics: Iterable[str]) -> tuple[Switch, ...]:
     """Epochs at which layers of a cell turned binary, with the layer.
 
     A layer that is binary from the first epoch counts with epoch 0.
@@ -36,10 +34,10 @@ def switches_of(
     Args:
         reader: Of the store.
         run_id: The cell's run.
-        metrics: The names of its metrics, with any values.
+        metrics: The names of its metrics.
     """
     prefix = vocabulary.LAYER_CURVES["binary"].format(layer="")
-    found: list[tuple[int, str]] = []
+    found: list[Switch] = []
     for key in metrics:
         layer = key.removeprefix(prefix)
         if layer in (key, "layers"):

@@ -17,6 +17,10 @@ Spec = dict[str, Any]
 
 BLUE, ORANGE, GREY = "#2b8cc9", "#d55e00", "#8a8a8a"
 TEXT = "currentColor"
+SERIES = (BLUE, ORANGE, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", GREY)
+"""Colours of lines."""
+MOST_SERIES = 40
+"""Most series in a legend."""
 ROW_STEP = 24
 """Height of a row of a chart in pixels."""
 PANEL_HEIGHT = 150
@@ -340,3 +344,53 @@ def _each(values: Sequence[float], metric: str) -> list[float | None]:
 
 def _few(layers: Sequence[str]) -> str:
     return ", ".join(layers) if len(layers) <= 2 else f"{layers[0]} and {len(layers) - 1} more"
+
+
+def lines_chart(
+    lines: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    x: str,
+    metric: str,
+    name: str,
+    is_log: bool = False,
+) -> Spec:
+    """A line for each series; series differ by colour and by the shape of their points.
+
+    Args:
+        lines: Series to points: place and value; NaN is left out.
+        x: What the places are.
+        metric: What the values are.
+        name: What the series are.
+        is_log: Whether places grow by factors; all are above 0.
+    """
+    points = [
+        {"at": at, "value": scaled(value, metric), "line": line}
+        for line, curve in lines.items()
+        for at, value in curve
+        if math.isfinite(value)
+    ]
+    series: Spec = {"field": "line", "type": "nominal", "title": name, "sort": list(lines)}
+    legend = {"orient": "bottom", "columns": 4, "symbolLimit": MOST_SERIES}
+    return {
+        "width": "container",
+        "height": 2 * PANEL_HEIGHT,
+        "description": f"{metric} by {x}, a line for each {name}",
+        "data": {"values": points},
+        "mark": {"type": "line", "point": {"size": 40}},
+        "encoding": {
+            "x": {
+                "field": "at",
+                "type": "quantitative",
+                "title": x,
+                "scale": {"type": "log"} if is_log else {"zero": False},
+            },
+            "y": {
+                "field": "value",
+                "type": "quantitative",
+                "title": f"{metric}{unit(metric)}",
+                "scale": {"zero": False},
+            },
+            "color": {**series, "scale": {"range": list(SERIES)}, "legend": legend},
+            "shape": {**series, "legend": legend},
+        },
+    }

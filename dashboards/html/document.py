@@ -19,8 +19,9 @@ from dashboards.html.tables import Table, line
 from dashboards.matrix import STATISTICS, matrix_of
 from dashboards.report import matrix_csv
 from dashboards.runs import StudyRuns
-from dashboards.summary import Summary, SummaryCell
+from dashboards.summary import Summary, name_of
 from dashboards.verdicts import answer, verdict
+from orchestrator.mlflow_reader.overview import CellNow
 from orchestrator.vocabulary import State
 
 HTML: Final = "report.html"
@@ -78,7 +79,7 @@ def _html(content: Content, matrix: pd.DataFrame) -> str:
         title=summary.variant.title,
         question=summary.question,
         counts=summary.counts(),
-        total=summary.num_planned,
+        total=len(summary.cells),
         part=matrix_part(matrix),
         curves=content.curves,
         curve=content.curve,
@@ -90,14 +91,14 @@ def _html(content: Content, matrix: pd.DataFrame) -> str:
     )
 
 
-def _failed(cells: Sequence[SummaryCell]) -> Table | None:
+def _failed(cells: Sequence[CellNow]) -> Table | None:
     failed = [cell for cell in cells if cell.state == State.FAILED]
     if not failed:
         return None
     return Table(
         caption=f"{len(failed):,} failed cells",
         head=["cell", "reason"],
-        lines=[line(cell.name, cell.reason) for cell in failed],
+        lines=[line(name_of(cell), cell.reason or "") for cell in failed],
         words=frozenset({1}),
     )
 
@@ -125,7 +126,8 @@ def _data(content: Content, matrix: pd.DataFrame) -> dict[str, Any]:
 
 
 def _row(row: str, matrix: pd.DataFrame, verdicts: Mapping[str, str]) -> dict[str, Any]:
-    known = {str(name): _plain(float(value)) for name, value in matrix.loc[row].items()}
+    numbers = matrix.loc[row].to_numpy(dtype=float).tolist()
+    known = {str(name): _plain(at) for name, at in zip(matrix.columns, numbers, strict=True)}
     return {
         "row": row,
         **{name: known[name] for name in STATISTICS},

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from orchestrator.mlflow_reader.cells import RecordedVariant
 
-VIEWS: Mapping[str, str] = {"Matrix": "", "Curves": "/curves", "Cells": "/cells"}
+VIEWS: Mapping[str, str] = {"Matrix": "", "Curves": "/curves", "Cells": "/cells", "More": "/more"}
 """The views of a study, and how their addresses end."""
 
 

@@ -2,16 +2,19 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dashboards.curves import Curve, curve_of, switches_of
-from dashboards.summary import Summary, SummaryCell, summary_of
+from dashboards.curves import Curve
+from dashboards.runs import StudyRuns, finished_cells
+from dashboards.summary import Summary, summary_of
+from dashboards.switches import curve_of, switches_of
 from orchestrator.errors import OrchestratorError
 from orchestrator.home import database_of
 from orchestrator.mlflow_reader.artifacts import artifact_text
 from orchestrator.mlflow_reader.cells import RecordedVariant
+from orchestrator.mlflow_reader.overview import CellNow, Switch
 from orchestrator.mlflow_reader.reader import Reader, told
 from orchestrator.vocabulary import State
 
@@ -22,7 +25,7 @@ FRESH_S = 1.0
 """Seconds for which what was read is shown without asking again."""
 SHARE = 5
 """What took long to read is kept for as many times longer."""
-MOST_CURVES = 4000
+MOST_KEPT = 4000
 """Most curves that are kept in memory."""
 
 
@@ -40,8 +43,18 @@ class _Kept:
         return time.monotonic() - self.read_at < max(FRESH_S, SHARE * self.took_s)
 
 
+@dataclass(frozen=True, slots=True)
+class RunContent:
+    """What a run says of itself: its parameters, and the last value of each metric."""
+
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
 class Source:
     """Reads one store for all who look; each thing once, also if several ask at a time.
+
+    All methods raise a StoreError if the store cannot be read.
 
     Args:
         tracking_uri: MLflow's store.
@@ -52,17 +65,15 @@ class Source:
         self._reader = Reader(tracking_uri)
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
-        self._summaries: dict[str, _Kept] = {}
         self._variants: tuple[float, list[RecordedVariant]] = (-FRESH_S, [])
+        self._summaries: dict[str, _Kept] = {}
+        self._runs: dict[str, tuple[str, StudyRuns]] = {}
         self._curves: dict[tuple[str, str], Curve] = {}
-        self._switches: dict[str, tuple[tuple[int, str], ...]] = {}
+        self._switches: dict[str, tuple[Switch, ...]] = {}
+        self._contents: dict[str, RunContent] = {}
 
     def variants(self) -> list[RecordedVariant]:
-        """The variants of all studies, the one that began last first.
-
-        Raises:
-            StoreError: If the store cannot be read.
-        """
+        """The variants of all studies, the one that began last first."""
         with self._lock:
             read_at, found = self._variants
             if time.monotonic() - read_at >= FRESH_S:
@@ -88,7 +99,6 @@ class Source:
 
         Raises:
             GoneError: If there is none.
-            StoreError: If the store cannot be read.
         """
         own = [one for one in self.variants() if one.study == study]
         if run_id:
@@ -99,14 +109,8 @@ class Source:
         return next((one for one in own if one.is_plain), own[0])
 
     def summary(self, variant: RecordedVariant) -> Summary:
-        """The cells of a variant as they are now, or were a moment ago.
-
-        Raises:
-            StoreError: If the store cannot be read.
-        """
-        with self._lock:
-            lock = self._locks.setdefault(variant.run_id, threading.Lock())
-        with lock:
+        """The cells of a variant as they are now, or were a moment ago."""
+        with self._lock_of(variant.run_id):
             kept = self._summaries.get(variant.run_id)
             if kept is None or not kept.is_fresh():
                 began = time.monotonic()
@@ -117,59 +121,58 @@ class Source:
                 self._summaries[variant.run_id] = kept
             return kept.summary
 
-    def curve(self, cell: SummaryCell, key: str) -> Curve:
-        """A curve of a cell; of a finished one it is read once.
+    def runs(self, summary: Summary) -> StudyRuns:
+        """The finished cells with all that they say of themselves: a second for 1,000 of them."""
+        run_id = summary.variant.run_id
+        with self._lock_of(f"runs of {run_id}"):
+            version, runs = self._runs.get(run_id, ("", summary.runs()))
+            if version != summary.version:
+                with told(self.tracking_uri):
+                    runs = summary.runs().with_cells(finished_cells(self._reader, summary.variant))
+                self._runs[run_id] = (summary.version, runs)
+            return runs
 
-        Raises:
-            StoreError: If the store cannot be read.
-        """
+    def curve(self, cell: CellNow, key: str) -> Curve:
+        """A curve of a cell; of a finished one it is read once."""
+        run_id = cell.run_id or ""
         return self._once(
-            self._curves,
-            (cell.run_id, key),
-            cell,
-            lambda: curve_of(self._reader, cell.run_id, key),
+            self._curves, (run_id, key), cell, lambda: curve_of(self._reader, run_id, key)
         )
 
-    def switches(self, cell: SummaryCell) -> tuple[tuple[int, str], ...]:
-        """Where the layers of a cell turned binary: epoch and layer.
-
-        Raises:
-            StoreError: If the store cannot be read.
-        """
-        if cell.switches is not None:
+    def switches(self, cell: CellNow) -> tuple[Switch, ...]:
+        """Where the layers of a cell turned binary: epoch and layer."""
+        if cell.switches:
             return cell.switches
+        run_id, metrics = cell.run_id or "", self.content(cell).metrics
         return self._once(
-            self._switches,
-            cell.run_id,
-            cell,
-            lambda: switches_of(self._reader, cell.run_id, cell.metrics),
+            self._switches, run_id, cell, lambda: switches_of(self._reader, run_id, metrics)
         )
 
-    def params(self, cell: SummaryCell) -> dict[str, str]:
-        """The parameters of a cell's trial.
+    def content(self, cell: CellNow) -> RunContent:
+        """What the run of a cell says of itself."""
 
-        Raises:
-            StoreError: If the store cannot be read.
-        """
-        with told(self.tracking_uri):
-            return dict(sorted(self._reader.client.get_run(cell.run_id).data.params.items()))
+        def read() -> RunContent:
+            data = self._reader.client.get_run(cell.run_id or "").data
+            return RunContent(params=data.params, metrics=data.metrics)
+
+        return self._once(self._contents, cell.run_id or "", cell, read)
 
     def text(self, run_id: str, name: str) -> str:
-        """A text file among the artifacts of a run; empty if there is none.
-
-        Raises:
-            StoreError: If the store cannot be read.
-        """
+        """A text file among the artifacts of a run; empty if there is none."""
         with told(self.tracking_uri):
-            return artifact_text(self._reader.client, run_id, name) or ""
+            return artifact_text(self._reader, run_id, name) or ""
 
-    def _once(self, kept: dict[K, V], key: K, cell: SummaryCell, read: Callable[[], V]) -> V:
+    def _lock_of(self, name: str) -> threading.Lock:
+        with self._lock:
+            return self._locks.setdefault(name, threading.Lock())
+
+    def _once(self, kept: dict[K, V], key: K, cell: CellNow, read: Callable[[], V]) -> V:
         if key in kept:
             return kept[key]
         with told(self.tracking_uri):
             value = read()
         if cell.state == State.FINISHED:
-            if len(kept) >= MOST_CURVES:
+            if len(kept) >= MOST_KEPT:
                 kept.clear()
             kept[key] = value
         return value

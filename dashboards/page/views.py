@@ -1,24 +1,29 @@
 """What each view shows: from what was read to the values of its template."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dashboards.curves import CHARTED
+from dashboards.analysis.views import VIEWS as ANALYSES
+from dashboards.analysis.views import fitting
+from dashboards.curves import Curve
+from dashboards.html.analysis_part import analysis_part
 from dashboards.html.charts import Chart
 from dashboards.html.curves_part import curves_part
 from dashboards.html.matrix_part import MatrixPart, matrix_part
 from dashboards.html.tables import Cell, Table, line
 from dashboards.matrix import matrix_of
-from dashboards.page.addresses import VIEWS, in_mlflow, of_study, pages
+from dashboards.page.addresses import VIEWS, address, in_mlflow, of_study, pages
 from dashboards.page.source import GoneError, Source
 from dashboards.report import shown, unit
 from dashboards.runs import NoResultsError
-from dashboards.summary import STATES, Summary, SummaryCell
+from dashboards.summary import STATES, Summary, name_of
+from dashboards.switches import CHARTED
 from orchestrator import vocabulary
 from orchestrator.masking import shown_address
 from orchestrator.mlflow_reader.cells import OBJECTIVE, RecordedVariant, state_of
+from orchestrator.mlflow_reader.overview import CellNow
 from orchestrator.vocabulary import State
 
 PAGE = 50
@@ -63,7 +68,7 @@ def studies(source: Source, query: Query) -> View:
                 Cell(variant.title, of_study(variant.study, variant=_named(variant))),
                 summary.question,
                 state_of(variant.tags).value,
-                f"{done:,} of {summary.num_planned:,}",
+                f"{done:,} of {len(summary.cells):,}",
                 f"{counts.get(State.FAILED.value, 0):,}",
                 _time(variant.started_ms),
             )
@@ -106,9 +111,9 @@ def matrix(source: Source, study: str, query: Query) -> View:
 def curves(source: Source, study: str, query: Query) -> View:
     """Learning curves by row, with the epochs at which layers turned binary."""
     summary, values = _head(source, study, query, "Curves")
-    metrics = [
-        name for name in CHARTED if any(name in cell.metrics for cell in summary.cells)
-    ] or list(CHARTED)
+    begun = next((cell for cell in summary.cells if cell.run_id), None)
+    there = source.content(begun).metrics if begun else {}
+    metrics = [name for name in CHARTED if name in there] or list(CHARTED)
     metric = query.get("metric", "")
     metric = metric if metric in metrics else metrics[0]
     rows = summary.rows()
@@ -156,7 +161,8 @@ def cell(source: Source, study: str, run_id: str, query: Query) -> View:
     log = ""
     if found.state == State.FAILED:
         log = source.text(run_id, vocabulary.FAILURE_ARTIFACT)
-    named = [name for name in CHARTED if name in found.metrics]
+    content = source.content(found)
+    named = [name for name in CHARTED if name in content.metrics]
     turned = source.switches(found)
     charts = [
         chart
@@ -173,23 +179,51 @@ def cell(source: Source, study: str, run_id: str, query: Query) -> View:
     ]
     more = {
         "cell": found,
+        "name": name_of(found),
         "facts": _facts(found),
         "run_link": in_mlflow(_shown(source), summary.variant, run_id),
         "log": log,
         "charts": charts,
         "metrics": _pairs(
             "Metrics",
-            {f"{name}{unit(name)}": shown(at, name) for name, at in sorted(found.metrics.items())},
+            {
+                f"{name}{unit(name)}": shown(at, name)
+                for name, at in sorted(content.metrics.items())
+            },
         ),
-        "params": _pairs("Parameters", source.params(found)),
+        "params": _pairs("Parameters", dict(sorted(content.params.items()))),
     }
-    return _view("cell.html", summary, values | more, title=found.name)
+    return _view("cell.html", summary, values | more, title=name_of(found))
+
+
+def more(source: Source, study: str, query: Query) -> View:
+    """What else the study answers, such as its orders or its sensitivity to a single layer."""
+    summary, values = _head(source, study, query, "More")
+    runs = source.runs(summary)
+    names = fitting(runs)
+    name = query.get("show", "")
+    name = name if name in names else (names[0] if names else "")
+
+    def read(run_ids: Sequence[str], key: str) -> Mapping[str, Curve]:
+        cells = {cell.run_id: cell for cell in summary.cells}
+        return {run_id: source.curve(cells[run_id], key) for run_id in run_ids if run_id in cells}
+
+    path, kept = of_study(study, "/more"), {"variant": query.get("variant", "")}
+    shown_values = {
+        "part": analysis_part(name, runs, read) if name else None,
+        "names": [
+            (ANALYSES[one].answers, address(path, {**kept, "show": one}), one == name)
+            for one in names
+        ],
+    }
+    return _view("more.html", summary, values | shown_values)
 
 
 STUDY_VIEWS: Mapping[str, Callable[[Source, str, Query], View]] = {
     "Matrix": matrix,
     "Curves": curves,
     "Cells": cells,
+    "More": more,
 }
 
 
@@ -214,19 +248,18 @@ def _view(template: str, summary: Summary, values: dict[str, Any], title: str = 
 
 
 def _panels(
-    source: Source, summary: Summary, rows: Mapping[str, list[SummaryCell]], metric: str
+    source: Source, summary: Summary, rows: Mapping[str, list[CellNow]], metric: str
 ) -> list[Chart]:
     over = summary.variant.tags.get(vocabulary.OVER_AXIS, "")
     curves: dict[str, dict[str, Any]] = {}
     switches = {}
     for row, members in rows.items():
-        begun = [one for one in members if metric in one.metrics or one.epoch][:MOST_SEEDS]
+        begun = [one for one in members if one.run_id][:MOST_SEEDS]
         curves[row] = {
             f"{over} {one.labels[over]}" if over in one.labels else "value": source.curve(
                 one, metric
             )
             for one in begun
-            if one.run_id
         }
         # The cells of a row share their order of layers; one that is furthest shows most of it.
         if begun:
@@ -235,24 +268,24 @@ def _panels(
     return curves_part(curves, switches, metric=metric)
 
 
-def _cell_line(study: str, one: SummaryCell, variant: str) -> Any:
+def _cell_line(study: str, one: CellNow, variant: str) -> Any:
     href = of_study(study, f"/cells/{one.run_id}", variant=variant) if one.run_id else ""
     error = one.metrics.get(OBJECTIVE, one.metrics.get("validation/error", float("nan")))
     return line(
-        Cell(one.name, href),
+        Cell(name_of(one), href),
         one.state,
         shown(error, OBJECTIVE),
         f"{one.epoch}/{one.epochs}" if one.epochs else "–",
         _took(one),
-        one.reason,
+        one.reason or "",
     )
 
 
-def _facts(one: SummaryCell) -> list[tuple[str, str]]:
+def _facts(one: CellNow) -> list[tuple[str, str]]:
     facts = [(axis, label) for axis, label in one.labels.items()]
     if one.epochs:
         facts.append(("epochs", f"{one.epoch} of {one.epochs}"))
-    facts += [("began", _time(one.started_ms)), ("took", _took(one))]
+    facts += [("began", _time(one.started or 0)), ("took", _took(one))]
     return facts
 
 
@@ -275,10 +308,10 @@ def _time(ms: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(ms / 1000)) if ms else "–"
 
 
-def _took(one: SummaryCell) -> str:
-    if not one.started_ms or not one.ended_ms:
+def _took(one: CellNow) -> str:
+    if not one.started or not one.ended:
         return "–"
-    seconds = max(0, one.ended_ms - one.started_ms) / 1000
+    seconds = max(0, one.ended - one.started) / 1000
     minutes, hours = seconds / 60, seconds / 3600
     if hours >= 1:
         return f"{hours:.1f} h"

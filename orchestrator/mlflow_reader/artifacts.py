@@ -2,22 +2,28 @@
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from orchestrator.mlflow_reader.client import MlflowClient
+from orchestrator.mlflow_reader.outages import may_answer_later
+from orchestrator.mlflow_reader.reader import Reader
 
 
-def artifact_text(client: "MlflowClient", run_id: str, name: str) -> str | None:
-    """A text file among the artifacts of a run; None if there is none.
+def artifact_text(reader: Reader, run_id: str, name: str) -> str | None:
+    """A text file among the artifacts of a run; None: there is none, or it is no text.
 
     Args:
-        client: MLflow's client of the store.
+        reader: Of the store.
         run_id: The run.
-        name: The file's name, without a folder.
+        name: The file's name.
+
+    Raises:
+        Exception: Any error of MLflow's client if the store does not answer.
     """
-    if all(file.path != name for file in client.list_artifacts(run_id)):
-        return None
     with tempfile.TemporaryDirectory() as folder:
-        path = client.download_artifacts(run_id, name, folder)
-        return Path(path).read_text("utf-8", errors="replace")
+        try:
+            path = reader.client.download_artifacts(run_id, name, folder)
+            return Path(path).read_text(encoding="utf-8")
+        # Each kind of store has its own error for what is not there.
+        except Exception as error:
+            if may_answer_later(error):
+                raise
+            return None

@@ -4,17 +4,19 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from dashboards.curves import CHARTED, Curve, curve_of, switches_of
+from dashboards.curves import Curve
 from dashboards.html.charts import Chart
 from dashboards.html.curves_part import curves_part
 from dashboards.html.document import DATA, HTML, MOST_ROWS, Content, report_files
 from dashboards.html.provenance import provenance_of
 from dashboards.runs import StudyLike, StudyRuns, study_runs
-from dashboards.summary import Summary, SummaryCell, summary_of
+from dashboards.summary import Summary, summary_of
+from dashboards.switches import CHARTED, curve_of, switches_of
 from orchestrator import vocabulary
 from orchestrator.errors import OrchestratorError
 from orchestrator.home import Home
 from orchestrator.mlflow_reader.artifacts import artifact_text
+from orchestrator.mlflow_reader.overview import CellNow, Switch
 from orchestrator.mlflow_reader.reader import Reader, told
 from orchestrator.record.store import Store
 
@@ -66,7 +68,7 @@ def made_report(study: str | StudyLike, home: Home) -> tuple[StudyRuns, dict[str
         variants = reader.variants([runs.experiment_id])
         summary = summary_of(reader, next(one for one in variants if one.run_id == runs.run_id))
         texts = {
-            name: artifact_text(reader.client, runs.run_id, name) or ""
+            name: artifact_text(reader, runs.run_id, name) or ""
             for name in (vocabulary.ENVIRONMENT_ARTIFACT, vocabulary.STUDY_ARTIFACT)
         }
         curves = _curves(reader, summary)
@@ -104,13 +106,17 @@ def _curves(reader: Reader, summary: Summary) -> list[Chart]:
     for row, members in list(summary.rows().items())[:MOST_ROWS]:
         begun = [one for one in members if one.run_id][:MOST_SEEDS]
         curves[row] = {
-            _named(one, over): curve_of(reader, one.run_id, CHARTED[0]) for one in begun
+            _named(one, over): curve_of(reader, one.run_id or "", CHARTED[0]) for one in begun
         }
         if begun:
             furthest = max(begun, key=lambda one: one.epoch)
-            switches[row] = switches_of(reader, furthest.run_id, furthest.metrics)
+            switches[row] = furthest.switches or _read_switches(reader, furthest.run_id or "")
     return curves_part(curves, switches, metric=CHARTED[0])
 
 
-def _named(cell: SummaryCell, over: str) -> str:
+def _named(cell: CellNow, over: str) -> str:
     return f"{over} {cell.labels[over]}" if over in cell.labels else "value"
+
+
+def _read_switches(reader: Reader, run_id: str) -> tuple[Switch, ...]:
+    return switches_of(reader, run_id, reader.client.get_run(run_id).data.metrics)
