@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from orchestrator.cli import (
+    dashboard,
     data,
     evaluate,
     export,
@@ -16,6 +17,7 @@ from orchestrator.cli import (
     inspect,
     matrix,
     protocol,
+    report,
     results,
     studies,
     sweep,
@@ -41,6 +43,7 @@ COMMANDS = (
     protocol,
     matrix,
     results,
+    report,
     validate,
     train,
     export,
@@ -49,6 +52,7 @@ COMMANDS = (
     hybrid,
     sync,
     data,
+    dashboard,
     ui,
 )
 

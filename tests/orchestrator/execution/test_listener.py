@@ -21,6 +21,7 @@ from orchestrator.launch.metrics import Series
 from orchestrator.launch.report import EpochReport
 from orchestrator.launch.worker import Job
 from orchestrator.planning.stem_store import StemStore
+from orchestrator.record.board import board_of
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.describe import describe
 from orchestrator.record.entries import CellDescription, Entry
@@ -88,6 +89,7 @@ def listener(
         leases=leases,
         delivery=cast(Delivery, SimpleNamespace(last_error="no answer")),
         progress=Progress(num_cells=len(cells), epochs=2 * len(cells)),
+        board=board_of(study, [], holder_of=lambda trial: None),
         watcher=watcher,
         describe=of,
         logs=tmp_path / "logs",
