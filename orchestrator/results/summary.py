@@ -96,8 +96,8 @@ def lowest_row(study: "StudyLike", home: "Home") -> dict[str, Any] | None:
     ]
     if not matrix.attrs["is_asked"] or not found:
         return None
-    error, name, num = min(found)
-    return {"axis": str(matrix.index.name), "row": name, "validation_error": error, "n": num}
+    lowest, name, num = min(found)
+    return {"axis": str(matrix.index.name), "row": name, "validation_error": lowest, "n": num}
 
 
 def _named(name: str, title: str, state: str) -> dict[str, Any]:
