@@ -18,6 +18,8 @@ from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.metrics import Series
 from orchestrator.launch.report import EpochReport
 from orchestrator.masking import masked
+from orchestrator.planning.forecast import Epoch
+from orchestrator.planning.workload import work_of
 from orchestrator.process.foothold import keep_foothold
 from orchestrator.record.board import Board
 from orchestrator.record.delivery import Delivery
@@ -119,7 +121,12 @@ class SweepListener:
         with self._journaling():
             self.journal.begin(self.describe(cell))
         self.board.begin(key, labels=cell.labels, epochs=cell.train.all_epochs)
-        self.progress.start(key, name=cell.name, epochs=cell.train.all_epochs)
+        self.progress.start(
+            key,
+            name=cell.name,
+            epochs=cell.train.all_epochs,
+            work=lambda: work_of(cell.train.to_mapping()),
+        )
 
     def reported(self, key: str, report: EpochReport) -> None:
         """Journals the measurements of a cell."""
@@ -140,6 +147,7 @@ class SweepListener:
             spent_s=spent_s,
             objective=report.objective,
             inherited=report.num_inherited,
+            new=[Epoch(one.step, one.values["epoch_s"], one.time_ms) for one in own],
         )
 
     def ended(self, key: str) -> None:
