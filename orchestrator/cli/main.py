@@ -17,6 +17,7 @@ from orchestrator.cli import (
     matrix,
     protocol,
     results,
+    schema,
     studies,
     sweep,
     sync,
@@ -50,6 +51,7 @@ COMMANDS = (
     sync,
     data,
     ui,
+    schema,
 )
 
 
