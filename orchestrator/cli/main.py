@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from orchestrator.cli import (
+    completion,
     data,
     evaluate,
     export,
@@ -52,6 +53,7 @@ COMMANDS = (
     data,
     ui,
     schema,
+    completion,
 )
 
 
