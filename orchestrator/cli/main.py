@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from orchestrator.cli import (
+    completion,
     dashboard,
     data,
     evaluate,
@@ -19,6 +20,7 @@ from orchestrator.cli import (
     protocol,
     report,
     results,
+    schema,
     studies,
     sweep,
     sync,
@@ -54,6 +56,8 @@ COMMANDS = (
     data,
     dashboard,
     ui,
+    schema,
+    completion,
 )
 
 
