@@ -201,6 +201,11 @@ class SweepListener:
         log.info("%s: %s", name, note)
         self.watcher.cell_noted(name, note=note)
 
+    def resized(self, *, before: int, now: int) -> None:
+        """Shows that another number of trials can run at once."""
+        trials = "1 trial" if now == 1 else f"{now} trials"
+        self.noted(self.work.study.title, f"room for {trials} at once now, {before} before")
+
     def open_of(self, cells: Mapping[str, Cell]) -> dict[str, Cell]:
         """The cells that have neither finished nor failed in this sweep, by key."""
         return {key: cell for key, cell in cells.items() if key not in self._over}

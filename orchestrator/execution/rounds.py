@@ -48,7 +48,7 @@ class Rounds:
         recorded: The results known when the sweep began.
         leases: This process's leases.
         stems: The store of stems (shared checkpoints).
-        slots: Trials at once.
+        slots: The resources of each trial, and how many run at once.
         basis: What is known of how long epochs take.
     """
 
@@ -60,7 +60,7 @@ class Rounds:
         leases: Leases,
         stems: StemStore,
         *,
-        slots: int,
+        slots: launch.Slots,
         basis: Basis | None = None,
     ) -> None:
         self.todo, self.work, self.recorded = todo, work, recorded
@@ -76,7 +76,7 @@ class Rounds:
             epochs=todo.epochs_todo,
             inherited=inherited,
             forecast=forecast_of(
-                todo, key=partial(cell_key, self.study), slots=slots, basis=basis or Basis()
+                todo, key=partial(cell_key, self.study), slots=slots.num, basis=basis or Basis()
             ),
         )
 
@@ -85,7 +85,6 @@ class Rounds:
         listener: SweepListener,
         bystander: Bystander,
         *,
-        resources: launch.Resources,
         folder: Path,
         verbose: bool,
     ) -> None:
@@ -94,7 +93,6 @@ class Rounds:
         Args:
             listener: Told about all events.
             bystander: Told while other sweeps train the remaining cells.
-            resources: The resources of each trial.
             folder: Where Tune writes.
             verbose: Show Tune's output.
         """
@@ -105,7 +103,6 @@ class Rounds:
                 cells=cells,
                 scheduler=_made(scaled_scheduler(self.study), SCHEDULERS),
                 max_epochs=self.study.most_epochs,
-                resources=resources,
                 slots=self.slots,
                 retries=self.study.retries,
                 listener=listener,

@@ -290,22 +290,23 @@ class _Sweep:
         options, address = self.options, self.options.ray_address
         if self.study.is_searched:
             self._draw_alone()
-        slots = 0
+        slots: launch.Slots | None = None
         if address is None:
             # Computed without Ray, so that an impossible request fails before Ray starts.
-            slots = launch.num_slots(options.resources, launch.this_machine())
-            self._announce(todo, slots)
+            slots = launch.Slots(options.resources, launch.this_machine)
+            self._announce(todo, slots.num)
+        num_workers = min(slots.num, todo.num_todo) * options.resources.processes if slots else 0
         with launch.ray_session(
             address=address,
             folder=self.home.ray,
             verbose=options.verbose,
-            num_workers=min(slots, todo.num_todo) * options.resources.processes,
+            num_workers=num_workers,
             cpus=options.resources.cpus_each,
         ):
-            if address is not None:
+            if slots is None:
                 launch.wait_for_nodes(options.resources, options.min_nodes)
-                slots = launch.num_slots(options.resources, launch.cluster_nodes())
-                self._announce(todo, slots)
+                slots = launch.Slots(options.resources, launch.cluster_nodes, moves=True)
+                self._announce(todo, slots.num)
             self.delivery.start()
             rounds = Rounds(
                 todo, self._work(todo), self.recorded, self.leases, self.stems, slots=slots
@@ -328,7 +329,6 @@ class _Sweep:
                     rounds.run(
                         listener,
                         self.watcher,
-                        resources=options.resources,
                         folder=self.home.ray / "tune",
                         verbose=options.verbose,
                     )

@@ -263,7 +263,7 @@ class Journal:
     def newest(self, *, most: int) -> list[Entry]:
         """The cells that were begun last, of any study, newest first."""
         query = f"SELECT {_COLUMNS} FROM cells ORDER BY rowid DESC LIMIT ?"
-        return [_entry(row) for row in self._read(query, most)]
+        return [entry_of(row) for row in self._read(query, most)]
 
     def finished(self, trial: str) -> list[Entry]:
         """Cells of any study that trained a trial to its end, oldest first."""

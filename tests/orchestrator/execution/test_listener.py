@@ -286,6 +286,20 @@ def test_a_failure_without_details_is_told_by_its_reason(
     assert entry().tags[vocabulary.FAILURE_ARTIFACT] == "no memory"
 
 
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (4, "room for 4 trials at once now, 2 before"),
+        (1, "room for 1 trial at once now, 2 before"),
+    ],
+)
+def test_another_number_of_slots_is_shown(
+    now: int, told: str, listener: SweepListener, watcher: FakeWatcher
+) -> None:
+    listener.resized(before=2, now=now)
+    assert watcher.told == [("noted", "tiny", told)]
+
+
 def test_cells_that_still_run_are_interrupted(
     listener: SweepListener, journal: Journal, key: str
 ) -> None:
