@@ -17,6 +17,7 @@ from orchestrator.cli import (
     matrix,
     protocol,
     results,
+    status,
     studies,
     sweep,
     sync,
@@ -38,6 +39,7 @@ from orchestrator.process.variables import settle
 COMMANDS = (
     studies,
     sweep,
+    status,
     protocol,
     matrix,
     results,
