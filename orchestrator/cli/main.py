@@ -21,6 +21,7 @@ from orchestrator.cli import (
     report,
     results,
     schema,
+    status,
     studies,
     sweep,
     sync,
@@ -42,6 +43,7 @@ from orchestrator.process.variables import settle
 COMMANDS = (
     studies,
     sweep,
+    status,
     protocol,
     matrix,
     results,

@@ -323,7 +323,7 @@ class _Sweep:
                 describe=self._describe,
                 logs=self.home.logs / self.study.name,
             )
-            self.watcher.began(rounds.progress)
+            self.watcher.began(rounds.progress, overview.board)
             try:
                 with overview.renewed():
                     rounds.run(

@@ -42,7 +42,9 @@ class FakeWatcher:
     def tick(self, *, waiting: str | None) -> None:
         self.told.append(("tick", waiting))
 
-    def cell_ended(self, name: str, *, objective: float, reason: str | None) -> None:
+    def cell_ended(
+        self, name: str, *, objective: float, reason: str | None, log: Path | None = None
+    ) -> None:
         self.told.append(("ended", name, objective, reason))
 
     def cell_retried(self, name: str, *, reason: str) -> None:
