@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from orchestrator.cli import (
+    compare,
     data,
     evaluate,
     export,
@@ -16,6 +17,7 @@ from orchestrator.cli import (
     inspect,
     matrix,
     protocol,
+    replay,
     results,
     studies,
     sweep,
@@ -41,6 +43,8 @@ COMMANDS = (
     protocol,
     matrix,
     results,
+    compare,
+    replay,
     validate,
     train,
     export,
