@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from orchestrator.cli import (
+    compare,
     completion,
     dashboard,
     data,
@@ -18,6 +19,7 @@ from orchestrator.cli import (
     inspect,
     matrix,
     protocol,
+    replay,
     report,
     results,
     schema,
@@ -48,6 +50,8 @@ COMMANDS = (
     matrix,
     results,
     report,
+    compare,
+    replay,
     validate,
     train,
     export,
