@@ -42,6 +42,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 
 default_role = "code"
+smartquotes = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
@@ -57,6 +58,9 @@ def plain_docstring(
     app: Any, what: str, name: str, obj: object, options: Any, lines: list[str]
 ) -> None:
     """Keeps signs that mean something to Sphinx, and lines with formulas, as they are written."""
+    if what == "attribute":
+        # Else what stands before a colon is taken for its type.
+        lines.insert(0, "")
     is_line = False
     for number, line in enumerate(lines):
         parts = re.split(r"(`[^`]*`)", line)

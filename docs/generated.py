@@ -51,28 +51,31 @@ def keys(found: Sequence[str]) -> str:
     """Every key of a study with its type, default and meaning, from the schema."""
     path = ROOT / "configs" / "study.schema.json"
     known: Mapping[str, Schema] = json.loads(path.read_text("utf-8"))["definitions"]
-    parts = ["## A study", *_table(known["extending"])]
-    parts += ["## An entry of `axes`", *_table(known["axis"])]
-    parts += ["## `base`: a trial", *_table(known["trial"])]
-    parts += ["## `layers`", *_table(known["layers"]), "## `augment`", *_table(known["augment"])]
+    study = known["extending"]
+    parts = ["## A study", _table(study), "## An entry of `axes`", _table(known["axis"])]
+    for key, schema in study["properties"].items():
+        if "properties" in schema:
+            parts += [f"## `{key}`", _table(schema)]
+    parts += ["## `base`: a trial", _table(known["trial"])]
+    parts += ["## `layers`", _table(known["layers"]), "## `augment`", _table(known["augment"])]
     names = dict.fromkeys(name.partition(".")[0] for name in known if "." in name)
     for kind in names:
         parts.append(f"## `{kind}`")
         for name, schema in known.items():
             if name.startswith(f"{kind}."):
-                parts += [f"### `{schema['title']}`", _cell(schema.get("description", "")), ""]
+                parts += [f"### `{schema['title']}`", _cell(schema.get("description", ""))]
                 shown = {key: of for key, of in schema["properties"].items() if key != "name"}
-                parts += _table({"properties": shown}) if shown else []
+                parts += [_table({"properties": shown})] if shown else []
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _table(schema: Schema) -> list[str]:
+def _table(schema: Schema) -> str:
     rows = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
     for key, of in schema["properties"].items():
         default = f"`{json.dumps(of['default'])}`" if "default" in of else ""
         cells = (f"`{key}`", _type(of), default, _cell(of.get("description", "")))
         rows.append(f"| {' | '.join(cells)} |")
-    return ["\n".join(rows)]
+    return "\n".join(rows)
 
 
 def _type(schema: Schema) -> str:
