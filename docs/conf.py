@@ -47,8 +47,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
-# Types in signatures: of other libraries, and of ours those that are no public names.
-nitpick_ignore_regex = [("py:class", ".*")]
+# Types and errors: of other libraries, and of ours those that are no public names.
+nitpick_ignore_regex = [("py:(class|exc)", ".*")]
 
 LINE = re.compile(r"(Forward|Backward|Source|Where we differ):\s")
 """Begins a line of a docstring that stays a line."""
