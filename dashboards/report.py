@@ -108,5 +108,10 @@ def shown(value: float, metric: str) -> str:
     return f"{100 * value:.2f}" if is_share(metric) else f"{value:.4g}"
 
 
+def signed(value: float, metric: str) -> str:
+    """A difference as readable text, with its sign."""
+    return f"{'-' if value < 0 else '+'}{shown(abs(value), metric)}"
+
+
 def _plain(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.6g}"

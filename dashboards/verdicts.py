@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dashboards.comparison import LEVEL, Comparison, Difference, compare
-from dashboards.report import shown, unit
+from dashboards.report import shown, signed, unit
 
 
 def answer(matrix: pd.DataFrame) -> str:
@@ -41,7 +41,7 @@ def verdict_table(matrix: pd.DataFrame) -> Table | None:
     table.add_column(Text(f"minus {found.control} [95 %]{unit(metric)}"), justify="right")
     table.add_column("verdict", overflow="fold")
     for one in found.differences:
-        cells = (Text(one.row), _interval(one, metric), Text(verdict(one, found, metric)))
+        cells = (Text(one.row), interval(one, metric), Text(verdict(one, found, metric)))
         table.add_row(*cells, style="bold" if one.differs else None)
     return table
 
@@ -54,13 +54,32 @@ def verdict(one: Difference, found: Comparison, metric: str) -> str:
         found: The whole comparison.
         metric: The matrix' metric.
     """
-    if one.refusal:
-        return f"no verdict: {one.refusal}"
-    words = "differs from" if one.differs else "cannot be told apart from"
-    text = f"{words} {found.control}"
-    if one.is_not_worse:
-        assert found.margin is not None
-        text += f"; not worse by more than {shown(found.margin, metric)}{_points(metric)}"
+    return told(
+        refusal=one.refusal,
+        differs=one.differs,
+        is_not_worse=one.is_not_worse,
+        control=found.control,
+        margin=found.margin,
+        metric=metric,
+    )
+
+
+def told(
+    *,
+    refusal: str,
+    differs: bool | None,
+    is_not_worse: bool | None,
+    control: str,
+    margin: float | None,
+    metric: str,
+) -> str:
+    """The words of a verdict; the arguments are those of a `Difference` and its `Comparison`."""
+    if refusal:
+        return f"no verdict: {refusal}"
+    words = "differs from" if differs else "cannot be told apart from"
+    text = f"{words} {control}"
+    if is_not_worse and margin is not None:
+        text += f"; not worse by more than {shown(margin, metric)}{_points(metric)}"
     return text
 
 
@@ -90,18 +109,14 @@ def limits(matrix: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _interval(one: Difference, metric: str) -> str:
+def interval(one: Difference, metric: str) -> str:
+    """The difference with its interval, as text; without one if there is no verdict."""
     if math.isnan(one.mean):
         return "–"
-    mean = _signed(one.mean, metric)
+    mean = signed(one.mean, metric)
     if one.refusal:
         return mean
-    return f"{mean} [{_signed(one.low, metric)}, {_signed(one.high, metric)}]"
-
-
-def _signed(value: float, metric: str) -> str:
-    text = shown(abs(value), metric)
-    return f"{'-' if value < 0 else '+'}{text}"
+    return f"{mean} [{signed(one.low, metric)}, {signed(one.high, metric)}]"
 
 
 def _points(metric: str) -> str:

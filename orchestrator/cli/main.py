@@ -10,6 +10,7 @@ from contextlib import nullcontext
 
 from orchestrator.cli import (
     completion,
+    dashboard,
     data,
     evaluate,
     export,
@@ -17,6 +18,7 @@ from orchestrator.cli import (
     inspect,
     matrix,
     protocol,
+    report,
     results,
     schema,
     studies,
@@ -43,6 +45,7 @@ COMMANDS = (
     protocol,
     matrix,
     results,
+    report,
     validate,
     train,
     export,
@@ -51,6 +54,7 @@ COMMANDS = (
     hybrid,
     sync,
     data,
+    dashboard,
     ui,
     schema,
     completion,

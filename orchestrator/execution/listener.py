@@ -18,7 +18,10 @@ from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.metrics import Series
 from orchestrator.launch.report import EpochReport
 from orchestrator.masking import masked
+from orchestrator.planning.forecast import Epoch
+from orchestrator.planning.workload import work_of
 from orchestrator.process.foothold import keep_foothold
+from orchestrator.record.board import Board
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.entries import CellDescription, Point
 from orchestrator.record.journal import GoneError, Journal
@@ -71,6 +74,7 @@ class SweepListener:
         leases: Released when a cell ends.
         delivery: Knows whether MLflow answers.
         progress: Counts cells and epochs.
+        board: Has each cell as it is.
         watcher: Told about each event last.
         describe: Makes the description of a cell's MLflow run.
         logs: The folder of the cells' log files.
@@ -84,6 +88,7 @@ class SweepListener:
         leases: Leases,
         delivery: Delivery,
         progress: Progress,
+        board: Board,
         watcher: Watcher,
         describe: Callable[[Cell], CellDescription],
         logs: Path,
@@ -93,6 +98,7 @@ class SweepListener:
         self.leases = leases
         self.delivery = delivery
         self.progress = progress
+        self.board = board
         self.watcher = watcher
         self.describe = describe
         self.logs = logs
@@ -114,12 +120,20 @@ class SweepListener:
         self._begins[key] = config.get("begins", 0)
         with self._journaling():
             self.journal.begin(self.describe(cell))
-        self.progress.start(key, name=cell.name, epochs=cell.train.all_epochs)
+        self.board.begin(key, labels=cell.labels, epochs=cell.train.all_epochs)
+        self.progress.start(
+            key,
+            name=cell.name,
+            epochs=cell.train.all_epochs,
+            work=lambda: work_of(cell.train.to_mapping()),
+        )
 
     def reported(self, key: str, report: EpochReport) -> None:
         """Journals the measurements of a cell."""
+        points = [p for series in report.points for p in _points(series)]
         with self._journaling():
-            self.journal.append(key, [p for series in report.points for p in _points(series)])
+            self.journal.append(key, points)
+        self.board.append(key, points)
         self._last[key] = report
         self._tell(key, report.notes)
         # The first epochs are those that other cells trained; they were counted there.
@@ -133,6 +147,7 @@ class SweepListener:
             spent_s=spent_s,
             objective=report.objective,
             inherited=report.num_inherited,
+            new=[Epoch(one.step, one.values["epoch_s"], one.time_ms) for one in own],
         )
 
     def ended(self, key: str) -> None:
@@ -147,10 +162,13 @@ class SweepListener:
             tags[vocabulary.WEIGHTS_SHA256] = last.weights_sha256
         else:
             tags[vocabulary.STOPPED_EARLY] = f"after {last.epoch} epochs"
+        summary = _points(last.summary)
         with self._journaling():
-            self.journal.append(key, [*_points(last.summary), *_inherited_points(last)])
+            self.journal.append(key, [*summary, *_inherited_points(last)])
             self.journal.end(key, State.FINISHED, tags)
             self.leases.release(cell.id)
+        self.board.append(key, summary)
+        self.board.end(key, State.FINISHED)
         self._log(cell, f"finished after {last.epoch} epochs{self._note(key, last)}")
         self._over.add(key)
         self.progress.end(key, failed=False)
@@ -173,6 +191,7 @@ class SweepListener:
         with self._journaling():
             self.journal.end(key, State.FAILED, tags)
             self.leases.release(cell.id)
+        self.board.end(key, State.FAILED, reason=reason)
         self._over.add(key)
         self.progress.end(key, failed=True)
         self.watcher.cell_ended(cell.name, objective=float("nan"), reason=reason)
@@ -181,6 +200,11 @@ class SweepListener:
         """Shows what happened besides, such as a draw that is no trial."""
         log.info("%s: %s", name, note)
         self.watcher.cell_noted(name, note=note)
+
+    def resized(self, *, before: int, now: int) -> None:
+        """Shows that another number of trials can run at once."""
+        trials = "1 trial" if now == 1 else f"{now} trials"
+        self.noted(self.work.study.title, f"room for {trials} at once now, {before} before")
 
     def open_of(self, cells: Mapping[str, Cell]) -> dict[str, Cell]:
         """The cells that have neither finished nor failed in this sweep, by key."""
@@ -211,6 +235,7 @@ class SweepListener:
             tags = self._tags(key, self._last.get(key))
             with self._journaling():
                 self.journal.end(key, State.INTERRUPTED, tags)
+            self.board.end(key, State.INTERRUPTED)
 
     @contextmanager
     def _journaling(self) -> Iterator[None]:

@@ -15,6 +15,7 @@ from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.progress import Progress
 from orchestrator.launch.jobs import Jobs
 from orchestrator.mlflow_reader.cells import RecordedCell
+from orchestrator.planning.outlook import Basis, forecast_of
 from orchestrator.planning.planning import Plan
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.planning.stem_store import StemStore
@@ -47,7 +48,8 @@ class Rounds:
         recorded: The results known when the sweep began.
         leases: This process's leases.
         stems: The store of stems (shared checkpoints).
-        slots: Trials at once.
+        slots: The resources of each trial, and how many run at once.
+        basis: What is known of how long epochs take.
     """
 
     def __init__(
@@ -58,7 +60,8 @@ class Rounds:
         leases: Leases,
         stems: StemStore,
         *,
-        slots: int,
+        slots: launch.Slots,
+        basis: Basis | None = None,
     ) -> None:
         self.todo, self.work, self.recorded = todo, work, recorded
         self.leases, self.stems, self.slots = leases, stems, slots
@@ -69,7 +72,12 @@ class Rounds:
             if cell.id in todo.starts
         }
         self.progress = Progress(
-            num_cells=todo.num_todo, epochs=todo.epochs_todo, inherited=inherited
+            num_cells=todo.num_todo,
+            epochs=todo.epochs_todo,
+            inherited=inherited,
+            forecast=forecast_of(
+                todo, key=partial(cell_key, self.study), slots=slots.num, basis=basis or Basis()
+            ),
         )
 
     def run(
@@ -77,7 +85,6 @@ class Rounds:
         listener: SweepListener,
         bystander: Bystander,
         *,
-        resources: launch.Resources,
         folder: Path,
         verbose: bool,
     ) -> None:
@@ -86,7 +93,6 @@ class Rounds:
         Args:
             listener: Told about all events.
             bystander: Told while other sweeps train the remaining cells.
-            resources: The resources of each trial.
             folder: Where Tune writes.
             verbose: Show Tune's output.
         """
@@ -97,7 +103,6 @@ class Rounds:
                 cells=cells,
                 scheduler=_made(scaled_scheduler(self.study), SCHEDULERS),
                 max_epochs=self.study.most_epochs,
-                resources=resources,
                 slots=self.slots,
                 retries=self.study.retries,
                 listener=listener,

@@ -29,6 +29,7 @@ from orchestrator.planning.planning import Plan, plan
 from orchestrator.planning.stem_store import StemStore
 from orchestrator.process import signals
 from orchestrator.process.waiting import waiting_for
+from orchestrator.record.board import board_of
 from orchestrator.record.conflicts import (
     plan_content,
     refuse_changed_labels,
@@ -40,10 +41,11 @@ from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.describe import describe
 from orchestrator.record.entries import CellDescription
 from orchestrator.record.journal import Journal
-from orchestrator.record.known import Recorded, forget_lost
+from orchestrator.record.known import Recorded, deliver_what_waits
 from orchestrator.record.other_code import accepted_tags, refuse_other_code
 from orchestrator.record.other_data import StudyData, refuse_other_data
 from orchestrator.record.other_epochs import begun_anew
+from orchestrator.record.overview_writer import OverviewWriter
 from orchestrator.record.store import Store
 from orchestrator.record.store_lock import StudyHold
 from orchestrator.study.cells import Cell
@@ -97,7 +99,7 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
             stack.callback(delivery.close, within_s=0)
             if silence is None:
                 with waiting_for("MLflow to take what an earlier sweep left"):
-                    _deliver_what_waits(delivery)
+                    deliver_what_waits(delivery)
             delivery.last_error = silence
             with waiting_for("MLflow to say what is recorded"):
                 known = Recorded(
@@ -118,17 +120,6 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
 def _checksums(study: StudySpec, data_dir: Path) -> Mapping[Part, str]:
     with waiting_for("the data, to be read for their checksum"):
         return data_checksums(study, data_dir)
-
-
-def _deliver_what_waits(delivery: Delivery) -> None:
-    """Delivers results that MLflow lacks or has lost first; nothing else may remain to do."""
-    try:
-        forget_lost(delivery.journal, delivery.store)
-        delivery.deliver()
-    except InUseError:
-        log.info("another process delivers the journal's results")
-    except Exception as error:
-        log.warning("results of an earlier sweep cannot be delivered: %s", masked(str(error)))
 
 
 class _Sweep:
@@ -155,6 +146,7 @@ class _Sweep:
         self.storage, self.stems = storage, StemStore(storage / "stems")
         self.disk = self.anew = ""
         self.record = study_record(study)
+        self.overview: OverviewWriter | None = None
 
     def run(self) -> Outcome:
         with waiting_for("the recorded results to be compared with the study"):
@@ -213,6 +205,8 @@ class _Sweep:
             self.journal.begin_study(self.record)
         if self.recorded.store is not None:
             self._deliver_now()
+            if self.num_copied or self.record.state:
+                self._overview().finish()
         return self._outcome(todo)
 
     def _trained(self, todo: Plan) -> Outcome:
@@ -244,7 +238,13 @@ class _Sweep:
         # A database in the home is never away, only slow on a busy machine.
         may_answer = self.delivery.has_delivered or self.home.database is not None
         with waiting_for("MLflow to take the last results"):
-            self.delivery.close(within_s=DRAIN_S if may_answer else SILENT_S)
+            is_delivered = self.delivery.close(within_s=DRAIN_S if may_answer else SILENT_S)
+        if is_delivered and self.overview is not None:
+            self.overview.finish()
+
+    def _overview(self) -> OverviewWriter:
+        board = board_of(self.study, self.recorded.cells, holder_of=self.leases.holder_of)
+        return OverviewWriter(board, self.journal, self.home, self.record)
 
     def _break_off(self) -> None:
         """Records that the sweep was interrupted, if it had begun; whatever ended it goes on."""
@@ -290,45 +290,48 @@ class _Sweep:
         options, address = self.options, self.options.ray_address
         if self.study.is_searched:
             self._draw_alone()
-        slots = 0
+        slots: launch.Slots | None = None
         if address is None:
             # Computed without Ray, so that an impossible request fails before Ray starts.
-            slots = launch.num_slots(options.resources, launch.this_machine())
-            self._announce(todo, slots)
+            slots = launch.Slots(options.resources, launch.this_machine)
+            self._announce(todo, slots.num)
+        num_workers = min(slots.num, todo.num_todo) * options.resources.processes if slots else 0
         with launch.ray_session(
             address=address,
             folder=self.home.ray,
             verbose=options.verbose,
-            num_workers=min(slots, todo.num_todo) * options.resources.processes,
+            num_workers=num_workers,
             cpus=options.resources.cpus_each,
         ):
-            if address is not None:
+            if slots is None:
                 launch.wait_for_nodes(options.resources, options.min_nodes)
-                slots = launch.num_slots(options.resources, launch.cluster_nodes())
-                self._announce(todo, slots)
+                slots = launch.Slots(options.resources, launch.cluster_nodes, moves=True)
+                self._announce(todo, slots.num)
             self.delivery.start()
             rounds = Rounds(
                 todo, self._work(todo), self.recorded, self.leases, self.stems, slots=slots
             )
+            overview = self.overview = self._overview()
             listener = SweepListener(
                 work=rounds.work,
                 journal=self.journal,
                 leases=self.leases,
                 delivery=self.delivery,
                 progress=rounds.progress,
+                board=overview.board,
                 watcher=self.watcher,
                 describe=self._describe,
                 logs=self.home.logs / self.study.name,
             )
             self.watcher.began(rounds.progress)
             try:
-                rounds.run(
-                    listener,
-                    self.watcher,
-                    resources=options.resources,
-                    folder=self.home.ray / "tune",
-                    verbose=options.verbose,
-                )
+                with overview.renewed():
+                    rounds.run(
+                        listener,
+                        self.watcher,
+                        folder=self.home.ray / "tune",
+                        verbose=options.verbose,
+                    )
             finally:
                 # Before Ray ends, which takes seconds: the system may kill this process soon.
                 with signals.deferred(drop=True):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.launch.parts import Search
     from orchestrator.launch.resources import ResourceError, Resources, num_slots, this_machine
     from orchestrator.launch.session import cluster_nodes, ray_session, wait_for_nodes
+    from orchestrator.launch.slots import Slots
     from orchestrator.launch.tuning import Listener, failure_reason, launch
 
 os.environ.update(FOR_RAY)
@@ -34,6 +35,7 @@ _HOMES = {
     "ResourceError": "orchestrator.launch.resources",
     "Resources": "orchestrator.launch.resources",
     "Search": "orchestrator.launch.parts",
+    "Slots": "orchestrator.launch.slots",
     "cluster_nodes": "orchestrator.launch.session",
     "failure_reason": "orchestrator.launch.tuning",
     "launch": "orchestrator.launch.tuning",
@@ -52,6 +54,7 @@ __all__ = [
     "ResourceError",
     "Resources",
     "Search",
+    "Slots",
     "cluster_nodes",
     "failure_reason",
     "launch",

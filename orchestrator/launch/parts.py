@@ -17,6 +17,7 @@ from ray.tune.search import Searcher as TuneSearcher
 from orchestrator import vocabulary
 from orchestrator.launch.draws import CheckedDraws, Draws, RandomDraws
 from orchestrator.launch.report import EpochReport
+from orchestrator.launch.slots import Slots
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.study.axes import Axis
 from orchestrator.study.search import (
@@ -159,9 +160,15 @@ def checked(
 
 
 class _Variants(RandomDraws):
-    """Tune's random search, until a stop is requested."""
+    """Tune's random search in the slots that there are, until a stop is requested."""
 
     stop = StopRequest()
+    slots: Slots
+
+    def next_trial(self) -> Any:
+        """The next trial; None if there is none now."""
+        self.max_concurrent = self.slots.num
+        return super().next_trial()
 
     def is_finished(self) -> bool:
         """Whether no more trials are drawn."""
@@ -172,6 +179,7 @@ class _Limiter(ConcurrencyLimiter):
     """Limits the trials of a searcher that run at once, until a stop is requested."""
 
     stop = StopRequest()
+    slots: Slots
 
     def suggest(  # type: ignore[override]  # Tune's annotation forgets its own FINISHED
         self, trial_id: str
@@ -179,24 +187,26 @@ class _Limiter(ConcurrencyLimiter):
         """The searcher's next configuration, if a slot is free."""
         if self.stop.is_made:
             return str(self.FINISHED)
+        self.max_concurrent = self.slots.num
         found: dict[str, Any] | str | None = super().suggest(trial_id)
         return found
 
 
 def limited(
-    algorithm: SearchAlgorithm | TuneSearcher, *, slots: int, stop: StopRequest
+    algorithm: SearchAlgorithm | TuneSearcher, *, slots: Slots, stop: StopRequest
 ) -> SearchAlgorithm | TuneSearcher:
-    """Limits the algorithm to `slots` trials at once, and to none after a stop request.
+    """Limits the algorithm to as many trials as there are slots, and to none after a stop request.
 
+    The slots are looked at whenever Tune asks for a trial.
     Tune's own setting works for searchers only; Tune silently ignores it for a grid.
     """
     if isinstance(algorithm, _Variants):
-        algorithm.max_concurrent = slots
-        algorithm.stop = stop
+        algorithm.slots, algorithm.stop = slots, stop
+        algorithm.max_concurrent = slots.num
         return algorithm
     assert isinstance(algorithm, TuneSearcher)
-    limiter = _Limiter(algorithm, max_concurrent=slots)
-    limiter.stop = stop
+    limiter = _Limiter(algorithm, max_concurrent=slots.num)
+    limiter.slots, limiter.stop = slots, stop
     return limiter
 
 

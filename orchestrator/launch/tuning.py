@@ -30,6 +30,7 @@ from orchestrator.launch.parts import (
 )
 from orchestrator.launch.report import EpochReport
 from orchestrator.launch.resources import Resources
+from orchestrator.launch.slots import Slots
 from orchestrator.launch.worker import train_cell
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.process import signals
@@ -51,6 +52,9 @@ class Listener(Protocol):
     def failed(self, key: str, *, reason: str, details: str, final: bool) -> None:
         """A cell failed; unless `final`, it is retried."""
 
+    def resized(self, *, before: int, now: int) -> None:
+        """Another number of trials can run at once, because nodes came or left."""
+
     def tick(self) -> None:
         """Called several times a second."""
 
@@ -67,8 +71,7 @@ def launch(
     cells: Beginnings | Search,
     scheduler: Scheduler | None,
     max_epochs: int,
-    resources: Resources,
-    slots: int,
+    slots: Slots,
     retries: int,
     listener: Listener,
     folder: Path,
@@ -84,8 +87,7 @@ def launch(
         cells: Hands out the cells, or says how a search draws them.
         scheduler: Stops bad trials early; None: every trial trains all its epochs.
         max_epochs: Most epochs of a trial.
-        resources: The resources of each trial.
-        slots: Trials at once.
+        slots: The resources of each trial, and how many run at once.
         retries: How often a failed cell is retried.
         listener: Told about all events.
         folder: Where Tune writes; its files are deleted afterwards unless `verbose`.
@@ -97,7 +99,7 @@ def launch(
     folder.mkdir(parents=True, exist_ok=True)
     name = f"sweep-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     space, algorithm, num_samples = _drawn(cells)
-    stop = StopRequest()
+    stop, resources = StopRequest(), slots.resources
     tuner = tune.Tuner(
         tune.with_resources(
             tune.with_parameters(_trainable, work=work, resources=resources),
@@ -118,7 +120,7 @@ def launch(
             name=name,
             storage_path=str(folder),
             verbose=1 if verbose else 0,
-            callbacks=[_Bridge(listener, work)],
+            callbacks=[_Bridge(listener, work, slots)],
             stop=_AtEpochEnd(stop),
             failure_config=tune.FailureConfig(max_failures=retries),
         ),
@@ -165,12 +167,13 @@ def _trainable(config: dict[str, Any], *, work: Jobs, resources: Resources) -> N
 class _Bridge(tune.Callback):
     """Passes Tune's events to the listener; Tune pickles it, without the listener."""
 
-    def __init__(self, listener: Listener, work: Jobs) -> None:
+    def __init__(self, listener: Listener, work: Jobs, slots: Slots) -> None:
         self.listener: Listener | None = listener
         self.work: Jobs | None = work
+        self.slots: Slots | None = slots
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"listener": None, "work": None}
+        return {"listener": None, "work": None, "slots": None}
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         if self.listener:
@@ -194,7 +197,10 @@ class _Bridge(tune.Callback):
         self._failed(trial, final=True)
 
     def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
-        if self.listener:
+        if self.listener and self.slots:
+            before = self.slots.recount()
+            if before is not None:
+                self.listener.resized(before=before, now=self.slots.num)
             self.listener.tick()
 
     def _failed(self, trial: Any, *, final: bool) -> None:

@@ -203,6 +203,7 @@ class Reader:
                     params=run.data.params,
                     metrics=run.data.metrics,
                     ended_ms=run.info.end_time or 0,
+                    started_ms=run.info.start_time or 0,
                 )
                 for run in runs
             ]

@@ -21,6 +21,7 @@ from orchestrator.launch.metrics import Series
 from orchestrator.launch.report import EpochReport
 from orchestrator.launch.worker import Job
 from orchestrator.planning.stem_store import StemStore
+from orchestrator.record.board import board_of
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.describe import describe
 from orchestrator.record.entries import CellDescription, Entry
@@ -88,6 +89,7 @@ def listener(
         leases=leases,
         delivery=cast(Delivery, SimpleNamespace(last_error="no answer")),
         progress=Progress(num_cells=len(cells), epochs=2 * len(cells)),
+        board=board_of(study, [], holder_of=lambda trial: None),
         watcher=watcher,
         describe=of,
         logs=tmp_path / "logs",
@@ -282,6 +284,20 @@ def test_a_failure_without_details_is_told_by_its_reason(
 ) -> None:
     listener.failed(key, reason="no memory", details="", final=True)
     assert entry().tags[vocabulary.FAILURE_ARTIFACT] == "no memory"
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (4, "room for 4 trials at once now, 2 before"),
+        (1, "room for 1 trial at once now, 2 before"),
+    ],
+)
+def test_another_number_of_slots_is_shown(
+    now: int, told: str, listener: SweepListener, watcher: FakeWatcher
+) -> None:
+    listener.resized(before=2, now=now)
+    assert watcher.told == [("noted", "tiny", told)]
 
 
 def test_cells_that_still_run_are_interrupted(

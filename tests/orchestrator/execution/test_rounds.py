@@ -11,7 +11,7 @@ from orchestrator.execution import rounds as module
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.rounds import Rounds
-from orchestrator.launch import Resources
+from orchestrator.launch import Resources, Slots
 from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.parts import Search, search_parts
 from orchestrator.mlflow_reader.cells import OBJECTIVE, RecordedCell
@@ -81,7 +81,7 @@ def make_rounds(
             cast(Recorded, since),
             leases,
             stems,
-            slots=2,
+            slots=Slots(Resources(), lambda: [{"CPU": 2}]),
         )
 
     return make
@@ -110,7 +110,6 @@ def _run(rounds: Rounds, tmp_path: Path, bystander: Bystander) -> FakeListener:
     rounds.run(
         cast(SweepListener, listener),
         bystander,
-        resources=Resources(),
         folder=tmp_path,
         verbose=False,
     )
