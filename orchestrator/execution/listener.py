@@ -201,6 +201,19 @@ class SweepListener:
         self.progress.end(key, failed=True)
         self.watcher.cell_ended(cell.name, objective=float("nan"), reason=reason, log=path)
 
+    def gave_back(self, key: str, *, reason: str) -> None:
+        """Journals and logs that a cell waits for more memory; its lease is kept."""
+        with self._journaling():
+            tags = self._tags(key, self._last.pop(key, None))
+            self.journal.end(key, State.INTERRUPTED, tags)
+        self._log(self._cells[key], f"gave its place back, to be trained later: {reason}")
+        self.progress.give_back(key)
+
+    def draining(self, *, share: float, then: float) -> None:
+        """Shows that too many trials share a GPU, and what follows."""
+        note = f"out of memory with {share:g} of a GPU for a trial; no other begins until those "
+        self.noted(self.work.study.title, f"{note}that run have ended, then each gets {then:g}")
+
     def noted(self, name: str, note: str) -> None:
         """Shows what happened besides, such as a draw that is no trial."""
         log.info("%s: %s", name, note)

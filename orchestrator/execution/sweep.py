@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator import launch, vocabulary
 from orchestrator.environment import environment, git_commit
+from orchestrator.execution.jobs import jobs_of, packed
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.options import SweepOptions
@@ -18,8 +19,7 @@ from orchestrator.execution.rounds import Rounds
 from orchestrator.fingerprint.code import this_code
 from orchestrator.free_space import told_if_full
 from orchestrator.home import Home
-from orchestrator.launch.jobs import Jobs
-from orchestrator.launch.worker import Job
+from orchestrator.launch.slots import Nodes, Slots
 from orchestrator.masking import masked
 from orchestrator.planning.checksums import Part, data_checksums
 from orchestrator.planning.disk import need
@@ -50,7 +50,7 @@ from orchestrator.record.store import Store
 from orchestrator.record.store_lock import StudyHold
 from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import place_of
-from orchestrator.study.spec import StudySpec, cell_key
+from orchestrator.study.spec import StudySpec
 from orchestrator.vocabulary import State
 from trainers.storage import Place
 
@@ -290,11 +290,13 @@ class _Sweep:
         options, address = self.options, self.options.ray_address
         if self.study.is_searched:
             self._draw_alone()
-        slots: launch.Slots | None = None
+        nodes: Nodes = launch.this_machine if address is None else launch.cluster_nodes
+        slots: Slots | None = None
         if address is None:
             # Computed without Ray, so that an impossible request fails before Ray starts.
-            slots = launch.Slots(options.resources, launch.this_machine)
-            self._announce(todo, slots.num)
+            slots = Slots(options.resources, nodes)
+            if not options.resources.packs:
+                self._announce(todo, slots.num)
         num_workers = min(slots.num, todo.num_todo) * options.resources.processes if slots else 0
         with launch.ray_session(
             address=address,
@@ -303,14 +305,13 @@ class _Sweep:
             num_workers=num_workers,
             cpus=options.resources.cpus_each,
         ):
-            if slots is None:
+            if address is not None:
                 launch.wait_for_nodes(options.resources, options.min_nodes)
-                slots = launch.Slots(options.resources, launch.cluster_nodes, moves=True)
-                self._announce(todo, slots.num)
+            if slots is None or options.resources.packs:
+                slots = self._slots(todo, nodes)
             self.delivery.start()
-            rounds = Rounds(
-                todo, self._work(todo), self.recorded, self.leases, self.stems, slots=slots
-            )
+            work = jobs_of(todo, self.options, self.storage, self.stems)
+            rounds = Rounds(todo, work, self.recorded, self.leases, self.stems, slots=slots)
             overview = self.overview = self._overview()
             listener = SweepListener(
                 work=rounds.work,
@@ -348,6 +349,18 @@ class _Sweep:
                 f"{holder} is running the search '{self.study.name}'; wait for its end"
             )
 
+    def _slots(self, todo: Plan, nodes: Nodes) -> Slots:
+        """Counts slots, and says how many there are; with Ray there, memory can be measured."""
+        told = ""
+        if self.options.resources.packs:
+            self.options, told = packed(todo, self.options, self.storage, nodes())
+        moves = self.options.ray_address is not None
+        slots = Slots(self.options.resources, nodes, moves=moves)
+        self._announce(todo, slots.num)
+        if told:
+            self.watcher.cell_noted(self.study.title, note=told)
+        return slots
+
     def _announce(self, todo: Plan, slots: int) -> None:
         processes = self.options.resources.processes
         self.watcher.planned(todo, slots=slots, disk=self.disk, processes=processes)
@@ -370,23 +383,6 @@ class _Sweep:
         tags = {**self.record.tags, **self.cell_tags, vocabulary.CODE: code.of(*trials)}
         self.record = replace(self.record, state=State.RUNNING, texts=texts, tags=tags)
         self.journal.begin_study(self.record)
-
-    def _work(self, todo: Plan) -> Jobs:
-        resources = self.options.resources
-        template = Job(
-            train={},
-            data_dir=self.options.data_dir,
-            checkpoint_dir=self.storage,
-            checkpoints=self.study.checkpoint,
-            device="cuda" if resources.gpus else "cpu",
-            num_threads=max(1, int(resources.cpus_each)),
-            timeout_s=self.study.together.timeout_s,
-            deterministic=self.options.deterministic,
-            # A scheduler compares trials at every epoch.
-            report_every_s=0.0 if self.study.scheduler else 0.5,
-        )
-        cells = {cell_key(self.study, cell): cell for cell in todo.todo}
-        return Jobs(study=self.study, cells=cells, template=template, stems=self.stems)
 
     def _describe(self, cell: Cell) -> CellDescription:
         code = self.recorded.code.of(cell.train.to_mapping())
