@@ -15,6 +15,7 @@ from orchestrator.cli import (
     hybrid,
     inspect,
     matrix,
+    plan,
     protocol,
     results,
     studies,
@@ -37,6 +38,7 @@ from orchestrator.process.variables import settle
 
 COMMANDS = (
     studies,
+    plan,
     sweep,
     protocol,
     matrix,

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator import vocabulary
 from orchestrator.fingerprint.code import Code
+from orchestrator.masking import masked
 from orchestrator.mlflow_reader.cells import OBJECTIVE, RecordedCell, recorded_cell
 from orchestrator.mlflow_reader.reader import StoreError
+from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.describe import describe
 from orchestrator.record.entries import Entry
 from orchestrator.record.journal import Journal
@@ -17,6 +19,7 @@ from orchestrator.study.cells import Cell
 from orchestrator.vocabulary import State
 
 if TYPE_CHECKING:
+    from orchestrator.record.delivery import Delivery
     from orchestrator.study.spec import StudySpec
 
 log = logging.getLogger(__name__)
@@ -75,6 +78,11 @@ class Recorded:
             if accepts_code:
                 others = self._elsewhere(unknown - self.finished.keys(), has_our_data)
                 self.finished = {**others, **self.finished}
+
+    @property
+    def everywhere(self) -> tuple[RecordedCell, ...]:
+        """The cells of the study, and finished ones of its trials in other studies."""
+        return (*self.finished.values(), *self.cells)
 
     def finished_since(self, trial: str) -> Entry | None:
         """The cell in which another sweep has finished a trial since then; None: there is none."""
@@ -182,6 +190,17 @@ class Recorded:
         copied[vocabulary.COPIED_FROM] = source.run_id or source.key
         self.journal.end(description.cell, State.FINISHED, copied)
         log.info("%s was trained before, as %s", cell.name, copied[vocabulary.COPIED_FROM])
+
+
+def deliver_what_waits(delivery: "Delivery") -> None:
+    """Delivers results that MLflow lacks or has lost first; nothing else may remain to do."""
+    try:
+        forget_lost(delivery.journal, delivery.store)
+        delivery.deliver()
+    except InUseError:
+        log.info("another process delivers the journal's results")
+    except Exception as error:
+        log.warning("results of an earlier sweep cannot be delivered: %s", masked(str(error)))
 
 
 def forget_lost(journal: Journal, store: Store) -> list[str]:
