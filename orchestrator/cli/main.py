@@ -18,6 +18,7 @@ from orchestrator.cli import (
     hybrid,
     inspect,
     matrix,
+    plan,
     protocol,
     replay,
     report,
@@ -44,6 +45,7 @@ from orchestrator.process.variables import settle
 
 COMMANDS = (
     studies,
+    plan,
     sweep,
     status,
     protocol,

@@ -4,9 +4,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from orchestrator import launch, vocabulary
 from orchestrator.environment import environment, git_commit
@@ -21,10 +19,11 @@ from orchestrator.free_space import told_if_full
 from orchestrator.home import Home
 from orchestrator.launch.slots import Nodes, Slots
 from orchestrator.masking import masked
-from orchestrator.planning.checksums import Part, data_checksums
+from orchestrator.planning.checksums import data_checksums
 from orchestrator.planning.disk import need
 from orchestrator.planning.disk_check import room
 from orchestrator.planning.files import check_files
+from orchestrator.planning.outlook import Basis, expected
 from orchestrator.planning.planning import Plan, plan
 from orchestrator.planning.stem_store import StemStore
 from orchestrator.process import signals
@@ -42,6 +41,7 @@ from orchestrator.record.describe import describe
 from orchestrator.record.entries import CellDescription
 from orchestrator.record.journal import Journal
 from orchestrator.record.known import Recorded, deliver_what_waits
+from orchestrator.record.measured import basis_for
 from orchestrator.record.other_code import accepted_tags, refuse_other_code
 from orchestrator.record.other_data import StudyData, refuse_other_data
 from orchestrator.record.other_epochs import begun_anew
@@ -81,7 +81,7 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         launch.session_parent(home.ray)
     # A new store is empty, so every cell needs its data: check that before writing anything.
     is_new = home.database is not None and not home.database.exists()
-    data = StudyData(study, lambda: _checksums(study, options.data_dir))
+    data = StudyData(study, lambda: data_checksums(study, options.data_dir))
     if is_new:
         data.load()
     with waiting_for("the storage of checkpoints to answer"):
@@ -117,11 +117,6 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
     return replace(outcome, wall_s=time.perf_counter() - started)
 
 
-def _checksums(study: StudySpec, data_dir: Path) -> Mapping[Part, str]:
-    with waiting_for("the data, to be read for their checksum"):
-        return data_checksums(study, data_dir)
-
-
 class _Sweep:
     """The state that the steps of one sweep share."""
 
@@ -144,7 +139,7 @@ class _Sweep:
         self.cell_tags: dict[str, str] = {}
         self.num_copied = 0
         self.storage, self.stems = storage, StemStore(storage / "stems")
-        self.disk = self.anew = ""
+        self.disk, self.anew, self.basis = "", "", Basis()
         self.record = study_record(study)
         self.overview: OverviewWriter | None = None
 
@@ -311,7 +306,15 @@ class _Sweep:
                 slots = self._slots(todo, nodes)
             self.delivery.start()
             work = jobs_of(todo, self.options, self.storage, self.stems)
-            rounds = Rounds(todo, work, self.recorded, self.leases, self.stems, slots=slots)
+            rounds = Rounds(
+                todo,
+                work,
+                self.recorded,
+                self.leases,
+                self.stems,
+                slots=slots,
+                basis=self.basis,
+            )
             overview = self.overview = self._overview()
             listener = SweepListener(
                 work=rounds.work,
@@ -363,7 +366,17 @@ class _Sweep:
 
     def _announce(self, todo: Plan, slots: int) -> None:
         processes = self.options.resources.processes
-        self.watcher.planned(todo, slots=slots, disk=self.disk, processes=processes)
+        needs, cells = self.options.resources, self.recorded.everywhere
+        self.basis = basis_for(todo, self.journal, cells, processes=processes)
+        self.watcher.planned(
+            todo,
+            slots=slots,
+            disk=self.disk,
+            processes=processes,
+            expected=expected(
+                todo, slots=slots, basis=self.basis, cpus=needs.cpus, gpus=needs.gpus
+            ),
+        )
         if self.anew:
             self.watcher.cell_noted(self.study.title, note=self.anew)
         if self.delivery.last_error is not None and self.recorded.store is None:
