@@ -9,14 +9,22 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from orchestrator.cli import (
+    compare,
+    completion,
+    dashboard,
     data,
     evaluate,
     export,
     hybrid,
     inspect,
     matrix,
+    plan,
     protocol,
+    replay,
+    report,
     results,
+    schema,
+    status,
     studies,
     sweep,
     sync,
@@ -37,10 +45,15 @@ from orchestrator.process.variables import settle
 
 COMMANDS = (
     studies,
+    plan,
     sweep,
+    status,
     protocol,
     matrix,
     results,
+    report,
+    compare,
+    replay,
     validate,
     train,
     export,
@@ -49,7 +62,10 @@ COMMANDS = (
     hybrid,
     sync,
     data,
+    dashboard,
     ui,
+    schema,
+    completion,
 )
 
 

@@ -15,6 +15,7 @@ from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.progress import Progress
 from orchestrator.launch.jobs import Jobs
 from orchestrator.mlflow_reader.cells import RecordedCell
+from orchestrator.planning.outlook import Basis, forecast_of
 from orchestrator.planning.planning import Plan
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.planning.stem_store import StemStore
@@ -50,6 +51,7 @@ class Rounds:
         leases: This process's leases.
         stems: The store of stems (shared checkpoints).
         slots: The resources of each trial, and how many run at once.
+        basis: What is known of how long epochs take.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Rounds:
         stems: StemStore,
         *,
         slots: launch.Slots,
+        basis: Basis | None = None,
     ) -> None:
         self.todo, self.work, self.recorded = todo, work, recorded
         self.leases, self.stems, self.slots = leases, stems, slots
@@ -71,7 +74,12 @@ class Rounds:
             if cell.id in todo.starts
         }
         self.progress = Progress(
-            num_cells=todo.num_todo, epochs=todo.epochs_todo, inherited=inherited
+            num_cells=todo.num_todo,
+            epochs=todo.epochs_todo,
+            inherited=inherited,
+            forecast=forecast_of(
+                todo, key=partial(cell_key, self.study), slots=slots.num, basis=basis or Basis()
+            ),
         )
 
     def run(

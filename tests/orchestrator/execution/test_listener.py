@@ -21,6 +21,7 @@ from orchestrator.launch.metrics import Series
 from orchestrator.launch.report import EpochReport
 from orchestrator.launch.worker import Job
 from orchestrator.planning.stem_store import StemStore
+from orchestrator.record.board import board_of
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.describe import describe
 from orchestrator.record.entries import CellDescription, Entry
@@ -41,7 +42,9 @@ class FakeWatcher:
     def tick(self, *, waiting: str | None) -> None:
         self.told.append(("tick", waiting))
 
-    def cell_ended(self, name: str, *, objective: float, reason: str | None) -> None:
+    def cell_ended(
+        self, name: str, *, objective: float, reason: str | None, log: Path | None = None
+    ) -> None:
         self.told.append(("ended", name, objective, reason))
 
     def cell_retried(self, name: str, *, reason: str) -> None:
@@ -88,6 +91,7 @@ def listener(
         leases=leases,
         delivery=cast(Delivery, SimpleNamespace(last_error="no answer")),
         progress=Progress(num_cells=len(cells), epochs=2 * len(cells)),
+        board=board_of(study, [], holder_of=lambda trial: None),
         watcher=watcher,
         describe=of,
         logs=tmp_path / "logs",
