@@ -53,11 +53,11 @@ COMMANDS = (
     inspect,
     hybrid,
     sync,
+    schema,
+    completion,
     data,
     dashboard,
     ui,
-    schema,
-    completion,
 )
 
 

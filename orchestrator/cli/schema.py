@@ -11,7 +11,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "schema",
         help="print the JSON Schema of study files, for editors",
         description="Print the JSON Schema of study files. Write it beside your studies: "
-        "bnn-orchestrate schema > study.schema.json. An editor that knows YAML language server "
+        "%(prog)s > study.schema.json. An editor that knows YAML language server "
         "then completes keys and marks mistakes in a study whose first line is "
         "# yaml-language-server: $schema=study.schema.json",
     )
