@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from dashboards.curves import Curve
@@ -62,7 +63,6 @@ class Source:
 
     def __init__(self, tracking_uri: str) -> None:
         self.tracking_uri = tracking_uri
-        self._reader = Reader(tracking_uri)
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._variants: tuple[float, list[RecordedVariant]] = (-FRESH_S, [])
@@ -71,6 +71,10 @@ class Source:
         self._curves: dict[tuple[str, str], Curve] = {}
         self._switches: dict[str, tuple[Switch, ...]] = {}
         self._contents: dict[str, RunContent] = {}
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.tracking_uri)
 
     def variants(self) -> list[RecordedVariant]:
         """The variants of all studies, the one that began last first."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from orchestrator.cli import (
+    compare,
     completion,
     dashboard,
     data,
@@ -17,10 +18,13 @@ from orchestrator.cli import (
     hybrid,
     inspect,
     matrix,
+    plan,
     protocol,
+    replay,
     report,
     results,
     schema,
+    status,
     studies,
     sweep,
     sync,
@@ -41,11 +45,15 @@ from orchestrator.process.variables import settle
 
 COMMANDS = (
     studies,
+    plan,
     sweep,
+    status,
     protocol,
     matrix,
     results,
     report,
+    compare,
+    replay,
     validate,
     train,
     export,

@@ -40,7 +40,9 @@ class Bystander(Protocol):
 
 
 class Rounds:
-    """Trains all available cells in one round of Tune; later rounds train cells others release.
+    """Trains all available cells in one round of Tune; later rounds train what is still open.
+
+    These are cells that others release, and cells that gave their place back for want of memory.
 
     Args:
         todo: The plan of the study.
@@ -118,8 +120,11 @@ class Rounds:
         claims = Claims(self.leases, self.recorded, done=self._trained_elsewhere)
         try:
             while remaining and one_round(self._beginnings(remaining, claims)):
-                still_open = listener.open_of(remaining)
-                remaining = self._wait(still_open, claims, listener, bystander)
+                remaining = listener.open_of(remaining)
+                if self.slots.is_draining:
+                    self.slots.relax()
+                else:
+                    remaining = self._wait(remaining, claims, listener, bystander)
         except KeyboardInterrupt:
             log.info("interrupted while other sweeps trained the remaining cells")
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.launch.jobs import Jobs
     from orchestrator.launch.machine import session_parent
     from orchestrator.launch.parts import Search
+    from orchestrator.launch.probe import probed
     from orchestrator.launch.resources import ResourceError, Resources, num_slots, this_machine
     from orchestrator.launch.session import cluster_nodes, ray_session, wait_for_nodes
     from orchestrator.launch.slots import Slots
@@ -40,6 +41,7 @@ _HOMES = {
     "failure_reason": "orchestrator.launch.tuning",
     "launch": "orchestrator.launch.tuning",
     "num_slots": "orchestrator.launch.resources",
+    "probed": "orchestrator.launch.probe",
     "ray_session": "orchestrator.launch.session",
     "session_parent": "orchestrator.launch.machine",
     "this_machine": "orchestrator.launch.resources",
@@ -59,6 +61,7 @@ __all__ = [
     "failure_reason",
     "launch",
     "num_slots",
+    "probed",
     "ray_session",
     "session_parent",
     "this_machine",

@@ -16,7 +16,7 @@ from ray.tune.search import Searcher as TuneSearcher
 
 from orchestrator import vocabulary
 from orchestrator.launch.draws import CheckedDraws, Draws, RandomDraws
-from orchestrator.launch.report import EpochReport
+from orchestrator.launch.report import EpochReport, GivenBack
 from orchestrator.launch.slots import Slots
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.study.axes import Axis
@@ -100,7 +100,8 @@ class ReadyCells(TuneSearcher):
         """Passes on the end of a cell."""
         self.num_running -= 1
         self.on_trial_result(trial_id, result or {})
-        self.beginnings.ended(self.keys[trial_id], finished=bool(result) and not error)
+        is_finished = bool(result) and not error and GivenBack.from_result(result) is None
+        self.beginnings.ended(self.keys[trial_id], finished=is_finished)
 
     def save(self, checkpoint_path: str) -> None:
         """Saves nothing: a sweep resumes from the recorded results."""
@@ -176,7 +177,7 @@ class _Variants(RandomDraws):
 
 
 class _Limiter(ConcurrencyLimiter):
-    """Limits the trials of a searcher that run at once, until a stop is requested."""
+    """Limits the trials of a searcher that run at once, until a stop or until slots drain."""
 
     stop = StopRequest()
     slots: Slots
@@ -185,7 +186,7 @@ class _Limiter(ConcurrencyLimiter):
         self, trial_id: str
     ) -> dict[str, Any] | str | None:
         """The searcher's next configuration, if a slot is free."""
-        if self.stop.is_made:
+        if self.stop.is_made or self.slots.is_draining:
             return str(self.FINISHED)
         self.max_concurrent = self.slots.num
         found: dict[str, Any] | str | None = super().suggest(trial_id)

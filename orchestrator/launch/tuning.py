@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,7 +29,7 @@ from orchestrator.launch.parts import (
     search_parts,
     tune_scheduler,
 )
-from orchestrator.launch.report import EpochReport
+from orchestrator.launch.report import EpochReport, GivenBack
 from orchestrator.launch.resources import Resources
 from orchestrator.launch.slots import Slots
 from orchestrator.launch.worker import train_cell
@@ -51,6 +52,15 @@ class Listener(Protocol):
 
     def failed(self, key: str, *, reason: str, details: str, final: bool) -> None:
         """A cell failed; unless `final`, it is retried."""
+
+    def gave_back(self, key: str, *, reason: str) -> None:
+        """A cell gives its place back; it is still open, and trained later."""
+
+    def draining(self, *, share: float, then: float) -> None:
+        """A cell had too little memory with its share of a GPU: no other cell begins for now.
+
+        When those that run have ended, each gets the share `then`.
+        """
 
     def resized(self, *, before: int, now: int) -> None:
         """Another number of trials can run at once, because nodes came or left."""
@@ -102,7 +112,13 @@ def launch(
     stop, resources = StopRequest(), slots.resources
     tuner = tune.Tuner(
         tune.with_resources(
-            tune.with_parameters(_trainable, work=work, resources=resources),
+            tune.with_parameters(
+                _trainable,
+                work=work,
+                resources=resources,
+                # What a search draws cannot be handed out again.
+                yields=isinstance(cells, Beginnings) and resources.memory_share < 1,
+            ),
             _asked(resources),
         ),
         param_space=space,
@@ -158,8 +174,8 @@ def _asked(resources: Resources) -> dict[str, float] | tune.PlacementGroupFactor
     return tune.PlacementGroupFactory(bundles, strategy="PACK")
 
 
-def _trainable(config: dict[str, Any], *, work: Jobs, resources: Resources) -> None:
-    job = work.job(config)
+def _trainable(config: dict[str, Any], *, work: Jobs, resources: Resources, yields: bool) -> None:
+    job = replace(work.job(config), memory_share=resources.memory_share, yields=yields)
     group = None if resources.processes == 1 else RankGroup(job, resources)
     train_cell(job, lambda report: tune.report(report.to_plain()), group=group)
 
@@ -185,9 +201,16 @@ class _Bridge(tune.Callback):
         report = EpochReport.from_result(result)
         if self.listener and report:
             self.listener.reported(self._key(trial), report)
+        given_back = GivenBack.from_result(result)
+        if self.listener and self.slots and given_back:
+            if not self.slots.is_draining:
+                shares = self.slots.resources.memory_share, self.slots.relaxed.memory_share
+                self.listener.draining(share=shares[0], then=shares[1])
+            self.slots.is_draining = True
+            self.listener.gave_back(self._key(trial), reason=given_back.reason)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        if self.listener:
+        if self.listener and GivenBack.from_result(trial.last_result) is None:
             self.listener.ended(self._key(trial))
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:

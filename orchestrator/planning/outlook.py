@@ -8,7 +8,7 @@ from orchestrator.planning.forecast import Forecast, Todo
 from orchestrator.planning.paces import Guess, Measured, Paces, kinds_of, seconds_of
 from orchestrator.planning.planning import Plan
 from orchestrator.planning.schedule import Task, finish_s
-from orchestrator.planning.workload import Kind, Work, part, training_of, work_of
+from orchestrator.planning.workload import Kind, part, training_of
 from orchestrator.study.cells import Cell
 from trainers.binding import Component
 from trainers.spec.data_spec import DataSpec
@@ -41,27 +41,32 @@ class Expected:
         seconds: From start to end; for a search, at most.
         trial_seconds: Of all trials together.
         basis: What it rests on, for people.
-        is_rough: Whether nothing like it was measured.
+        is_rough: Whether nothing like it was measured; then it is of CPU cores.
+        gpus: GPUs of each trial.
     """
 
     seconds: float
     trial_seconds: float
     basis: str
     is_rough: bool = False
+    gpus: float = 0.0
+
+    @property
+    def gpu_hours(self) -> float:
+        """Hours of GPUs for all trials together."""
+        return self.gpus * self.trial_seconds / 3600
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it says anything: what cores would take says nothing of a GPU."""
+        return not (self.is_rough and self.gpus)
 
 
-def works_of(plan: Plan) -> dict[str, Work]:
-    """The epochs of each remaining trial, by its id; of a search those of its extremes."""
-    cells = plan.todo or plan.study.trials
-    return {cell.id: work_of(cell.train.to_mapping()) for cell in cells}
-
-
-def todos(plan: Plan, works: Mapping[str, Work], key: Callable[[Cell], str]) -> dict[str, Todo]:
+def todos(plan: Plan, key: Callable[[Cell], str]) -> dict[str, Todo]:
     """The remaining cells by their keys, with who trains their beginnings.
 
     Args:
         plan: The plan; of a search there are none.
-        works: From `works_of`.
         key: Gives a cell's key.
     """
     keys = {cell.id: key(cell) for cell in plan.todo}
@@ -70,22 +75,21 @@ def todos(plan: Plan, works: Mapping[str, Work], key: Callable[[Cell], str]) -> 
         start = plan.starts.get(cell.id)
         after = keys.get(start.carrier or "") if start else None
         begins = start.begins if start else 0
-        found[keys[cell.id]] = Todo(work=works[cell.id], begins=begins, after=after)
+        found[keys[cell.id]] = Todo(work=plan.works[cell.id], begins=begins, after=after)
     return found
 
 
-def rough_pace(plan: Plan, works: Mapping[str, Work], *, cpus: float = 1.0) -> Guess:
+def rough_pace(plan: Plan, *, cpus: float = 1.0) -> Guess:
     """Seconds of an epoch by its operations alone, for the networks and data of a plan.
 
     Args:
         plan: The plan.
-        works: From `works_of`.
         cpus: Cores that each trial has.
     """
     stages: dict[str, TrainSpec] = {}
     for cell in plan.todo or plan.study.trials:
         if cell.train.before is None:
-            stages[works[cell.id][-1].kind.training] = cell.train
+            stages[plan.works[cell.id][-1].kind.training] = cell.train
         else:
             stages |= {training_of(stage.to_mapping()): stage for stage in cell.train.stages}
     once: dict[tuple[Component, DataSpec], float] = {}
@@ -103,7 +107,9 @@ def rough_pace(plan: Plan, works: Mapping[str, Work], *, cpus: float = 1.0) -> G
     return pace
 
 
-def expected(plan: Plan, *, slots: int, basis: Basis, cpus: float = 1.0) -> Expected:
+def expected(
+    plan: Plan, *, slots: int, basis: Basis, cpus: float = 1.0, gpus: float = 0.0
+) -> Expected:
     """How long a plan will take.
 
     Args:
@@ -111,17 +117,18 @@ def expected(plan: Plan, *, slots: int, basis: Basis, cpus: float = 1.0) -> Expe
         slots: Trials at a time.
         basis: What was measured before.
         cpus: Cores that each trial has.
+        gpus: GPUs of each trial.
     """
-    works = works_of(plan)
-    pace = Paces(rough_pace(plan, works, cpus=cpus), dict(basis.measured))
-    tasks, passes = _tasks(plan, works, pace)
-    kinds = kinds_of(works.values())
+    pace = Paces(rough_pace(plan, cpus=cpus), dict(basis.measured))
+    tasks, passes = _tasks(plan, pace)
+    kinds = kinds_of(plan.works.values())
     known = {kind for kind in kinds if pace.knows(kind)}
     return Expected(
         seconds=START_S + finish_s(tasks, slots, passes=passes),
         trial_seconds=sum(task.seconds for task in tasks),
         basis=_text(basis, is_known=bool(known), is_whole=known == kinds),
         is_rough=not known,
+        gpus=gpus,
     )
 
 
@@ -134,24 +141,21 @@ def forecast_of(plan: Plan, *, key: Callable[[Cell], str], slots: int, basis: Ba
         slots: Trials at a time.
         basis: What was measured before.
     """
-    works = works_of(plan)
-    found = {} if plan.num_samples else todos(plan, works, key)
+    found = {} if plan.num_samples else todos(plan, key)
     return Forecast(
         found,
         slots=slots,
-        guess=Paces(rough_pace(plan, works), dict(basis.measured)),
+        guess=Paces(rough_pace(plan), dict(basis.measured)),
         num_cells=plan.num_todo,
     )
 
 
-def _tasks(
-    plan: Plan, works: Mapping[str, Work], pace: Paces
-) -> tuple[list[Task], dict[tuple[str, str], float]]:
+def _tasks(plan: Plan, pace: Paces) -> tuple[list[Task], dict[tuple[str, str], float]]:
     """The tasks of a plan, and when others may start from their beginnings."""
     if plan.num_samples:
-        most = max(seconds_of(work, pace) for work in works.values())
+        most = max(seconds_of(work, pace) for work in plan.works.values())
         return [Task(key=str(number), seconds=most) for number in range(plan.num_todo)], {}
-    found = todos(plan, works, lambda cell: cell.id)
+    found = todos(plan, lambda cell: cell.id)
     tasks, passes = [], {}
     for key, todo in found.items():
         own = seconds_of(part(todo.work, todo.begins), pace)

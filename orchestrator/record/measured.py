@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import RecordedCell
 from orchestrator.planning.outlook import Basis
-from orchestrator.planning.paces import Paces
+from orchestrator.planning.paces import Paces, kinds_of
+from orchestrator.planning.planning import Plan
 from orchestrator.planning.workload import Kind, Work, kind_at, work_of
 from orchestrator.record.entries import Point
 from orchestrator.record.journal import Journal
@@ -21,6 +22,25 @@ LONGEST_GAP = 3.0
 """Times its own seconds that may lie between the ends of an epoch and the one before: what is
 longer is an interruption."""
 EPOCH_S = "epoch_s"
+
+
+def basis_for(
+    todo: Plan, journal: Journal | None, cells: Iterable[RecordedCell], *, processes: int
+) -> Basis:
+    """What is known of how long the epochs of a plan take; nothing, if nothing like it is.
+
+    Args:
+        todo: The plan.
+        journal: The home's journal; None: there is none.
+        cells: Recorded cells, oldest first.
+        processes: Processes that train a trial together.
+    """
+    trainings = {kind.training for kind in kinds_of(todo.works.values())}
+    here = None
+    if journal is not None:
+        here = measured_here(journal, trainings, processes=processes)
+    newest = sorted(cells, key=lambda cell: cell.ended_ms, reverse=True)[:MOST_LOOKED_AT]
+    return here or measured_there(newest, trainings) or Basis()
 
 
 def measured_here(

@@ -19,7 +19,7 @@ from orchestrator.launch.parts import (
     search_parts,
     tune_scheduler,
 )
-from orchestrator.launch.report import EpochReport
+from orchestrator.launch.report import EpochReport, GivenBack
 from orchestrator.launch.resources import Resources
 from orchestrator.launch.slots import Slots
 from orchestrator.planning.sharing import Beginnings
@@ -334,6 +334,22 @@ def test_a_cell_that_ended_before_it_left_its_state_is_not_waited_for(
         ready.suggest(trial)
     ready.on_trial_complete("t1", _result(epoch) if epoch else None, error=epoch is None)
     assert ready.suggest("t3") == {"cell": "132", "begins": 0, "leaves": []}
+
+
+def test_a_cell_that_gave_its_place_back_is_not_done_and_nothing_follows(
+    ready: ReadyCells,
+) -> None:
+    dropped: list[str] = []
+    ready.beginnings._drop = dropped.append
+    slots = _slots(3)
+    limiter = cast(Any, limited(ready, slots=slots, stop=StopRequest()))
+    assert limiter.suggest("t1")["leaves"] == [2]
+    limiter.on_trial_result("t1", _result(2, available=(2,)))
+    limiter.on_trial_complete("t1", GivenBack("no memory").to_plain())
+    # Its stem stays for the next round: two of the cells that pass it are not trained.
+    assert dropped == []
+    slots.is_draining = True
+    assert limiter.suggest("t2") == ReadyCells.FINISHED
 
 
 def test_what_the_last_report_says_was_left_is_there(ready: ReadyCells) -> None:

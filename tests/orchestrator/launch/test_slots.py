@@ -95,6 +95,29 @@ def test_a_count_that_fails_keeps_the_last(cluster: _Cluster) -> None:
     assert (slots.recount(), slots.num) == (2, 3)
 
 
+@pytest.mark.parametrize(
+    ("gpus", "next_gpus", "num"),
+    [(0.125, 0.25, 4), (0.2, 0.5, 2), (1 / 3, 1.0, 1), (0.5, 1.0, 1), (0.6, 1.0, 1)],
+)
+def test_half_as_many_trials_share_a_gpu_after_one_lacked_memory(
+    gpus: float, next_gpus: float, num: int, cluster: _Cluster
+) -> None:
+    cluster.there = [{"CPU": 16, "GPU": 1}]
+    slots = cluster.slots(Resources(gpus=gpus), moves=False)
+    slots.is_draining = True
+    slots.relax()
+    assert not slots.is_draining
+    assert (slots.resources.gpus, slots.num) == (next_gpus, num)
+
+
+def test_fewer_on_a_gpu_is_no_end_if_the_nodes_left_meanwhile(cluster: _Cluster) -> None:
+    cluster.there = [{"CPU": 16, "GPU": 1}]
+    slots = cluster.slots(Resources(gpus=0.25))
+    cluster.later([])
+    slots.relax()
+    assert (slots.resources.gpus, slots.num) == (0.5, 1)
+
+
 def test_a_trial_that_fits_nowhere_is_refused_at_the_start(cluster: _Cluster) -> None:
     with pytest.raises(ResourceError, match="lower --cpus-per-trial"):
         cluster.slots(Resources(cpus=3))

@@ -12,7 +12,7 @@ import ray.tune.tune as tune_run
 from orchestrator.launch import tuning
 from orchestrator.launch.metrics import Series
 from orchestrator.launch.parts import StopRequest
-from orchestrator.launch.report import EpochReport
+from orchestrator.launch.report import EpochReport, GivenBack
 from orchestrator.launch.resources import Resources
 from orchestrator.launch.slots import Slots
 from orchestrator.launch.tuning import Listener, failure_reason
@@ -35,6 +35,7 @@ class _Trial:
     def __init__(self, error_file: str | None) -> None:
         self.config = {"cell": "a"}
         self.error_file = error_file
+        self.last_result: dict[str, Any] | None = None
 
 
 @pytest.fixture
@@ -180,6 +181,22 @@ def test_a_bridge_that_was_pickled_tells_nobody(make_trial: Callable[..., _Trial
     bridge.on_trial_error(1, [], trial)
     bridge.on_trial_complete(1, [], trial)
     bridge.on_step_end(1, [])
+
+
+def test_a_place_that_is_given_back_is_neither_an_end_nor_a_failure(
+    make_trial: Callable[..., _Trial],
+) -> None:
+    slots = Slots(Resources(gpus=0.25), lambda: [{"CPU": 4, "GPU": 1}])
+    listener, result = _Listener(), GivenBack("no memory").to_plain()
+    bridge = tuning._Bridge(cast(Any, listener), cast(Any, _Work()), slots)
+    for _ in range(2):
+        trial = make_trial()
+        trial.last_result = result
+        bridge.on_trial_result(1, [], trial, result)
+        bridge.on_trial_complete(1, [], trial)
+    assert slots.is_draining
+    gave_back = ("gave_back", "key of a", "no memory")
+    assert listener.told == [("draining", 0.25, 0.5), gave_back, gave_back]
 
 
 def test_nodes_that_come_and_leave_are_told_once_each() -> None:
