@@ -194,7 +194,7 @@ class SweepDisplay:
         """Prints a line for a cell that has failed, unless the picture has it."""
         if reason is None:
             return
-        self.failures.append(Failed(name=name, reason=reason, log=str(log or "")))
+        self.failures.append(Failed(name=name, reason=reason, log=_from_here(log)))
         if self.live is None:
             self._say_line(f"failed: {name}: {reason}" + (f" (log: {log})" if log else ""))
 
@@ -272,8 +272,7 @@ class SweepDisplay:
         assert self.board is not None
         told = {"retried": progress.num_retries, "trained by others": progress.num_elsewhere}
         more = [f"{num:,} {what}" for what, num in told.items() if num]
-        if self.waiting:
-            num = self.board.num_waiting
+        if self.waiting and (num := self.board.num_waiting):
             more.append(f"{num:,} {'waits' if num == 1 else 'wait'} for MLflow")
         return Overall(
             title=self.title,
@@ -307,6 +306,14 @@ def follow_width(live: Live, lines: Sequence[Text], width: int) -> None:
     shape = getattr(drawn, "_shape", None)
     if shape and shape[0] > width:
         drawn._shape = width, sum(max(1, -(-line.cell_len // width)) for line in lines)
+
+
+def _from_here(path: Path | None) -> str:
+    """A path as one types it in this folder; empty without one."""
+    if path is None:
+        return ""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _open_cells(plan: "Plan") -> int:
