@@ -14,6 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from orchestrator.cli.head import NOTHING_LEFT, say_cells, say_plan, say_study
 from orchestrator.cli.picture import (
     Failed,
     Overall,
@@ -28,13 +29,13 @@ from orchestrator.process.waiting import SAID_AFTER_S
 
 if TYPE_CHECKING:
     from orchestrator.execution.outcome import SweepWatcher
+    from orchestrator.planning.outlook import Expected
     from orchestrator.planning.planning import Plan
     from orchestrator.record.board import Board
     from orchestrator.results.settled import Outline
 
 log = logging.getLogger(__name__)
 
-NOTHING_LEFT = "nothing left to do"
 LINE_EVERY_S = 60.0
 LEAST_S = 1.0
 """Seconds between two lines at the least: a short sweep passes many tenths at once."""
@@ -96,42 +97,27 @@ class SweepDisplay:
         self.others: str | None = None
 
     def planned(
-        self, plan: "Plan", *, slots: int | None, disk: str = "", processes: int = 1
+        self,
+        plan: "Plan",
+        *,
+        slots: int | None,
+        disk: str = "",
+        processes: int = 1,
+        expected: "Expected | None" = None,
     ) -> None:
         """Prints the plan."""
-        study, say = plan.study, self.say
+        study = plan.study
         self.rows, self.seen = Rows(study.matrix.rows, study.matrix.over or ""), -1
         self.title, self.num_cells, self.failures = study.name, plan.num_cells, []
-        self._say_study(study.name, study.question, study.variant.told())
-        finished = plan.num_cells - (plan.num_todo if plan.num_samples else _open_cells(plan))
-        self._say_cells(plan.num_cells, finished)
-        if plan.only is not None:
-            say(f"failed    {plan.num_todo} of them, which are retried; no others are trained")
-        if slots is None:
-            say(NOTHING_LEFT if plan.only is None else "nothing to retry")
-            return
-        say(f"epochs    {plan.epochs_todo:,} to train")
-        if plan.shares:
-            say(f"shared    {plan.amount_todo}")
-        each = f", each trained by {processes} processes" if processes > 1 else ""
-        say(f"slots     {slots} at a time{each}")
-        if disk:
-            say(f"disk      {disk}")
-        say("time      known once the first epochs are measured")
+        say_plan(
+            self.console, plan, slots=slots, disk=disk, processes=processes, expected=expected
+        )
 
     def settled(self, outline: "Outline") -> None:
         """Prints that nothing is left to do."""
-        self._say_study(outline.name, outline.question, outline.changes)
-        self._say_cells(len(outline.cells), len(outline.cells))
+        say_study(self.console, outline.name, outline.question, outline.changes)
+        say_cells(self.console, len(outline.cells), len(outline.cells))
         self.say(NOTHING_LEFT)
-
-    def _say_study(self, name: str, question: str, changes: Sequence[str]) -> None:
-        self.console.print(Text.assemble((name, "bold"), f"  {question}"), soft_wrap=True)
-        if changes:
-            self.say(f"changed   {'; '.join(changes)}")
-
-    def _say_cells(self, num_cells: int, finished: int) -> None:
-        self.say(f"cells     {num_cells}, {finished} of them finished")
 
     def began(self, progress: Progress, board: "Board") -> None:
         """Starts the live display if the console is a terminal that can be drawn on."""
@@ -314,7 +300,3 @@ def _from_here(path: Path | None) -> str:
         return ""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-def _open_cells(plan: "Plan") -> int:
-    return sum(cell.id not in plan.finished for cell in plan.cells)

@@ -9,14 +9,21 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from orchestrator.cli import (
+    compare,
+    completion,
+    dashboard,
     data,
     evaluate,
     export,
     hybrid,
     inspect,
     matrix,
+    plan,
     protocol,
+    replay,
+    report,
     results,
+    schema,
     status,
     studies,
     sweep,
@@ -38,11 +45,15 @@ from orchestrator.process.variables import settle
 
 COMMANDS = (
     studies,
+    plan,
     sweep,
     status,
     protocol,
     matrix,
     results,
+    report,
+    compare,
+    replay,
     validate,
     train,
     export,
@@ -51,7 +62,10 @@ COMMANDS = (
     hybrid,
     sync,
     data,
+    dashboard,
     ui,
+    schema,
+    completion,
 )
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from orchestrator.execution.listener import Failure, Watcher
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.rounds import Bystander
+from orchestrator.planning.outlook import Expected
 from orchestrator.planning.planning import Plan
 from orchestrator.record.board import Board
 
@@ -42,7 +43,13 @@ class SweepWatcher(Watcher, Bystander, Protocol):
     """Receives all events of a sweep, to show them to the user."""
 
     def planned(
-        self, plan: Plan, *, slots: int | None, disk: str = "", processes: int = 1
+        self,
+        plan: Plan,
+        *,
+        slots: int | None,
+        disk: str = "",
+        processes: int = 1,
+        expected: Expected | None = None,
     ) -> None:
         """The plan is known.
 
@@ -51,6 +58,7 @@ class SweepWatcher(Watcher, Bystander, Protocol):
             slots: Trials at once; None: nothing will be trained.
             disk: What will be written.
             processes: Processes that train a trial together.
+            expected: How long it will take.
         """
 
     def silent(self, reason: str, *, journal: Path) -> None:

@@ -137,6 +137,11 @@ class RecordedVariant:
         return self.tags.get(vocabulary.VARIANT, "")
 
     @property
+    def study(self) -> str:
+        """The study's name."""
+        return self.tags.get(vocabulary.STUDY, "")
+
+    @property
     def is_finished(self) -> bool:
         """Whether both its tag and MLflow's status say that its last sweep finished it."""
         return state_of(self.tags) == State.FINISHED and self.status == State.FINISHED.upper()

@@ -1,15 +1,13 @@
 """Reads the overview of a study's cells: from its file, else from the runs themselves."""
 
 import json
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from orchestrator import vocabulary
+from orchestrator.mlflow_reader.artifacts import artifact_text
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, counted
-from orchestrator.mlflow_reader.outages import may_answer_later
 from orchestrator.mlflow_reader.overview import (
     CURVE,
     WAITING,
@@ -49,7 +47,7 @@ def written_overview(reader: Reader, run_id: str) -> Overview | None:
         run_id: The study's run.
     """
     for pause in (AGAIN_S, 0):
-        text = _artifact(reader, run_id, vocabulary.OVERVIEW_ARTIFACT)
+        text = artifact_text(reader, run_id, vocabulary.OVERVIEW_ARTIFACT)
         if text is None:
             return None
         overview = Overview.from_text(text)
@@ -72,7 +70,9 @@ def overview_of_runs(reader: Reader, variant: RecordedVariant) -> Overview:
     tags = variant.tags
     axes = names_in(tags.get(vocabulary.AXES, ""))
     recorded = counted(reader.cells([variant.experiment_id], {vocabulary.VARIANT: variant.id}))
-    cells = planned_cells(_artifact(reader, variant.run_id, vocabulary.PLAN_ARTIFACT) or "", axes)
+    cells = planned_cells(
+        artifact_text(reader, variant.run_id, vocabulary.PLAN_ARTIFACT) or "", axes
+    )
     for cell in recorded:
         place = tuple(cell.labels.get(axis, "") for axis in axes)
         epochs = cells[place].epochs if place in cells else 0
@@ -236,20 +236,3 @@ def _switches(num_binary: Mapping[int, float], order: object) -> tuple[Switch, .
         for number in range(len(found), int(num_binary[epoch])):
             found.append((epoch, names[number] if number < len(names) else ""))
     return tuple(found)
-
-
-def _artifact(reader: Reader, run_id: str, name: str) -> str | None:
-    """The text of a run's file; None: there is none, or it is no text.
-
-    Raises:
-        Exception: Any error of MLflow's client if the store does not answer.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            path = reader.client.download_artifacts(run_id, name, folder)
-            return Path(path).read_text(encoding="utf-8")
-        # Each kind of store has its own error for what is not there.
-        except Exception as error:
-            if may_answer_later(error):
-                raise
-            return None

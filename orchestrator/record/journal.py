@@ -260,6 +260,11 @@ class Journal:
         query = f"SELECT {_COLUMNS} FROM cells WHERE study = ? ORDER BY rowid"
         return [entry_of(row) for row in self._read(query, study)]
 
+    def newest(self, *, most: int) -> list[Entry]:
+        """The cells that were begun last, of any study, newest first."""
+        query = f"SELECT {_COLUMNS} FROM cells ORDER BY rowid DESC LIMIT ?"
+        return [entry_of(row) for row in self._read(query, most)]
+
     def finished(self, trial: str) -> list[Entry]:
         """Cells of any study that trained a trial to its end, oldest first."""
         query = f"SELECT {_COLUMNS} FROM cells WHERE trial = ? AND state = ? ORDER BY rowid"
