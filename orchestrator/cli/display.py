@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINE_EVERY_S = 60.0
+FEW_CELLS = 10
+"""Of so many cells each is a tenth of the sweep, and has a line when it is finished."""
 LEAST_S = 1.0
 """Seconds between two lines at the least: a short sweep passes many tenths at once."""
 DRAW_EVERY_S = 0.25
@@ -146,9 +148,7 @@ class SweepDisplay:
             self.said_wait = True
             self.say("waiting for the first epoch of a cell")
         elif self._is_time_for_a_line(now):
-            self._look()
-            self.said_share, self.drawn_at = self._share(), now
-            self._say_line(self._line())
+            self._say_progress(now)
 
     def _draw(self, now: float) -> None:
         """Draws the picture anew; the longer that takes, the later it is done again."""
@@ -166,9 +166,11 @@ class SweepDisplay:
             return True
         if now - self.drawn_at >= LINE_EVERY_S:
             return True
-        return now - self.drawn_at >= LEAST_S and math.floor(10 * self._share()) > math.floor(
-            10 * self.said_share
-        )
+        return now - self.drawn_at >= LEAST_S and self._is_tenth()
+
+    def _is_tenth(self) -> bool:
+        """Whether another tenth is done since the last line."""
+        return math.floor(10 * self._share()) > math.floor(10 * self.said_share)
 
     def cell_noted(self, name: str, *, note: str) -> None:
         """Prints one line for a problem that did not stop the cell."""
@@ -177,8 +179,12 @@ class SweepDisplay:
     def cell_ended(
         self, name: str, *, objective: float, reason: str | None, log: Path | None = None
     ) -> None:
-        """Prints a line for a cell that has failed, unless the picture has it."""
+        """Prints a line for a cell that has failed, and for one that is a tenth of the sweep."""
+        assert self.progress is not None
         if reason is None:
+            is_few = self.progress.num_cells <= FEW_CELLS
+            if self.live is None and (is_few or self._is_tenth()):
+                self._say_progress(time.monotonic())
             return
         self.failures.append(Failed(name=name, reason=reason, log=_from_here(log)))
         if self.live is None:
@@ -224,6 +230,12 @@ class SweepDisplay:
     def _is_measured(self, now: float) -> bool:
         assert self.progress is not None
         return now - self.began_at > MEASURED_AFTER_S and self.progress.remaining_s is not None
+
+    def _say_progress(self, now: float) -> None:
+        """Prints how far the sweep is."""
+        self._look()
+        self.said_share, self.drawn_at = self._share(), now
+        self._say_line(self._line())
 
     def _say_line(self, text: str) -> None:
         """Prints a line with the time and the study, for a file that is read later."""
