@@ -97,7 +97,7 @@ def _frame(
     for cell in cells:
         value = cell.metrics.get(metric, math.nan)
         column = f"{over_axis} {cell.labels[over_axis]}" if over_axis in cell.labels else "value"
-        table.setdefault(_row(cell, rows_axis, over_axis), {})[column] = value
+        table.setdefault(row_of(cell.labels, rows_axis, over_axis), {})[column] = value
     columns = sorted({column for row in table.values() for column in row}, key=natural)
     rows = _ordered(table, runs.labels(), better)
     records = []
@@ -118,10 +118,10 @@ def _names(rows: Sequence[Row]) -> list[str]:
     return list(names)
 
 
-def _row(cell: RecordedCell, rows_axis: str, over_axis: str) -> Row:
+def row_of(labels: Mapping[str, str], rows_axis: str, over_axis: str) -> Row:
     """The labels of a cell's row, including the axes that are neither `rows` nor `over`."""
-    others = [axis for axis in cell.labels if axis not in (rows_axis, over_axis)]
-    return (cell.labels[rows_axis], *(f"{axis} {cell.labels[axis]}" for axis in sorted(others)))
+    others = [axis for axis in labels if axis not in (rows_axis, over_axis)]
+    return (labels[rows_axis], *(f"{axis} {labels[axis]}" for axis in sorted(others)))
 
 
 def _ordered(

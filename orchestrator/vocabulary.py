@@ -112,6 +112,7 @@ TEACHER = "bnn.teacher"  # SHA-256 of the file in which the run's network teache
 PLAN_ARTIFACT = "plan.json"
 STUDY_ARTIFACT = "study.yaml"
 ENVIRONMENT_ARTIFACT = "environment.json"
+OVERVIEW_ARTIFACT = "cells.json"  # all cells as they are: see mlflow_reader.overview
 MATRIX_ARTIFACT = "matrix"
 SENSITIVITY_ARTIFACT = "sensitivity"  # layer by learning rate, and the resulting orders
 RATES_ARTIFACT = "rates"  # row by learning rate, and each row's best rate

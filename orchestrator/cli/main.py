@@ -10,15 +10,21 @@ from contextlib import nullcontext
 
 from orchestrator.cli import (
     compare,
+    completion,
+    dashboard,
     data,
     evaluate,
     export,
     hybrid,
     inspect,
     matrix,
+    plan,
     protocol,
     replay,
+    report,
     results,
+    schema,
+    status,
     studies,
     sweep,
     sync,
@@ -39,10 +45,13 @@ from orchestrator.process.variables import settle
 
 COMMANDS = (
     studies,
+    plan,
     sweep,
+    status,
     protocol,
     matrix,
     results,
+    report,
     compare,
     replay,
     validate,
@@ -53,7 +62,10 @@ COMMANDS = (
     hybrid,
     sync,
     data,
+    dashboard,
     ui,
+    schema,
+    completion,
 )
 
 

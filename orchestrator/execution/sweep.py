@@ -4,12 +4,11 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from orchestrator import launch, vocabulary
 from orchestrator.environment import environment, git_commit
+from orchestrator.execution.jobs import jobs_of, packed
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.options import SweepOptions
@@ -18,17 +17,18 @@ from orchestrator.execution.rounds import Rounds
 from orchestrator.fingerprint.code import this_code
 from orchestrator.free_space import told_if_full
 from orchestrator.home import Home
-from orchestrator.launch.jobs import Jobs
-from orchestrator.launch.worker import Job
+from orchestrator.launch.slots import Nodes, Slots
 from orchestrator.masking import masked
-from orchestrator.planning.checksums import Part, data_checksums
+from orchestrator.planning.checksums import data_checksums
 from orchestrator.planning.disk import need
 from orchestrator.planning.disk_check import room
 from orchestrator.planning.files import check_files
+from orchestrator.planning.outlook import Basis, expected
 from orchestrator.planning.planning import Plan, plan
 from orchestrator.planning.stem_store import StemStore
 from orchestrator.process import signals
 from orchestrator.process.waiting import waiting_for
+from orchestrator.record.board import board_of
 from orchestrator.record.conflicts import (
     plan_content,
     refuse_changed_labels,
@@ -40,15 +40,17 @@ from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.describe import describe
 from orchestrator.record.entries import CellDescription
 from orchestrator.record.journal import Journal
-from orchestrator.record.known import Recorded, forget_lost
+from orchestrator.record.known import Recorded, deliver_what_waits
+from orchestrator.record.measured import basis_for
 from orchestrator.record.other_code import accepted_tags, refuse_other_code
 from orchestrator.record.other_data import StudyData, refuse_other_data
 from orchestrator.record.other_epochs import begun_anew
+from orchestrator.record.overview_writer import OverviewWriter
 from orchestrator.record.store import Store
 from orchestrator.record.store_lock import StudyHold
 from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import place_of
-from orchestrator.study.spec import StudySpec, cell_key
+from orchestrator.study.spec import StudySpec
 from orchestrator.vocabulary import State
 from trainers.storage import Place
 
@@ -79,7 +81,7 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         launch.session_parent(home.ray)
     # A new store is empty, so every cell needs its data: check that before writing anything.
     is_new = home.database is not None and not home.database.exists()
-    data = StudyData(study, lambda: _checksums(study, options.data_dir))
+    data = StudyData(study, lambda: data_checksums(study, options.data_dir))
     if is_new:
         data.load()
     with waiting_for("the storage of checkpoints to answer"):
@@ -97,7 +99,7 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
             stack.callback(delivery.close, within_s=0)
             if silence is None:
                 with waiting_for("MLflow to take what an earlier sweep left"):
-                    _deliver_what_waits(delivery)
+                    deliver_what_waits(delivery)
             delivery.last_error = silence
             with waiting_for("MLflow to say what is recorded"):
                 known = Recorded(
@@ -113,22 +115,6 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
             )
             outcome = sweeping.run()
     return replace(outcome, wall_s=time.perf_counter() - started)
-
-
-def _checksums(study: StudySpec, data_dir: Path) -> Mapping[Part, str]:
-    with waiting_for("the data, to be read for their checksum"):
-        return data_checksums(study, data_dir)
-
-
-def _deliver_what_waits(delivery: Delivery) -> None:
-    """Delivers results that MLflow lacks or has lost first; nothing else may remain to do."""
-    try:
-        forget_lost(delivery.journal, delivery.store)
-        delivery.deliver()
-    except InUseError:
-        log.info("another process delivers the journal's results")
-    except Exception as error:
-        log.warning("results of an earlier sweep cannot be delivered: %s", masked(str(error)))
 
 
 class _Sweep:
@@ -153,8 +139,9 @@ class _Sweep:
         self.cell_tags: dict[str, str] = {}
         self.num_copied = 0
         self.storage, self.stems = storage, StemStore(storage / "stems")
-        self.disk = self.anew = ""
+        self.disk, self.anew, self.basis = "", "", Basis()
         self.record = study_record(study)
+        self.overview: OverviewWriter | None = None
 
     def run(self) -> Outcome:
         with waiting_for("the recorded results to be compared with the study"):
@@ -213,6 +200,8 @@ class _Sweep:
             self.journal.begin_study(self.record)
         if self.recorded.store is not None:
             self._deliver_now()
+            if self.num_copied or self.record.state:
+                self._overview().finish()
         return self._outcome(todo)
 
     def _trained(self, todo: Plan) -> Outcome:
@@ -244,7 +233,13 @@ class _Sweep:
         # A database in the home is never away, only slow on a busy machine.
         may_answer = self.delivery.has_delivered or self.home.database is not None
         with waiting_for("MLflow to take the last results"):
-            self.delivery.close(within_s=DRAIN_S if may_answer else SILENT_S)
+            is_delivered = self.delivery.close(within_s=DRAIN_S if may_answer else SILENT_S)
+        if is_delivered and self.overview is not None:
+            self.overview.finish()
+
+    def _overview(self) -> OverviewWriter:
+        board = board_of(self.study, self.recorded.cells, holder_of=self.leases.holder_of)
+        return OverviewWriter(board, self.journal, self.home, self.record)
 
     def _break_off(self) -> None:
         """Records that the sweep was interrupted, if it had begun; whatever ended it goes on."""
@@ -290,45 +285,57 @@ class _Sweep:
         options, address = self.options, self.options.ray_address
         if self.study.is_searched:
             self._draw_alone()
-        slots = 0
+        nodes: Nodes = launch.this_machine if address is None else launch.cluster_nodes
+        slots: Slots | None = None
         if address is None:
             # Computed without Ray, so that an impossible request fails before Ray starts.
-            slots = launch.num_slots(options.resources, launch.this_machine())
-            self._announce(todo, slots)
+            slots = Slots(options.resources, nodes)
+            if not options.resources.packs:
+                self._announce(todo, slots.num)
+        num_workers = min(slots.num, todo.num_todo) * options.resources.processes if slots else 0
         with launch.ray_session(
             address=address,
             folder=self.home.ray,
             verbose=options.verbose,
-            num_workers=min(slots, todo.num_todo) * options.resources.processes,
+            num_workers=num_workers,
             cpus=options.resources.cpus_each,
         ):
             if address is not None:
                 launch.wait_for_nodes(options.resources, options.min_nodes)
-                slots = launch.num_slots(options.resources, launch.cluster_nodes())
-                self._announce(todo, slots)
+            if slots is None or options.resources.packs:
+                slots = self._slots(todo, nodes)
             self.delivery.start()
+            work = jobs_of(todo, self.options, self.storage, self.stems)
             rounds = Rounds(
-                todo, self._work(todo), self.recorded, self.leases, self.stems, slots=slots
+                todo,
+                work,
+                self.recorded,
+                self.leases,
+                self.stems,
+                slots=slots,
+                basis=self.basis,
             )
+            overview = self.overview = self._overview()
             listener = SweepListener(
                 work=rounds.work,
                 journal=self.journal,
                 leases=self.leases,
                 delivery=self.delivery,
                 progress=rounds.progress,
+                board=overview.board,
                 watcher=self.watcher,
                 describe=self._describe,
                 logs=self.home.logs / self.study.name,
             )
-            self.watcher.began(rounds.progress)
+            self.watcher.began(rounds.progress, overview.board)
             try:
-                rounds.run(
-                    listener,
-                    self.watcher,
-                    resources=options.resources,
-                    folder=self.home.ray / "tune",
-                    verbose=options.verbose,
-                )
+                with overview.renewed():
+                    rounds.run(
+                        listener,
+                        self.watcher,
+                        folder=self.home.ray / "tune",
+                        verbose=options.verbose,
+                    )
             finally:
                 # Before Ray ends, which takes seconds: the system may kill this process soon.
                 with signals.deferred(drop=True):
@@ -345,9 +352,31 @@ class _Sweep:
                 f"{holder} is running the search '{self.study.name}'; wait for its end"
             )
 
+    def _slots(self, todo: Plan, nodes: Nodes) -> Slots:
+        """Counts slots, and says how many there are; with Ray there, memory can be measured."""
+        told = ""
+        if self.options.resources.packs:
+            self.options, told = packed(todo, self.options, self.storage, nodes())
+        moves = self.options.ray_address is not None
+        slots = Slots(self.options.resources, nodes, moves=moves)
+        self._announce(todo, slots.num)
+        if told:
+            self.watcher.cell_noted(self.study.title, note=told)
+        return slots
+
     def _announce(self, todo: Plan, slots: int) -> None:
         processes = self.options.resources.processes
-        self.watcher.planned(todo, slots=slots, disk=self.disk, processes=processes)
+        needs, cells = self.options.resources, self.recorded.everywhere
+        self.basis = basis_for(todo, self.journal, cells, processes=processes)
+        self.watcher.planned(
+            todo,
+            slots=slots,
+            disk=self.disk,
+            processes=processes,
+            expected=expected(
+                todo, slots=slots, basis=self.basis, cpus=needs.cpus, gpus=needs.gpus
+            ),
+        )
         if self.anew:
             self.watcher.cell_noted(self.study.title, note=self.anew)
         if self.delivery.last_error is not None and self.recorded.store is None:
@@ -367,23 +396,6 @@ class _Sweep:
         tags = {**self.record.tags, **self.cell_tags, vocabulary.CODE: code.of(*trials)}
         self.record = replace(self.record, state=State.RUNNING, texts=texts, tags=tags)
         self.journal.begin_study(self.record)
-
-    def _work(self, todo: Plan) -> Jobs:
-        resources = self.options.resources
-        template = Job(
-            train={},
-            data_dir=self.options.data_dir,
-            checkpoint_dir=self.storage,
-            checkpoints=self.study.checkpoint,
-            device="cuda" if resources.gpus else "cpu",
-            num_threads=max(1, int(resources.cpus_each)),
-            timeout_s=self.study.together.timeout_s,
-            deterministic=self.options.deterministic,
-            # A scheduler compares trials at every epoch.
-            report_every_s=0.0 if self.study.scheduler else 0.5,
-        )
-        cells = {cell_key(self.study, cell): cell for cell in todo.todo}
-        return Jobs(study=self.study, cells=cells, template=template, stems=self.stems)
 
     def _describe(self, cell: Cell) -> CellDescription:
         code = self.recorded.code.of(cell.train.to_mapping())

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from orchestrator import vocabulary
 from orchestrator.fingerprint.code import Code
+from orchestrator.masking import masked
 from orchestrator.mlflow_reader.cells import OBJECTIVE, RecordedCell, recorded_cell
 from orchestrator.mlflow_reader.reader import StoreError
+from orchestrator.record.delivery import Delivery
+from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.describe import describe
 from orchestrator.record.entries import Entry
 from orchestrator.record.journal import Journal
@@ -75,6 +78,11 @@ class Recorded:
             if accepts_code:
                 others = self._elsewhere(unknown - self.finished.keys(), has_our_data)
                 self.finished = {**others, **self.finished}
+
+    @property
+    def everywhere(self) -> tuple[RecordedCell, ...]:
+        """The cells of the study, and finished ones of its trials in other studies."""
+        return (*self.finished.values(), *self.cells)
 
     def finished_since(self, trial: str) -> Entry | None:
         """The cell in which another sweep has finished a trial since then; None: there is none."""
@@ -206,6 +214,17 @@ def forget_lost(journal: Journal, store: Store) -> list[str]:
             lost.append(study)
             journal.forget_study(study)
     return lost
+
+
+def deliver_what_waits(delivery: Delivery) -> None:
+    """Delivers results that MLflow lacks or has lost first; nothing else may remain to do."""
+    try:
+        forget_lost(delivery.journal, delivery.store)
+        delivery.deliver()
+    except InUseError:
+        log.info("another process delivers the journal's results")
+    except Exception as error:
+        log.warning("results of an earlier sweep cannot be delivered: %s", masked(str(error)))
 
 
 def _marked_again(journal: Journal, store: Store, study: str) -> bool:
