@@ -2,15 +2,20 @@
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from dashboards.matrix import row_of
 from dashboards.runs import StudyRuns
 from orchestrator import vocabulary
-from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant
+from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, counted
 from orchestrator.mlflow_reader.overview import WAITING, CellNow, Overview
 from orchestrator.mlflow_reader.reader import Reader
-from orchestrator.mlflow_reader.recorded_overview import overview_of_runs, written_overview
+from orchestrator.mlflow_reader.recorded_overview import (
+    cell_now,
+    overview_of_runs,
+    written_overview,
+)
 from orchestrator.vocabulary import State
 
 STATES = (
@@ -21,6 +26,8 @@ STATES = (
     State.FINISHED.value,
 )
 """The states of cells, those first that one looks for."""
+LATE_MS = 60_000
+"""How far apart the clocks of two machines may be."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,25 +106,49 @@ def name_of(cell: CellNow) -> str:
 
 
 def summary_of(reader: Reader, variant: RecordedVariant) -> Summary:
-    """The cells of a variant as they are now: from the overview on its run, else from all runs.
+    """The cells of a variant as they are now.
+
+    They come from the overview on its run, with what ended since it was written; without one,
+    from all runs.
 
     Args:
         reader: Of the store.
         variant: The variant.
     """
-    written = written_overview(reader, variant.run_id)
-    if written is not None:
-        return _made(variant, written, str(written.written))
-    read = overview_of_runs(reader, variant)
-    columns = (read.run_id, read.state, read.ended, read.epoch, read.labels, read.metrics)
-    content = hashlib.sha256(repr(columns).encode()).hexdigest()[:16]
-    return _made(variant, read, content)
-
-
-def _made(variant: RecordedVariant, overview: Overview, content: str) -> Summary:
     state = variant.tags.get(vocabulary.STATE, "")
-    return Summary(
-        variant=variant,
-        cells=tuple(overview.cells()),
-        version=f"{content}-{state}-{len(overview)}",
+    written = written_overview(reader, variant.run_id)
+    if written is None:
+        read = overview_of_runs(reader, variant)
+        columns = (read.run_id, read.state, read.ended, read.epoch, read.labels, read.metrics)
+        return _made(variant, tuple(read.cells()), (state, columns))
+    cells = list(written.cells())
+    # The end of a sweep writes it for the last time.
+    newer = _ended_since(reader, variant, written) if state == State.RUNNING else []
+    place = {_place(cell.labels): number for number, cell in enumerate(cells)}
+    for cell in newer:
+        number = place.get(_place(cell.labels))
+        if number is not None:
+            old = cells[number]
+            now = cell_now(cell, epochs=old.epochs)
+            cells[number] = replace(now, switches=old.switches, curve=old.curve)
+    ended = sorted((cell.run_id, cell.state) for cell in newer)
+    return _made(variant, tuple(cells), (state, written.written, len(cells), ended))
+
+
+def _ended_since(
+    reader: Reader, variant: RecordedVariant, overview: Overview
+) -> list[RecordedCell]:
+    since = overview.written - LATE_MS
+    found = reader.cells_since(
+        variant.experiment_id, {vocabulary.VARIANT: variant.id}, ended_ms=since
     )
+    return counted(found)
+
+
+def _place(labels: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    return frozenset(labels.items())
+
+
+def _made(variant: RecordedVariant, cells: tuple[CellNow, ...], content: object) -> Summary:
+    version = hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+    return Summary(variant=variant, cells=cells, version=version)

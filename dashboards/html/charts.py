@@ -81,12 +81,7 @@ def seeds_chart(
         **_sized(len(rows)),
         "description": f"{metric} of each row: every value a dot, the mean a tick",
         "layer": [
-            {
-                "data": {"values": marks},
-                "transform": [{"filter": "isValid(datum.low)"}],
-                "mark": {"type": "rule", "color": GREY, "strokeWidth": 2},
-                "encoding": {"y": y, "x": {**x, "field": "low"}, "x2": {"field": "high"}},
-            },
+            *_intervals(marks, x, y),
             {
                 "data": {"values": marks},
                 "mark": {"type": "tick", "color": TEXT, "thickness": 3, "size": 16},
@@ -145,12 +140,7 @@ def differences_chart(
                 "mark": {"type": "rule", "color": TEXT, "strokeDash": [3, 3]},
                 "encoding": {"x": {**x, "field": "at"}},
             },
-            {
-                "data": {"values": points},
-                "transform": [{"filter": "isValid(datum.low)"}],
-                "mark": {"type": "rule", "color": GREY, "strokeWidth": 2},
-                "encoding": {"y": y, "x": {**x, "field": "low"}, "x2": {"field": "high"}},
-            },
+            *_intervals(points, x, y),
             {
                 "data": {"values": points},
                 "mark": {"type": "point", "filled": True, "size": 80},
@@ -326,6 +316,17 @@ def _row_axis(rows: Sequence[str], axis: str) -> Spec:
         "scale": {"domain": list(rows)},
         "axis": {"labelLimit": 160},
     }
+
+
+def _intervals(marks: Sequence[Spec], x: Spec, y: Spec) -> list[Spec]:
+    """A layer with a line from low to high; none without an interval, of which Vega complains."""
+    known = [mark for mark in marks if mark["low"] is not None]
+    layer = {
+        "data": {"values": known},
+        "mark": {"type": "rule", "color": GREY, "strokeWidth": 2},
+        "encoding": {"y": y, "x": {**x, "field": "low"}, "x2": {"field": "high"}},
+    }
+    return [layer] if known else []
 
 
 def _dodged(values: Sequence[float]) -> list[tuple[float, int]]:

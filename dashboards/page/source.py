@@ -15,6 +15,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.home import database_of
 from orchestrator.mlflow_reader.artifacts import artifact_text
 from orchestrator.mlflow_reader.cells import RecordedVariant
+from orchestrator.mlflow_reader.outages import is_gone
 from orchestrator.mlflow_reader.overview import CellNow, Switch
 from orchestrator.mlflow_reader.reader import Reader, told
 from orchestrator.vocabulary import State
@@ -156,7 +157,13 @@ class Source:
         """What the run of a cell says of itself."""
 
         def read() -> RunContent:
-            data = self._reader.client.get_run(cell.run_id or "").data
+            try:
+                data = self._reader.client.get_run(cell.run_id or "").data
+            except Exception as error:
+                # The overview of a study may still have a cell that was deleted.
+                if is_gone(error):
+                    return RunContent(params={}, metrics={})
+                raise
             return RunContent(params=data.params, metrics=data.metrics)
 
         return self._once(self._contents, cell.run_id or "", cell, read)
