@@ -32,10 +32,11 @@ def result_matrix(
 
     All values come from one variant of the study; full runs are never mixed with scaled ones. The
     frame's `attrs` hold `study`, `title`, `metric`, `better`, `is_asked` (False: no cell of the
-    study as in its file is finished, so this is its newest variant), MLflow's `experiment_id`,
+    study as in its file is finished, so this is its newest variant), `variant` (its id), `commits`
+    (of the code that trained the cells), MLflow's `experiment_id`,
     `run_id` and `cell_run_ids`, and `also`: the means of more metrics, by metric and row. If the
-    study names a control, they also hold `control`, `controls`, `margin` and `planned`, for
-    `dashboards.comparison.compare`.
+    study names a control, they also hold `control`, `controls`, `margin`, `planned` and
+    `looks` (earlier numbers of seeds with verdicts), for `dashboards.comparison.compare`.
 
     Args:
         study: A name, or a study as `orchestrator.load_study` returns it.
@@ -75,6 +76,8 @@ def matrix_of(
         "title": runs.title,
         "metric": name,
         "better": better,
+        "variant": runs.tags.get(vocabulary.VARIANT, ""),
+        "commits": sorted({cell.commit for cell in cells if cell.commit}),
         "is_asked": runs.is_asked,
         "experiment_id": runs.experiment_id,
         "run_id": runs.run_id,
@@ -149,6 +152,7 @@ def _compared(runs: StudyRuns, metric: str) -> dict[Hashable, Any]:
         "controls": runs.controls(),
         "margin": _margin(tags.get(vocabulary.MARGIN, "")) if is_own else None,
         "planned": int(planned),
+        "looks": [n for n in runs.looks() if n < int(planned)],
     }
 
 

@@ -76,6 +76,14 @@ class StudyRuns:
         """The rows that are no answer to the study's question: its control, and those beside."""
         return _texts(self.tags.get(vocabulary.CONTROLS, "[]"))
 
+    def looks(self) -> list[int]:
+        """At how many values of the `over` axis verdicts were given; changed in MLflow: none."""
+        try:
+            found = json.loads(self.tags.get(vocabulary.LOOKS, "[]"))
+        except ValueError:
+            return []
+        return sorted(n for n in found if type(n) is int) if isinstance(found, list) else []
+
     def also(self) -> list[str]:
         """More metrics that the study shows in addition to its own."""
         return _texts(self.tags.get(vocabulary.ALSO, "[]"))

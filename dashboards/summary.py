@@ -138,11 +138,9 @@ def summary_of(reader: Reader, variant: RecordedVariant) -> Summary:
 def _ended_since(
     reader: Reader, variant: RecordedVariant, overview: Overview
 ) -> list[RecordedCell]:
-    since = overview.written - LATE_MS
-    found = reader.cells_since(
-        variant.experiment_id, {vocabulary.VARIANT: variant.id}, ended_ms=since
-    )
-    return counted(found)
+    where = f"attributes.end_time > {overview.written - LATE_MS}"
+    finds = {vocabulary.VARIANT: variant.id}
+    return counted(reader.cells([variant.experiment_id], finds, where=where))
 
 
 def _place(labels: Mapping[str, str]) -> frozenset[tuple[str, str]]:

@@ -20,7 +20,7 @@ def effects(matrix: pd.DataFrame) -> pd.DataFrame:
         Row by `mean` (of the paired differences), `low`, `high` (all intervals together hold the
         true values in 95 of 100 studies), `n`, `differs` (None: no verdict), `is_not_worse`
         (None: no margin, or no verdict), `refusal`. Its `attrs` hold `title`, `metric`, `better`,
-        `control` and `margin` (in the metric's unit).
+        `control`, `margin` (in the metric's unit) and `level`.
 
     Raises:
         ViewError: If the study names no control.
@@ -41,5 +41,5 @@ def effects(matrix: pd.DataFrame) -> pd.DataFrame:
     )
     kept = ("title", "metric", "better")
     frame.attrs = {key: matrix.attrs[key] for key in kept}
-    frame.attrs |= {"control": found.control, "margin": found.margin}
+    frame.attrs |= {"control": found.control, "margin": found.margin, "level": found.level}
     return frame

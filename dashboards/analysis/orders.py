@@ -2,8 +2,9 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +69,7 @@ class Orders:
         return friedman(values) if values.shape[1] >= max(self.planned, FEWEST) else math.nan
 
     @property
-    def attrs(self) -> dict[str, object]:
+    def attrs(self) -> dict[Hashable, Any]:
         """What a frame of these orders says of itself."""
         return {
             "title": self.title,

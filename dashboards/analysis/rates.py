@@ -35,13 +35,13 @@ def rate_curves(runs: StudyRuns, shown: Chosen) -> pd.DataFrame:
     for trial in trials:
         found.setdefault((trial.row, trial.labels[axis]), []).append(trial)
     place = {row: number for number, row in enumerate(runs.labels())}
-    lines = []
+    lines: list[tuple[str, str, float, float, float, int]] = []
     for (row, label), group in found.items():
         summary = summarise([trial.value for trial in group], better=shown.better)
         rate = group[0].rate
         assert rate is not None
-        lines.append([row, label, rate, summary.mean, summary.std, summary.n])
-    lines.sort(key=lambda line: (place.get(str(line[0]), math.inf), str(line[0]), -float(line[2])))
+        lines.append((row, label, rate, summary.mean, summary.std, summary.n))
+    lines.sort(key=lambda line: (place.get(line[0], math.inf), line[0], -line[2]))
     frame = pd.DataFrame(lines, columns=["row", "label", "lr", "mean", "std", "n"])
     frame.attrs = {
         "title": runs.title,
@@ -63,8 +63,8 @@ def lowest_rates(curves: pd.DataFrame) -> dict[str, tuple[str, float]]:
     sign = 1 if better == "lower" else -1
     found: dict[str, tuple[str, float]] = {}
     for row, lines in curves.dropna(subset="mean").groupby("row", sort=False):
-        place = (sign * lines["mean"]).idxmin()
-        found[str(row)] = str(lines.loc[place, "label"]), float(lines["mean"][place])
+        best = lines.iloc[int((sign * lines["mean"]).to_numpy().argmin())]
+        found[str(row)] = str(best["label"]), float(best["mean"])
     return found
 
 
@@ -81,7 +81,6 @@ def rate_axis(runs: StudyRuns, trials: Sequence[Trial]) -> str:
         labels, rates = ({pair[place] for pair in pairs} for place in (0, 1))
         if len(pairs) == len(labels) == len(rates) and None not in labels | rates:
             counts[axis] = len(labels)
-    axis = max(counts, key=counts.__getitem__, default=None)
-    if axis is None or counts[axis] < 2:
+    if max(counts.values(), default=0) < 2:
         raise ViewError(f"{runs.title} lacks {NEEDS} with finished cells")
-    return axis
+    return max(counts, key=counts.__getitem__)

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from dashboards.comparison import LEVEL
-from dashboards.report import shown, signed, unit
+from dashboards.report import shown, unit
 from dashboards.statistics import Better
+from dashboards.verdicts import interval, told
 
 MOST_BUDGETS = 8
 """Most budgets of epochs in a table; a file has them all."""
@@ -52,8 +53,8 @@ def rates_text(curves: pd.DataFrame) -> Shown:
     labels = list(curves.sort_values("lr", ascending=False)["label"].unique())
     made = _table([attrs["rows"]], [*(f"{attrs['rates']} {label}" for label in labels), "best at"])
     best, edge = lowest_rates(curves), []
-    for row, lines in curves.groupby("row", sort=False):
-        at = {line["label"]: _mean(line, metric) for _, line in lines.iterrows()}
+    for row, group in curves.groupby("row", sort=False):
+        at = {line["label"]: _mean(line, metric) for _, line in group.iterrows()}
         chosen = best.get(str(row), ("–", math.nan))[0]
         edge += [str(row)] if len(labels) > 2 and chosen in (labels[0], labels[-1]) else []
         made.add_row(Text(str(row)), *(at.get(label, "–") for label in labels), chosen)
@@ -85,14 +86,16 @@ def pairs_text(pairs: pd.DataFrame) -> Shown:
             words = "differs" if line["differs"] else "cannot be told apart"
         names = Text(str(line["before"])), Text(str(line["after"]))
         bold = "bold" if line["differs"] else None
-        made.add_row(*names, interval(line, metric), words, style=bold)
+        made.add_row(
+            *names, interval(line["mean"], line["low"], line["high"], metric), words, style=bold
+        )
     return made, [_of_orders(pairs), *_question(pairs)]
 
 
 def budget_text(table: pd.DataFrame) -> Shown:
     """Order by budget of epochs, and the order with the best mean at each."""
     attrs, metric = table.attrs, str(table.attrs["metric"])
-    chosen = _spread_out(list(table.columns), MOST_BUDGETS)
+    chosen = _spread_out([int(budget) for budget in table.columns], MOST_BUDGETS)
     made = _table([str(table.index.name)], [f"{budget} epochs" for budget in chosen])
     for row in table.index:
         made.add_row(Text(str(row)), *(shown(table.loc[row, at], metric) for at in chosen))
@@ -108,18 +111,17 @@ def shares_text(curves: pd.DataFrame) -> Shown:
     metric = str(curves.attrs["metric"])
     keeps = sorted(curves["keep"].unique(), reverse=True)
     made = _table(["kept"], [f"{100 * keep:g} %" for keep in keeps])
-    for series, lines in curves.groupby("series", sort=False):
-        at = {line["keep"]: _mean(line, metric) for _, line in lines.iterrows()}
+    for series, group in curves.groupby("series", sort=False):
+        at = {line["keep"]: _mean(line, metric) for _, line in group.iterrows()}
         made.add_row(Text(str(series)), *(at.get(keep, "") for keep in keeps))
     return made, [f"Means of {_of_runs(int(curves['n'].max()))}; no test between series."]
 
 
 def effects_text(frame: pd.DataFrame) -> Shown:
     """Rows sorted by their difference to the control."""
-    from dashboards.verdicts import told
-
     attrs, metric = frame.attrs, str(frame.attrs["metric"])
-    head = f"minus {attrs['control']} [95 %]{unit(metric)}"
+    sure = f"{100 * (1 - attrs['level']):.4g}"
+    head = f"minus {attrs['control']} [{sure} %]{unit(metric)}"
     made = _table([str(frame.index.name)], [head], ["verdict"])
     for row, line in frame.iterrows():
         words = told(
@@ -131,19 +133,14 @@ def effects_text(frame: pd.DataFrame) -> Shown:
             metric=metric,
         )
         bold = "bold" if line["differs"] else None
-        made.add_row(Text(str(row)), interval(line, metric), Text(words), style=bold)
+        made.add_row(
+            Text(str(row)),
+            interval(line["mean"], line["low"], line["high"], metric),
+            Text(words),
+            style=bold,
+        )
     word = "lowest" if attrs["better"] == "lower" else "highest"
-    return made, [f"The {word} first; all intervals together hold in 95 of 100 studies."]
-
-
-def interval(line: "pd.Series[Any]", metric: str) -> str:
-    """A difference with its interval, if there is a verdict; a dash without a value."""
-    if math.isnan(line["mean"]):
-        return "–"
-    if line["refusal"]:
-        return signed(line["mean"], metric)
-    ends = f"{signed(line['low'], metric)}, {signed(line['high'], metric)}"
-    return f"{signed(line['mean'], metric)} [{ends}]"
+    return made, [f"The {word} first; all intervals together hold in {sure} of 100 studies."]
 
 
 def best_at(column: "pd.Series[float]", better: Better) -> str:
@@ -184,9 +181,9 @@ def _question(frame: pd.DataFrame) -> list[str]:
     if math.isnan(same):
         return []
     chance = f"p = {same:.2g}" if same >= 0.001 else "p < 0.001"
-    told = "they do" if same < LEVEL else "this study cannot tell"
+    answer = "they do" if same < LEVEL else "this study cannot tell"
     question = f"Do the {frame.attrs['num_orders']} orders differ at all?"
-    return [f"{question} Friedman test: {chance}; {told}."]
+    return [f"{question} Friedman test: {chance}; {answer}."]
 
 
 def _spread_out(budgets: Sequence[int], most: int) -> list[int]:

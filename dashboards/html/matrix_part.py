@@ -13,7 +13,7 @@ from dashboards.html.charts import Chart, differences_chart, seeds_chart
 from dashboards.html.tables import Cell, Table, line
 from dashboards.matrix import STATISTICS
 from dashboards.report import MOST_COLUMNS, shown, unit
-from dashboards.verdicts import answer, interval, limits, verdict
+from dashboards.verdicts import answer, confidence, difference, limits, verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +77,7 @@ def _table(
     if spread:
         head.append("lowest" if part.attrs["better"] == "lower" else "highest")
     if found is not None:
-        head += [f"minus {found.control} [95 %]", "verdict"]
+        head += [f"minus {found.control} [{confidence(found)}]", "verdict"]
     head += [*singles, *(f"{name}{unit(name)}" for name in part.attrs["also"])]
     lines = []
     numbers = part.to_numpy(dtype=float).tolist()
@@ -92,7 +92,7 @@ def _table(
         if found is not None and one is None:
             texts += ["–", "the others are compared with it"]
         elif found is not None and one is not None:
-            texts += [interval(one, metric), verdict(one, found, metric)]
+            texts += [difference(one, metric), verdict(one, found, metric)]
         texts += [shown(values[column], metric) for column in singles]
         texts += [
             shown(means.get(row, math.nan), name) for name, means in part.attrs["also"].items()

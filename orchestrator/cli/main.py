@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from orchestrator.cli import (
+    compare,
+    completion,
     dashboard,
     data,
     evaluate,
@@ -16,9 +18,13 @@ from orchestrator.cli import (
     hybrid,
     inspect,
     matrix,
+    plan,
     protocol,
+    replay,
     report,
     results,
+    schema,
+    status,
     studies,
     sweep,
     sync,
@@ -39,11 +45,15 @@ from orchestrator.process.variables import settle
 
 COMMANDS = (
     studies,
+    plan,
     sweep,
+    status,
     protocol,
     matrix,
     results,
     report,
+    compare,
+    replay,
     validate,
     train,
     export,
@@ -54,6 +64,8 @@ COMMANDS = (
     data,
     dashboard,
     ui,
+    schema,
+    completion,
 )
 
 

@@ -1,6 +1,7 @@
 """`bnn-orchestrate matrix`: shows a study's result matrix, read from MLflow only."""
 
 import argparse
+import shlex
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.faults import UsageError
@@ -12,6 +13,7 @@ from orchestrator.cli.options import (
     named_or_changed,
     path_of,
 )
+from orchestrator.masking import masked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +42,12 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--csv", type=path_of, metavar="FILE", help="also write it to this file, with all digits"
     )
+    parser.add_argument(
+        "--latex",
+        type=path_of,
+        metavar="FILE",
+        help="also write it to this file as a LaTeX table, for the package booktabs",
+    )
     add_home(parser)
     add_verbose(parser)
     parser.set_defaults(run=run)
@@ -52,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     from orchestrator.cli.console import make_console
     from orchestrator.cli.tables import print_matrix
 
+    if args.view is not None and args.latex:
+        raise UsageError("--latex writes the matrix, not a view; leave out --view")
     if args.view is not None:
         return _show_view(args)
     home, study = home_of(args), named_or_changed(args)
@@ -65,6 +75,11 @@ def run(args: argparse.Namespace) -> int:
     print_matrix(console, matrix)
     if args.csv:
         _write(args.csv, matrix_csv(matrix), console)
+    if args.latex:
+        from dashboards.latex import matrix_latex
+
+        command = masked(shlex.join(["bnn-orchestrate", *args.typed]))
+        _write(args.latex, matrix_latex(matrix, command=command), console)
     return 0
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.commands import command
 from orchestrator.cli.faults import UsageError
+from orchestrator.cli.notify import Ending, add_notify, told_at_end
 from orchestrator.cli.options import (
     add_changes,
     add_data_dir,
@@ -23,6 +24,7 @@ from orchestrator.cli.sweep import (
 from orchestrator.errors import EXIT_FAILED
 from orchestrator.process import signals
 from orchestrator.process.waiting import waiting_for
+from orchestrator.results.summary import summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.execution.outcome import Outcome, SweepWatcher
+    from orchestrator.home import Home
     from orchestrator.protocol.stages import Sensitivities
 
 STEPS = ("sensitivity", "lr", "full", "matrix")
@@ -60,6 +63,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument("--dry-run", action="store_true", help="show the costs; train nothing")
     add_changes(parser)
     add_resources(parser)
+    add_notify(parser)
     add_storage(parser)
     add_data_dir(parser)
     add_home(parser)
@@ -94,21 +98,26 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from orchestrator.protocol.loop import ProtocolRun
 
-    display = _Display(args, console)
-    protocol = ProtocolRun(changes, home, sweep_options(args), display)
-    protocol.run(names, steps)
-    if protocol.interrupted:
-        say_how_to_go_on(args, console)
-        return signals.exit_code()
-    display.say(f"results   {home.root}\nMLflow    {home.shown_uri}")
-    return EXIT_FAILED if protocol.failed else 0
+    with told_at_end(args, home, Ending("protocol", {"networks": names}, stages=True)) as ending:
+        display = _Display(args, console, home, ending)
+        protocol = ProtocolRun(changes, home, sweep_options(args), display)
+        protocol.run(names, steps)
+        if protocol.interrupted:
+            say_how_to_go_on(args, console)
+            ending.code = signals.exit_code()
+        else:
+            display.say(f"results   {home.root}\nMLflow    {home.shown_uri}")
+            ending.code = EXIT_FAILED if protocol.failed else 0
+    return ending.code
 
 
 class _Display:
     """Prints the progress and results of a protocol."""
 
-    def __init__(self, args: argparse.Namespace, console: "Console") -> None:
-        self.args, self.console = args, console
+    def __init__(
+        self, args: argparse.Namespace, console: "Console", home: "Home", ending: Ending
+    ) -> None:
+        self.args, self.console, self.home, self.ending = args, console, home, ending
 
     def stage_begins(self, network: str, stage: str) -> "SweepWatcher":
         """Prints the stage's name and returns the display of its sweep."""
@@ -120,6 +129,8 @@ class _Display:
     def stage_ended(self, outcome: "Outcome") -> None:
         """Prints the cells that failed."""
         say_failures(outcome, self.console)
+        if self.ending.is_asked:
+            self.ending.add(summary_of(outcome, self.home))
 
     def ranked(self, found: "Sensitivities") -> None:
         """Prints the table of layer by learning rate, and the resulting orders."""

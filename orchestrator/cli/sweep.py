@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.commands import command, same_command, secret_hint
 from orchestrator.cli.faults import UsageError
+from orchestrator.cli.notify import Ending, add_notify, told_at_end
 from orchestrator.cli.options import (
     add_data_dir,
     add_home,
@@ -22,6 +23,7 @@ from orchestrator.errors import EXIT_FAILED
 from orchestrator.process import signals
 from orchestrator.process.gc_pause import uncollected
 from orchestrator.process.waiting import waiting_for
+from orchestrator.results.summary import summary_of, summary_of_settled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +45,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="train only the cells that failed for good",
     )
     add_resources(parser)
+    add_notify(parser)
     add_storage(parser)
     add_data_dir(parser)
     add_home(parser)
@@ -61,10 +64,11 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
     )
     resources.add_argument(
         "--gpus-per-trial",
-        type=_not_negative,
+        type=_number_or_auto,
         metavar="N",
-        help="a fraction shares a GPU; several processes need one each (default: 1 for each "
-        "process if there are GPUs, else 0)",
+        help="a fraction shares a GPU; several processes need one each; auto: measure the memory "
+        "of the first epoch, and fill each GPU (default: 1 for each process if there are GPUs, "
+        "else 0)",
     )
     resources.add_argument(
         "--processes-per-trial",
@@ -111,13 +115,22 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs a sweep; prints the matrix and where everything is stored."""
+    home = home_of(args)
+    with told_at_end(args, home, Ending("sweep", {"study": args.study})) as ending:
+        ending.code = _swept(args, home, ending)
+    return ending.code
+
+
+def _swept(args: argparse.Namespace, home: "Home", ending: Ending) -> int:
     from orchestrator.results.settled import depends_on, keep_outline, known_outline
     from orchestrator.study.variant import Variant
 
-    home = home_of(args)
     given = depends_on(args.study, Variant.from_args(args), args.seeds)
     outline = known_outline(given) if _is_usual(args) else None
     if outline is not None and _show_settled(outline, args, home):
+        if ending.is_asked:
+            title = Variant.from_args(args).title(outline.name)
+            ending.add(summary_of_settled(outline, title, len(outline.cells), home))
         return 0
     with uncollected():
         study, options = study_of(args), sweep_options(args)
@@ -140,6 +153,8 @@ def run(args: argparse.Namespace) -> int:
         show=lambda matrix: _show_matrix(matrix, console),
     )
     outcome = result.outcome
+    if ending.is_asked:
+        ending.add(summary_of(outcome, home))
     if outcome.num_undelivered:
         console.print("\nthe matrix is shown once MLflow has the results")
     elif result.silence:
@@ -280,6 +295,15 @@ def _say_places(name: str, args: argparse.Namespace, home: "Home", console: "Con
     ):
         console.print(text, soft_wrap=True, highlight=False, markup=False)
     say_secret(args, console)
+
+
+def _number_or_auto(text: str) -> float | str:
+    if text == "auto":
+        return text
+    try:
+        return _not_negative(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}; or write auto") from None
 
 
 def _positive(text: str) -> float:

@@ -18,6 +18,8 @@ from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.metrics import Series
 from orchestrator.launch.report import EpochReport
 from orchestrator.masking import masked
+from orchestrator.planning.forecast import Epoch
+from orchestrator.planning.workload import work_of
 from orchestrator.process.foothold import keep_foothold
 from orchestrator.record.board import Board
 from orchestrator.record.delivery import Delivery
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 MOST_NOTE = 4000
 """Most characters of a note in a tag; MLflow allows 8,000."""
 
+COUNT_EVERY_S = 2.0
+"""Seconds between two counts of what waits for MLflow."""
 LONGEST_NAME = 100
 """Most characters of a cell's name in the name of its log; its id follows."""
 
@@ -50,8 +54,10 @@ class Watcher(Protocol):
     def tick(self, *, waiting: str | None) -> None:
         """Called several times a second; `waiting` says why results do not reach MLflow."""
 
-    def cell_ended(self, name: str, *, objective: float, reason: str | None) -> None:
-        """A cell is finished, or has failed for good if there is a reason."""
+    def cell_ended(
+        self, name: str, *, objective: float, reason: str | None, log: Path | None = None
+    ) -> None:
+        """A cell is finished, or has failed for good if there is a reason, with its log."""
 
     def cell_retried(self, name: str, *, reason: str) -> None:
         """A cell failed and is retried."""
@@ -109,6 +115,7 @@ class SweepListener:
         self._begins: dict[str, int] = {}
         self._over: set[str] = set()
         self._is_stopping = self._shall_say_stopping = False
+        self._counted_at = -float("inf")
         self._notes: dict[str, list[str]] = {}
 
     def started(self, config: Mapping[str, Any]) -> None:
@@ -119,7 +126,12 @@ class SweepListener:
         with self._journaling():
             self.journal.begin(self.describe(cell))
         self.board.begin(key, labels=cell.labels, epochs=cell.train.all_epochs)
-        self.progress.start(key, name=cell.name, epochs=cell.train.all_epochs)
+        self.progress.start(
+            key,
+            name=cell.name,
+            epochs=cell.train.all_epochs,
+            work=lambda: work_of(cell.train.to_mapping()),
+        )
 
     def reported(self, key: str, report: EpochReport) -> None:
         """Journals the measurements of a cell."""
@@ -140,6 +152,7 @@ class SweepListener:
             spent_s=spent_s,
             objective=report.objective,
             inherited=report.num_inherited,
+            new=[Epoch(one.step, one.values["epoch_s"], one.time_ms) for one in own],
         )
 
     def ended(self, key: str) -> None:
@@ -186,12 +199,30 @@ class SweepListener:
         self.board.end(key, State.FAILED, reason=reason)
         self._over.add(key)
         self.progress.end(key, failed=True)
-        self.watcher.cell_ended(cell.name, objective=float("nan"), reason=reason)
+        self.watcher.cell_ended(cell.name, objective=float("nan"), reason=reason, log=path)
+
+    def gave_back(self, key: str, *, reason: str) -> None:
+        """Journals and logs that a cell waits for more memory; its lease is kept."""
+        with self._journaling():
+            tags = self._tags(key, self._last.pop(key, None))
+            self.journal.end(key, State.INTERRUPTED, tags)
+        self._log(self._cells[key], f"gave its place back, to be trained later: {reason}")
+        self.progress.give_back(key)
+
+    def draining(self, *, share: float, then: float) -> None:
+        """Shows that too many trials share a GPU, and what follows."""
+        note = f"out of memory with {share:g} of a GPU for a trial; no other begins until those "
+        self.noted(self.work.study.title, f"{note}that run have ended, then each gets {then:g}")
 
     def noted(self, name: str, note: str) -> None:
         """Shows what happened besides, such as a draw that is no trial."""
         log.info("%s: %s", name, note)
         self.watcher.cell_noted(name, note=note)
+
+    def resized(self, *, before: int, now: int) -> None:
+        """Shows that another number of trials can run at once."""
+        trials = "1 trial" if now == 1 else f"{now} trials"
+        self.noted(self.work.study.title, f"room for {trials} at once now, {before} before")
 
     def open_of(self, cells: Mapping[str, Cell]) -> dict[str, Cell]:
         """The cells that have neither finished nor failed in this sweep, by key."""
@@ -206,7 +237,17 @@ class SweepListener:
         if self._shall_say_stopping:
             self._shall_say_stopping = False
             self.watcher.stopping()
+        self._count_waiting()
         self.watcher.tick(waiting=self.delivery.last_error)
+
+    def _count_waiting(self) -> None:
+        """Counts what waits for MLflow, now and then while it does not answer."""
+        now = time.monotonic()
+        if self.delivery.last_error is None:
+            self.board.num_waiting = 0
+        elif now - self._counted_at > COUNT_EVERY_S:
+            self._counted_at = now
+            self.board.num_waiting = self.journal.num_waiting(self.work.study.key)
 
     def stopping(self, *, at_once: bool = False) -> None:
         """Notes the stop request; the watcher hears of it with the next tick.

@@ -7,7 +7,9 @@ from typing import Protocol
 from orchestrator.execution.listener import Failure, Watcher
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.rounds import Bystander
+from orchestrator.planning.outlook import Expected
 from orchestrator.planning.planning import Plan
+from orchestrator.record.board import Board
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +43,13 @@ class SweepWatcher(Watcher, Bystander, Protocol):
     """Receives all events of a sweep, to show them to the user."""
 
     def planned(
-        self, plan: Plan, *, slots: int | None, disk: str = "", processes: int = 1
+        self,
+        plan: Plan,
+        *,
+        slots: int | None,
+        disk: str = "",
+        processes: int = 1,
+        expected: Expected | None = None,
     ) -> None:
         """The plan is known.
 
@@ -50,13 +58,19 @@ class SweepWatcher(Watcher, Bystander, Protocol):
             slots: Trials at once; None: nothing will be trained.
             disk: What will be written.
             processes: Processes that train a trial together.
+            expected: How long it will take.
         """
 
     def silent(self, reason: str, *, journal: Path) -> None:
         """MLflow does not answer; the journal keeps results until it does."""
 
-    def began(self, progress: Progress) -> None:
-        """Workers are about to start."""
+    def began(self, progress: Progress, board: Board) -> None:
+        """Workers are about to start.
+
+        Args:
+            progress: Counts what this sweep trains.
+            board: Has each cell of the study as it is.
+        """
 
     def stopped(self) -> None:
         """Training is over, or the sweep has failed; may be called twice."""

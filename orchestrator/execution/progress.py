@@ -1,8 +1,11 @@
 """Counts the progress of a sweep from the workers' reports."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from orchestrator.planning.forecast import Epoch, Forecast
+from orchestrator.planning.workload import Work
 
 
 @dataclass(slots=True)
@@ -26,12 +29,14 @@ class Progress:
         inherited: Key to the epochs that other cells train for a cell if nothing fails; cells
             without any are omitted. `epochs` does not include them.
         clock: A monotonic clock, in seconds.
+        forecast: How long what is left takes; None: as long as the epochs so far.
     """
 
     num_cells: int
     epochs: int
     inherited: Mapping[str, int] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
+    forecast: Forecast | None = None
     running: dict[str, CellProgress] = field(default_factory=dict)
     num_finished: int = 0
     num_failed: int = 0
@@ -42,8 +47,10 @@ class Progress:
     _trained: int = 0
     _training_since: float | None = None
 
-    def start(self, key: str, *, name: str, epochs: int) -> None:
-        """A cell starts or restarts."""
+    def start(self, key: str, *, name: str, epochs: int, work: Callable[[], Work] = tuple) -> None:
+        """A cell starts or restarts; `work` gives its epochs, if a search has drawn it."""
+        if self.forecast is not None:
+            self.forecast.start(key, work)
         cell = CellProgress(name=name, epochs=epochs, inherited=self.inherited.get(key, 0))
         if key in self.running:
             self._expect(self.running[key], inherited=cell.inherited)
@@ -58,11 +65,14 @@ class Progress:
         spent_s: float,
         objective: float,
         inherited: int = 0,
+        new: Sequence[Epoch] = (),
     ) -> None:
         """A cell has completed `done` epochs, of which other cells trained `inherited`.
 
-        Since its last report it has trained `num_new` epochs in `spent_s` seconds.
+        Since its last report it has trained `num_new` epochs in `spent_s` seconds: `new`.
         """
+        if self.forecast is not None:
+            self.forecast.report(key, done=done, epochs=new)
         cell = self.running[key]
         # Inherited epochs come first, so the number is known now. If it is lower than planned,
         # this cell must train more.
@@ -76,6 +86,8 @@ class Progress:
 
     def end(self, key: str, *, failed: bool) -> None:
         """A cell has finished or failed."""
+        if self.forecast is not None:
+            self.forecast.end(key)
         cell = self.running.pop(key)
         self._settled_epochs += cell.epochs - cell.inherited
         if failed:
@@ -85,12 +97,20 @@ class Progress:
         if self.best is None or cell.objective < self.best[0]:
             self.best = cell.objective, cell.name
 
+    def give_back(self, key: str) -> None:
+        """A cell waits again, as if it had not been started."""
+        self._expect(self.running.pop(key), inherited=self.inherited.get(key, 0))
+
     def expect_no_more(self) -> None:
         """No cell is begun any more: a search found no other trial."""
+        if self.forecast is not None:
+            self.forecast.expect_no_more()
         self.num_cells = self.num_finished + self.num_failed + self.num_elsewhere
 
     def trained_elsewhere(self, key: str, *, epochs: int) -> None:
         """Another sweep has trained a cell."""
+        if self.forecast is not None:
+            self.forecast.drop(key)
         self.num_elsewhere += 1
         self.epochs -= epochs - self.inherited.get(key, 0)
 
@@ -115,7 +135,9 @@ class Progress:
 
     @property
     def remaining_s(self) -> float | None:
-        """Remaining seconds at the current rate; None before the first measurement."""
+        """Remaining seconds; None before the first measurement."""
+        if self.forecast is not None:
+            return self.forecast.left_s
         rate = self.epochs_per_s
         return None if rate is None else max(0, self.epochs - self.epochs_done) / rate
 

@@ -15,6 +15,7 @@ from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.progress import Progress
 from orchestrator.launch.jobs import Jobs
 from orchestrator.mlflow_reader.cells import RecordedCell
+from orchestrator.planning.outlook import Basis, forecast_of
 from orchestrator.planning.planning import Plan
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.planning.stem_store import StemStore
@@ -39,7 +40,9 @@ class Bystander(Protocol):
 
 
 class Rounds:
-    """Trains all available cells in one round of Tune; later rounds train cells others release.
+    """Trains all available cells in one round of Tune; later rounds train what is still open.
+
+    These are cells that others release, and cells that gave their place back for want of memory.
 
     Args:
         todo: The plan of the study.
@@ -47,7 +50,8 @@ class Rounds:
         recorded: The results known when the sweep began.
         leases: This process's leases.
         stems: The store of stems (shared checkpoints).
-        slots: Trials at once.
+        slots: The resources of each trial, and how many run at once.
+        basis: What is known of how long epochs take.
     """
 
     def __init__(
@@ -58,7 +62,8 @@ class Rounds:
         leases: Leases,
         stems: StemStore,
         *,
-        slots: int,
+        slots: launch.Slots,
+        basis: Basis | None = None,
     ) -> None:
         self.todo, self.work, self.recorded = todo, work, recorded
         self.leases, self.stems, self.slots = leases, stems, slots
@@ -69,7 +74,12 @@ class Rounds:
             if cell.id in todo.starts
         }
         self.progress = Progress(
-            num_cells=todo.num_todo, epochs=todo.epochs_todo, inherited=inherited
+            num_cells=todo.num_todo,
+            epochs=todo.epochs_todo,
+            inherited=inherited,
+            forecast=forecast_of(
+                todo, key=partial(cell_key, self.study), slots=slots.num, basis=basis or Basis()
+            ),
         )
 
     def run(
@@ -77,7 +87,6 @@ class Rounds:
         listener: SweepListener,
         bystander: Bystander,
         *,
-        resources: launch.Resources,
         folder: Path,
         verbose: bool,
     ) -> None:
@@ -86,7 +95,6 @@ class Rounds:
         Args:
             listener: Told about all events.
             bystander: Told while other sweeps train the remaining cells.
-            resources: The resources of each trial.
             folder: Where Tune writes.
             verbose: Show Tune's output.
         """
@@ -97,7 +105,6 @@ class Rounds:
                 cells=cells,
                 scheduler=_made(scaled_scheduler(self.study), SCHEDULERS),
                 max_epochs=self.study.most_epochs,
-                resources=resources,
                 slots=self.slots,
                 retries=self.study.retries,
                 listener=listener,
@@ -113,8 +120,11 @@ class Rounds:
         claims = Claims(self.leases, self.recorded, done=self._trained_elsewhere)
         try:
             while remaining and one_round(self._beginnings(remaining, claims)):
-                still_open = listener.open_of(remaining)
-                remaining = self._wait(still_open, claims, listener, bystander)
+                remaining = listener.open_of(remaining)
+                if self.slots.is_draining:
+                    self.slots.relax()
+                else:
+                    remaining = self._wait(remaining, claims, listener, bystander)
         except KeyboardInterrupt:
             log.info("interrupted while other sweeps trained the remaining cells")
 

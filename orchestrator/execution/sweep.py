@@ -4,12 +4,11 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from orchestrator import launch, vocabulary
 from orchestrator.environment import environment, git_commit
+from orchestrator.execution.jobs import jobs_of, packed
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.options import SweepOptions
@@ -18,13 +17,13 @@ from orchestrator.execution.rounds import Rounds
 from orchestrator.fingerprint.code import this_code
 from orchestrator.free_space import told_if_full
 from orchestrator.home import Home
-from orchestrator.launch.jobs import Jobs
-from orchestrator.launch.worker import Job
+from orchestrator.launch.slots import Nodes, Slots
 from orchestrator.masking import masked
-from orchestrator.planning.checksums import Part, data_checksums
+from orchestrator.planning.checksums import data_checksums
 from orchestrator.planning.disk import need
 from orchestrator.planning.disk_check import room
 from orchestrator.planning.files import check_files
+from orchestrator.planning.outlook import Basis, expected
 from orchestrator.planning.planning import Plan, plan
 from orchestrator.planning.stem_store import StemStore
 from orchestrator.process import signals
@@ -42,6 +41,7 @@ from orchestrator.record.describe import describe
 from orchestrator.record.entries import CellDescription
 from orchestrator.record.journal import Journal
 from orchestrator.record.known import Recorded, deliver_what_waits
+from orchestrator.record.measured import basis_for
 from orchestrator.record.other_code import accepted_tags, refuse_other_code
 from orchestrator.record.other_data import StudyData, refuse_other_data
 from orchestrator.record.other_epochs import begun_anew
@@ -50,7 +50,7 @@ from orchestrator.record.store import Store
 from orchestrator.record.store_lock import StudyHold
 from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import place_of
-from orchestrator.study.spec import StudySpec, cell_key
+from orchestrator.study.spec import StudySpec
 from orchestrator.vocabulary import State
 from trainers.storage import Place
 
@@ -81,7 +81,7 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
         launch.session_parent(home.ray)
     # A new store is empty, so every cell needs its data: check that before writing anything.
     is_new = home.database is not None and not home.database.exists()
-    data = StudyData(study, lambda: _checksums(study, options.data_dir))
+    data = StudyData(study, lambda: data_checksums(study, options.data_dir))
     if is_new:
         data.load()
     with waiting_for("the storage of checkpoints to answer"):
@@ -117,11 +117,6 @@ def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWat
     return replace(outcome, wall_s=time.perf_counter() - started)
 
 
-def _checksums(study: StudySpec, data_dir: Path) -> Mapping[Part, str]:
-    with waiting_for("the data, to be read for their checksum"):
-        return data_checksums(study, data_dir)
-
-
 class _Sweep:
     """The state that the steps of one sweep share."""
 
@@ -144,7 +139,7 @@ class _Sweep:
         self.cell_tags: dict[str, str] = {}
         self.num_copied = 0
         self.storage, self.stems = storage, StemStore(storage / "stems")
-        self.disk = self.anew = ""
+        self.disk, self.anew, self.basis = "", "", Basis()
         self.record = study_record(study)
         self.overview: OverviewWriter | None = None
 
@@ -290,25 +285,35 @@ class _Sweep:
         options, address = self.options, self.options.ray_address
         if self.study.is_searched:
             self._draw_alone()
-        slots = 0
+        nodes: Nodes = launch.this_machine if address is None else launch.cluster_nodes
+        slots: Slots | None = None
         if address is None:
             # Computed without Ray, so that an impossible request fails before Ray starts.
-            slots = launch.num_slots(options.resources, launch.this_machine())
-            self._announce(todo, slots)
+            slots = Slots(options.resources, nodes)
+            if not options.resources.packs:
+                self._announce(todo, slots.num)
+        num_workers = min(slots.num, todo.num_todo) * options.resources.processes if slots else 0
         with launch.ray_session(
             address=address,
             folder=self.home.ray,
             verbose=options.verbose,
-            num_workers=min(slots, todo.num_todo) * options.resources.processes,
+            num_workers=num_workers,
             cpus=options.resources.cpus_each,
         ):
             if address is not None:
                 launch.wait_for_nodes(options.resources, options.min_nodes)
-                slots = launch.num_slots(options.resources, launch.cluster_nodes())
-                self._announce(todo, slots)
+            if slots is None or options.resources.packs:
+                slots = self._slots(todo, nodes)
             self.delivery.start()
+            work = jobs_of(todo, self.options, self.storage, self.stems)
             rounds = Rounds(
-                todo, self._work(todo), self.recorded, self.leases, self.stems, slots=slots
+                todo,
+                work,
+                self.recorded,
+                self.leases,
+                self.stems,
+                slots=slots,
+                basis=self.basis,
             )
             overview = self.overview = self._overview()
             listener = SweepListener(
@@ -322,13 +327,12 @@ class _Sweep:
                 describe=self._describe,
                 logs=self.home.logs / self.study.name,
             )
-            self.watcher.began(rounds.progress)
+            self.watcher.began(rounds.progress, overview.board)
             try:
                 with overview.renewed():
                     rounds.run(
                         listener,
                         self.watcher,
-                        resources=options.resources,
                         folder=self.home.ray / "tune",
                         verbose=options.verbose,
                     )
@@ -348,9 +352,31 @@ class _Sweep:
                 f"{holder} is running the search '{self.study.name}'; wait for its end"
             )
 
+    def _slots(self, todo: Plan, nodes: Nodes) -> Slots:
+        """Counts slots, and says how many there are; with Ray there, memory can be measured."""
+        told = ""
+        if self.options.resources.packs:
+            self.options, told = packed(todo, self.options, self.storage, nodes())
+        moves = self.options.ray_address is not None
+        slots = Slots(self.options.resources, nodes, moves=moves)
+        self._announce(todo, slots.num)
+        if told:
+            self.watcher.cell_noted(self.study.title, note=told)
+        return slots
+
     def _announce(self, todo: Plan, slots: int) -> None:
         processes = self.options.resources.processes
-        self.watcher.planned(todo, slots=slots, disk=self.disk, processes=processes)
+        needs, cells = self.options.resources, self.recorded.everywhere
+        self.basis = basis_for(todo, self.journal, cells, processes=processes)
+        self.watcher.planned(
+            todo,
+            slots=slots,
+            disk=self.disk,
+            processes=processes,
+            expected=expected(
+                todo, slots=slots, basis=self.basis, cpus=needs.cpus, gpus=needs.gpus
+            ),
+        )
         if self.anew:
             self.watcher.cell_noted(self.study.title, note=self.anew)
         if self.delivery.last_error is not None and self.recorded.store is None:
@@ -370,23 +396,6 @@ class _Sweep:
         tags = {**self.record.tags, **self.cell_tags, vocabulary.CODE: code.of(*trials)}
         self.record = replace(self.record, state=State.RUNNING, texts=texts, tags=tags)
         self.journal.begin_study(self.record)
-
-    def _work(self, todo: Plan) -> Jobs:
-        resources = self.options.resources
-        template = Job(
-            train={},
-            data_dir=self.options.data_dir,
-            checkpoint_dir=self.storage,
-            checkpoints=self.study.checkpoint,
-            device="cuda" if resources.gpus else "cpu",
-            num_threads=max(1, int(resources.cpus_each)),
-            timeout_s=self.study.together.timeout_s,
-            deterministic=self.options.deterministic,
-            # A scheduler compares trials at every epoch.
-            report_every_s=0.0 if self.study.scheduler else 0.5,
-        )
-        cells = {cell_key(self.study, cell): cell for cell in todo.todo}
-        return Jobs(study=self.study, cells=cells, template=template, stems=self.stems)
 
     def _describe(self, cell: Cell) -> CellDescription:
         code = self.recorded.code.of(cell.train.to_mapping())

@@ -185,73 +185,53 @@ class Reader:
         ]
 
     def cells(
-        self, experiments: Sequence[str], tags: Mapping[str, str] | None = None
+        self,
+        experiments: Sequence[str],
+        tags: Mapping[str, str] | None = None,
+        *,
+        where: str = "",
     ) -> list[RecordedCell]:
         """The cells of studies, oldest first.
 
         Args:
             experiments: The ids of the studies' experiments.
             tags: Only cells with these tags; None: all cells.
+            where: Only cells that this filter of MLflow's takes, too; empty: no filter.
         """
-        return _cells(self.runs(experiments, {vocabulary.KIND: vocabulary.CELL, **(tags or {})}))
+        wanted = {vocabulary.KIND: vocabulary.CELL, **(tags or {})}
+        runs = self.runs(experiments, wanted, where=where)
+        with uncollected():
+            return [
+                recorded_cell(
+                    joined(run.data.tags),
+                    run_id=run.info.run_id,
+                    name=run.info.run_name or "",
+                    params=run.data.params,
+                    metrics=run.data.metrics,
+                    ended_ms=run.info.end_time or 0,
+                    started_ms=run.info.start_time or 0,
+                )
+                for run in runs
+            ]
 
-    def cells_since(
-        self, experiment_id: str, tags: Mapping[str, str], ended_ms: int
-    ) -> list[RecordedCell]:
-        """The cells that ended after a time, at most a page of them.
-
-        A run ends when its result is delivered, so what a journal held back is found, too.
-
-        Args:
-            experiment_id: The study's experiment.
-            tags: Only cells with these tags.
-            ended_ms: The time, Unix time in milliseconds.
-        """
-        finds = {vocabulary.KIND: vocabulary.CELL, **tags}
-        later = f"attributes.end_time > {int(ended_ms)}"
-        return _cells(
-            self.client.search_runs(
-                [experiment_id],
-                filter_string=" and ".join([later, _wanted(finds)]),
-                max_results=LARGEST_PAGE,
-                order_by=["attributes.end_time ASC"],
-            )
-        )
-
-    def runs(self, experiments: Sequence[str], tags: Mapping[str, str]) -> "list[Run]":
-        """The runs with these tags that are not deleted, oldest first."""
+    def runs(
+        self, experiments: Sequence[str], tags: Mapping[str, str], *, where: str = ""
+    ) -> "list[Run]":
+        """The runs with these tags, and of this filter, that are not deleted; oldest first."""
         from orchestrator.mlflow_reader.client import ViewType
 
+        filters = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
+        wanted = " and ".join([*filters, where] if where else filters)
         return whole(
             lambda token: self.client.search_runs(
                 list(experiments),
-                filter_string=_wanted(tags),
+                filter_string=wanted,
                 run_view_type=ViewType.ACTIVE_ONLY,
                 max_results=LARGEST_PAGE,
                 order_by=["attributes.start_time ASC"],
                 page_token=token,
             )
         )
-
-
-def _wanted(tags: Mapping[str, str]) -> str:
-    return " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-
-
-def _cells(runs: "Sequence[Run]") -> list[RecordedCell]:
-    with uncollected():
-        return [
-            recorded_cell(
-                joined(run.data.tags),
-                run_id=run.info.run_id,
-                name=run.info.run_name or "",
-                params=run.data.params,
-                metrics=run.data.metrics,
-                ended_ms=run.info.end_time or 0,
-                started_ms=run.info.start_time or 0,
-            )
-            for run in runs
-        ]
 
 
 def names_study(experiment: "Experiment", name: str) -> bool:

@@ -31,10 +31,11 @@ def duration(seconds: float) -> str:
 
 
 def _trial_seconds(trial: "Cell") -> float:
-    return sum(_stage_seconds(stage) for stage in trial.train.stages)
+    return sum(stage.epochs * epoch_seconds(stage) for stage in trial.train.stages)
 
 
-def _stage_seconds(train: "TrainSpec") -> float:
+def epoch_seconds(train: "TrainSpec") -> float:
+    """Estimated seconds of an epoch of one stage on one core."""
     # Imported here, because `duration` does not need torch.
     from orchestrator.planning.flops import forward_flops
     from trainers.data import SOURCES
@@ -44,4 +45,4 @@ def _stage_seconds(train: "TrainSpec") -> float:
     # A backward pass costs about two forward ones.
     work = 3 * forward_flops(train.model, data.source) * images
     steps = images / data.batch_size
-    return train.epochs * (work / FLOPS_A_SECOND + steps * SECONDS_A_STEP)
+    return work / FLOPS_A_SECOND + steps * SECONDS_A_STEP

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from orchestrator.planning.sharing import Amount, Start, amount, starts
+from orchestrator.planning.workload import Work, work_of
 from orchestrator.study.cells import Cell
 from orchestrator.study.spec import StudySpec
 
@@ -60,6 +61,12 @@ class Plan:
     def num_cells(self) -> int:
         """Number of all cells; for a search, as many as it will have."""
         return self.num_samples or len(self.cells)
+
+    @cached_property
+    def works(self) -> Mapping[str, Work]:
+        """The epochs of each remaining trial, by its id; of a search those of its extremes."""
+        cells = self.todo or self.study.trials
+        return {cell.id: work_of(cell.train.to_mapping()) for cell in cells}
 
     @cached_property
     def starts(self) -> Mapping[str, Start]:

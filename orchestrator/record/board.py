@@ -91,6 +91,8 @@ class Board:
         ]
         self._at = {place.key: place for place in self._places}
         self._revision = 0
+        self.num_waiting = 0
+        """Cells with results that wait for MLflow; counted while it does not answer."""
         self._texts: list[Fragments] = []
         self._texts_at = -1
 

@@ -62,7 +62,7 @@ CREATE TABLE IF NOT EXISTS points (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS unsent ON points (cell) WHERE sent = 0;
 CREATE INDEX IF NOT EXISTS trials ON cells (trial);
-CREATE INDEX IF NOT EXISTS states ON cells (study, cell, state, run_id);
+CREATE INDEX IF NOT EXISTS states ON cells (study, cell, state, run_id, state_sent);
 """
 
 
@@ -260,6 +260,11 @@ class Journal:
         query = f"SELECT {_COLUMNS} FROM cells WHERE study = ? ORDER BY rowid"
         return [entry_of(row) for row in self._read(query, study)]
 
+    def newest(self, *, most: int) -> list[Entry]:
+        """The cells that were begun last, of any study, newest first."""
+        query = f"SELECT {_COLUMNS} FROM cells ORDER BY rowid DESC LIMIT ?"
+        return [entry_of(row) for row in self._read(query, most)]
+
     def finished(self, trial: str) -> list[Entry]:
         """Cells of any study that trained a trial to its end, oldest first."""
         query = f"SELECT {_COLUMNS} FROM cells WHERE trial = ? AND state = ? ORDER BY rowid"
@@ -365,6 +370,13 @@ class Journal:
             cell,
         )
         return {row[0]: point_of(row) for row in rows}
+
+    def num_waiting(self, study: str) -> int:
+        """Number of a study's cells that have ended, and of whose end MLflow does not know."""
+        query = (
+            "SELECT COUNT(*) FROM cells WHERE study = ? AND state != ? AND state_sent IS NOT state"
+        )
+        return int(self._read(query, study, State.RUNNING)[0][0])
 
     def num_unsent(self) -> int:
         """Number of points that wait for delivery."""

@@ -79,6 +79,11 @@ class Recorded:
                 others = self._elsewhere(unknown - self.finished.keys(), has_our_data)
                 self.finished = {**others, **self.finished}
 
+    @property
+    def everywhere(self) -> tuple[RecordedCell, ...]:
+        """The cells of the study, and finished ones of its trials in other studies."""
+        return (*self.finished.values(), *self.cells)
+
     def finished_since(self, trial: str) -> Entry | None:
         """The cell in which another sweep has finished a trial since then; None: there is none."""
         entries = self._entries(trial, self.has_our_data if self.accepts_code else self._is_ours)

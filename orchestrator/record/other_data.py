@@ -6,6 +6,7 @@ from pathlib import Path
 
 from orchestrator.mlflow_reader.cells import RecordedCell
 from orchestrator.planning.checksums import Part, part_of
+from orchestrator.process.waiting import waiting_for
 from orchestrator.study.catalog import StudyError
 from orchestrator.study.spec import StudySpec
 from trainers.errors import Fault, MissingDataError
@@ -57,7 +58,8 @@ class StudyData:
 
     @cached_property
     def _sums(self) -> Mapping[Part, str]:
-        return self._read()
+        with waiting_for("the data, to be read for their checksum"):
+            return self._read()
 
     @cached_property
     def _parts(self) -> Mapping[str, Part]:
