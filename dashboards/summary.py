@@ -1,21 +1,16 @@
 """All cells of one variant of a study in any state, for those who watch it."""
 
-import hashlib
+import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dashboards.matrix import row_of
 from dashboards.runs import StudyRuns
 from orchestrator import vocabulary
-from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, counted
-from orchestrator.mlflow_reader.overview import WAITING, CellNow, Overview
+from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant
+from orchestrator.mlflow_reader.followed import Followed
+from orchestrator.mlflow_reader.overview import WAITING, CellNow
 from orchestrator.mlflow_reader.reader import Reader
-from orchestrator.mlflow_reader.recorded_overview import (
-    cell_now,
-    overview_of_runs,
-    written_overview,
-)
 from orchestrator.vocabulary import State
 
 STATES = (
@@ -26,8 +21,6 @@ STATES = (
     State.FINISHED.value,
 )
 """The states of cells, those first that one looks for."""
-LATE_MS = 60_000
-"""How far apart the clocks of two machines may be."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,48 +98,32 @@ def name_of(cell: CellNow) -> str:
     )
 
 
-def summary_of(reader: Reader, variant: RecordedVariant) -> Summary:
-    """The cells of a variant as they are now.
+class Watch:
+    """Keeps the summary of a variant up to date; each look reads only what is new.
 
-    They come from the overview on its run, with what ended since it was written; without one,
-    from all runs.
+    All methods raise the errors of MLflow's client.
 
     Args:
         reader: Of the store.
         variant: The variant.
     """
-    state = variant.tags.get(vocabulary.STATE, "")
-    written = written_overview(reader, variant.run_id)
-    if written is None:
-        read = overview_of_runs(reader, variant)
-        columns = (read.run_id, read.state, read.ended, read.epoch, read.labels, read.metrics)
-        return _made(variant, tuple(read.cells()), (state, columns))
-    cells = list(written.cells())
-    # The end of a sweep writes it for the last time.
-    newer = _ended_since(reader, variant, written) if state == State.RUNNING else []
-    place = {_place(cell.labels): number for number, cell in enumerate(cells)}
-    for cell in newer:
-        number = place.get(_place(cell.labels))
-        if number is not None:
-            old = cells[number]
-            now = cell_now(cell, epochs=old.epochs)
-            cells[number] = replace(now, switches=old.switches, curve=old.curve)
-    ended = sorted((cell.run_id, cell.state) for cell in newer)
-    return _made(variant, tuple(cells), (state, written.written, len(cells), ended))
 
+    def __init__(self, reader: Reader, variant: RecordedVariant) -> None:
+        self._followed = Followed(reader, variant)
+        # Pages that a server before this one sent know its versions.
+        self._born = time.time_ns()
+        self._number = 0
+        self._summary: Summary | None = None
 
-def _ended_since(
-    reader: Reader, variant: RecordedVariant, overview: Overview
-) -> list[RecordedCell]:
-    where = f"attributes.end_time > {overview.written - LATE_MS}"
-    finds = {vocabulary.VARIANT: variant.id}
-    return counted(reader.cells([variant.experiment_id], finds, where=where))
-
-
-def _place(labels: Mapping[str, str]) -> frozenset[tuple[str, str]]:
-    return frozenset(labels.items())
-
-
-def _made(variant: RecordedVariant, cells: tuple[CellNow, ...], content: object) -> Summary:
-    version = hashlib.sha256(repr(content).encode()).hexdigest()[:16]
-    return Summary(variant=variant, cells=cells, version=version)
+    def look(self) -> Summary:
+        """The cells of the variant as they are now."""
+        changed = self._followed.look()
+        known, tags = self._summary, self._followed.tags
+        if known is None or changed or tags != known.variant.tags:
+            self._number += 1
+            known = self._summary = Summary(
+                variant=replace(self._followed.variant, tags=tags),
+                cells=tuple(self._followed.cells),
+                version=f"{self._born:x}-{self._number}",
+            )
+        return known

@@ -32,7 +32,7 @@ class Chart:
 
     Args:
         key: Its name on the page; letters, digits and hyphens.
-        title: What it shows.
+        title: What it shows; empty: what stands above it says so.
         spec: The specification of Vega-Lite.
         numbers: The same as a table; None: a table beside it has them.
     """
@@ -281,11 +281,12 @@ def heat_map(
             "axis": {"labelAngle": 0},
         },
     }
+    # The values are written in the fields.
     colour = {
         "field": "value",
         "type": "quantitative",
-        "title": f"{metric}{unit(metric)}",
         "scale": {"scheme": "cividis", "zero": False},
+        "legend": None,
     }
     letters = {"condition": {"test": f"datum.value > {middle}", "value": "#000"}, "value": "#fff"}
     text = {"field": "value", "type": "quantitative", "format": ".2f"}
@@ -383,6 +384,7 @@ def lines_chart(
                 "field": "at",
                 "type": "quantitative",
                 "title": x,
+                "axis": {"format": "~g"},
                 "scale": {"type": "log"} if is_log else {"zero": False},
             },
             "y": {
