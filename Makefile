@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 AUDIT := .venv-audit
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench gpu faults cluster-test audit clean
+.PHONY: demo test lint docs bench gpu faults cluster-test audit clean
 
 # The main job on data that comes with a package: no download, about a minute on two cores.
 demo: $(INSTALLED)
@@ -21,6 +21,10 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docker/manifests.py
+
+# A site of the pages, without a warning; begin reading at build/docs/docs/index.html.
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx -W --keep-going -n -q -c docs . build/docs
 
 # Ratios against a usual training loop; takes some ten minutes, and wants an idle machine.
 bench: $(INSTALLED)

@@ -47,7 +47,8 @@ def cells_csv(runs: StudyRuns, format: Format = "tidy") -> str:
 
 def _tidy(runs: StudyRuns, cells: Sequence[RecordedCell]) -> list[dict[str, str | float]]:
     own = runs.tags.get(vocabulary.METRIC_NAME)
-    metrics = sorted({name for cell in cells for name in cell.metrics})
+    percent = {vocabulary.PERCENT.format(metric=name) for name in vocabulary.IN_PERCENT}
+    metrics = sorted({name for cell in cells for name in cell.metrics} - percent)
     metrics.sort(key=lambda name: name != own)
     taken = {*_FIXED, *metrics}
     return [

@@ -16,6 +16,8 @@ from dashboards.report import is_share
 
 LEVEL = 0.05
 """Chance of any wrong "differs" among all rows together, if none differs."""
+EACH_LOOK = 4
+"""Each look at fewer seeds divides the level by this: all looks together stay below 0.067."""
 FEWEST = 3
 """Fewest values of each of two rows for a verdict."""
 POWER = 0.8
@@ -68,6 +70,8 @@ class Comparison:
             spread.
         of_seeds: Share of the variance within rows that seeds have in common, from 0 to 1; NaN if
             it cannot be told.
+        level: Chance of a wrong verdict that was allowed; below LEVEL after earlier looks.
+        looks: The numbers of seeds at which verdicts were given before.
     """
 
     control: str
@@ -79,6 +83,8 @@ class Comparison:
     num_seeds: int
     luck: float
     of_seeds: float
+    level: float = LEVEL
+    looks: tuple[int, ...] = ()
 
 
 def compare(matrix: pd.DataFrame) -> Comparison | None:
@@ -89,7 +95,8 @@ def compare(matrix: pd.DataFrame) -> Comparison | None:
     controls differ at all is one Friedman test with Iman and Davenport's F.
 
     There is no verdict on a row before all planned seeds of it and of the control are in, with
-    fewer than three of them, or where all differences are the same.
+    fewer than three of them, or where all differences are the same. Seeds that were added after
+    verdicts had been given lower the level.
 
     Args:
         matrix: The result of `result_matrix`.
@@ -107,7 +114,9 @@ def compare(matrix: pd.DataFrame) -> Comparison | None:
     if margin is not None and is_share(str(attrs["metric"])):
         margin /= 100
     sign = 1.0 if attrs["better"] == "lower" else -1.0
-    level = LEVEL / max(len(others), 1)
+    looks = tuple(attrs.get("looks", ()))
+    overall = LEVEL / EACH_LOOK ** len(looks)
+    level = overall / max(len(others), 1)
     differences = tuple(
         _difference(row, values[row], values[control], planned, margin, sign, level)
         for row in others
@@ -128,6 +137,8 @@ def compare(matrix: pd.DataFrame) -> Comparison | None:
         * _expected_best(len(values))
         / math.sqrt(planned),
         of_seeds=_of_seeds(np.array(list(values.values()))),
+        level=overall,
+        looks=looks,
     )
 
 

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
-from dashboards.runs import NoResultsError, StudyLike, StudyRuns, study_runs
+from dashboards.chosen import chosen
+from dashboards.natural import natural
+from dashboards.runs import StudyLike, StudyRuns, study_runs
 from dashboards.statistics import Better, summarise
 from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import RecordedCell
@@ -30,10 +32,11 @@ def result_matrix(
 
     All values come from one variant of the study; full runs are never mixed with scaled ones. The
     frame's `attrs` hold `study`, `title`, `metric`, `better`, `is_asked` (False: no cell of the
-    study as in its file is finished, so this is its newest variant), MLflow's `experiment_id`,
+    study as in its file is finished, so this is its newest variant), `variant` (its id), `commits`
+    (of the code that trained the cells), MLflow's `experiment_id`,
     `run_id` and `cell_run_ids`, and `also`: the means of more metrics, by metric and row. If the
-    study names a control, they also hold `control`, `controls`, `margin` and `planned`, for
-    `dashboards.comparison.compare`.
+    study names a control, they also hold `control`, `controls`, `margin`, `planned` and
+    `looks` (earlier numbers of seeds with verdicts), for `dashboards.comparison.compare`.
 
     Args:
         study: A name, or a study as `orchestrator.load_study` returns it.
@@ -63,14 +66,8 @@ def matrix_of(
     Raises:
         NoResultsError: If no cell matches, or none has the metric.
     """
-    name = metric or runs.tags[vocabulary.METRIC_NAME]
-    better = cast(Better, _better(name, runs))
-    cells = [cell for cell in runs.cells if _matches(cell, where or {})]
-    if not cells:
-        raise NoResultsError(f"no finished cell of {runs.title} has {_text(where or {})}")
-    if not any(name in cell.metrics for cell in cells):
-        known = ", ".join(sorted({key for cell in cells for key in cell.metrics}))
-        raise NoResultsError(f"no cell of {runs.title} has the metric '{name}'; known: {known}")
+    shown = chosen(runs, metric=metric, where=where)
+    name, better, cells = shown.metric, shown.better, shown.cells
     frame = _frame(runs, cells, name, better)
     also: list[str] = [] if metric else _also(runs)
     extra = {other: _frame(runs, cells, other, better)["mean"] for other in also}
@@ -79,6 +76,8 @@ def matrix_of(
         "title": runs.title,
         "metric": name,
         "better": better,
+        "variant": runs.tags.get(vocabulary.VARIANT, ""),
+        "commits": sorted({cell.commit for cell in cells if cell.commit}),
         "is_asked": runs.is_asked,
         "experiment_id": runs.experiment_id,
         "run_id": runs.run_id,
@@ -98,8 +97,8 @@ def _frame(
     for cell in cells:
         value = cell.metrics.get(metric, math.nan)
         column = f"{over_axis} {cell.labels[over_axis]}" if over_axis in cell.labels else "value"
-        table.setdefault(_row(cell, rows_axis, over_axis), {})[column] = value
-    columns = sorted({column for row in table.values() for column in row}, key=_natural)
+        table.setdefault(row_of(cell.labels, rows_axis, over_axis), {})[column] = value
+    columns = sorted({column for row in table.values() for column in row}, key=natural)
     rows = _ordered(table, runs.labels(), better)
     records = []
     for row in rows:
@@ -119,10 +118,10 @@ def _names(rows: Sequence[Row]) -> list[str]:
     return list(names)
 
 
-def _row(cell: RecordedCell, rows_axis: str, over_axis: str) -> Row:
+def row_of(labels: Mapping[str, str], rows_axis: str, over_axis: str) -> Row:
     """The labels of a cell's row, including the axes that are neither `rows` nor `over`."""
-    others = [axis for axis in cell.labels if axis not in (rows_axis, over_axis)]
-    return (cell.labels[rows_axis], *(f"{axis} {cell.labels[axis]}" for axis in sorted(others)))
+    others = [axis for axis in labels if axis not in (rows_axis, over_axis)]
+    return (labels[rows_axis], *(f"{axis} {labels[axis]}" for axis in sorted(others)))
 
 
 def _ordered(
@@ -142,20 +141,6 @@ def _ordered(
     return sorted(table, key=rank)
 
 
-def _natural(column: str) -> list[tuple[int, float, str]]:
-    """A sort key that orders numbers inside names by size."""
-    return [
-        (0, float(part), "") if part.replace(".", "", 1).isdecimal() else (1, 0.0, part)
-        for part in column.split()
-    ]
-
-
-def _better(metric: str, runs: StudyRuns) -> str:
-    if metric == runs.tags[vocabulary.METRIC_NAME]:
-        return runs.tags[vocabulary.METRIC_BETTER]
-    return "higher" if metric.endswith("accuracy") else "lower"
-
-
 def _compared(runs: StudyRuns, metric: str) -> dict[Hashable, Any]:
     """What the study compares its rows with; empty if it names nothing."""
     tags = runs.tags
@@ -168,6 +153,7 @@ def _compared(runs: StudyRuns, metric: str) -> dict[Hashable, Any]:
         "controls": runs.controls(),
         "margin": _margin(tags.get(vocabulary.MARGIN, "")) if is_own else None,
         "planned": int(planned),
+        "looks": [n for n in runs.looks() if n < int(planned)],
     }
 
 
@@ -182,11 +168,3 @@ def _margin(text: str) -> float | None:
 
 def _also(runs: StudyRuns) -> list[str]:
     return [name for name in runs.also() if any(name in cell.metrics for cell in runs.cells)]
-
-
-def _matches(cell: RecordedCell, where: Mapping[str, str]) -> bool:
-    return all(cell.labels.get(axis) in (label, label.strip()) for axis, label in where.items())
-
-
-def _text(where: Mapping[str, str]) -> str:
-    return ", ".join(f"{axis}={label}" for axis, label in where.items()) or "that"

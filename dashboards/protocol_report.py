@@ -43,6 +43,8 @@ def networks_table(
 ) -> Table:
     """A table of method and order by network; a single network gets all statistics.
 
+    A row is bold if it was told apart from the control that its study names.
+
     Args:
         matrices: Network to the result of `dashboards.stages.full_matrix`.
         rates: Network to the learning rate of each row.
@@ -72,7 +74,6 @@ def _one(matrix: pd.DataFrame, rates: Mapping[str, str]) -> Table:
     heads = ["lr", "mean ± std", "n", "best", *(name.replace("_", " ") for name in gaps)]
     for head in heads:
         shape.add_column(head, justify="right", no_wrap=True)
-    top = _top(matrix)
     for row in matrix.index:
         line = matrix.loc[row]
         shape.add_row(
@@ -82,7 +83,7 @@ def _one(matrix: pd.DataFrame, rates: Mapping[str, str]) -> Table:
             f"{line['n']:.0f}",
             shown(line["best"], metric),
             *(_signed(line[name], metric) for name in gaps),
-            style="bold" if line["mean"] == top else None,
+            style="bold" if str(row) in matrix.attrs["told_apart"] else None,
         )
     return shape
 
@@ -92,13 +93,7 @@ def _entry(matrix: pd.DataFrame, row: str) -> str:
         return ""
     line = matrix.T[row]
     text = f"{_mean(line, str(matrix.attrs['metric']))} ({line['n']:.0f})"
-    return f"[bold]{text}[/bold]" if line["mean"] == _top(matrix) else text
-
-
-def _top(matrix: pd.DataFrame) -> float:
-    """The best mean without the float control, which beats every binary network."""
-    means = matrix["mean"].drop(FLOAT, errors="ignore")
-    return float(means.min() if matrix.attrs["better"] == "lower" else means.max())
+    return f"[bold]{text}[/bold]" if row in matrix.attrs["told_apart"] else text
 
 
 def _mean(line: "pd.Series[float]", metric: str) -> str:

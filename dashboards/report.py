@@ -77,20 +77,6 @@ def matrix_csv(matrix: pd.DataFrame) -> str:
     return str(matrix.to_csv(lineterminator="\n"))
 
 
-def matrix_markdown(matrix: pd.DataFrame) -> str:
-    """The matrix as a Markdown table, with values as fractions."""
-    head = [_in_table(str(name)) for name in (matrix.index.name, *matrix.columns)]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for row in matrix.index:
-        values = (_plain(value) for value in matrix.loc[row])
-        lines.append("| " + " | ".join([_in_table(str(row)), *values]) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _in_table(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
 def is_share(metric: str) -> bool:
     """Whether a metric is a fraction in [0, 1], which is shown in percent."""
     return metric.endswith(("error", "accuracy"))
@@ -108,5 +94,6 @@ def shown(value: float, metric: str) -> str:
     return f"{100 * value:.2f}" if is_share(metric) else f"{value:.4g}"
 
 
-def _plain(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.6g}"
+def signed(value: float, metric: str) -> str:
+    """A difference as readable text, with its sign."""
+    return f"{'-' if value < 0 else '+'}{shown(abs(value), metric)}"

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from orchestrator import vocabulary
@@ -64,6 +64,10 @@ class StudyRuns:
     cells: tuple[RecordedCell, ...]
     is_asked: bool
 
+    def with_cells(self, cells: Sequence[RecordedCell]) -> "StudyRuns":
+        """The same study with these cells alone."""
+        return replace(self, cells=tuple(cells))
+
     def labels(self) -> list[str]:
         """The labels of the rows in the study's order."""
         return _texts(self.tags.get(vocabulary.ROWS, "[]"))
@@ -71,6 +75,14 @@ class StudyRuns:
     def controls(self) -> list[str]:
         """The rows that are no answer to the study's question: its control, and those beside."""
         return _texts(self.tags.get(vocabulary.CONTROLS, "[]"))
+
+    def looks(self) -> list[int]:
+        """At how many values of the `over` axis verdicts were given; changed in MLflow: none."""
+        try:
+            found = json.loads(self.tags.get(vocabulary.LOOKS, "[]"))
+        except ValueError:
+            return []
+        return sorted(n for n in found if type(n) is int) if isinstance(found, list) else []
 
     def also(self) -> list[str]:
         """More metrics that the study shows in addition to its own."""
@@ -118,8 +130,7 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
             raise NoResultsError(f"{what}; restore it there")
         variants = reader.variants([experiment.experiment_id])
         finished = {vocabulary.STATE: State.FINISHED.value}
-        recorded = counted(reader.cells([experiment.experiment_id], finished))
-        cells = [cell for cell in recorded if cell.is_placed]
+        cells = _placed(reader.cells([experiment.experiment_id], finished))
     asked, may_fall_back = _asked(study, variants)
     candidates = [variant for variant in variants if variant.id == asked]
     if may_fall_back:
@@ -143,6 +154,21 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
         raise NoResultsError(f"{what}; restore it there, or sweep the study again")
     known = ", ".join(variant.title for variant in variants) or "none"
     raise NoResultsError(f"no cell of this variant of '{name}' is finished; recorded: {known}")
+
+
+def finished_cells(reader: Reader, variant: RecordedVariant) -> list[RecordedCell]:
+    """The finished cells of one variant.
+
+    Args:
+        reader: Of the store.
+        variant: The variant.
+    """
+    finds = {vocabulary.STATE: State.FINISHED.value, vocabulary.VARIANT: variant.id}
+    return _placed(reader.cells([variant.experiment_id], finds))
+
+
+def _placed(cells: Iterable[RecordedCell]) -> list[RecordedCell]:
+    return [cell for cell in counted(cells) if cell.is_placed]
 
 
 def _refuse_changed_tags(runs: StudyRuns) -> None:

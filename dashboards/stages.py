@@ -6,6 +6,7 @@ from typing import cast
 
 import pandas as pd
 
+from dashboards.comparison import compare
 from dashboards.matrix import STATISTICS, result_matrix
 from dashboards.runs import NoResultsError, StudyLike, StudyRuns, study_runs
 from dashboards.statistics import Better, summarise
@@ -83,13 +84,16 @@ def with_gaps(matrix: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns mean, std, n, best, and gap_to_float and gap_to_binary if those rows exist: the
-        row's mean minus the control's, so for errors a positive gap is worse.
+        row's mean minus the control's, so for errors a positive gap is worse. `told_apart` in its
+        `attrs` lists the rows that differ from the control which the study names.
     """
     frame = matrix[list(STATISTICS)].copy()
     for control, name in GAPS.items():
         if control in frame.index:
             frame[name] = frame["mean"] - frame["mean"][control]
-    frame.attrs = dict(matrix.attrs)
+    compared = compare(matrix)
+    told = [one.row for one in compared.differences if one.differs] if compared else []
+    frame.attrs = {**matrix.attrs, "told_apart": told}
     return frame
 
 

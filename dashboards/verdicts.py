@@ -2,28 +2,43 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from dashboards.comparison import LEVEL, Comparison, Difference, compare
-from dashboards.report import shown, unit
+from dashboards.comparison import FEWEST, LEVEL, Comparison, Difference, compare
+from dashboards.images import num_images
+from dashboards.matrix import STATISTICS
+from dashboards.report import is_share, shown, signed, unit
 
 
 def answer(matrix: pd.DataFrame) -> str:
     """The answer to the study's question in one line; empty if it names no control."""
     found = compare(matrix)
-    if found is None or math.isnan(found.same):
+    if found is None or found.num_compared < 3:
         return ""
     axis = str(matrix.index.name)
+    question = f"Do the {found.num_compared} values of {axis} differ?"
+    if math.isnan(found.same):
+        return f"{question} {_unanswered(matrix)}"
     told = (
         f"the rows other than controls differ by {axis}"
-        if found.same < LEVEL
+        if found.same < found.level
         else "this study cannot tell"
     )
     chance = f"p = {found.same:.2g}" if found.same >= 0.001 else "p < 0.001"
-    return f"Do the {found.num_compared} values of {axis} differ? Friedman test: {chance}; {told}."
+    return f"{question} Friedman test: {chance}; {told}."
+
+
+def _unanswered(matrix: pd.DataFrame) -> str:
+    """Why there is no answer yet."""
+    planned = int(matrix.attrs["planned"])
+    fewest = int(matrix["n"].drop(list(matrix.attrs["controls"]), errors="ignore").min())
+    if fewest < planned:
+        return f"No answer before all {planned} seeds of each are finished."
+    return f"{planned} seeds cannot tell." if planned < FEWEST else "Their values cannot tell."
 
 
 def verdict_table(matrix: pd.DataFrame) -> Table | None:
@@ -38,12 +53,39 @@ def verdict_table(matrix: pd.DataFrame) -> Table | None:
     metric = str(matrix.attrs["metric"])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column(Text(str(matrix.index.name)), overflow="fold")
-    table.add_column(Text(f"minus {found.control} [95 %]{unit(metric)}"), justify="right")
+    head = f"minus {found.control} [{confidence(found)}]{unit(metric)}"
+    table.add_column(Text(head), justify="right")
     table.add_column("verdict", overflow="fold")
     for one in found.differences:
-        cells = (Text(one.row), _interval(one, metric), Text(verdict(one, found, metric)))
+        cells = (Text(one.row), difference(one, metric), Text(verdict(one, found, metric)))
         table.add_row(*cells, style="bold" if one.differs else None)
     return table
+
+
+def difference(one: Difference, metric: str) -> str:
+    """A row less the control, with its interval if there is a verdict; a dash without a value."""
+    return interval(one.mean, one.low, one.high, metric)
+
+
+def interval(mean: float, low: float, high: float, metric: str) -> str:
+    """A difference with its interval; a dash without a value.
+
+    Args:
+        mean: The difference; NaN: there is none.
+        low: Lower end of its interval; NaN: there is none.
+        high: Upper end.
+        metric: The metric of both sides.
+    """
+    if math.isnan(mean):
+        return "–"
+    if math.isnan(low):
+        return signed(mean, metric)
+    return f"{signed(mean, metric)} [{signed(low, metric)}, {signed(high, metric)}]"
+
+
+def confidence(found: Comparison) -> str:
+    """How sure the intervals of all rows together are, in percent."""
+    return f"{100 * (1 - found.level):.4g} %"
 
 
 def verdict(one: Difference, found: Comparison, metric: str) -> str:
@@ -54,13 +96,32 @@ def verdict(one: Difference, found: Comparison, metric: str) -> str:
         found: The whole comparison.
         metric: The matrix' metric.
     """
-    if one.refusal:
-        return f"no verdict: {one.refusal}"
-    words = "differs from" if one.differs else "cannot be told apart from"
-    text = f"{words} {found.control}"
-    if one.is_not_worse:
-        assert found.margin is not None
-        text += f"; not worse by more than {shown(found.margin, metric)}{_points(metric)}"
+    return told(
+        refusal=one.refusal,
+        differs=one.differs,
+        is_not_worse=one.is_not_worse,
+        control=found.control,
+        margin=found.margin,
+        metric=metric,
+    )
+
+
+def told(
+    *,
+    refusal: str,
+    differs: bool | None,
+    is_not_worse: bool | None,
+    control: str,
+    margin: float | None,
+    metric: str,
+) -> str:
+    """The words of a verdict; the arguments are those of a `Difference` and its `Comparison`."""
+    if refusal:
+        return f"no verdict: {refusal}"
+    words = "differs from" if differs else "cannot be told apart from"
+    text = f"{words} {control}"
+    if is_not_worse and margin is not None:
+        text += f"; not worse by more than {shown(margin, metric)}{_points(metric)}"
     return text
 
 
@@ -75,6 +136,11 @@ def limits(matrix: pd.DataFrame) -> list[str]:
         return []
     metric, lines = str(matrix.attrs["metric"]), []
     points, planned = _points(metric), matrix.attrs["planned"]
+    if found.looks:
+        told = " and ".join(str(n) for n in found.looks)
+        lines.append(
+            f"Seeds were added after a look at {told}: level {found.level:.4g} instead of {LEVEL}."
+        )
     if not math.isnan(found.smallest) and found.smallest > 0:
         lines.append(
             f"{planned} seeds show differences of about {shown(found.smallest, metric)}{points} "
@@ -82,6 +148,7 @@ def limits(matrix: pd.DataFrame) -> list[str]:
         )
     if not math.isnan(found.of_seeds):
         lines.append(f"Seeds share {found.of_seeds:.0%} of the spread within rows.")
+    lines += _of_images(matrix)
     if not math.isnan(found.luck) and found.luck > 0:
         lines.append(
             f"The best of {len(matrix)} equal rows would look {shown(found.luck, metric)}{points} "
@@ -90,18 +157,16 @@ def limits(matrix: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _interval(one: Difference, metric: str) -> str:
-    if math.isnan(one.mean):
-        return "–"
-    mean = _signed(one.mean, metric)
-    if one.refusal:
-        return mean
-    return f"{mean} [{_signed(one.low, metric)}, {_signed(one.high, metric)}]"
-
-
-def _signed(value: float, metric: str) -> str:
-    text = shown(abs(value), metric)
-    return f"{'-' if value < 0 else '+'}{text}"
+def _of_images(matrix: pd.DataFrame) -> list[str]:
+    """What the choice of images makes of the spread, if the errors tell how many there were."""
+    metric, table = str(matrix.attrs["metric"]), matrix.drop(columns=list(STATISTICS))
+    images = num_images(table.to_numpy().ravel()) if is_share(metric) else None
+    if images is None:
+        return []
+    mean = float(np.nanmean(table.to_numpy()))
+    spread = math.sqrt(mean * (1 - mean) / images)
+    one = f"All rows see the same {images:,} images: one is {shown(1 / images, metric)} points"
+    return [f"{one}; as many others would move {shown(mean, metric)} by {shown(spread, metric)}."]
 
 
 def _points(metric: str) -> str:

@@ -33,6 +33,7 @@ class View:
         axes: The study's axes; their labels are the first columns.
         rows: The axis of the matrix's rows.
         layers: The network's layers, for charts of their latent weights.
+        percent: Metrics that every cell has in percent too; charts and columns show those.
         grouped: Draw one line for each row, the mean over its cells, instead of one for each cell.
     """
 
@@ -44,6 +45,7 @@ class View:
     rows: str
     layers: Sequence[str]
     grouped: bool
+    percent: Sequence[str] = ()
 
     @property
     def key(self) -> str:
@@ -94,7 +96,7 @@ class View:
 
     def _state(self, layers: Sequence[str]) -> dict[str, object]:
         sections = {
-            "Result": [_bar(self.metric), *(_line(name) for name in _CURVES)],
+            "Result": [_bar(self._shown(self.metric)), *(_line(name) for name in _CURVES)],
             "Latent weights": [
                 _line(vocabulary.LAYER_CURVES[name].format(layer=layer))
                 for name in ("signs_flipped", "near_zero")
@@ -156,8 +158,12 @@ class View:
         params = [self._param(axis) for axis in self.axes]
         return [
             *(f"params.`{name}`" for name in [*params, "optimizer.lr", "epochs"]),
-            *(f"metrics.`{name}`" for name in metrics),
+            *(f"metrics.`{self._shown(name)}`" for name in metrics),
         ]
+
+    def _shown(self, metric: str) -> str:
+        """The metric in percent, if there is one: MLflow's bars show two decimals."""
+        return vocabulary.PERCENT.format(metric=metric) if metric in self.percent else metric
 
     def _param(self, axis: str) -> str:
         return vocabulary.AXIS_PARAM.format(axis=axis)
@@ -181,7 +187,14 @@ def view_of(runs: StudyRuns) -> View:
         layers=[name.removeprefix(curve) for name in metrics if name.startswith(curve)],
         # A mean is meaningful only over repetitions, so not if there are other axes.
         grouped=len(labels) > 1 and axes <= {rows, over},
+        percent=[name for name in vocabulary.IN_PERCENT if _all_have(runs, name)],
     )
+
+
+def _all_have(runs: StudyRuns, metric: str) -> bool:
+    """Whether every cell has a metric in percent; those of earlier versions had none."""
+    name = vocabulary.PERCENT.format(metric=metric)
+    return all(name in cell.metrics for cell in runs.cells)
 
 
 _GROUPS = (
@@ -202,6 +215,9 @@ def _section(name: str, *, is_open: bool = True) -> dict[str, object]:
         "isReordered": False,
         "deleted": False,
         "isGenerated": not is_open,
+        # Three columns, the default, cut every title.
+        "columns": 2,
+        "cardHeight": 420,
     }
 
 

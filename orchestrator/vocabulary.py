@@ -42,6 +42,13 @@ SUMMARIES = (
     *(f"{SELECTED}/{split}_top5_accuracy" for split in SPLITS),
 )
 METRICS = (*SUMMARIES, *CURVES)
+PERCENT = "{metric}_percent"  # the same times 100: MLflow's bars show two decimals
+IN_PERCENT = tuple(
+    f"{which}/{split}_{value}"
+    for which in SUMMARY_EPOCHS
+    for split in SPLITS[1:]
+    for value in ("error", "accuracy")
+)
 TEST_METRICS = tuple(  # metrics that need the test set
     name for name in METRICS if name.startswith(("test/", BEST_ON_TEST)) or "/test_" in name
 )
@@ -69,6 +76,7 @@ CONTROL = "bnn.matrix.control"  # the row that others are compared with, if the 
 CONTROLS = "bnn.matrix.controls"  # JSON: that row, and the controls beside orders
 MARGIN = "bnn.matrix.margin"  # how much worse than the control counts as not worse, if named
 PLANNED = "bnn.matrix.planned"  # how many values the axis has that rows are compared over
+LOOKS = "bnn.matrix.looks"  # JSON: at how many such values verdicts were given
 METRIC_NAME = "bnn.metric"
 METRIC_BETTER = "bnn.metric.better"
 ALSO = "bnn.matrix.also"
@@ -78,6 +86,7 @@ GIVEN = "bnn.given"  # JSON: results taken from an earlier stage of the protocol
 AS_PUBLISHED = "bnn.as_published"  # true: the study's key as_published was applied
 APART = "bnn.apart"  # the name under which a variant is kept apart
 VARIANT_TAGS = (AS_PUBLISHED, OVERRIDES, GIVEN, EPOCH_SCALE, APART)  # how it differs from its file
+NOTED = "bnn.noted"  # on the experiment: SHA-256 of the note that we wrote last
 UNSET = ("", "[]")  # values of these tags if it does not differ
 STOPPED_EARLY = "bnn.stopped_early"
 REASON = "bnn.reason"
@@ -103,6 +112,7 @@ TEACHER = "bnn.teacher"  # SHA-256 of the file in which the run's network teache
 PLAN_ARTIFACT = "plan.json"
 STUDY_ARTIFACT = "study.yaml"
 ENVIRONMENT_ARTIFACT = "environment.json"
+OVERVIEW_ARTIFACT = "cells.json"  # all cells as they are: see mlflow_reader.overview
 MATRIX_ARTIFACT = "matrix"
 SENSITIVITY_ARTIFACT = "sensitivity"  # layer by learning rate, and the resulting orders
 RATES_ARTIFACT = "rates"  # row by learning rate, and each row's best rate

@@ -230,6 +230,26 @@ def small() -> str:
 
 
 @pytest.fixture(scope="session")
+def swept(made_once: Callable[..., Path], small: str) -> User:
+    """A user who has swept the small study and kept the best checkpoints; for looking at only."""
+
+    def fill(folder: Path) -> None:
+        user = User(folder)
+        path = user.writes(small + "checkpoint: {policy: best}\n")
+        done = user.runs("sweep", path, "--concurrency", "1")
+        assert done.code == 0, done.err
+
+    return User(made_once("swept", fill))
+
+
+@pytest.fixture
+def again(swept: User, user: User) -> User:
+    """A user with a copy of all that."""
+    shutil.copytree(swept.folder, user.folder, dirs_exist_ok=True)
+    return user
+
+
+@pytest.fixture(scope="session")
 def orders() -> str:
     """A study of the six orders of three layers, and its float control."""
     return ORDERS

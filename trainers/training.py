@@ -18,7 +18,7 @@ from trainers.engine.checkpoint import Checkpoint, CheckpointPolicy, Checkpoints
 from trainers.engine.fit import Task, fit
 from trainers.engine.handover import Sharer, shared_checkpoint
 from trainers.engine.latent import weights_sha256
-from trainers.engine.memory import naming_batches
+from trainers.engine.memory import limited_to, naming_batches
 from trainers.engine.ranks import ALONE, Ranks
 from trainers.engine.result import EpochMetrics, TrainResult, selected
 from trainers.engine.stages import Later, Selecting, Weights, later
@@ -50,6 +50,8 @@ class RunOptions:
         name: Marks this trial's epochs in its shared checkpoints.
         ranks: The processes that train the trial together; each calls `run` with the same spec.
             More of them than one change the rounding. Only the first has checkpoints.
+        memory_share: Most of a GPU's memory that torch takes for this process, in (0, 1]; the
+            CUDA context comes on top.
     """
 
     device: str = "auto"
@@ -62,17 +64,23 @@ class RunOptions:
     leave: Mapping[int, Place] = field(default_factory=dict)
     name: str = "another trial"
     ranks: Ranks = ALONE
+    memory_share: float = 1.0
 
     def __post_init__(self) -> None:
         """Checks the numbers.
 
         Raises:
-            SpecError: If the number of threads, or of epochs in `leave`, is below 1.
+            SpecError: If the number of threads, or of epochs in `leave`, is below 1, or if the
+                share of memory is out of range.
         """
         if self.num_threads is not None and self.num_threads < 1:
             raise SpecError(f"num_threads must be 1 or more, got {self.num_threads}")
         if min(self.leave, default=1) < 1:
             raise SpecError(f"leave counts epochs from 1, got {min(self.leave)}")
+        if not 0 < self.memory_share <= 1:
+            raise SpecError(
+                f"memory_share must be more than 0 and at most 1, got {self.memory_share}"
+            )
 
 
 def run(
@@ -143,7 +151,7 @@ def _trained(
     if spec.before is not None:
         begun, weights = _trained_before(spec.before, callbacks, options, note, device=device)
     sizes = {"batch_size": spec.data.batch_size, "eval_batch_size": spec.data.eval_batch_size}
-    with naming_batches(device, **sizes):
+    with naming_batches(device, **sizes), limited_to(options.memory_share, device):
         task = build_task(
             spec, data_dir=_data_dir(options), device=device, weights=weights, ranks=ranks
         )

@@ -2,33 +2,46 @@
 
 import contextlib
 import logging
+import math
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.head import NOTHING_LEFT, say_cells, say_plan, say_study
+from orchestrator.cli.picture import (
+    Failed,
+    Overall,
+    glyphs_for,
+    head_parts,
+    pace_parts,
+    picture,
+)
+from orchestrator.cli.rows import Rows
 from orchestrator.execution.progress import Progress
-from orchestrator.planning.cost import duration
 from orchestrator.process.waiting import SAID_AFTER_S
 
 if TYPE_CHECKING:
     from orchestrator.execution.outcome import SweepWatcher
     from orchestrator.planning.outlook import Expected
     from orchestrator.planning.planning import Plan
+    from orchestrator.record.board import Board
     from orchestrator.results.settled import Outline
 
 log = logging.getLogger(__name__)
 
-LINE_EVERY_S = 30.0
+LINE_EVERY_S = 60.0
+LEAST_S = 1.0
+"""Seconds between two lines at the least: a short sweep passes many tenths at once."""
 DRAW_EVERY_S = 0.25
-MOST_ROWS = 12
+SHARE_OF_TIME = 0.02
+"""Most of the main thread's time that drawing takes."""
 MEASURED_AFTER_S = 3.0
 
 
@@ -72,7 +85,13 @@ class SweepDisplay:
         self.console = console
         self.live: Live | None = None
         self.progress: Progress | None = None
-        self.began_at = self.drawn_at = 0.0
+        self.board: Board | None = None
+        self.rows, self.seen = Rows("", ""), -1
+        self.title, self.num_cells = "", 0
+        self.failures: list[Failed] = []
+        self.drawn: list[Text] = []
+        self.began_at = self.drawn_at = self.said_share = 0.0
+        self.pause_s = DRAW_EVERY_S
         self.said_expected = self.said_wait = False
         self.waiting: str | None = None
         self.others: str | None = None
@@ -87,6 +106,9 @@ class SweepDisplay:
         expected: "Expected | None" = None,
     ) -> None:
         """Prints the plan."""
+        study = plan.study
+        self.rows, self.seen = Rows(study.matrix.rows, study.matrix.over or ""), -1
+        self.title, self.num_cells, self.failures = study.name, plan.num_cells, []
         say_plan(
             self.console, plan, slots=slots, disk=disk, processes=processes, expected=expected
         )
@@ -97,13 +119,15 @@ class SweepDisplay:
         say_cells(self.console, len(outline.cells), len(outline.cells))
         self.say(NOTHING_LEFT)
 
-    def began(self, progress: Progress) -> None:
+    def began(self, progress: Progress, board: "Board") -> None:
         """Starts the live display if the console is a terminal that can be drawn on."""
-        self.progress = progress
+        self.progress, self.board = progress, board
         self.began_at = self.drawn_at = time.monotonic()
+        self._look()
+        self.said_share = self._share()
         if self.console.is_interactive:
             self.live = Live(self._picture(), console=self.console, auto_refresh=False)
-            self.live.start()
+            self.live.start(refresh=True)
             # It would stay hidden in the shell, after Ctrl-Z or SIGKILL.
             self.console.show_cursor(True)
 
@@ -116,32 +140,49 @@ class SweepDisplay:
         self.waiting = waiting
         now = time.monotonic()
         if self.live is not None:
-            if now - self.drawn_at >= DRAW_EVERY_S:
-                self.drawn_at = now
-                self.live.update(self._picture(), refresh=True)
+            if now - self.drawn_at >= self.pause_s:
+                self._draw(now)
         elif not self.said_wait and self._waits_for_an_epoch(now):
             self.said_wait = True
             self.say("waiting for the first epoch of a cell")
-        elif not self.said_expected and self._is_measured(now):
+        elif self._is_time_for_a_line(now):
+            self._look()
+            self.said_share, self.drawn_at = self._share(), now
+            self._say_line(self._line())
+
+    def _draw(self, now: float) -> None:
+        """Draws the picture anew; the longer that takes, the later it is done again."""
+        assert self.live is not None
+        self.drawn_at, began = now, time.thread_time()
+        self._look()
+        follow_width(self.live, self.drawn, self.console.width)
+        self.live.update(self._picture(), refresh=True)
+        self.pause_s = max(DRAW_EVERY_S, (time.thread_time() - began) / SHARE_OF_TIME)
+
+    def _is_time_for_a_line(self, now: float) -> bool:
+        """Whether the first epochs are measured, a minute is over, or a tenth is done."""
+        if not self.said_expected and self._is_measured(now):
             self.said_expected = True
-            self.say(f"expected  {self._line()}")
-        elif now - self.drawn_at >= LINE_EVERY_S:
-            self.drawn_at = now
-            self.say(self._line())
+            return True
+        if now - self.drawn_at >= LINE_EVERY_S:
+            return True
+        return now - self.drawn_at >= LEAST_S and math.floor(10 * self._share()) > math.floor(
+            10 * self.said_share
+        )
 
     def cell_noted(self, name: str, *, note: str) -> None:
         """Prints one line for a problem that did not stop the cell."""
         self.say(f"{name}: {note}")
 
-    def cell_ended(self, name: str, *, objective: float, reason: str | None) -> None:
-        """Prints one line for each cell that has failed or finished."""
-        assert self.progress is not None
-        number = self.progress.num_finished + self.progress.num_failed
-        place = f"{number:>{len(str(self.progress.num_cells))}}/{self.progress.num_cells}"
-        if reason is not None:
-            self.say(f"{place}  failed  {name}: {reason}", style="red")
-        elif self.live is None:
-            self.say(f"{place}  {name}: validation error {objective:.2%}")
+    def cell_ended(
+        self, name: str, *, objective: float, reason: str | None, log: Path | None = None
+    ) -> None:
+        """Prints a line for a cell that has failed, unless the picture has it."""
+        if reason is None:
+            return
+        self.failures.append(Failed(name=name, reason=reason, log=str(log or "")))
+        if self.live is None:
+            self._say_line(f"failed: {name}: {reason}" + (f" (log: {log})" if log else ""))
 
     def cell_retried(self, name: str, *, reason: str) -> None:
         """Prints one line for each cell that is retried."""
@@ -168,7 +209,7 @@ class SweepDisplay:
     def stopped(self) -> None:
         """Ends the live display."""
         if self.live is not None:
-            self.live.update(self._picture(), refresh=True)
+            self._draw(time.monotonic())
             self.live.stop()
             self.live = None
 
@@ -184,39 +225,71 @@ class SweepDisplay:
         assert self.progress is not None
         return now - self.began_at > MEASURED_AFTER_S and self.progress.remaining_s is not None
 
+    def _say_line(self, text: str) -> None:
+        """Prints a line with the time and the study, for a file that is read later."""
+        self.say(f"{datetime.now():%H:%M:%S} {self.title} {text}")
+
     def _line(self) -> str:
         """The whole state in one line."""
+        overall = self._overall()
+        parts = [*head_parts(self.rows, overall), *overall.more, *pace_parts(overall)]
+        assert self.progress is not None
+        if self.progress.best is not None:
+            error, name = self.progress.best
+            parts.append(f"lowest validation error {error:.2%} ({name})")
+        return ", ".join(parts)
+
+    def _look(self) -> None:
+        """Takes over from the board what has changed."""
+        assert self.board is not None
+        revision = self.board.revision
+        self.rows.update(self.board.changed(self.seen))
+        self.seen = revision
+
+    def _share(self) -> float:
+        """How much of what this sweep trains is done, in [0, 1]."""
         progress = self.progress
         assert progress is not None
-        parts = [
-            f"{progress.num_finished}/{progress.num_cells} cells finished",
-            f"{len(progress.running)} running",
-        ]
-        if progress.num_failed:
-            parts.append(f"{progress.num_failed} failed")
-        if progress.num_elsewhere:
-            parts.append(f"{progress.num_elsewhere} trained by others")
-        if progress.num_retries:
-            parts.append(f"{progress.num_retries} retried")
-        if progress.epochs_per_s is not None and progress.remaining_s is not None:
-            parts.append(f"{progress.epochs_per_s:.3g} epochs/s")
-            parts.append(f"{duration(progress.remaining_s)} left")
-        if progress.best is not None:
-            parts.append(f"best validation error {progress.best[0]:.2%} ({progress.best[1]})")
-        return " · ".join(parts)
+        return min(1.0, progress.epochs_done / max(1, progress.epochs))
+
+    def _overall(self) -> Overall:
+        progress = self.progress
+        assert progress is not None
+        assert self.board is not None
+        told = {"retried": progress.num_retries, "trained by others": progress.num_elsewhere}
+        more = [f"{num:,} {what}" for what, num in told.items() if num]
+        if self.waiting:
+            num = self.board.num_waiting
+            more.append(f"{num:,} {'waits' if num == 1 else 'wait'} for MLflow")
+        return Overall(
+            title=self.title,
+            num_cells=max(self.num_cells, self.rows.num_cells),
+            share=self._share(),
+            rate=progress.epochs_per_s,
+            left_s=progress.remaining_s,
+            more=more,
+            failures=self.failures,
+        )
 
     def _picture(self) -> Group:
-        progress = self.progress
-        assert progress is not None
-        bar = Table.grid(padding=(0, 1))
-        total = max(1, progress.epochs)
-        share = f"{progress.epochs_done / total:4.0%}"
-        bar.add_row(ProgressBar(total, progress.epochs_done, width=40), share)
-        rows = Table.grid(padding=(0, 2))
-        for cell in list(progress.running.values())[:MOST_ROWS]:
-            error = "" if cell.objective != cell.objective else f"{cell.objective:.2%}"
-            rows.add_row(Text(f"  {cell.name}"), f"{cell.done}/{cell.epochs}", Text(error, "dim"))
-        more = len(progress.running) - MOST_ROWS
-        if more > 0:
-            rows.add_row(f"  and {more} more")
-        return Group(Text(self._line()), bar, rows)
+        width, height = self.console.size
+        glyphs = glyphs_for(self.console.encoding, os.environ)
+        overall = self._overall()
+        self.drawn = picture(self.rows, overall, width=width, height=height, glyphs=glyphs)
+        return Group(*self.drawn)
+
+
+def follow_width(live: Live, lines: Sequence[Text], width: int) -> None:
+    """Tells a live display in how many lines the terminal shows what was drawn last.
+
+    A terminal that became narrower has wrapped the lines; without this, some would stay.
+
+    Args:
+        live: The display.
+        lines: What it has drawn.
+        width: Columns of the terminal now.
+    """
+    drawn = live._live_render
+    shape = getattr(drawn, "_shape", None)
+    if shape and shape[0] > width:
+        drawn._shape = width, sum(max(1, -(-line.cell_len // width)) for line in lines)

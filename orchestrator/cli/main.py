@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from orchestrator.cli import (
+    compare,
+    completion,
+    dashboard,
     data,
     evaluate,
     export,
@@ -17,7 +20,11 @@ from orchestrator.cli import (
     matrix,
     plan,
     protocol,
+    replay,
+    report,
     results,
+    schema,
+    status,
     studies,
     sweep,
     sync,
@@ -40,9 +47,13 @@ COMMANDS = (
     studies,
     plan,
     sweep,
+    status,
     protocol,
     matrix,
     results,
+    report,
+    compare,
+    replay,
     validate,
     train,
     export,
@@ -51,7 +62,10 @@ COMMANDS = (
     hybrid,
     sync,
     data,
+    dashboard,
     ui,
+    schema,
+    completion,
 )
 
 

@@ -1,6 +1,8 @@
 """`bnn-orchestrate matrix`: shows a study's result matrix, read from MLflow only."""
 
 import argparse
+import shlex
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.faults import UsageError
 from orchestrator.cli.options import (
@@ -11,6 +13,12 @@ from orchestrator.cli.options import (
     named_or_changed,
     path_of,
 )
+from orchestrator.masking import masked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,7 +34,19 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="use only matching cells; may be repeated",
     )
     parser.add_argument(
+        "--view",
+        metavar="NAME",
+        help="another view of the same cells: sensitivity, rates, positions, pairs, budget, "
+        "shares or effects; see docs/matrix.md",
+    )
+    parser.add_argument(
         "--csv", type=path_of, metavar="FILE", help="also write it to this file, with all digits"
+    )
+    parser.add_argument(
+        "--latex",
+        type=path_of,
+        metavar="FILE",
+        help="also write it to this file as a LaTeX table, for the package booktabs",
     )
     add_home(parser)
     add_verbose(parser)
@@ -40,6 +60,10 @@ def run(args: argparse.Namespace) -> int:
     from orchestrator.cli.console import make_console
     from orchestrator.cli.tables import print_matrix
 
+    if args.view is not None and args.latex:
+        raise UsageError("--latex writes the matrix, not a view; leave out --view")
+    if args.view is not None:
+        return _show_view(args)
     home, study = home_of(args), named_or_changed(args)
     matrix = result_matrix(study, home.tracking_uri, metric=args.metric, where=_pairs(args.where))
     console = make_console()
@@ -50,10 +74,44 @@ def run(args: argparse.Namespace) -> int:
         )
     print_matrix(console, matrix)
     if args.csv:
-        args.csv.parent.mkdir(parents=True, exist_ok=True)
-        args.csv.write_text(matrix_csv(matrix), encoding="utf-8")
-        console.print(f"written to {args.csv}", soft_wrap=True, markup=False)
+        _write(args.csv, matrix_csv(matrix), console)
+    if args.latex:
+        from dashboards.latex import matrix_latex
+
+        command = masked(shlex.join(["bnn-orchestrate", *args.typed]))
+        _write(args.latex, matrix_latex(matrix, command=command), console)
     return 0
+
+
+def _show_view(args: argparse.Namespace) -> int:
+    from dashboards.analysis.text import title
+    from dashboards.analysis.views import VIEWS, view_frame
+    from dashboards.curves import curve_reader
+    from dashboards.runs import study_runs
+    from orchestrator.cli.console import make_console
+    from orchestrator.cli.tables import print_table
+    from trainers.errors import choose
+
+    view, home = choose("view", VIEWS, args.view), home_of(args)
+    where = _pairs(args.where)
+    runs = study_runs(named_or_changed(args), home.tracking_uri)
+    read = curve_reader(home.tracking_uri)
+    frame = view_frame(args.view, runs, read, metric=args.metric, where=where)
+    table, lines = view.text(frame)
+    console = make_console()
+    console.print(f"{view.answers}\n{title(frame)}", markup=False, highlight=False, soft_wrap=True)
+    print_table(console, table)
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if args.csv:
+        _write(args.csv, str(frame.to_csv(lineterminator="\n")), console)
+    return 0
+
+
+def _write(path: "Path", text: str, console: "Console") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    console.print(f"written to {path}", soft_wrap=True, markup=False)
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

@@ -64,10 +64,11 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
     )
     resources.add_argument(
         "--gpus-per-trial",
-        type=_not_negative,
+        type=_number_or_auto,
         metavar="N",
-        help="a fraction shares a GPU; several processes need one each (default: 1 for each "
-        "process if there are GPUs, else 0)",
+        help="a fraction shares a GPU; several processes need one each; auto: measure the memory "
+        "of the first epoch, and fill each GPU (default: 1 for each process if there are GPUs, "
+        "else 0)",
     )
     resources.add_argument(
         "--processes-per-trial",
@@ -294,6 +295,15 @@ def _say_places(name: str, args: argparse.Namespace, home: "Home", console: "Con
     ):
         console.print(text, soft_wrap=True, highlight=False, markup=False)
     say_secret(args, console)
+
+
+def _number_or_auto(text: str) -> float | str:
+    if text == "auto":
+        return text
+    try:
+        return _not_negative(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}; or write auto") from None
 
 
 def _positive(text: str) -> float:

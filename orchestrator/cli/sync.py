@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from orchestrator.record.journal import Journal
     from orchestrator.record.known import forget_lost
     from orchestrator.record.mending import mend_all
+    from orchestrator.record.overview_writer import refresh_overviews
     from orchestrator.record.store import Store
 
     home = home_of(args)
@@ -42,8 +43,11 @@ def run(args: argparse.Namespace) -> int:
             if not num_cells and not journal.unsent_studies():
                 print(f"nothing waits: {home.shown_uri} has all that {home.journal} has")
                 return 0
+            studies = {entry.description.study for entry in journal.undelivered()}
+            studies |= {record.key for record in journal.unsent_studies()}
             with waiting_for(f"{home.shown_uri} to take {num_points:,} points"):
                 Delivery(journal, store).deliver()
+                refresh_overviews(journal, home, sorted(studies))
         except InUseError:
             raise
         # The client raises many kinds of errors. Nothing is lost; the same command resumes.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli import hosts
 from orchestrator.cli.faults import UsageError
+from orchestrator.cli.listening import add_listening, refuse_taken
 from orchestrator.cli.options import add_home, add_verbose, home_of
 from orchestrator.home import Home
 from orchestrator.masking import shown_address
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_SIDE_BY_SIDE = 24
-HIGHEST_PORT = 65535
 ASK_EVERY_S = 0.2
 
 
@@ -36,19 +36,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "study", nargs="?", metavar="STUDY", help="print the link that compares its cells"
     )
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="address to listen on (default: loopback); 0.0.0.0 is for others on the network",
-    )
-    parser.add_argument("--port", type=_port, default=5000)
-    parser.add_argument(
-        "--allowed-hosts",
-        type=_hosts,
-        metavar="NAME,NAME,...",
-        help="more names that browsers may use for this machine, such as gpu01.lab.org or "
-        "'*.lab.org'; its own name and addresses need not be named",
-    )
+    add_listening(parser, port=5000)
     add_home(parser)
     add_verbose(parser)
     parser.set_defaults(run=run)
@@ -66,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         # A browser asks for the password itself.
         base = shown_address(home.tracking_uri, user="").rstrip("/")
     else:
-        _refuse_taken(args.host, args.port)
+        refuse_taken(args.host, args.port)
         with waiting_for("the name of this machine"):
             base = f"http://{hosts.link_host(args.host)}:{args.port}"
     if home.database is not None:
@@ -124,16 +112,6 @@ def _find_artifacts(home: Home) -> None:
         Store(home)
 
 
-def _refuse_taken(host: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            what = f"cannot listen on {host}:{port} ({error.strerror})"
-            raise UsageError(f"{what}; take another --port") from error
-
-
 def _serve(args: argparse.Namespace, tracking_uri: str) -> int:
     environment = {
         **os.environ,
@@ -187,18 +165,3 @@ def _wait_for_pages(server: "subprocess.Popen[bytes]", host: str, port: int) -> 
                 time.sleep(ASK_EVERY_S)
             else:
                 return
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(
-            f"expected a number from 1 to {HIGHEST_PORT}, got '{text}'"
-        )
-    return int(text)
-
-
-def _hosts(text: str) -> tuple[str, ...]:
-    try:
-        return hosts.checked_hosts(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

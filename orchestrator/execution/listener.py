@@ -21,6 +21,7 @@ from orchestrator.masking import masked
 from orchestrator.planning.forecast import Epoch
 from orchestrator.planning.workload import work_of
 from orchestrator.process.foothold import keep_foothold
+from orchestrator.record.board import Board
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.entries import CellDescription, Point
 from orchestrator.record.journal import GoneError, Journal
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 MOST_NOTE = 4000
 """Most characters of a note in a tag; MLflow allows 8,000."""
 
+COUNT_EVERY_S = 2.0
+"""Seconds between two counts of what waits for MLflow."""
 LONGEST_NAME = 100
 """Most characters of a cell's name in the name of its log; its id follows."""
 
@@ -51,8 +54,10 @@ class Watcher(Protocol):
     def tick(self, *, waiting: str | None) -> None:
         """Called several times a second; `waiting` says why results do not reach MLflow."""
 
-    def cell_ended(self, name: str, *, objective: float, reason: str | None) -> None:
-        """A cell is finished, or has failed for good if there is a reason."""
+    def cell_ended(
+        self, name: str, *, objective: float, reason: str | None, log: Path | None = None
+    ) -> None:
+        """A cell is finished, or has failed for good if there is a reason, with its log."""
 
     def cell_retried(self, name: str, *, reason: str) -> None:
         """A cell failed and is retried."""
@@ -73,6 +78,7 @@ class SweepListener:
         leases: Released when a cell ends.
         delivery: Knows whether MLflow answers.
         progress: Counts cells and epochs.
+        board: Has each cell as it is.
         watcher: Told about each event last.
         describe: Makes the description of a cell's MLflow run.
         logs: The folder of the cells' log files.
@@ -86,6 +92,7 @@ class SweepListener:
         leases: Leases,
         delivery: Delivery,
         progress: Progress,
+        board: Board,
         watcher: Watcher,
         describe: Callable[[Cell], CellDescription],
         logs: Path,
@@ -95,6 +102,7 @@ class SweepListener:
         self.leases = leases
         self.delivery = delivery
         self.progress = progress
+        self.board = board
         self.watcher = watcher
         self.describe = describe
         self.logs = logs
@@ -107,6 +115,7 @@ class SweepListener:
         self._begins: dict[str, int] = {}
         self._over: set[str] = set()
         self._is_stopping = self._shall_say_stopping = False
+        self._counted_at = -float("inf")
         self._notes: dict[str, list[str]] = {}
 
     def started(self, config: Mapping[str, Any]) -> None:
@@ -116,6 +125,7 @@ class SweepListener:
         self._begins[key] = config.get("begins", 0)
         with self._journaling():
             self.journal.begin(self.describe(cell))
+        self.board.begin(key, labels=cell.labels, epochs=cell.train.all_epochs)
         self.progress.start(
             key,
             name=cell.name,
@@ -125,8 +135,10 @@ class SweepListener:
 
     def reported(self, key: str, report: EpochReport) -> None:
         """Journals the measurements of a cell."""
+        points = [p for series in report.points for p in _points(series)]
         with self._journaling():
-            self.journal.append(key, [p for series in report.points for p in _points(series)])
+            self.journal.append(key, points)
+        self.board.append(key, points)
         self._last[key] = report
         self._tell(key, report.notes)
         # The first epochs are those that other cells trained; they were counted there.
@@ -155,10 +167,13 @@ class SweepListener:
             tags[vocabulary.WEIGHTS_SHA256] = last.weights_sha256
         else:
             tags[vocabulary.STOPPED_EARLY] = f"after {last.epoch} epochs"
+        summary = _points(last.summary)
         with self._journaling():
-            self.journal.append(key, [*_points(last.summary), *_inherited_points(last)])
+            self.journal.append(key, [*summary, *_inherited_points(last)])
             self.journal.end(key, State.FINISHED, tags)
             self.leases.release(cell.id)
+        self.board.append(key, summary)
+        self.board.end(key, State.FINISHED)
         self._log(cell, f"finished after {last.epoch} epochs{self._note(key, last)}")
         self._over.add(key)
         self.progress.end(key, failed=False)
@@ -181,14 +196,33 @@ class SweepListener:
         with self._journaling():
             self.journal.end(key, State.FAILED, tags)
             self.leases.release(cell.id)
+        self.board.end(key, State.FAILED, reason=reason)
         self._over.add(key)
         self.progress.end(key, failed=True)
-        self.watcher.cell_ended(cell.name, objective=float("nan"), reason=reason)
+        self.watcher.cell_ended(cell.name, objective=float("nan"), reason=reason, log=path)
+
+    def gave_back(self, key: str, *, reason: str) -> None:
+        """Journals and logs that a cell waits for more memory; its lease is kept."""
+        with self._journaling():
+            tags = self._tags(key, self._last.pop(key, None))
+            self.journal.end(key, State.INTERRUPTED, tags)
+        self._log(self._cells[key], f"gave its place back, to be trained later: {reason}")
+        self.progress.give_back(key)
+
+    def draining(self, *, share: float, then: float) -> None:
+        """Shows that too many trials share a GPU, and what follows."""
+        note = f"out of memory with {share:g} of a GPU for a trial; no other begins until those "
+        self.noted(self.work.study.title, f"{note}that run have ended, then each gets {then:g}")
 
     def noted(self, name: str, note: str) -> None:
         """Shows what happened besides, such as a draw that is no trial."""
         log.info("%s: %s", name, note)
         self.watcher.cell_noted(name, note=note)
+
+    def resized(self, *, before: int, now: int) -> None:
+        """Shows that another number of trials can run at once."""
+        trials = "1 trial" if now == 1 else f"{now} trials"
+        self.noted(self.work.study.title, f"room for {trials} at once now, {before} before")
 
     def open_of(self, cells: Mapping[str, Cell]) -> dict[str, Cell]:
         """The cells that have neither finished nor failed in this sweep, by key."""
@@ -203,7 +237,17 @@ class SweepListener:
         if self._shall_say_stopping:
             self._shall_say_stopping = False
             self.watcher.stopping()
+        self._count_waiting()
         self.watcher.tick(waiting=self.delivery.last_error)
+
+    def _count_waiting(self) -> None:
+        """Counts what waits for MLflow, now and then while it does not answer."""
+        now = time.monotonic()
+        if self.delivery.last_error is None:
+            self.board.num_waiting = 0
+        elif now - self._counted_at > COUNT_EVERY_S:
+            self._counted_at = now
+            self.board.num_waiting = self.journal.num_waiting(self.work.study.key)
 
     def stopping(self, *, at_once: bool = False) -> None:
         """Notes the stop request; the watcher hears of it with the next tick.
@@ -219,6 +263,7 @@ class SweepListener:
             tags = self._tags(key, self._last.get(key))
             with self._journaling():
                 self.journal.end(key, State.INTERRUPTED, tags)
+            self.board.end(key, State.INTERRUPTED)
 
     @contextmanager
     def _journaling(self) -> Iterator[None]:

@@ -5,6 +5,10 @@ from pathlib import Path
 
 from orchestrator.launch.resources import ResourceError, Resources, this_machine
 from orchestrator.study.spec import StudySpec
+from trainers.errors import did_you_mean
+
+AUTO = "auto"
+"""As many GPUs as trials need."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,17 +58,29 @@ class SweepOptions:
 
 
 def resources_of(
-    cpus: float | None, gpus: float | None, concurrency: int | None, *, ray_address: str | None
+    cpus: float | None,
+    gpus: float | str | None,
+    concurrency: int | None,
+    *,
+    ray_address: str | None,
 ) -> Resources:
     """The resources of each trial.
 
     Args:
         cpus: CPUs for each trial; None: 1 for each process of a trial.
         gpus: GPUs for each trial; None: 1 for each process if this machine has any and no cluster
-            is named.
+            is named. "auto": a part of one, as large as its memory requires, which is measured.
         concurrency: Most trials at once; None: as many as fit.
         ray_address: The address of a running cluster; None: an embedded Ray.
+
+    Raises:
+        ResourceError: If `gpus` is another text.
     """
+    if isinstance(gpus, str):
+        if gpus != AUTO:
+            what = f"the GPUs of a trial are a number or '{AUTO}', got '{gpus}'"
+            raise ResourceError(f"{what}{did_you_mean(gpus, [AUTO])}")
+        return replace(resources_of(cpus, 0, concurrency, ray_address=ray_address), packs=True)
     asked = {"cpus": cpus, "gpus": gpus}
     grows = frozenset(name for name, num in asked.items() if num is None)
     if gpus is None:

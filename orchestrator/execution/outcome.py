@@ -9,6 +9,7 @@ from orchestrator.execution.progress import Progress
 from orchestrator.execution.rounds import Bystander
 from orchestrator.planning.outlook import Expected
 from orchestrator.planning.planning import Plan
+from orchestrator.record.board import Board
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,8 +64,13 @@ class SweepWatcher(Watcher, Bystander, Protocol):
     def silent(self, reason: str, *, journal: Path) -> None:
         """MLflow does not answer; the journal keeps results until it does."""
 
-    def began(self, progress: Progress) -> None:
-        """Workers are about to start."""
+    def began(self, progress: Progress, board: Board) -> None:
+        """Workers are about to start.
+
+        Args:
+            progress: Counts what this sweep trains.
+            board: Has each cell of the study as it is.
+        """
 
     def stopped(self) -> None:
         """Training is over, or the sweep has failed; may be called twice."""

@@ -97,6 +97,10 @@ class Progress:
         if self.best is None or cell.objective < self.best[0]:
             self.best = cell.objective, cell.name
 
+    def give_back(self, key: str) -> None:
+        """A cell waits again, as if it had not been started."""
+        self._expect(self.running.pop(key), inherited=self.inherited.get(key, 0))
+
     def expect_no_more(self) -> None:
         """No cell is begun any more: a search found no other trial."""
         if self.forecast is not None:

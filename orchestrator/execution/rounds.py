@@ -40,7 +40,9 @@ class Bystander(Protocol):
 
 
 class Rounds:
-    """Trains all available cells in one round of Tune; later rounds train cells others release.
+    """Trains all available cells in one round of Tune; later rounds train what is still open.
+
+    These are cells that others release, and cells that gave their place back for want of memory.
 
     Args:
         todo: The plan of the study.
@@ -48,7 +50,7 @@ class Rounds:
         recorded: The results known when the sweep began.
         leases: This process's leases.
         stems: The store of stems (shared checkpoints).
-        slots: Trials at once.
+        slots: The resources of each trial, and how many run at once.
         basis: What is known of how long epochs take.
     """
 
@@ -60,7 +62,7 @@ class Rounds:
         leases: Leases,
         stems: StemStore,
         *,
-        slots: int,
+        slots: launch.Slots,
         basis: Basis | None = None,
     ) -> None:
         self.todo, self.work, self.recorded = todo, work, recorded
@@ -76,7 +78,10 @@ class Rounds:
             epochs=todo.epochs_todo,
             inherited=inherited,
             forecast=forecast_of(
-                todo, key=partial(cell_key, self.study), slots=slots, basis=basis or Basis()
+                todo,
+                key=partial(cell_key, self.study),
+                slots=lambda: slots.num,
+                basis=basis or Basis(),
             ),
         )
 
@@ -85,7 +90,6 @@ class Rounds:
         listener: SweepListener,
         bystander: Bystander,
         *,
-        resources: launch.Resources,
         folder: Path,
         verbose: bool,
     ) -> None:
@@ -94,7 +98,6 @@ class Rounds:
         Args:
             listener: Told about all events.
             bystander: Told while other sweeps train the remaining cells.
-            resources: The resources of each trial.
             folder: Where Tune writes.
             verbose: Show Tune's output.
         """
@@ -105,7 +108,6 @@ class Rounds:
                 cells=cells,
                 scheduler=_made(scaled_scheduler(self.study), SCHEDULERS),
                 max_epochs=self.study.most_epochs,
-                resources=resources,
                 slots=self.slots,
                 retries=self.study.retries,
                 listener=listener,
@@ -122,8 +124,11 @@ class Rounds:
         claims = Claims(self.leases, self.recorded, done=self._trained_elsewhere)
         try:
             while remaining and one_round(self._beginnings(remaining, claims)):
-                still_open = listener.open_of(remaining)
-                remaining = self._wait(still_open, claims, listener, bystander)
+                remaining = listener.open_of(remaining)
+                if self.slots.is_draining:
+                    self.slots.relax()
+                else:
+                    remaining = self._wait(remaining, claims, listener, bystander)
         except KeyboardInterrupt:
             log.info("interrupted while other sweeps trained the remaining cells")
 

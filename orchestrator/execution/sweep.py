@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from orchestrator import launch, vocabulary
 from orchestrator.environment import environment, git_commit
+from orchestrator.execution.jobs import jobs_of, packed
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.options import SweepOptions
@@ -16,8 +17,7 @@ from orchestrator.execution.rounds import Rounds
 from orchestrator.fingerprint.code import this_code
 from orchestrator.free_space import told_if_full
 from orchestrator.home import Home
-from orchestrator.launch.jobs import Jobs
-from orchestrator.launch.worker import Job
+from orchestrator.launch.slots import Nodes, Slots
 from orchestrator.masking import masked
 from orchestrator.planning.checksums import data_checksums
 from orchestrator.planning.disk import need
@@ -28,6 +28,7 @@ from orchestrator.planning.planning import Plan, plan
 from orchestrator.planning.stem_store import StemStore
 from orchestrator.process import signals
 from orchestrator.process.waiting import waiting_for
+from orchestrator.record.board import board_of
 from orchestrator.record.conflicts import (
     plan_content,
     refuse_changed_labels,
@@ -44,11 +45,12 @@ from orchestrator.record.measured import basis_for
 from orchestrator.record.other_code import accepted_tags, refuse_other_code
 from orchestrator.record.other_data import StudyData, refuse_other_data
 from orchestrator.record.other_epochs import begun_anew
+from orchestrator.record.overview_writer import OverviewWriter
 from orchestrator.record.store import Store
 from orchestrator.record.store_lock import StudyHold
 from orchestrator.study.cells import Cell
 from orchestrator.study.checkpointing import place_of
-from orchestrator.study.spec import StudySpec, cell_key
+from orchestrator.study.spec import StudySpec
 from orchestrator.vocabulary import State
 from trainers.storage import Place
 
@@ -139,6 +141,7 @@ class _Sweep:
         self.storage, self.stems = storage, StemStore(storage / "stems")
         self.disk, self.anew, self.basis = "", "", Basis()
         self.record = study_record(study)
+        self.overview: OverviewWriter | None = None
 
     def run(self) -> Outcome:
         with waiting_for("the recorded results to be compared with the study"):
@@ -197,6 +200,8 @@ class _Sweep:
             self.journal.begin_study(self.record)
         if self.recorded.store is not None:
             self._deliver_now()
+            if self.num_copied or self.record.state:
+                self._overview().finish()
         return self._outcome(todo)
 
     def _trained(self, todo: Plan) -> Outcome:
@@ -228,7 +233,13 @@ class _Sweep:
         # A database in the home is never away, only slow on a busy machine.
         may_answer = self.delivery.has_delivered or self.home.database is not None
         with waiting_for("MLflow to take the last results"):
-            self.delivery.close(within_s=DRAIN_S if may_answer else SILENT_S)
+            is_delivered = self.delivery.close(within_s=DRAIN_S if may_answer else SILENT_S)
+        if is_delivered and self.overview is not None:
+            self.overview.finish()
+
+    def _overview(self) -> OverviewWriter:
+        board = board_of(self.study, self.recorded.cells, holder_of=self.leases.holder_of)
+        return OverviewWriter(board, self.journal, self.home, self.record)
 
     def _break_off(self) -> None:
         """Records that the sweep was interrupted, if it had begun; whatever ended it goes on."""
@@ -274,51 +285,50 @@ class _Sweep:
         options, address = self.options, self.options.ray_address
         if self.study.is_searched:
             self._draw_alone()
-        slots = 0
+        nodes: Nodes = launch.this_machine if address is None else launch.cluster_nodes
+        slots: Slots | None = None
         if address is None:
             # Computed without Ray, so that an impossible request fails before Ray starts.
-            slots = launch.num_slots(options.resources, launch.this_machine())
-            self._announce(todo, slots)
+            slots = Slots(options.resources, nodes)
+            if not options.resources.packs:
+                self._announce(todo, slots.num)
+        num_workers = min(slots.num, todo.num_todo) * options.resources.processes if slots else 0
         with launch.ray_session(
             address=address,
             folder=self.home.ray,
             verbose=options.verbose,
-            num_workers=min(slots, todo.num_todo) * options.resources.processes,
+            num_workers=num_workers,
             cpus=options.resources.cpus_each,
         ):
             if address is not None:
                 launch.wait_for_nodes(options.resources, options.min_nodes)
-                slots = launch.num_slots(options.resources, launch.cluster_nodes())
-                self._announce(todo, slots)
+            if slots is None or options.resources.packs:
+                slots = self._slots(todo, nodes)
             self.delivery.start()
-            rounds = Rounds(
-                todo,
-                self._work(todo),
-                self.recorded,
-                self.leases,
-                self.stems,
-                slots=slots,
-                basis=self.basis,
-            )
+            work = jobs_of(todo, self.options, self.storage, self.stems)
+            known, stems = self.recorded, self.stems
+            rounds = Rounds(todo, work, known, self.leases, stems, slots=slots, basis=self.basis)
+            overview = self.overview = self._overview()
             listener = SweepListener(
                 work=rounds.work,
                 journal=self.journal,
                 leases=self.leases,
                 delivery=self.delivery,
                 progress=rounds.progress,
+                board=overview.board,
                 watcher=self.watcher,
                 describe=self._describe,
                 logs=self.home.logs / self.study.name,
             )
-            self.watcher.began(rounds.progress)
+            self.watcher.began(rounds.progress, overview.board)
             try:
-                rounds.run(
-                    listener,
-                    self.watcher,
-                    resources=options.resources,
-                    folder=self.home.ray / "tune",
-                    verbose=options.verbose,
-                )
+                with overview.renewed():
+                    rounds.run(
+                        listener,
+                        self.watcher,
+                        folder=self.home.ray / "tune",
+                        verbose=options.verbose,
+                    )
             finally:
                 # Before Ray ends, which takes seconds: the system may kill this process soon.
                 with signals.deferred(drop=True):
@@ -335,18 +345,25 @@ class _Sweep:
                 f"{holder} is running the search '{self.study.name}'; wait for its end"
             )
 
+    def _slots(self, todo: Plan, nodes: Nodes) -> Slots:
+        """Counts slots, and says how many there are; with Ray there, memory can be measured."""
+        told = ""
+        if self.options.resources.packs:
+            self.options, told = packed(todo, self.options, self.storage, nodes())
+        moves = self.options.ray_address is not None
+        slots = Slots(self.options.resources, nodes, moves=moves)
+        self._announce(todo, slots.num)
+        if told:
+            self.watcher.cell_noted(self.study.title, note=told)
+        return slots
+
     def _announce(self, todo: Plan, slots: int) -> None:
         processes = self.options.resources.processes
         needs, cells = self.options.resources, self.recorded.everywhere
         self.basis = basis_for(todo, self.journal, cells, processes=processes)
+        likely = expected(todo, slots=slots, basis=self.basis, cpus=needs.cpus, gpus=needs.gpus)
         self.watcher.planned(
-            todo,
-            slots=slots,
-            disk=self.disk,
-            processes=processes,
-            expected=expected(
-                todo, slots=slots, basis=self.basis, cpus=needs.cpus, gpus=needs.gpus
-            ),
+            todo, slots=slots, disk=self.disk, processes=processes, expected=likely
         )
         if self.anew:
             self.watcher.cell_noted(self.study.title, note=self.anew)
@@ -367,23 +384,6 @@ class _Sweep:
         tags = {**self.record.tags, **self.cell_tags, vocabulary.CODE: code.of(*trials)}
         self.record = replace(self.record, state=State.RUNNING, texts=texts, tags=tags)
         self.journal.begin_study(self.record)
-
-    def _work(self, todo: Plan) -> Jobs:
-        resources = self.options.resources
-        template = Job(
-            train={},
-            data_dir=self.options.data_dir,
-            checkpoint_dir=self.storage,
-            checkpoints=self.study.checkpoint,
-            device="cuda" if resources.gpus else "cpu",
-            num_threads=max(1, int(resources.cpus_each)),
-            timeout_s=self.study.together.timeout_s,
-            deterministic=self.options.deterministic,
-            # A scheduler compares trials at every epoch.
-            report_every_s=0.0 if self.study.scheduler else 0.5,
-        )
-        cells = {cell_key(self.study, cell): cell for cell in todo.todo}
-        return Jobs(study=self.study, cells=cells, template=template, stems=self.stems)
 
     def _describe(self, cell: Cell) -> CellDescription:
         code = self.recorded.code.of(cell.train.to_mapping())

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from orchestrator.launch.jobs import Jobs
     from orchestrator.launch.machine import session_parent
     from orchestrator.launch.parts import Search
+    from orchestrator.launch.probe import probed
     from orchestrator.launch.resources import ResourceError, Resources, num_slots, this_machine
     from orchestrator.launch.session import cluster_nodes, ray_session, wait_for_nodes
+    from orchestrator.launch.slots import Slots
     from orchestrator.launch.tuning import Listener, failure_reason, launch
 
 os.environ.update(FOR_RAY)
@@ -34,10 +36,12 @@ _HOMES = {
     "ResourceError": "orchestrator.launch.resources",
     "Resources": "orchestrator.launch.resources",
     "Search": "orchestrator.launch.parts",
+    "Slots": "orchestrator.launch.slots",
     "cluster_nodes": "orchestrator.launch.session",
     "failure_reason": "orchestrator.launch.tuning",
     "launch": "orchestrator.launch.tuning",
     "num_slots": "orchestrator.launch.resources",
+    "probed": "orchestrator.launch.probe",
     "ray_session": "orchestrator.launch.session",
     "session_parent": "orchestrator.launch.machine",
     "this_machine": "orchestrator.launch.resources",
@@ -52,10 +56,12 @@ __all__ = [
     "ResourceError",
     "Resources",
     "Search",
+    "Slots",
     "cluster_nodes",
     "failure_reason",
     "launch",
     "num_slots",
+    "probed",
     "ray_session",
     "session_parent",
     "this_machine",

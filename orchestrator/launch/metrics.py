@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator import vocabulary
+from orchestrator.percent import in_percent
 from trainers.engine.result import EpochMetrics, best_on_test, selected
 from trainers.spec.train_spec import TrainSpec
 
@@ -46,7 +47,7 @@ def curve_points(metrics: EpochMetrics) -> Series:
 def summary_points(
     epochs: Sequence[EpochMetrics], *, final_from: int, epochs_before: int = 0
 ) -> Series:
-    """The summary metrics of a trial; see `vocabulary.SUMMARIES`.
+    """The summary metrics of a trial; see `vocabulary.SUMMARIES` and `IN_PERCENT`.
 
     Args:
         epochs: Its epochs so far.
@@ -67,6 +68,7 @@ def summary_points(
             curve = name.removeprefix(f"{prefix}/").replace("_", "/", 1)
             if curve in curves:
                 values[name] = curves[curve]
+    values |= in_percent(values)
     return Series(epochs[-1].epoch, epochs[-1].time_ms, values)
 
 

@@ -16,7 +16,8 @@ from ray.tune.search import Searcher as TuneSearcher
 
 from orchestrator import vocabulary
 from orchestrator.launch.draws import CheckedDraws, Draws, RandomDraws
-from orchestrator.launch.report import EpochReport
+from orchestrator.launch.report import EpochReport, GivenBack
+from orchestrator.launch.slots import Slots
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.study.axes import Axis
 from orchestrator.study.search import (
@@ -99,7 +100,8 @@ class ReadyCells(TuneSearcher):
         """Passes on the end of a cell."""
         self.num_running -= 1
         self.on_trial_result(trial_id, result or {})
-        self.beginnings.ended(self.keys[trial_id], finished=bool(result) and not error)
+        is_finished = bool(result) and not error and GivenBack.from_result(result) is None
+        self.beginnings.ended(self.keys[trial_id], finished=is_finished)
 
     def save(self, checkpoint_path: str) -> None:
         """Saves nothing: a sweep resumes from the recorded results."""
@@ -159,9 +161,15 @@ def checked(
 
 
 class _Variants(RandomDraws):
-    """Tune's random search, until a stop is requested."""
+    """Tune's random search in the slots that there are, until a stop is requested."""
 
     stop = StopRequest()
+    slots: Slots
+
+    def next_trial(self) -> Any:
+        """The next trial; None if there is none now."""
+        self.max_concurrent = self.slots.num
+        return super().next_trial()
 
     def is_finished(self) -> bool:
         """Whether no more trials are drawn."""
@@ -169,34 +177,37 @@ class _Variants(RandomDraws):
 
 
 class _Limiter(ConcurrencyLimiter):
-    """Limits the trials of a searcher that run at once, until a stop is requested."""
+    """Limits the trials of a searcher that run at once, until a stop or until slots drain."""
 
     stop = StopRequest()
+    slots: Slots
 
     def suggest(  # type: ignore[override]  # Tune's annotation forgets its own FINISHED
         self, trial_id: str
     ) -> dict[str, Any] | str | None:
         """The searcher's next configuration, if a slot is free."""
-        if self.stop.is_made:
+        if self.stop.is_made or self.slots.is_draining:
             return str(self.FINISHED)
+        self.max_concurrent = self.slots.num
         found: dict[str, Any] | str | None = super().suggest(trial_id)
         return found
 
 
 def limited(
-    algorithm: SearchAlgorithm | TuneSearcher, *, slots: int, stop: StopRequest
+    algorithm: SearchAlgorithm | TuneSearcher, *, slots: Slots, stop: StopRequest
 ) -> SearchAlgorithm | TuneSearcher:
-    """Limits the algorithm to `slots` trials at once, and to none after a stop request.
+    """Limits the algorithm to as many trials as there are slots, and to none after a stop request.
 
+    The slots are looked at whenever Tune asks for a trial.
     Tune's own setting works for searchers only; Tune silently ignores it for a grid.
     """
     if isinstance(algorithm, _Variants):
-        algorithm.max_concurrent = slots
-        algorithm.stop = stop
+        algorithm.slots, algorithm.stop = slots, stop
+        algorithm.max_concurrent = slots.num
         return algorithm
     assert isinstance(algorithm, TuneSearcher)
-    limiter = _Limiter(algorithm, max_concurrent=slots)
-    limiter.stop = stop
+    limiter = _Limiter(algorithm, max_concurrent=slots.num)
+    limiter.slots, limiter.stop = slots, stop
     return limiter
 
 

@@ -1,5 +1,6 @@
 """A worker's report to the driver: typed at both ends, plain on its way through Ray Tune."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,6 +86,28 @@ class EpochReport:
             weights_sha256=result.get("weights_sha256", ""),
             began_from=tuple(result["began_from"]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """A cell gives its place back: its share of a GPU's memory does not suffice beside others.
+
+    Args:
+        reason: What was asked for.
+    """
+
+    reason: str
+
+    def to_plain(self) -> dict[str, Any]:
+        """The report as Tune takes it; it ends the trial of Tune, with no failure."""
+        # Before any epoch, so no scheduler compares it.
+        plain = {vocabulary.OBJECTIVE: math.inf, "epoch": 0}
+        return {**plain, "gave_back": self.reason, "done": True}
+
+    @classmethod
+    def from_result(cls, result: Mapping[str, Any] | None) -> "GivenBack | None":
+        """The report in a result of Tune; None: it holds none."""
+        return cls(result["gave_back"]) if result and "gave_back" in result else None
 
 
 def _plain(series: Series) -> list[object]:

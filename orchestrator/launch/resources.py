@@ -6,6 +6,10 @@ from dataclasses import dataclass, replace
 
 from orchestrator.errors import OrchestratorError
 
+RAY_UNITS = 10_000
+"""Parts of a GPU that Ray can reserve."""
+TINY = 1e-6
+
 
 class ResourceError(OrchestratorError):
     """A trial asks for more than the machine or cluster has."""
@@ -21,6 +25,8 @@ class Resources:
         concurrency: Most trials at once; None: as many as fit.
         processes: Processes that train a trial together; each has its part of the CPUs, and a GPU
             of its own if there are any. They may be on several nodes.
+        packs: Share each GPU among as many trials as its memory holds, which is measured when Ray
+            is there; `gpus` is 0 until then.
         grows: Which of `cpus` and `gpus` nobody asked for; they are those of one process.
     """
 
@@ -28,10 +34,19 @@ class Resources:
     gpus: float = 0
     concurrency: int | None = None
     processes: int = 1
+    packs: bool = False
     grows: frozenset[str] = frozenset()
 
     def of(self, processes: int) -> "Resources":
-        """Returns the resources of a trial of so many processes."""
+        """Returns the resources of a trial of so many processes.
+
+        Raises:
+            ResourceError: If trials of several processes shall share GPUs.
+        """
+        if self.packs and processes > 1:
+            what = f"each of the {processes} processes of a trial needs a GPU of its own"
+            hint = f"set --gpus-per-trial to {processes} or 0, or --processes-per-trial to 1"
+            raise ResourceError(f"{what}, so --gpus-per-trial auto has nothing to share; {hint}")
         return replace(
             self,
             cpus=self.cpus * (processes if "cpus" in self.grows else 1),
@@ -48,6 +63,21 @@ class Resources:
     def gpus_each(self) -> float:
         """GPUs of each process."""
         return self.gpus / self.processes
+
+    @property
+    def memory_share(self) -> float:
+        """The share of a GPU's memory that each process may take; 1: all of it."""
+        return self.gpus_each if 0 < self.gpus_each < 1 else 1.0
+
+    @property
+    def num_on_a_gpu(self) -> int:
+        """Trials that share a GPU; 1: each has one or more for itself, or none."""
+        return int(1 / self.memory_share + TINY)
+
+    def on_a_gpu(self, num: int) -> "Resources":
+        """Returns the resources of which so many trials share a GPU."""
+        # Ray counts in these units; without rounding down, seven sevenths may not fit.
+        return replace(self, gpus=int(RAY_UNITS / num) / RAY_UNITS)
 
     @property
     def bundle(self) -> Mapping[str, float]:
@@ -114,4 +144,14 @@ def num_nodes(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> int
 
 
 def _fit(node: Mapping[str, float], resources: Resources) -> int:
-    return int(min(node.get(kind, 0) // size for kind, size in resources.bundle.items()))
+    return min(
+        _num_parts(node.get(kind, 0), size, kind) for kind, size in resources.bundle.items()
+    )
+
+
+def _num_parts(num: float, size: float, kind: str) -> int:
+    """How many parts of this size there are; a part of a GPU is of one GPU."""
+    if kind == "GPU" and size < 1:
+        return int(num) * _num_parts(1, size, "")
+    # In floating point, 1 // 0.2 is 4.
+    return int(num / size + TINY)

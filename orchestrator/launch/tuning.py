@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,8 +29,9 @@ from orchestrator.launch.parts import (
     search_parts,
     tune_scheduler,
 )
-from orchestrator.launch.report import EpochReport
+from orchestrator.launch.report import EpochReport, GivenBack
 from orchestrator.launch.resources import Resources
+from orchestrator.launch.slots import Slots
 from orchestrator.launch.worker import train_cell
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.process import signals
@@ -51,6 +53,18 @@ class Listener(Protocol):
     def failed(self, key: str, *, reason: str, details: str, final: bool) -> None:
         """A cell failed; unless `final`, it is retried."""
 
+    def gave_back(self, key: str, *, reason: str) -> None:
+        """A cell gives its place back; it is still open, and trained later."""
+
+    def draining(self, *, share: float, then: float) -> None:
+        """A cell had too little memory with its share of a GPU: no other cell begins for now.
+
+        When those that run have ended, each gets the share `then`.
+        """
+
+    def resized(self, *, before: int, now: int) -> None:
+        """Another number of trials can run at once, because nodes came or left."""
+
     def tick(self) -> None:
         """Called several times a second."""
 
@@ -67,8 +81,7 @@ def launch(
     cells: Beginnings | Search,
     scheduler: Scheduler | None,
     max_epochs: int,
-    resources: Resources,
-    slots: int,
+    slots: Slots,
     retries: int,
     listener: Listener,
     folder: Path,
@@ -84,8 +97,7 @@ def launch(
         cells: Hands out the cells, or says how a search draws them.
         scheduler: Stops bad trials early; None: every trial trains all its epochs.
         max_epochs: Most epochs of a trial.
-        resources: The resources of each trial.
-        slots: Trials at once.
+        slots: The resources of each trial, and how many run at once.
         retries: How often a failed cell is retried.
         listener: Told about all events.
         folder: Where Tune writes; its files are deleted afterwards unless `verbose`.
@@ -97,10 +109,16 @@ def launch(
     folder.mkdir(parents=True, exist_ok=True)
     name = f"sweep-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     space, algorithm, num_samples = _drawn(cells)
-    stop = StopRequest()
+    stop, resources = StopRequest(), slots.resources
     tuner = tune.Tuner(
         tune.with_resources(
-            tune.with_parameters(_trainable, work=work, resources=resources),
+            tune.with_parameters(
+                _trainable,
+                work=work,
+                resources=resources,
+                # What a search draws cannot be handed out again.
+                yields=isinstance(cells, Beginnings) and resources.memory_share < 1,
+            ),
             _asked(resources),
         ),
         param_space=space,
@@ -118,7 +136,7 @@ def launch(
             name=name,
             storage_path=str(folder),
             verbose=1 if verbose else 0,
-            callbacks=[_Bridge(listener, work)],
+            callbacks=[_Bridge(listener, work, slots)],
             stop=_AtEpochEnd(stop),
             failure_config=tune.FailureConfig(max_failures=retries),
         ),
@@ -156,8 +174,8 @@ def _asked(resources: Resources) -> dict[str, float] | tune.PlacementGroupFactor
     return tune.PlacementGroupFactory(bundles, strategy="PACK")
 
 
-def _trainable(config: dict[str, Any], *, work: Jobs, resources: Resources) -> None:
-    job = work.job(config)
+def _trainable(config: dict[str, Any], *, work: Jobs, resources: Resources, yields: bool) -> None:
+    job = replace(work.job(config), memory_share=resources.memory_share, yields=yields)
     group = None if resources.processes == 1 else RankGroup(job, resources)
     train_cell(job, lambda report: tune.report(report.to_plain()), group=group)
 
@@ -165,12 +183,13 @@ def _trainable(config: dict[str, Any], *, work: Jobs, resources: Resources) -> N
 class _Bridge(tune.Callback):
     """Passes Tune's events to the listener; Tune pickles it, without the listener."""
 
-    def __init__(self, listener: Listener, work: Jobs) -> None:
+    def __init__(self, listener: Listener, work: Jobs, slots: Slots) -> None:
         self.listener: Listener | None = listener
         self.work: Jobs | None = work
+        self.slots: Slots | None = slots
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"listener": None, "work": None}
+        return {"listener": None, "work": None, "slots": None}
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         if self.listener:
@@ -182,9 +201,16 @@ class _Bridge(tune.Callback):
         report = EpochReport.from_result(result)
         if self.listener and report:
             self.listener.reported(self._key(trial), report)
+        given_back = GivenBack.from_result(result)
+        if self.listener and self.slots and given_back:
+            if not self.slots.is_draining:
+                shares = self.slots.resources.memory_share, self.slots.relaxed.memory_share
+                self.listener.draining(share=shares[0], then=shares[1])
+            self.slots.is_draining = True
+            self.listener.gave_back(self._key(trial), reason=given_back.reason)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        if self.listener:
+        if self.listener and GivenBack.from_result(trial.last_result) is None:
             self.listener.ended(self._key(trial))
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
@@ -194,7 +220,10 @@ class _Bridge(tune.Callback):
         self._failed(trial, final=True)
 
     def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
-        if self.listener:
+        if self.listener and self.slots:
+            before = self.slots.recount()
+            if before is not None:
+                self.listener.resized(before=before, now=self.slots.num)
             self.listener.tick()
 
     def _failed(self, trial: Any, *, final: bool) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.launch.metrics import began_from, curve_points, objective, summary_points
-from orchestrator.launch.report import EpochReport
+from orchestrator.launch.report import EpochReport, GivenBack
 from orchestrator.process.foothold import keep_foothold
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.handover import is_available
+from trainers.engine.memory import release
 from trainers.engine.ranks import ALONE, Ranks
 from trainers.engine.result import EpochMetrics
+from trainers.errors import OutOfMemoryError
 from trainers.spec.train_spec import TrainSpec
 from trainers.storage import Place
 from trainers.training import RunOptions, run
@@ -40,6 +42,8 @@ class Job:
         begins_from: As for `RunOptions.start`.
         leaves: As for `RunOptions.leave`.
         timeout_s: Of several processes: longest wait for another one.
+        memory_share: As for `RunOptions`.
+        yields: If the device has too little memory, give the place back; else fail.
     """
 
     train: Mapping[str, Any]
@@ -54,15 +58,19 @@ class Job:
     begins_from: Place | None = None
     leaves: Mapping[int, Place] = field(default_factory=dict)
     timeout_s: float = 600.0
+    memory_share: float = 1.0
+    yields: bool = False
 
 
 def train_cell(
     job: Job,
-    report: Callable[[EpochReport], None],
+    report: Callable[[EpochReport | GivenBack], None],
     *,
     group: AbstractContextManager[Ranks] | None = None,
 ) -> None:
     """Trains a cell to its end; continues from its checkpoint or a stem if there is one.
+
+    Or gives its place back, if memory runs out and the job says so.
 
     Args:
         job: The worker's instructions.
@@ -70,6 +78,25 @@ def train_cell(
         group: The processes that train the cell together, of which this is the first; None: this
             one alone.
     """
+    try:
+        _train_to_the_end(job, report, group)
+    except OutOfMemoryError as error:
+        if not job.yields:
+            raise
+        given_back = GivenBack(str(error))
+    else:
+        return
+    # Only here: within the block the error's traceback holds the tensors of the trial.
+    release()
+    keep_foothold()
+    report(given_back)
+
+
+def _train_to_the_end(
+    job: Job,
+    report: Callable[[EpochReport], None],
+    group: AbstractContextManager[Ranks] | None,
+) -> None:
     keep_foothold()
     spec = TrainSpec.from_mapping(job.train)
     reporter = _Reporter(report, spec=spec, every_s=job.report_every_s, leaves=job.leaves)
@@ -98,6 +125,7 @@ def _options(job: Job, ranks: Ranks) -> RunOptions:
         leave=job.leaves,
         name=job.name,
         ranks=ranks,
+        memory_share=job.memory_share,
     )
 
 

@@ -42,6 +42,8 @@ class RecordedCell:
         is_stopped_early: Whether a scheduler stopped it.
         parent: The run under which MLflow's pages show it; empty: none.
         ended_ms: When it finished, Unix time in milliseconds.
+        started_ms: When its run began, likewise.
+        reason: Why it failed; empty: it did not.
     """
 
     run_id: str
@@ -61,6 +63,8 @@ class RecordedCell:
     is_stopped_early: bool = False
     parent: str = ""
     ended_ms: int = 0
+    started_ms: int = 0
+    reason: str = ""
 
     @property
     def objective(self) -> float | None:
@@ -133,6 +137,11 @@ class RecordedVariant:
         return self.tags.get(vocabulary.VARIANT, "")
 
     @property
+    def study(self) -> str:
+        """The study's name."""
+        return self.tags.get(vocabulary.STUDY, "")
+
+    @property
     def is_finished(self) -> bool:
         """Whether both its tag and MLflow's status say that its last sweep finished it."""
         return state_of(self.tags) == State.FINISHED and self.status == State.FINISHED.upper()
@@ -151,6 +160,7 @@ def recorded_cell(
     params: Mapping[str, str],
     metrics: Mapping[str, float],
     ended_ms: int = 0,
+    started_ms: int = 0,
 ) -> RecordedCell:
     """Makes a recorded cell from a run's values, or from values for a future run.
 
@@ -161,6 +171,7 @@ def recorded_cell(
         params: The run's params.
         metrics: The last value of each metric.
         ended_ms: When the run ended, Unix time in milliseconds.
+        started_ms: When it began, likewise.
     """
     return RecordedCell(
         run_id=run_id,
@@ -180,6 +191,8 @@ def recorded_cell(
         is_stopped_early=vocabulary.STOPPED_EARLY in tags,
         parent=tags.get(PARENT_RUN, ""),
         ended_ms=ended_ms,
+        started_ms=started_ms,
+        reason=tags.get(vocabulary.REASON, ""),
     )
 
 

@@ -185,15 +185,21 @@ class Reader:
         ]
 
     def cells(
-        self, experiments: Sequence[str], tags: Mapping[str, str] | None = None
+        self,
+        experiments: Sequence[str],
+        tags: Mapping[str, str] | None = None,
+        *,
+        where: str = "",
     ) -> list[RecordedCell]:
         """The cells of studies, oldest first.
 
         Args:
             experiments: The ids of the studies' experiments.
             tags: Only cells with these tags; None: all cells.
+            where: Only cells that this filter of MLflow's takes, too; empty: no filter.
         """
-        runs = self.runs(experiments, {vocabulary.KIND: vocabulary.CELL, **(tags or {})})
+        wanted = {vocabulary.KIND: vocabulary.CELL, **(tags or {})}
+        runs = self.runs(experiments, wanted, where=where)
         with uncollected():
             return [
                 recorded_cell(
@@ -203,15 +209,19 @@ class Reader:
                     params=run.data.params,
                     metrics=run.data.metrics,
                     ended_ms=run.info.end_time or 0,
+                    started_ms=run.info.start_time or 0,
                 )
                 for run in runs
             ]
 
-    def runs(self, experiments: Sequence[str], tags: Mapping[str, str]) -> "list[Run]":
-        """The runs with these tags that are not deleted, oldest first."""
+    def runs(
+        self, experiments: Sequence[str], tags: Mapping[str, str], *, where: str = ""
+    ) -> "list[Run]":
+        """The runs with these tags, and of this filter, that are not deleted; oldest first."""
         from orchestrator.mlflow_reader.client import ViewType
 
-        wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        filters = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
+        wanted = " and ".join([*filters, where] if where else filters)
         return whole(
             lambda token: self.client.search_runs(
                 list(experiments),

@@ -146,13 +146,15 @@ def expected(
     )
 
 
-def forecast_of(plan: Plan, *, key: Callable[[Cell], str], slots: int, basis: Basis) -> Forecast:
+def forecast_of(
+    plan: Plan, *, key: Callable[[Cell], str], slots: Callable[[], int], basis: Basis
+) -> Forecast:
     """The forecast of a sweep that begins.
 
     Args:
         plan: The plan.
         key: Gives a cell's key.
-        slots: Trials at a time.
+        slots: Gives the number of trials at a time.
         basis: What was measured before.
     """
     found = {} if plan.num_samples else todos(plan, key)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from dashboards.analysis.sensitivity import ascending
 from dashboards.runs import NoResultsError
 from dashboards.stages import best_of, full_matrix, table_of
 from orchestrator.home import Home
@@ -206,7 +207,7 @@ def sensitivities(study: StudySpec, home: Home) -> Sensitivities:
     return Sensitivities(
         errors=errors,
         rates={number: best[str(number)][0] for number in errors},
-        ascend=tuple(sorted(errors, key=lambda number: (errors[number], number))),
+        ascend=ascending(errors),
         published=known.get("ascend"),
         table=table,
     )

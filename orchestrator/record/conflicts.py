@@ -45,15 +45,16 @@ def study_record(
 def _compared(study: StudySpec, rows: Axis) -> dict[str, str]:
     """Tags of what the rows of the matrix are compared with."""
     shape = study.matrix
+    over = next((axis for axis in study.axes if axis.name == shape.over), None)
+    planned = {vocabulary.PLANNED: str(len(over.points)) if over else ""}
     if shape.control is None:
         # Written all the same: an earlier sweep may have named one.
-        return {vocabulary.CONTROL: ""}
-    over = next(axis for axis in study.axes if axis.name == shape.over)
+        return {vocabulary.CONTROL: "", **planned}
     return {
         vocabulary.CONTROL: shape.control,
         vocabulary.CONTROLS: json.dumps(sorted({shape.control, *rows.controls})),
         vocabulary.MARGIN: "" if shape.margin is None else str(shape.margin),
-        vocabulary.PLANNED: str(len(over.points)),
+        **planned,
     }
 
 

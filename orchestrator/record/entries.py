@@ -1,5 +1,6 @@
 """What the journal holds of studies and cells: plain values, as MLflow shall have them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -76,3 +77,28 @@ class Point:
     step: int
     value: float
     time_ms: int
+
+
+def record_of(text: str) -> StudyRecord:
+    """The record that the journal keeps as JSON."""
+    content = json.loads(text)
+    return StudyRecord(**{**content, "state": State(content["state"]) if content["state"] else ""})
+
+
+def entry_of(row: tuple[str, str, str, str | None, str | None]) -> Entry:
+    """The cell in a row of the journal."""
+    description, state, tags, run_id, state_sent = row
+    return Entry(
+        description=CellDescription(**json.loads(description)),
+        state=State(state),
+        tags=json.loads(tags),
+        run_id=run_id,
+        state_sent=State(state_sent) if state_sent else None,
+    )
+
+
+def point_of(row: tuple[str, int, float | None, int]) -> Point:
+    """The point in a row of the journal."""
+    key, step, value, time_ms = row
+    # SQLite stores NaN as NULL.
+    return Point(key, step, float("nan") if value is None else value, time_ms)

@@ -28,6 +28,17 @@ def living(journal: Path) -> list[str]:
     return [file.name for file in files if _is_locked(file)]
 
 
+def might_live(journal: Path) -> bool:
+    """Whether a process may use a journal; False: certainly none does.
+
+    Args:
+        journal: The journal's file.
+    """
+    folder = folder_of(journal)
+    files = folder.glob("[!.]*") if folder.is_dir() else ()
+    return any(_is_locked(file) is not False for file in files)
+
+
 def _is_locked(file: Path) -> bool | None:
     """Whether a process locks a file; None: this file system has no locks."""
     try:

@@ -9,6 +9,7 @@ from orchestrator.fingerprint.code import Code
 from orchestrator.masking import masked
 from orchestrator.mlflow_reader.cells import OBJECTIVE, RecordedCell, recorded_cell
 from orchestrator.mlflow_reader.reader import StoreError
+from orchestrator.record.delivery import Delivery
 from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.describe import describe
 from orchestrator.record.entries import Entry
@@ -19,7 +20,6 @@ from orchestrator.study.cells import Cell
 from orchestrator.vocabulary import State
 
 if TYPE_CHECKING:
-    from orchestrator.record.delivery import Delivery
     from orchestrator.study.spec import StudySpec
 
 log = logging.getLogger(__name__)
@@ -192,17 +192,6 @@ class Recorded:
         log.info("%s was trained before, as %s", cell.name, copied[vocabulary.COPIED_FROM])
 
 
-def deliver_what_waits(delivery: "Delivery") -> None:
-    """Delivers results that MLflow lacks or has lost first; nothing else may remain to do."""
-    try:
-        forget_lost(delivery.journal, delivery.store)
-        delivery.deliver()
-    except InUseError:
-        log.info("another process delivers the journal's results")
-    except Exception as error:
-        log.warning("results of an earlier sweep cannot be delivered: %s", masked(str(error)))
-
-
 def forget_lost(journal: Journal, store: Store) -> list[str]:
     """Makes the journal redeliver the studies that MLflow has lost, for example with its database.
 
@@ -225,6 +214,17 @@ def forget_lost(journal: Journal, store: Store) -> list[str]:
             lost.append(study)
             journal.forget_study(study)
     return lost
+
+
+def deliver_what_waits(delivery: Delivery) -> None:
+    """Delivers results that MLflow lacks or has lost first; nothing else may remain to do."""
+    try:
+        forget_lost(delivery.journal, delivery.store)
+        delivery.deliver()
+    except InUseError:
+        log.info("another process delivers the journal's results")
+    except Exception as error:
+        log.warning("results of an earlier sweep cannot be delivered: %s", masked(str(error)))
 
 
 def _marked_again(journal: Journal, store: Store, study: str) -> bool:

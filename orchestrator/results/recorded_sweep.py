@@ -42,7 +42,7 @@ def sweep(
     tracking_uri: str | None = None,
     data_dir: Path | str | None = None,
     cpus_per_trial: float | None = None,
-    gpus_per_trial: float | None = None,
+    gpus_per_trial: float | str | None = None,
     processes_per_trial: int | None = None,
     concurrency: int | None = None,
     ray_address: str | None = None,
@@ -69,7 +69,7 @@ def sweep(
             home.
         cpus_per_trial: CPUs for each trial; torch gets as many threads; None: 1 for each process.
         gpus_per_trial: GPUs for each trial; a fraction shares one; None: 1 for each process if
-            there are GPUs.
+            there are GPUs; "auto": trials share GPUs as their memory allows, which is measured.
         processes_per_trial: Processes that train a trial together; None: as in the study.
         concurrency: Most trials at once; None: as many as fit.
         ray_address: The address of a running cluster; None: an embedded Ray.

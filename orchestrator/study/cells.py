@@ -39,10 +39,13 @@ class Cell:
     @property
     def name(self) -> str:
         """The labels as a person reads them: `reverse · seed 316`."""
-        parts = (
-            f"{axis} {label}" if _bare(label) else label for axis, label in self.labels.items()
-        )
-        return " · ".join(parts)
+        return name_of(self.labels)
+
+
+def name_of(labels: Mapping[str, str]) -> str:
+    """Labels as a person reads them; see `Cell.name`."""
+    parts = (f"{axis} {label}" if _bare(label) else label for axis, label in labels.items())
+    return " · ".join(parts)
 
 
 def study_key(name: str, variant_id: str) -> str:

@@ -4,6 +4,9 @@ import hashlib
 from importlib import resources
 from pathlib import Path
 
+STUDY_SCHEMA, SHARED_SCHEMA = "study.schema.json", "shared.schema.json"
+"""Files beside the configurations: the schema of studies, and of what studies extend."""
+
 
 def config_folder() -> Path:
     """The folder of the shipped configurations: in the wheel, or next to the packages."""

@@ -1,7 +1,7 @@
 """Speed as ratios: this package against a usual training loop, measured in the same run.
 
     python tests/benchmarks/bench.py
-        [epoch pictures photos commands estimate overhead tracking sharing sweep]
+        [epoch pictures photos commands estimate overhead tracking sharing sweep verdicts]
 
 Prints a table and writes it to tests/benchmarks/results/. Wants an idle machine.
 """
@@ -25,6 +25,7 @@ import torch
 from estimate import STUDIES, estimated
 from pictures import ARCHIVE, NETWORKS, ours, unpack, usual
 from usual_loop import WIDTHS, UsualLoop
+from verdicts import NUM_MATRICES, false_verdicts
 
 import trainers
 from orchestrator.environment import environment
@@ -301,6 +302,14 @@ def _has_epoch(journal: Path) -> bool:
             return False
 
 
+def verdicts() -> list[Row]:
+    """Simulated matrices of eight equal rows and five seeds: how many hold a wrong verdict."""
+    lowest, told = false_verdicts()
+    what = f"a wrong verdict in {NUM_MATRICES:,} simulated matrices of equal rows"
+    rival = f"{lowest:.1%} by the lowest mean"
+    return [Row(what, rival, f"{told:.1%}", f"{told / lowest:.2f}x", "at most 6.5 %")]
+
+
 def _mnist(layers: dict[str, object], epochs: int) -> dict[str, object]:
     return {
         "model": {"name": "mlp", "widths": WIDTHS},
@@ -349,7 +358,7 @@ def main() -> None:
         "parts",
         nargs="*",
         metavar="PART",
-        help="epoch pictures photos commands estimate overhead tracking sharing sweep",
+        help="epoch pictures photos commands estimate overhead tracking sharing sweep verdicts",
     )
     beside = ROOT.parent / "shared" / "data"
     default = os.environ.get("BNN_DATA_DIR") or str(beside)
@@ -368,6 +377,7 @@ def main() -> None:
         "tracking": lambda: tracking(args.data_dir),
         "sharing": lambda: sharing(args.data_dir, args.sharing_scale),
         "sweep": lambda: sweep(args.data_dir, args.scale, whole=args.whole),
+        "verdicts": verdicts,
     }
     rows = [row for name in args.parts or parts for row in parts[name]()]
     made = environment()

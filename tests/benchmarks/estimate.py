@@ -83,7 +83,7 @@ class Asking(Unwatched):
         self.progress: Progress | None = None
         self.asked_at = self.began_at = 0.0
 
-    def began(self, progress: Progress) -> None:
+    def began(self, progress: Progress, board: object) -> None:
         """Keeps what counts the epochs."""
         self.progress, self.began_at = progress, time.monotonic()
 

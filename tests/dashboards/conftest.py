@@ -1,6 +1,7 @@
 """A study, and an MLflow store to record some of its cells in."""
 
 import copy
+import json
 import math
 import sqlite3
 import time
@@ -142,7 +143,10 @@ def make_runs(study: StudySpec) -> Callable[..., StudyRuns]:
             tags=parent_tags(study) | tags,
             cells=tuple(
                 RecordedCell(
-                    run_id=f"run of {name}", labels=cells[name].labels, metrics=_summary(error)
+                    run_id=f"run of {name}",
+                    labels=cells[name].labels,
+                    metrics=_summary(error),
+                    train=json.dumps(cells[name].train.to_mapping()),
                 )
                 for name, error in values.items()
             ),

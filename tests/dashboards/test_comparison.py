@@ -199,3 +199,11 @@ def test_what_seeds_share_is_between_nothing_and_all() -> None:
 def test_a_study_that_names_no_control_is_not_compared() -> None:
     assert compare(_matrix(_pair(1.5), control=None)) is None
     assert compare(_matrix(_pair(1.5), control="nobody")) is None
+
+
+def test_each_earlier_look_lowers_the_level() -> None:
+    plain, later = _found(_pair(0.2)), _found(_pair(0.2), looks=[3])
+    assert (plain.level, later.level) == (0.05, 0.0125)
+    low, high = stats.ttest_rel(*_pair(0.2)).confidence_interval(1 - 0.0125)
+    one = later.differences[0]
+    assert (one.low, one.high) == pytest.approx((low, high))

@@ -102,12 +102,11 @@ def test_of_one_network_all_is_shown(one: pd.DataFrame) -> None:
     ]
 
 
-def test_the_best_of_one_network_is_bold_but_never_the_float_control(one: pd.DataFrame) -> None:
+def test_only_what_is_told_apart_from_the_control_is_bold(one: pd.DataFrame) -> None:
+    assert [row.style for row in networks_table({"net": one}, {"net": {}}).rows] == [None] * 4
+    one.attrs["told_apart"] = ["float", "ascend"]
     styles = [row.style for row in networks_table({"net": one}, {"net": {}}).rows]
-    assert styles == [None, None, "bold", None]
-    one.attrs["better"] = "higher"
-    styles = [row.style for row in networks_table({"net": one}, {"net": {}}).rows]
-    assert styles == [None, "bold", None, None]
+    assert styles == ["bold", None, "bold", None]
 
 
 def test_without_controls_there_are_no_gaps_in_the_table(two: pd.DataFrame) -> None:
@@ -125,6 +124,7 @@ def test_several_networks_stand_beside_each_other_controls_first(
     one: pd.DataFrame, two: pd.DataFrame
 ) -> None:
     # The second network has no float control, the first no order 213.
+    one.attrs["told_apart"], two.attrs["told_apart"] = ["ascend"], ["213"]
     table = networks_table({"b": two, "a": one}, {"a": {}, "b": {}})
     assert [column.header for column in table.columns] == ["method", "b", "a"]
     assert [list(column.cells) for column in table.columns] == [

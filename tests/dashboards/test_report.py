@@ -13,7 +13,6 @@ from dashboards.report import (
     MOST_COLUMNS,
     is_share,
     matrix_csv,
-    matrix_markdown,
     matrix_table,
     matrix_title,
     shown,
@@ -139,20 +138,3 @@ def test_csv_holds_every_digit(matrix: pd.DataFrame) -> None:
     assert rows[1]["std"] == rows[2]["mean"] == ""
     assert list(rows[0]) == ["order", "mean", "std", "n", "best", "seed 1", "seed 10"]
     assert "\r" not in matrix_csv(matrix)
-
-
-def test_markdown_is_a_table_of_fractions(matrix: pd.DataFrame) -> None:
-    lines = matrix_markdown(matrix).splitlines()
-    assert lines[0] == "| order | mean | std | n | best | seed 1 | seed 10 |"
-    assert lines[1].count("---") == 7
-    assert lines[2] == "| float | 0.05 | 0.01 | 2 | 0.04 | 0.04 | 0.06 |"
-    assert lines[3] == "| forward | 0.0312345 |  | 1 | 0.0312345 | 0.0312345 |  |"
-    assert len({line.count("|") for line in lines}) == 1
-
-
-def test_a_label_with_a_bar_stays_in_its_column(matrix: pd.DataFrame) -> None:
-    odd = matrix.rename(index={"float": "a|b"}, columns={"seed 1": "seed |"})
-    lines = matrix_markdown(odd).splitlines()
-    assert lines[2].startswith(r"| a\|b | 0.05 |")
-    assert r"| seed \| |" in lines[0]
-    assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1

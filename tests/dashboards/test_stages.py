@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dashboards.runs import NoResultsError
+from dashboards.matrix import matrix_of
+from dashboards.runs import NoResultsError, StudyRuns
 from dashboards.stages import best_of, by_network, full_matrix, table_of, with_gaps
 from orchestrator.home import Home
 from orchestrator.study.given import Given
@@ -165,7 +166,7 @@ def test_gaps_are_means_less_those_of_the_controls(with_controls: pd.DataFrame) 
     assert found["gap_to_binary"].to_dict() == pytest.approx(
         {"float": -0.03, "forward": -0.0487655, "reverse": math.nan, "binary": 0}, nan_ok=True
     )
-    assert found.attrs == with_controls.attrs
+    assert found.attrs == {**with_controls.attrs, "told_apart": []}
     assert "gap_to_float" not in with_controls.columns
 
 
@@ -212,3 +213,16 @@ def test_one_network_is_a_table_too(matrix: pd.DataFrame) -> None:
     table = by_network({"vgg5": with_gaps(matrix)})
     assert table["network"].tolist() == ["vgg5"] * 3
     assert table["n"].tolist() == [2, 1, 0]
+
+
+def test_rows_that_differ_from_the_control_are_named(
+    make_study: MakeStudy, make_runs: Callable[..., StudyRuns]
+) -> None:
+    study = make_study(matrix={"rows": "order", "over": "seed", "control": "float"})
+    errors = {"float": (0.1, 0.11, 0.1), "forward": (0.5, 0.51, 0.52), "reverse": (0.1, 0.5, 0.0)}
+    cells = {
+        f"{row} {seed}": values[number]
+        for row, values in errors.items()
+        for number, seed in enumerate((1, 2, 10))
+    }
+    assert with_gaps(matrix_of(make_runs(cells, study))).attrs["told_apart"] == ["forward"]

@@ -53,7 +53,8 @@ def test_only_what_is_told_apart_is_bold(compared: pd.DataFrame) -> None:
 
 
 def test_the_answer_waits_for_all_rows(compared: pd.DataFrame) -> None:
-    assert answer(compared) == ""
+    question = "Do the 3 values of order differ?"
+    assert answer(compared) == f"{question} No answer before all 5 seeds of each are finished."
     whole = compared.fillna(0.03)
     whole.attrs = compared.attrs
     line = answer(whole)
@@ -76,3 +77,27 @@ def test_limits_are_said_in_points(compared: pd.DataFrame) -> None:
 def test_a_study_that_names_no_control_has_no_words(compared: pd.DataFrame) -> None:
     compared.attrs["control"] = None
     assert (answer(compared), verdict_table(compared), limits(compared)) == ("", None, [])
+
+
+def test_seeds_that_were_added_after_a_look_lower_the_level(compared: pd.DataFrame) -> None:
+    compared.attrs["looks"] = [3]
+    assert "minus binary [98.75 %], %" in _text(compared)
+    expected = "Seeds were added after a look at 3: level 0.0125 instead of 0.05."
+    assert limits(compared)[0] == expected
+    compared.attrs["looks"] = [2, 3]
+    assert "look at 2 and 3: level 0.003125 instead" in limits(compared)[0]
+
+
+def test_images_are_counted_where_the_errors_tell(compared: pd.DataFrame) -> None:
+    assert not any("images" in line for line in limits(compared))
+    whole = (compared * 360).round() / 360
+    whole.attrs = compared.attrs
+    (line,) = (line for line in limits(whole) if "images" in line)
+    assert line.startswith("All rows see the same 360 images: one is 0.28 points; as many others")
+    assert line.endswith("would move 2.59 by 0.84.")
+
+
+def test_rows_that_no_study_compares_have_no_answer(compared: pd.DataFrame) -> None:
+    two = compared.drop(index=["reverse", "132"])
+    two.attrs = compared.attrs
+    assert answer(two) == ""

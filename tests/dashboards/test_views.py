@@ -124,3 +124,22 @@ def test_a_view_of_hundreds_of_layers_fits_its_tag() -> None:
     charts = _state(view)["compareRunCharts"]
     assert {chart["metricSectionId"] for chart in charts} == {"Result"}
     assert len(_state(few)["compareRunCharts"]) > len(charts)
+
+
+def test_charts_are_in_percent_if_every_cell_has_it() -> None:
+    runs = _runs()
+    assert _state(view_of(runs))["compareRunCharts"][0]["metricKey"] == "selected/test_error"
+    cells = [
+        replace(cell, metrics={**cell.metrics, "selected/test_error_percent": 10.0})
+        for cell in runs.cells
+    ]
+    state = _state(view_of(replace(runs, cells=tuple(cells))))
+    assert state["compareRunCharts"][0]["metricKey"] == "selected/test_error_percent"
+    assert "metrics.`selected/test_error_percent`" in state["selectedColumns"]
+    some = _state(view_of(replace(runs, cells=(cells[0], runs.cells[1]))))
+    assert some["compareRunCharts"][0]["metricKey"] == "selected/test_error"
+
+
+def test_charts_stand_in_two_wide_columns() -> None:
+    sections = _state(view_of(_runs()))["compareRunSections"]
+    assert {(section["columns"], section["cardHeight"]) for section in sections} == {(2, 420)}

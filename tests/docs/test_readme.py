@@ -1,42 +1,29 @@
-"""What the README shows in Python runs as it stands there."""
+"""The README is short, and what it shows is so."""
 
-import os
 import re
-import subprocess
-import sys
+import shlex
 from pathlib import Path
 
+import console
 import pytest
 
-README = Path(__file__).resolve().parents[2] / "README.md"
-EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), flags=re.DOTALL)
-# A script is imported once more by each process that it starts.
-HERE = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "BNN_"))}
+from orchestrator.cli.main import main
 
-pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "README.md").read_text("utf-8")
 
 
-def _run(example: str, folder: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", example], cwd=folder, env=HERE, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def test_it_has_a_screen_and_a_half() -> None:
+    assert len(TEXT.splitlines()) <= 100
 
 
-def test_a_trial_is_trained_in_a_notebook(tmp_path: Path) -> None:
-    (example,) = (text for text in EXAMPLES if "import trainers" in text)
-    error, digest = _run(example, tmp_path).split()
-    assert 0 <= float(error) < 0.2
-    assert re.fullmatch("[0-9a-f]{64}", digest)
+def test_every_page_that_it_names_is_there() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", TEXT)
+    assert len(links) > 20
+    assert [link for link in links if not (ROOT / link).is_file()] == []
 
 
-def test_a_study_is_swept_by_a_program(tmp_path: Path) -> None:
-    (example,) = (text for text in EXAMPLES if "orchestrator.sweep" in text)
-    lines = _run(example, tmp_path).splitlines()
-    assert [line.split()[0] for line in lines if line.startswith(("float", "rev"))] == [
-        "float", "reverse",
-    ]  # fmt: skip
-    assert lines[-1] == "()"
-    # It recorded its matrix itself.
-    assert list((tmp_path / "runs-of-mine" / "artifacts").glob("*/*/artifacts/matrix.csv"))
+def test_a_mistake_is_told_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = (one for one in console.examples(ROOT / "README.md") if "validate" in one.command)
+    assert main(shlex.split(example.command)[1:]) == 2
+    assert console.fits(example.output, capsys.readouterr().err)

@@ -81,7 +81,8 @@ def calm(made_once: Callable[..., Path], make_user: Any) -> Calm:
     def make(name: str, study: str) -> list[records.Cell]:
         def fill(folder: Path) -> None:
             user = make_user(folder)
-            done = user.runs("sweep", user.writes(study), "--no-share", within_s=scale.LIMIT_S)
+            alone = ("--no-share", "--concurrency", "1")
+            done = user.runs("sweep", user.writes(study), *alone, within_s=scale.LIMIT_S)
             assert done.code == 0, done.err
 
         cells = records.read_cells(make_user(made_once(name, fill)).home / "mlflow.db")

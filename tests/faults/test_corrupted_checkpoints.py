@@ -188,7 +188,7 @@ def test_a_sweep_says_which_checkpoints_were_spoilt_and_ends_right(user: Any) ->
     )
     for kept in _kept(user):
         _flipped(max(kept))
-    done = user.runs("sweep", path)
+    done = user.runs("sweep", path, "--concurrency", "1")
     assert done.code == 0, done.err
     assert done.out.count("is damaged (its checksum does not fit); not used") == 2, done.out
     options = RunOptions(device="cpu", num_threads=1)

@@ -63,7 +63,7 @@ def test_ctrl_c_loses_no_epoch_and_the_same_command_goes_on(
             epochs = [int(re.findall(r"\d+", file.name)[0]) for file in files]
             assert max(epochs) >= last
     _interrupted(user, path, times=2)
-    done = user.runs("sweep", path, within_s=LIMIT_S)
+    done = user.runs("sweep", path, "--concurrency", "1", within_s=LIMIT_S)
     assert done.code == 0, done.err + done.out
     verdict = records.compare(records.read_cells(_database(user)), brief_cells)
     assert verdict.is_clean, verdict

@@ -1,4 +1,4 @@
-"""A cluster of two nodes loses one in the middle of a sweep."""
+"""A cluster loses a node in the middle of a sweep, or gets one."""
 
 import os
 import shutil
@@ -108,6 +108,26 @@ def test_trials_of_a_lost_node_end_elsewhere_with_the_same_bits(
         **verdict.figures(),
     )
     assert verdict.is_clean, verdict
+
+
+def test_a_node_that_comes_late_is_used_and_one_that_leaves_is_not_waited_for(
+    user: Any, brief: str, head: str, ledger: Ledger
+) -> None:
+    process = user.starts(
+        "sweep", user.writes(brief), "--scale-epochs", "0.2", "--ray-address", head
+    )
+    wait_until(lambda: records.journal_rows(user.home) > 0, what="the first node trains")
+    came_at = time.monotonic()
+    with _node("--address", head) as second:
+        wait_until(lambda: training_below(second.pid), what="the second node trains, too")
+        took_s = time.monotonic() - came_at
+    out, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, out
+    assert "slots     1 at a time" in out
+    assert out.count("room for 2 trials at once now, 1 before") == 1
+    assert out.count("room for 1 trial at once now, 2 before") == 1
+    assert {cell.status for cell in user.cells()} == {"FINISHED"}
+    ledger.note("node that joined late", trained_after_s=round(took_s, 1))
 
 
 def _raylets(root: int) -> list[int]:

@@ -23,7 +23,8 @@ from world.scale import either
 
 import orchestrator.launch
 from dashboards.cells_table import cells_csv
-from dashboards.report import matrix_csv, matrix_markdown, matrix_table
+from dashboards.note import markdown_table
+from dashboards.report import matrix_csv, matrix_table
 from dashboards.runs import study_runs
 from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.options import SweepOptions
@@ -270,7 +271,7 @@ def _swept_and_shown(study: StudySpec, home: Home, *, twice: bool) -> int:
         assert recorded_sweep(study, home, options, Unwatched()).outcome.plan.num_todo == 0
     console = Console(file=io.StringIO(), width=100)
     console.print(matrix_table(result.matrix, console))
-    shown = [matrix_csv(result.matrix), matrix_markdown(result.matrix), cells_csv(runs)]
+    shown = [matrix_csv(result.matrix), markdown_table(result.matrix), cells_csv(runs)]
     assert all(len(text.splitlines()) > len(result.matrix) for text in shown)
     return len(found)
 

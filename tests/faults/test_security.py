@@ -38,7 +38,7 @@ SECRETS = {
 
 @slow
 def test_a_sweep_listens_on_loopback_alone(user: Any, troubled: str) -> None:
-    process = user.starts("sweep", user.writes(troubled))
+    process = user.starts("sweep", user.writes(troubled), "--concurrency", "1")
     wait_until(lambda: records.journal_rows(user.home) > 0, what="the sweep trains")
     addresses = listening_on(below(process.pid))
     os.killpg(process.pid, signal.SIGINT)

@@ -13,23 +13,11 @@ from world import records
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def done_before(tmp_path_factory: pytest.TempPathFactory, make_user: Any, small: str) -> Any:
-    """A user who has finished a small study."""
-    user = make_user(tmp_path_factory.mktemp("done"))
-    done = user.runs("sweep", user.writes(small), "--concurrency", "1")
-    assert done.code == 0, done.err
-    return user
-
-
 @pytest.fixture
-def again(user: Any, done_before: Any) -> Iterator[Any]:
-    """Another user with a copy of all that."""
-    user.folder.mkdir(exist_ok=True)
-    shutil.copytree(done_before.folder, user.folder, dirs_exist_ok=True)
-    # Artifacts keep their old address; nobody reads them here.
-    yield user
-    for path in user.home.rglob("*"):
+def again(again: Any) -> Iterator[Any]:
+    """Somebody whose study is finished; they may write to all of it in the end."""
+    yield again
+    for path in again.home.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 

@@ -18,22 +18,6 @@ MORE = (*SWEEP, "--seeds", "7,8")
 """With three cells more."""
 
 
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory, settled: Any, small: str) -> Any:
-    """A user whose study of three cells is finished."""
-    user = type(settled)(tmp_path_factory.mktemp("swept"))
-    done = user.runs("sweep", user.writes(small + "checkpoint: {policy: best}\n"))
-    assert done.code == 0, done.err
-    return user
-
-
-@pytest.fixture
-def again(swept: Any, user: Any) -> Any:
-    """A user with a home of their own, where that study is finished; it was moved there."""
-    shutil.copytree(swept.folder, user.folder, dirs_exist_ok=True)
-    return user
-
-
 def _execute(user: Any, query: str, *values: str) -> None:
     with closing(sqlite3.connect(user.home / "mlflow.db")) as database, database:
         assert database.execute(query, values).rowcount > 0
@@ -59,7 +43,8 @@ def _is_whole(user: Any, *, num_cells: int) -> None:
 def test_everything_lies_in_a_home_whatever_its_name(name: str, user: Any, small: str) -> None:
     before = {user.folder / "small.yaml", user.folder / "deep"}
     user.home = user.folder / "deep" / name
-    done = user.runs("sweep", user.writes(small), "--home", str(user.home))
+    user.writes(small)
+    done = user.runs(*SWEEP, "--home", str(user.home))
     assert done.code == 0, done.err
     assert set(user.folder.iterdir()) == before
     assert set((user.folder / "deep").iterdir()) == {user.home}
@@ -229,7 +214,8 @@ def test_an_experiment_of_somebody_else_with_the_name_is_left_alone(user: Any, s
 
 def test_an_upload_that_waits_is_made_from_the_moved_home(user: Any, small: str) -> None:
     text = small + "checkpoint: {policy: last, upload: last}\n"
-    done = user.runs("sweep", user.writes(text))
+    user.writes(text)
+    done = user.runs(*SWEEP)
     assert done.code == 0, done.err
     _lose_database(user)
     shutil.rmtree(user.home / "artifacts")

@@ -19,6 +19,9 @@ from dashboards import result_matrix
 
 pytestmark = pytest.mark.slow
 
+ALONE = ("--concurrency", "1")
+"""One worker: to start a second one takes longer than it would train."""
+
 SEARCH = """\
 study: rates
 question: Which rate is best on a few digits?
@@ -51,7 +54,7 @@ def test_a_search_makes_its_trials_stops_some_and_goes_on_when_it_grows(user: An
     assert list(frame["mean"]) == sorted(frame["mean"])
     again = user.runs("sweep", path)
     assert "nothing left to do" in again.out
-    grown = user.runs("sweep", path, "--set", "search.num_samples=7")
+    grown = user.runs("sweep", path, "--set", "search.num_samples=7", *ALONE)
     assert grown.code == 0, grown.err
     assert "cells     7, 5 of them finished" in grown.out
     assert len(user.cells()) == 7
@@ -77,7 +80,7 @@ matrix: {rows: size}
 def test_a_draw_that_cannot_be_a_trial_costs_that_draw_alone(user: Any) -> None:
     # Of 1,077 images a batch of 538 leaves one alone.
     path = user.writes(BATCHES, "batches.yaml")
-    done = user.runs("sweep", path)
+    done = user.runs("sweep", path, *ALONE)
     assert done.code == 0, done.err
     assert "538, how" in done.out
     assert "leaves one of 1077 images alone" in done.out
@@ -85,7 +88,7 @@ def test_a_draw_that_cannot_be_a_trial_costs_that_draw_alone(user: Any) -> None:
     assert sorted(cell.params["data.batch_size"] for cell in user.cells()) == ["537", "539"]
     assert {cell.tags["bnn.label.how"] for cell in user.cells()} == {"[red] a/b, %20=~ \U0001f600"}
     wider = BATCHES.replace("high: 539", "high: 560").replace("name: random", "name: optuna")
-    again = user.runs("sweep", user.writes(wider, "batches.yaml"))
+    again = user.runs("sweep", user.writes(wider, "batches.yaml"), *ALONE)
     assert again.code == 0, again.err
     assert len(user.cells()) == 3
 
@@ -116,14 +119,13 @@ def test_one_trial_trains_here_without_ray(user: Any, small: str) -> None:
     assert not user.home.exists()
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real tracking server on SQLite, with proxied artifacts."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    folder = tmp_path / "server"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("server")
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
@@ -144,18 +146,24 @@ def server(tmp_path: Path) -> Iterator[str]:
         process.wait(20)
 
 
-def test_a_tracking_server_takes_the_place_of_the_embedded_store(
-    user: Any, small: str, server: str
-) -> None:
-    path = user.writes(small)
-    done = user.runs("sweep", path, "--tracking-uri", server, "--concurrency", "1")
+@pytest.fixture(scope="module")
+def served(settled: Any, small: str, server: str) -> str:
+    """What a user was told who has swept a study to that server."""
+    where = ("--tracking-uri", server, *ALONE)
+    done = settled.runs("sweep", settled.writes(small), *where)
     assert done.code == 0, done.err
-    assert server in done.out
-    assert not (user.home / "mlflow.db").exists()
+    return str(done.out)
+
+
+def test_a_tracking_server_takes_the_place_of_the_embedded_store(
+    settled: Any, served: str, server: str
+) -> None:
+    assert server in served
+    assert not (settled.home / "mlflow.db").exists()
     assert len(result_matrix("small", server)) == 3
-    again = user.runs("sweep", path, "--tracking-uri", server)
+    again = settled.runs("sweep", "./small.yaml", "--tracking-uri", server)
     assert "nothing left to do" in again.out
-    link = user.runs("ui", "small", "--tracking-uri", server)
+    link = settled.runs("ui", "small", "--tracking-uri", server)
     assert link.code == 0
     assert f"{server}/#/experiments/" in link.out
 
@@ -170,11 +178,10 @@ def chromium() -> str:
 
 
 def test_mlflows_page_opens_on_the_cells_of_the_study(
-    chromium: str, user: Any, small: str, server: str
+    chromium: str, settled: Any, served: str, server: str
 ) -> None:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    user.runs("sweep", user.writes(small), "--tracking-uri", server)
-    said = user.runs("ui", "small", "--tracking-uri", server).out
+    said = settled.runs("ui", "small", "--tracking-uri", server).out
     (link,) = (line.split()[1] for line in said.splitlines() if line.startswith("compare"))
     with sync_api.sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -260,7 +267,7 @@ def _wait_until_open(port: int, *, within_s: float = 60) -> None:
             time.sleep(0.2)
 
 
-def _wait_for(address: str, *, within_s: float = 60) -> None:
+def _wait_for(address: str, *, within_s: float = 120) -> None:
     end = time.monotonic() + within_s
     while True:
         try:

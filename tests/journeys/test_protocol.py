@@ -35,8 +35,8 @@ metric: {{name: selected/validation_error}}
 matrix: {{rows: layer, over: lr}}
 """
 LONG = """\
-  layers: {order: [fc1, fc2, fc3], epochs_per_layer: 10}
-  epochs: 30
+  layers: {order: [fc1, fc2, fc3], epochs_per_layer: 6}
+  epochs: 18
 axes:
   - {name: order, sets: layers.order, permutations: [ROWS], controls: [float, binary]}
 """

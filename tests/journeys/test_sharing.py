@@ -17,7 +17,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, settled: Any, orders: str) ->
     assert done.code == 0, done.err
     alone = type(settled)(tmp_path_factory.mktemp("alone"))
     alone.writes(orders, "orders.yaml")
-    other = alone.runs("sweep", path, "--no-share")
+    other = alone.runs("sweep", path, "--no-share", "--concurrency", "1")
     assert other.code == 0, other.err
     assert "shared" not in other.out
     return done, alone

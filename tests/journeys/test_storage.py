@@ -88,7 +88,7 @@ def test_a_killed_sweep_goes_on_from_an_object_store_to_the_same_weights(
     text = orders.replace("epochs: 12", "epochs: 24").replace("per_layer: 4", "per_layer: 8")
     calm = type(user)(tmp_path / "calm")
     calm.folder.mkdir()
-    done = calm.runs("sweep", calm.writes(text))
+    done = calm.runs("sweep", calm.writes(text), "--concurrency", "1")
     assert done.code == 0, done.err
 
     user.environment = dict(os.environ) | user.environment
@@ -105,7 +105,7 @@ def test_a_killed_sweep_goes_on_from_an_object_store_to_the_same_weights(
     found = names_below(place_at(bucket))
     assert any(name.endswith(".pt") for names in found.values() for name in names)
 
-    done = user.runs("sweep", path)
+    done = user.runs("sweep", path, "--concurrency", "1")
     assert done.code == 0, done.out + done.err
     assert f"in {bucket}" in done.out
     cells, undisturbed = ({cell.name: cell for cell in who.cells()} for who in (user, calm))

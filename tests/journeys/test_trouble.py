@@ -110,7 +110,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory, settled: Any, orders: str) ->
     """A user whose sweep of the orders shared nothing and met no trouble."""
     calm = type(settled)(tmp_path_factory.mktemp("calm"))
     path = calm.writes(_longer_orders(orders, checkpoint="{policy: none}"))
-    assert calm.runs("sweep", path, "--no-share").code == 0
+    assert calm.runs("sweep", path, "--no-share", "--concurrency", "1").code == 0
     return calm
 
 
@@ -146,7 +146,7 @@ def test_where_no_beginning_can_be_left_every_cell_trains_its_own(
     folder = user.home / "checkpoints"
     folder.mkdir(parents=True)
     (folder / "stems").touch()
-    done = user.runs("sweep", path)
+    done = user.runs("sweep", path, "--concurrency", "1")
     assert done.code == 0, done.err
     assert "7/7" in done.out
     assert _weights(user) == _weights(calm)
@@ -166,7 +166,7 @@ def test_a_carrier_that_dies_for_good_is_replaced(user: Any, calm: Any, orders: 
     states = {cell.name: cell.tags["bnn.state"] for cell in user.cells()}
     assert sorted(states.values()) == ["failed"] + ["finished"] * 5
     assert states["forward · seed 7"] == "failed"
-    again = user.runs("sweep", path)
+    again = user.runs("sweep", path, "--concurrency", "1")
     assert again.code == 0, again.err
     weights = _weights(calm)
     del weights["float · seed 7"]

@@ -3,7 +3,7 @@
 import dataclasses
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -559,6 +559,31 @@ def test_a_trial_that_runs_out_of_memory_says_its_batch_size(
     monkeypatch.setattr("trainers.engine.fit.evaluate", allocate)
     with pytest.raises(OutOfMemoryError, match=rf"batch_size {spec.data.batch_size} "):
         run(spec, options=CPU)
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.5, float("nan")])
+def test_a_share_of_memory_is_more_than_nothing_and_at_most_all(share: float) -> None:
+    with pytest.raises(SpecError, match="memory_share must be more than 0 and at most 1, got"):
+        RunOptions(memory_share=share)
+
+
+def test_a_run_is_limited_to_its_share_of_memory(
+    make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[float, str]] = []
+
+    def limited_to(share: float, device: torch.device) -> AbstractContextManager[None]:
+        asked.append((share, device.type))
+        return nullcontext()
+
+    monkeypatch.setattr("trainers.training.limited_to", limited_to)
+    half = run(
+        make_spec(epochs=1, layers={"order": [1]}),
+        options=dataclasses.replace(CPU, memory_share=0.5),
+    )
+    whole = run(make_spec(epochs=1, layers={"order": [1]}), options=CPU)
+    assert asked == [(0.5, "cpu"), (1.0, "cpu")]
+    assert half.weights_sha256 == whole.weights_sha256
 
 
 @pytest.mark.gpu

@@ -1,5 +1,6 @@
-"""Running out of a device's memory, told with the numbers that a user can change."""
+"""A share of a device's memory; running out of it, told with numbers that a user can change."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,8 +8,42 @@ import torch
 
 from trainers.errors import OutOfMemoryError
 
-SIGNS = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-"""What torch says where it has no error type of its own: on a CPU, and in CUDA's libraries."""
+SIGNS = (
+    "can't allocate memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDA error: out of memory",
+)
+"""What torch says where it has no error type of its own: on a CPU, in CUDA's libraries, and where
+there is no room for the CUDA context."""
+
+
+@contextmanager
+def limited_to(share: float, device: torch.device) -> Iterator[None]:
+    """Within the block, torch takes no more than a share of a GPU's memory for this process.
+
+    The CUDA context, some hundreds of megabytes, comes on top. A CPU has no such limit.
+
+    Args:
+        share: The share of all of the GPU's memory, in (0, 1]; 1: no limit.
+        device: Where the trial runs.
+    """
+    if device.type != "cuda" or share == 1:
+        yield
+        return
+    before = torch.cuda.get_per_process_memory_fraction(device.index)
+    torch.cuda.set_per_process_memory_fraction(share, device.index)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(before, device.index)
+
+
+def release() -> None:
+    """Gives memory that no tensor needs any more back to the GPU, for other processes."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 @contextmanager

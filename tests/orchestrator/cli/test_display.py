@@ -1,6 +1,8 @@
 """A sweep as a person follows it, in a terminal and elsewhere."""
 
 import io
+import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,18 +13,23 @@ import pytest
 from rich.console import Console
 
 from orchestrator.cli import display as module
-from orchestrator.cli.display import MOST_ROWS, SweepDisplay, sweep_display
+from orchestrator.cli.display import SweepDisplay, follow_width, sweep_display
 from orchestrator.execution.progress import Progress
 from orchestrator.planning.planning import plan
 from orchestrator.process.waiting import SAID_AFTER_S
-from orchestrator.study.spec import StudySpec
+from orchestrator.record.board import Board, board_of
+from orchestrator.record.entries import Point
+from orchestrator.study.cells import Cell
+from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.study.variant import Variant
+from orchestrator.vocabulary import State
 
 
 @pytest.fixture
 def clock(clock: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Seconds that pass when they are told to, for the display too."""
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock))
+    monotonic = SimpleNamespace(monotonic=clock, thread_time=lambda: 0.0)
+    monkeypatch.setattr(module, "time", monotonic)
     return clock
 
 
@@ -41,6 +48,21 @@ MakeDisplay = Callable[..., SweepDisplay]
 @pytest.fixture
 def progress(clock: Any) -> Progress:
     return Progress(num_cells=12, epochs=120, clock=clock)
+
+
+@pytest.fixture
+def board(study: StudySpec) -> Board:
+    """Of the study's 8 cells, all of which wait."""
+    return board_of(study, [], holder_of=lambda trial: None)
+
+
+@pytest.fixture
+def key(board: Board, study: StudySpec, cells: tuple[Cell, ...]) -> str:
+    """Of a cell that runs: forward, seed 1."""
+    cell = next(cell for cell in cells if cell.labels == {"order": "forward", "seed": "1"})
+    key = cell_key(study, cell)
+    board.begin(key, labels=cell.labels, epochs=2)
+    return key
 
 
 def _text(display: SweepDisplay) -> str:
@@ -111,32 +133,29 @@ def test_a_search_counts_its_samples(
     assert "5, 2 of them finished" in _text(display)
 
 
-def test_elsewhere_than_in_a_terminal_each_cell_is_a_line(
-    make_display: MakeDisplay, progress: Progress
+def test_elsewhere_than_in_a_terminal_each_failure_is_a_line_at_once_with_its_log(
+    make_display: MakeDisplay, progress: Progress, board: Board, study: StudySpec
 ) -> None:
     display = make_display()
-    display.began(progress)
-    progress.num_finished = 1
+    display.planned(plan(study), slots=2)
+    _text(display)
+    display.began(progress, board)
     display.cell_ended("forward · seed 1", objective=0.0625, reason=None)
-    progress.num_failed = 1
-    display.cell_ended("reverse", objective=float("nan"), reason="no memory")
+    display.cell_ended("reverse", objective=math.nan, reason="no memory", log=Path("a/b.log"))
     display.cell_retried("binary", reason="the worker died")
-    lines = _text(display).splitlines()
-    assert lines == [
-        " 1/12  forward · seed 1: validation error 6.25%",
-        " 2/12  failed  reverse: no memory",
-        "binary failed and is retried: the worker died",
-    ]
+    failed, retried = _text(display).splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d tiny failed: reverse: no memory \(log: a/b.log\)", failed)
+    assert retried == "binary failed and is retried: the worker died"
 
 
 @pytest.mark.parametrize("text", ["[fc1]", "[/tmp/a]", "[red]", "[bold]x[/bold]"])
 def test_brackets_are_shown_as_they_are(
-    text: str, make_display: MakeDisplay, progress: Progress, study: StudySpec
+    text: str, make_display: MakeDisplay, progress: Progress, board: Board, study: StudySpec
 ) -> None:
     display = make_display()
     display.planned(plan(replace(study, variant=Variant(overrides=(f"retries={text}",)))), slots=2)
     assert f"retries={text}" in _text(display)
-    display.began(progress)
+    display.began(progress, board)
     display.cell_ended("forward", objective=0.5, reason=f"KeyError: {text}")
     display.cell_retried("forward", reason=f"KeyError: {text}")
     display.tick(waiting=f"no answer {text}")
@@ -146,36 +165,54 @@ def test_brackets_are_shown_as_they_are(
 
 
 def test_a_line_says_how_far_it_is_now_and_then(
-    make_display: MakeDisplay, progress: Progress, clock: Any
+    make_display: MakeDisplay, progress: Progress, board: Board, clock: Any, key: str
 ) -> None:
     display = make_display()
     progress.start("a", name="forward", epochs=10)
-    display.began(progress)
+    display.began(progress, board)
     display.tick(waiting=None)
     clock.now += 4
     progress.report("a", done=2, num_new=2, spent_s=0.0, objective=0.5)
     clock.now += 1
     display.tick(waiting=None)
     text = _text(display)
+    assert "0/8 cells finished, 1 running" in text
     assert "2 epochs/s" in text
     assert "59 s left" in text
     display.tick(waiting=None)
     assert _text(display) == ""
     progress.report("a", done=10, num_new=8, spent_s=0.0, objective=0.25)
     progress.end("a", failed=False)
+    board.end(key, State.FINISHED)
     clock.now += module.LINE_EVERY_S
     display.tick(waiting=None)
     text = _text(display)
-    assert "1/12 cells finished" in text
-    assert "best validation error 25.00% (forward)" in text
+    assert "1/8 cells finished" in text
+    assert "lowest validation error 25.00% (forward)" in text
     assert len(text.splitlines()) == 1
 
 
-def test_a_long_wait_for_the_first_epoch_is_said_once(
-    make_display: MakeDisplay, progress: Progress, clock: Any
+def test_a_line_is_said_at_each_tenth(
+    make_display: MakeDisplay, progress: Progress, board: Board, clock: Any
 ) -> None:
     display = make_display()
-    display.began(progress)
+    display.began(progress, board)
+    progress.start("a", name="forward", epochs=120)
+    said = []
+    for done in range(1, 61):
+        clock.now += 2
+        progress.report("a", done=done, num_new=1, spent_s=0.0, objective=0.5)
+        display.tick(waiting=None)
+        if _text(display):
+            said.append(done)
+    assert said == [2, 12, 24, 36, 48, 60]
+
+
+def test_a_long_wait_for_the_first_epoch_is_said_once(
+    make_display: MakeDisplay, progress: Progress, board: Board, clock: Any
+) -> None:
+    display = make_display()
+    display.began(progress, board)
     display.tick(waiting=None)
     assert _text(display) == ""
     for _ in range(2):
@@ -184,10 +221,12 @@ def test_a_long_wait_for_the_first_epoch_is_said_once(
     assert _text(display) == "waiting for the first epoch of a cell\n"
 
 
-def test_a_display_that_fails_is_done_without(progress: Progress, clock: Any) -> None:
+def test_a_display_that_fails_is_done_without(
+    progress: Progress, board: Board, clock: Any
+) -> None:
     console = Console(file=io.StringIO(), force_terminal=False)
     display = sweep_display(console)
-    display.began(progress)
+    display.began(progress, board)
 
     def fail(*arguments: object, **options: object) -> None:
         raise ValueError("it cannot draw this")
@@ -199,7 +238,9 @@ def test_a_display_that_fails_is_done_without(progress: Progress, clock: Any) ->
     display.stopped()
 
 
-def test_a_stop_request_in_the_display_is_no_failure_of_it(progress: Progress) -> None:
+def test_a_stop_request_in_the_display_is_no_failure_of_it(
+    progress: Progress, board: Board
+) -> None:
     console = Console(file=io.StringIO(), force_terminal=False)
     display = sweep_display(console)
 
@@ -212,10 +253,10 @@ def test_a_stop_request_in_the_display_is_no_failure_of_it(progress: Progress) -
 
 
 def test_a_store_that_does_not_answer_is_mentioned_once(
-    make_display: MakeDisplay, progress: Progress
+    make_display: MakeDisplay, progress: Progress, board: Board
 ) -> None:
     display = make_display()
-    display.began(progress)
+    display.began(progress, board)
     for _ in range(3):
         display.tick(waiting="ConnectionError: no answer")
     text = _text(display)
@@ -223,33 +264,79 @@ def test_a_store_that_does_not_answer_is_mentioned_once(
     assert "journal" in text
 
 
-def test_a_terminal_shows_what_runs_with_its_epochs_and_errors(
-    make_display: MakeDisplay, progress: Progress, clock: Any
+def test_a_terminal_shows_the_rows_and_what_came_of_them(
+    make_display: MakeDisplay, progress: Progress, board: Board, clock: Any, key: str
 ) -> None:
     display = make_display(terminal=True)
-    for number in range(MOST_ROWS + 3):
-        progress.start(str(number), name=f"cell {number}.", epochs=10)
-    progress.report("0", done=6, num_new=6, spent_s=1.0, objective=0.125)
-    display.began(progress)
-    _text(display)
+    display.began(progress, board)
+    assert "forward" in _text(display)
+    board.append(key, [Point("validation/error", epoch, 0.125, 1) for epoch in (0, 1)])
+    board.append(key, [Point("selected/validation_error", 1, 0.125, 1)])
+    board.end(key, State.FINISHED)
     clock.now += 1
     display.tick(waiting=None)
     text = _text(display)
-    assert "6/10" in text
-    assert "12.50%" in text
+    assert "1/8 cells finished" in text
+    assert "12.50" in text
     assert "nan" not in text
-    assert f"cell {MOST_ROWS - 1}." in text
-    assert f"cell {MOST_ROWS}." not in text
-    assert "and 3 more" in text
-    assert "5%" in text
+    display.stopped()
+
+
+def test_what_waits_for_delivery_is_counted(
+    make_display: MakeDisplay, progress: Progress, board: Board, clock: Any
+) -> None:
+    display = make_display(terminal=True)
+    display.began(progress, board)
+    board.num_waiting = 3
+    clock.now += 1
+    display.tick(waiting="Connection refused")
+    assert "3 wait for MLflow" in _text(display)
+    display.stopped()
+
+
+def test_a_picture_that_takes_long_is_drawn_seldom(
+    make_display: MakeDisplay,
+    progress: Progress,
+    board: Board,
+    clock: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    display = make_display(terminal=True)
+    display.began(progress, board)
+    costs = iter([0.0, 1.0])
+    monkeypatch.setattr(module.time, "thread_time", lambda: next(costs))
+    clock.now += 1
+    display.tick(waiting=None)
+    _text(display)
+    clock.now += 1 / module.SHARE_OF_TIME - 1
+    display.tick(waiting=None)
+    assert _text(display) == ""
+    monkeypatch.setattr(module.time, "thread_time", lambda: 0.0)
+    display.stopped()
+
+
+def test_lines_that_a_narrower_terminal_has_wrapped_are_drawn_over(
+    make_display: MakeDisplay, progress: Progress, board: Board
+) -> None:
+    display = make_display(terminal=True)
+    display.began(progress, board)
+    assert display.live is not None
+    drawn = display.live._live_render
+    assert drawn._shape is not None
+    width, height = drawn._shape
+    follow_width(display.live, display.drawn, width)
+    assert drawn._shape == (width, height)
+    follow_width(display.live, display.drawn, 25)
+    assert drawn._shape[0] == 25
+    assert drawn._shape[1] > height
     display.stopped()
 
 
 def test_a_terminal_is_not_drawn_more_often_than_eyes_can_see(
-    make_display: MakeDisplay, progress: Progress, clock: Any
+    make_display: MakeDisplay, progress: Progress, board: Board, clock: Any
 ) -> None:
     display = make_display(terminal=True)
-    display.began(progress)
+    display.began(progress, board)
     _text(display)
     clock.now += module.DRAW_EVERY_S / 2
     display.tick(waiting=None)
@@ -257,33 +344,36 @@ def test_a_terminal_is_not_drawn_more_often_than_eyes_can_see(
     display.stopped()
 
 
-def test_in_a_terminal_only_failures_get_a_line_of_their_own(
-    make_display: MakeDisplay, progress: Progress
+def test_in_a_terminal_the_picture_names_what_failed(
+    make_display: MakeDisplay, progress: Progress, board: Board, study: StudySpec
 ) -> None:
     display = make_display(terminal=True)
-    display.began(progress)
-    display.cell_ended("forward", objective=0.5, reason=None)
-    display.cell_ended("reverse", objective=0.5, reason="no memory")
+    display.planned(plan(study), slots=2)
+    display.began(progress, board)
+    display.cell_ended("forward · seed 1", objective=0.5, reason=None)
+    display.cell_ended("reverse · seed 1", objective=0.5, reason="no memory")
     display.stopped()
     text = _text(display)
-    assert "forward" not in text
-    assert "reverse: no memory" in text
+    assert "forward · seed 1" not in text
+    assert "failed: reverse · seed 1: no memory" in text
 
 
-def test_the_cursor_is_never_left_hidden(make_display: MakeDisplay, progress: Progress) -> None:
+def test_the_cursor_is_never_left_hidden(
+    make_display: MakeDisplay, progress: Progress, board: Board
+) -> None:
     display = make_display(terminal=True)
-    display.began(progress)
+    display.began(progress, board)
     written = display.console.file.getvalue()  # type: ignore[attr-defined]
     assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
     display.stopped()
 
 
 def test_a_display_may_be_stopped_twice_or_before_it_began(
-    make_display: MakeDisplay, progress: Progress
+    make_display: MakeDisplay, progress: Progress, board: Board
 ) -> None:
     display = make_display(terminal=True)
     display.stopped()
-    display.began(progress)
+    display.began(progress, board)
     display.stopped()
     display.stopped()
     assert display.live is None
@@ -297,9 +387,11 @@ def test_a_plan_says_what_disk_it_needs(make_display: MakeDisplay, study: StudyS
     assert "disk" not in _text(display)
 
 
-def test_what_a_cell_did_without_is_a_line(make_display: MakeDisplay, progress: Progress) -> None:
+def test_what_a_cell_did_without_is_a_line(
+    make_display: MakeDisplay, progress: Progress, board: Board
+) -> None:
     display = make_display()
-    display.began(progress)
+    display.began(progress, board)
     display.cell_noted("forward", note="[x.pt] is damaged; not used")
     assert _text(display).strip() == "forward: [x.pt] is damaged; not used"
 
@@ -311,14 +403,14 @@ def test_cells_that_are_kept_apart_say_so(make_display: MakeDisplay, study: Stud
 
 
 def test_a_store_that_is_silent_from_the_start_is_said_once_and_when_it_answers(
-    make_display: MakeDisplay, progress: Progress
+    make_display: MakeDisplay, progress: Progress, board: Board
 ) -> None:
     display = make_display()
     display.silent("Connection refused", journal=Path("bnn-runs/journal.db"))
     text = _text(display)
     assert "does not answer: Connection refused" in text
     assert "results wait in bnn-runs/journal.db" in text
-    display.began(progress)
+    display.began(progress, board)
     display.tick(waiting="Connection refused")
     assert _text(display) == ""
     display.tick(waiting=None)
@@ -326,10 +418,10 @@ def test_a_store_that_is_silent_from_the_start_is_said_once_and_when_it_answers(
 
 
 def test_who_else_trains_is_said_once_for_each_answer(
-    make_display: MakeDisplay, progress: Progress
+    make_display: MakeDisplay, progress: Progress, board: Board
 ) -> None:
     display = make_display()
-    display.began(progress)
+    display.began(progress, board)
     for _ in range(3):
         display.elsewhere(2, "process 7 on here")
     assert _text(display) == "waiting for 2 cells that others train (process 7 on here)\n"

@@ -21,6 +21,7 @@ from orchestrator.launch.metrics import Series
 from orchestrator.launch.report import EpochReport
 from orchestrator.launch.worker import Job
 from orchestrator.planning.stem_store import StemStore
+from orchestrator.record.board import board_of
 from orchestrator.record.delivery import Delivery
 from orchestrator.record.describe import describe
 from orchestrator.record.entries import CellDescription, Entry
@@ -41,7 +42,9 @@ class FakeWatcher:
     def tick(self, *, waiting: str | None) -> None:
         self.told.append(("tick", waiting))
 
-    def cell_ended(self, name: str, *, objective: float, reason: str | None) -> None:
+    def cell_ended(
+        self, name: str, *, objective: float, reason: str | None, log: Path | None = None
+    ) -> None:
         self.told.append(("ended", name, objective, reason))
 
     def cell_retried(self, name: str, *, reason: str) -> None:
@@ -88,6 +91,7 @@ def listener(
         leases=leases,
         delivery=cast(Delivery, SimpleNamespace(last_error="no answer")),
         progress=Progress(num_cells=len(cells), epochs=2 * len(cells)),
+        board=board_of(study, [], holder_of=lambda trial: None),
         watcher=watcher,
         describe=of,
         logs=tmp_path / "logs",
@@ -282,6 +286,56 @@ def test_a_failure_without_details_is_told_by_its_reason(
 ) -> None:
     listener.failed(key, reason="no memory", details="", final=True)
     assert entry().tags[vocabulary.FAILURE_ARTIFACT] == "no memory"
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (4, "room for 4 trials at once now, 2 before"),
+        (1, "room for 1 trial at once now, 2 before"),
+    ],
+)
+def test_another_number_of_slots_is_shown(
+    now: int, told: str, listener: SweepListener, watcher: FakeWatcher
+) -> None:
+    listener.resized(before=2, now=now)
+    assert watcher.told == [("noted", "tiny", told)]
+
+
+def test_a_cell_that_gives_its_place_back_stays_open_and_ours(
+    listener: SweepListener, watcher: FakeWatcher, key: str, entry: Callable[[], Entry]
+) -> None:
+    cell = listener.work.cells[key]
+    assert listener.leases.claim(cell.id)
+    listener.reported(key, _report(0))
+    listener.draining(share=0.25, then=0.5)
+    listener.gave_back(key, reason="no memory")
+    told = "out of memory with 0.25 of a GPU for a trial; no other begins until those that run "
+    assert watcher.told == [("noted", "tiny", f"{told}have ended, then each gets 0.5")]
+    assert entry().state == State.INTERRUPTED
+    assert key in listener.open_of(listener.work.cells)
+    assert listener.leases.is_ours(cell.id)
+    assert listener.failures == []
+    progress = listener.progress
+    assert (progress.num_retries, progress.num_failed, progress.running) == (0, 0, {})
+    [log] = listener.logs.iterdir()
+    assert "gave its place back, to be trained later: no memory" in log.read_text()
+
+
+def test_a_cell_that_gave_its_place_back_has_each_step_once(
+    listener: SweepListener, journal: Journal, key: str, entry: Callable[[], Entry]
+) -> None:
+    listener.reported(key, _report(0, time_ms=1000))
+    listener.gave_back(key, reason="no memory")
+    listener.started({"cell": key})
+    assert entry().state == State.RUNNING
+    for epoch in (0, 1):
+        listener.reported(key, _report(epoch, time_ms=2000, weights_sha256="abc"))
+    listener.ended(key)
+    assert entry().state == State.FINISHED
+    steps = [point.step for point in journal.points(key) if point.key == "test/error"]
+    assert steps == [0, 1]
+    assert listener.progress.num_finished == 1
 
 
 def test_cells_that_still_run_are_interrupted(

@@ -36,6 +36,33 @@ def test_a_trial_gets_a_gpu_where_this_machine_has_one(
     assert (found.cpus, found.gpus, found.concurrency) == (2, gpus, 3)
 
 
+@pytest.mark.parametrize("address", [None, "10.0.0.1:6379"])
+def test_how_many_trials_share_a_gpu_is_not_known_before_ray_is_there(
+    address: str | None,
+) -> None:
+    found = resources_of(2, "auto", 3, ray_address=address)
+    assert (found.packs, found.cpus, found.gpus, found.concurrency) == (True, 2, 0, 3)
+    assert not resources_of(2, 0, 3, ray_address=address).packs
+
+
+def test_a_text_that_is_not_auto_is_no_number_of_gpus() -> None:
+    with pytest.raises(ResourceError, match="a number or 'auto', got 'atuo', did you mean 'auto'"):
+        resources_of(1, "atuo", None, ray_address=None)
+
+
+def test_processes_of_one_trial_cannot_share_gpus_by_measure(
+    tmp_path: Path, make_study: Callable[..., StudySpec]
+) -> None:
+    asked = resources_of(None, "auto", None, ray_address=None)
+    options = SweepOptions(data_dir=tmp_path, resources=asked)
+    assert options.of_study(make_study()).resources.packs
+    for study, num in ((make_study(trial={"processes": 2}), None), (make_study(), 2)):
+        with pytest.raises(
+            ResourceError, match=r"each of the 2 processes .* set --gpus-per-trial to 2 or 0"
+        ):
+            replace(options, processes=num).of_study(study)
+
+
 def test_the_flag_goes_before_the_study_and_the_study_before_one_process(
     tmp_path: Path, make_study: Callable[..., StudySpec]
 ) -> None:

@@ -161,3 +161,14 @@ def test_a_search_that_finds_no_more_cells_is_over() -> None:
     progress.expect_no_more()
     assert progress.is_over
     assert progress.num_cells == 2
+
+
+def test_a_cell_that_gives_its_place_back_counts_as_not_begun(clock: Any) -> None:
+    progress = Progress(num_cells=2, epochs=16, inherited={"b": 4}, clock=clock)
+    progress.start("b", name="b", epochs=10)
+    # It trains what another cell should have trained for it.
+    progress.report("b", done=2, num_new=2, spent_s=1.0, objective=0.5, inherited=0)
+    assert (progress.epochs, progress.epochs_done) == (20, 2)
+    progress.give_back("b")
+    assert (progress.epochs, progress.epochs_done, progress.running) == (16, 0, {})
+    assert not progress.is_over

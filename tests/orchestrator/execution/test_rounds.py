@@ -11,7 +11,7 @@ from orchestrator.execution import rounds as module
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.rounds import Rounds
-from orchestrator.launch import Resources
+from orchestrator.launch import Resources, Slots
 from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.parts import Search, search_parts
 from orchestrator.mlflow_reader.cells import OBJECTIVE, RecordedCell
@@ -81,7 +81,7 @@ def make_rounds(
             cast(Recorded, since),
             leases,
             stems,
-            slots=2,
+            slots=Slots(Resources(), lambda: [{"CPU": 2}]),
         )
 
     return make
@@ -110,7 +110,6 @@ def _run(rounds: Rounds, tmp_path: Path, bystander: Bystander) -> FakeListener:
     rounds.run(
         cast(SweepListener, listener),
         bystander,
-        resources=Resources(),
         folder=tmp_path,
         verbose=False,
     )
@@ -173,6 +172,62 @@ def test_what_others_drop_is_trained_in_a_further_round(
     assert [len(handed) for handed in tune] == [7, 1]
     assert tune[1] == [cell_key(study, cells[0])]
     assert rounds.progress.num_elsewhere == 0
+
+
+def test_after_a_drain_the_open_cells_are_trained_with_more_of_a_gpu(
+    make_rounds: Callable[[], Rounds],
+    monkeypatch: pytest.MonkeyPatch,
+    others: Leases,
+    tmp_path: Path,
+) -> None:
+    rounds = make_rounds()
+    rounds.slots = Slots(Resources(gpus=0.25), lambda: [{"CPU": 8, "GPU": 1}])
+    told: list[tuple[float, int, int]] = []
+
+    def launch(
+        work: Jobs, *, cells: Any, slots: Slots, listener: FakeListener, **options: Any
+    ) -> bool:
+        handed = [cells.next().key for _ in range(min(slots.num, len(cells)))]
+        told.append((slots.resources.gpus, slots.num, len(handed)))
+        # All but the first lack memory beside others; what was not handed out is nobody's.
+        fit = handed if slots.num == 1 else handed[:1]
+        slots.is_draining = len(fit) < len(handed)
+        for key in handed:
+            free = others.claim(work.cells[key].id)
+            assert not free
+        for key in fit:
+            listener.over.add(key)
+            rounds.leases.release(work.cells[key].id)
+        return True
+
+    monkeypatch.setattr(module.launch, "launch", launch)
+    _run(rounds, tmp_path, Bystander())
+    assert told[:3] == [(0.25, 4, 4), (0.5, 2, 2), (1.0, 1, 1)]
+    assert {gpus for gpus, _, _ in told[3:]} == {1.0}
+    assert sum(num for _, _, num in told) == 8 + 3 + 1
+
+
+def test_cells_that_wait_for_the_end_of_a_drain_may_be_taken_by_others(
+    make_rounds: Callable[[], Rounds],
+    monkeypatch: pytest.MonkeyPatch,
+    others: Leases,
+    tmp_path: Path,
+) -> None:
+    rounds = make_rounds()
+    rounds.slots = Slots(Resources(gpus=0.5), lambda: [{"CPU": 8, "GPU": 1}])
+    free: list[bool] = []
+
+    def launch(work: Jobs, *, cells: Any, slots: Slots, **options: Any) -> bool:
+        if slots.resources.gpus == 1:
+            free.extend(others.claim(cell.id) for cell in work.cells.values())
+            return False
+        cells.next()
+        slots.is_draining = True
+        return True
+
+    monkeypatch.setattr(module.launch, "launch", launch)
+    _run(rounds, tmp_path, Bystander())
+    assert free == [False] + [True] * 7
 
 
 def test_after_a_signal_nothing_more_is_begun(

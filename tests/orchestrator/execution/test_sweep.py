@@ -4,8 +4,8 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -18,11 +18,11 @@ from orchestrator import launch, vocabulary
 from orchestrator.execution import leases
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
-from orchestrator.execution.options import SweepOptions
+from orchestrator.execution.options import SweepOptions, resources_of
 from orchestrator.execution.outcome import SweepWatcher, Unwatched
 from orchestrator.execution.sweep import sweep
 from orchestrator.home import Home
-from orchestrator.launch import ResourceError, Resources
+from orchestrator.launch import ResourceError, Resources, Slots
 from orchestrator.launch.jobs import Jobs
 from orchestrator.planning.checksums import Part, part_of
 from orchestrator.planning.sharing import Beginnings
@@ -270,6 +270,52 @@ def test_cells_say_with_which_data_and_code_they_are_trained(
     assert tags[vocabulary.GIT_COMMIT] == "abc-dirty"
     assert tags[vocabulary.DATA_SHA256] == "d1ce"
     assert tags[vocabulary.CODE].startswith("results-")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "slots", "told"),
+    [(0.25, 4, "probed: it is small"), (0, 2, "there is no GPU, so trials train on CPUs")],
+)
+def test_memory_is_measured_when_ray_is_there_and_said_after_the_plan(
+    gpus: float,
+    slots: int,
+    told: str,
+    study: StudySpec,
+    home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events: list[object] = []
+
+    class Watcher(Unwatched):
+        def planned(self, plan: Any, *, slots: int, **more: Any) -> None:  # type: ignore[override]
+            events.append(slots)
+
+        def cell_noted(self, name: str, *, note: str) -> None:  # type: ignore[override]
+            events.append(note)
+
+    @contextmanager
+    def session(*, num_workers: int, **options: object) -> Iterator[None]:
+        events.append(f"Ray with {num_workers} workers")
+        yield
+
+    def probed(jobs: object, resources: Resources, nodes: object) -> tuple[Resources, str]:
+        return replace(resources, gpus=gpus), told
+
+    def launched(work: Jobs, *, slots: Slots, **options: object) -> bool:
+        events.append((slots.num, slots.resources.gpus, work.template.device))
+        return False
+
+    names = vars(orchestrator.launch)
+    monkeypatch.setitem(names, "this_machine", lambda: [{"CPU": 2, "GPU": 1}])
+    monkeypatch.setitem(names, "ray_session", session)
+    monkeypatch.setitem(names, "probed", probed)
+    monkeypatch.setitem(names, "launch", launched)
+    resources = resources_of(0.5 if gpus else 1, "auto", None, ray_address=None)
+    options = SweepOptions(data_dir=home.data_folder(), resources=resources)
+    sweep(study, home, options, Watcher())
+    workers = f"Ray with {4 if gpus else 2} workers"
+    device = "cuda" if gpus else "cpu"
+    assert events == [workers, slots, told, (slots, gpus, device)]
 
 
 def _own_run(store: Store, study: StudySpec) -> Any:

@@ -63,7 +63,17 @@ def test_curves_are_those_of_the_vocabulary(make_metrics: MakeMetrics) -> None:
 
 
 def test_summaries_are_those_of_the_vocabulary(epochs: list[EpochMetrics]) -> None:
-    assert set(summary_points(epochs, final_from=2).values) == set(vocabulary.SUMMARIES)
+    values = summary_points(epochs, final_from=2).values
+    percent = {vocabulary.PERCENT.format(metric=name) for name in vocabulary.IN_PERCENT}
+    assert set(values) == {*vocabulary.SUMMARIES, *percent}
+    assert set(vocabulary.IN_PERCENT) <= set(vocabulary.SUMMARIES)
+
+
+def test_errors_and_accuracies_stand_in_percent_beside(epochs: list[EpochMetrics]) -> None:
+    values = summary_points(epochs, final_from=2).values
+    assert values["selected/test_error_percent"] == pytest.approx(40)
+    assert values["last/validation_accuracy_percent"] == pytest.approx(60)
+    assert "selected/train_loss_percent" not in values
 
 
 def test_each_summary_tells_of_its_own_epoch(epochs: list[EpochMetrics]) -> None:
@@ -122,7 +132,9 @@ def test_without_the_test_part_its_metrics_are_absent(epochs: list[EpochMetrics]
         curve_points(untested[0]).values,
         summary_points(untested, final_from=2).values,
     )
-    assert set(summary) == set(vocabulary.SUMMARIES) - set(vocabulary.TEST_METRICS)
+    fractions = {name for name in summary if not name.endswith("_percent")}
+    assert fractions == set(vocabulary.SUMMARIES) - set(vocabulary.TEST_METRICS)
+    assert not any("/test_" in name for name in summary)
     assert not set(curves) & set(vocabulary.TEST_METRICS)
     assert set(vocabulary.CURVES) <= set(curves) | set(vocabulary.TEST_METRICS)
     assert summary["selected/validation_error"] == pytest.approx(0.3)

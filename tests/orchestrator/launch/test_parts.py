@@ -1,5 +1,6 @@
 """Tune's searchers and schedulers; no test here starts Ray."""
 
+import pickle
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,12 +19,19 @@ from orchestrator.launch.parts import (
     search_parts,
     tune_scheduler,
 )
-from orchestrator.launch.report import EpochReport
+from orchestrator.launch.report import EpochReport, GivenBack
+from orchestrator.launch.resources import Resources
+from orchestrator.launch.slots import Slots
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.study.axes import Axis, read_axis
 from orchestrator.study.cells import Cell
 from orchestrator.study.search import AshaScheduler, MedianScheduler, OptunaSearch, RandomSearch
 from trainers.spec.train_spec import TrainSpec
+
+
+def _slots(num: int) -> Slots:
+    """So many CPUs, and a trial takes one."""
+    return Slots(Resources(), lambda: [{"CPU": num}])
 
 
 def _result(epoch: int, *, available: tuple[int, ...] = ()) -> dict[str, Any]:
@@ -172,7 +180,7 @@ def test_optuna_is_told_what_was_measured_before() -> None:
 @pytest.mark.parametrize("slots", [1, 2])
 def test_a_searcher_draws_no_more_than_slots_before_a_trial_ends(slots: int) -> None:
     space, algorithm = _parts(OptunaSearch(num_samples=9))
-    one = cast(Any, limited(algorithm, slots=slots, stop=StopRequest()))
+    one = cast(Any, limited(algorithm, slots=_slots(slots), stop=StopRequest()))
     assert one.set_search_properties("objective", "min", space)
     drawn = [one.suggest(str(number)) for number in range(slots + 2)]
     assert [bool(config) for config in drawn] == [True] * slots + [False] * 2
@@ -181,15 +189,72 @@ def test_a_searcher_draws_no_more_than_slots_before_a_trial_ends(slots: int) -> 
 
 
 def test_a_random_search_has_no_more_trials_at_once_than_slots() -> None:
-    generator = limited(_parts(RandomSearch(num_samples=9))[1], slots=3, stop=StopRequest())
+    generator = limited(
+        _parts(RandomSearch(num_samples=9))[1], slots=_slots(3), stop=StopRequest()
+    )
     assert isinstance(generator, BasicVariantGenerator)
     assert generator.max_concurrent == 3
 
 
+class _Moving:
+    """A cluster of one node, whose CPUs and whose clock a test sets."""
+
+    def __init__(self, num: int) -> None:
+        self.num, self.now_s = num, 0.0
+        self.slots = Slots(
+            Resources(), lambda: [{"CPU": self.num}], moves=True, clock=lambda: self.now_s
+        )
+
+    def becomes(self, num: int) -> None:
+        self.num, self.now_s = num, self.now_s + 10
+        self.slots.recount()
+
+
+def test_a_searcher_draws_for_slots_that_came_later_and_waits_for_those_that_left() -> None:
+    moving = _Moving(1)
+    space, algorithm = _parts(OptunaSearch(num_samples=9))
+    one = cast(Any, limited(algorithm, slots=moving.slots, stop=StopRequest()))
+    assert one.set_search_properties("objective", "min", space)
+    assert [bool(one.suggest(name)) for name in ("a", "b")] == [True, False]
+    moving.becomes(3)
+    assert [bool(one.suggest(name)) for name in ("b", "c", "d")] == [True, True, False]
+    moving.becomes(2)
+    one.on_trial_complete("a", {"objective": 0.5})
+    assert not one.suggest("d")
+    one.on_trial_complete("b", {"objective": 0.5})
+    assert one.suggest("d")
+
+
+def test_cells_are_handed_out_to_slots_that_came_later(ready: ReadyCells) -> None:
+    moving = _Moving(1)
+    limiter = cast(Any, limited(ready, slots=moving.slots, stop=StopRequest()))
+    assert [bool(limiter.suggest(name)) for name in ("a", "b")] == [True, False]
+    moving.becomes(2)
+    assert [bool(limiter.suggest(name)) for name in ("b", "c")] == [True, False]
+
+
+def test_a_random_search_draws_for_slots_that_came_later() -> None:
+    moving = _Moving(1)
+    generator = cast(
+        Any,
+        limited(_parts(RandomSearch(num_samples=9))[1], slots=moving.slots, stop=StopRequest()),
+    )
+    moving.becomes(4)
+    assert generator.next_trial() is None
+    assert generator.max_concurrent == 4
+
+
+def test_what_tune_writes_of_a_limit_leaves_the_nodes_out(ready: ReadyCells) -> None:
+    moving = _Moving(2)
+    limiter = cast(Any, limited(ready, slots=moving.slots, stop=StopRequest()))
+    state = pickle.loads(pickle.dumps(limiter.get_state()))
+    assert vars(state["slots"]) == {"num": 2}
+
+
 def test_nothing_is_drawn_after_a_wish_to_stop(ready: ReadyCells) -> None:
     stop = StopRequest()
-    drawn = cast(Any, limited(_parts(RandomSearch(num_samples=9))[1], slots=3, stop=stop))
-    cells = cast(Any, limited(ready, slots=3, stop=stop))
+    drawn = cast(Any, limited(_parts(RandomSearch(num_samples=9))[1], slots=_slots(3), stop=stop))
+    cells = cast(Any, limited(ready, slots=_slots(3), stop=stop))
     assert cells.suggest("t1")
     assert not drawn.is_finished()
     stop.is_made = True
@@ -213,7 +278,7 @@ def test_where_nothing_runs_and_all_that_is_left_is_with_others_it_is_the_end() 
 
 def test_limits_leave_a_random_search_its_seed() -> None:
     space, algorithm = _parts(RandomSearch(num_samples=3, seed=5))
-    state = cast(Any, limited(algorithm, slots=2, stop=StopRequest()))._random_state
+    state = cast(Any, limited(algorithm, slots=_slots(2), stop=StopRequest()))._random_state
     assert [space["x"].sample(random_state=state) for _ in range(3)] == _drawn_at_random(5)
 
 
@@ -250,7 +315,7 @@ def ready() -> ReadyCells:
 
 
 def test_cells_are_handed_out_when_they_are_ready(ready: ReadyCells) -> None:
-    limiter = cast(Any, limited(ready, slots=3, stop=StopRequest()))
+    limiter = cast(Any, limited(ready, slots=_slots(3), stop=StopRequest()))
     assert limiter.suggest("t1") == {"cell": "forward", "begins": 0, "leaves": [2]}
     assert limiter.suggest("t2") == {"cell": "213", "begins": 0, "leaves": []}
     assert limiter.suggest("t3") is None
@@ -269,6 +334,22 @@ def test_a_cell_that_ended_before_it_left_its_state_is_not_waited_for(
         ready.suggest(trial)
     ready.on_trial_complete("t1", _result(epoch) if epoch else None, error=epoch is None)
     assert ready.suggest("t3") == {"cell": "132", "begins": 0, "leaves": []}
+
+
+def test_a_cell_that_gave_its_place_back_is_not_done_and_nothing_follows(
+    ready: ReadyCells,
+) -> None:
+    dropped: list[str] = []
+    ready.beginnings._drop = dropped.append
+    slots = _slots(3)
+    limiter = cast(Any, limited(ready, slots=slots, stop=StopRequest()))
+    assert limiter.suggest("t1")["leaves"] == [2]
+    limiter.on_trial_result("t1", _result(2, available=(2,)))
+    limiter.on_trial_complete("t1", GivenBack("no memory").to_plain())
+    # Its stem stays for the next round: two of the cells that pass it are not trained.
+    assert dropped == []
+    slots.is_draining = True
+    assert limiter.suggest("t2") == ReadyCells.FINISHED
 
 
 def test_what_the_last_report_says_was_left_is_there(ready: ReadyCells) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ray.tune.utils.util import flatten_dict
 
 from orchestrator.launch.metrics import Series
-from orchestrator.launch.report import EpochReport
+from orchestrator.launch.report import EpochReport, GivenBack
 
 REPORT = EpochReport(
     epoch=7,
@@ -58,3 +58,13 @@ def test_epochs_of_several_cells_are_counted_and_told_with_each() -> None:
     assert REPORT.inherited_text == "4 epochs from forward, 1 epochs from order 132"
     alone = replace(REPORT, inherited={})
     assert (alone.num_inherited, alone.inherited_text) == (0, "")
+
+
+def test_a_place_that_is_given_back_ends_tunes_trial_and_is_no_progress() -> None:
+    given_back = GivenBack("no memory")
+    plain = {**given_back.to_plain(), "trial_id": "t"}
+    assert (plain["done"], plain["epoch"], plain["objective"]) == (True, 0, math.inf)
+    assert GivenBack.from_result(flatten_dict(plain)) == given_back
+    assert EpochReport.from_result(plain) is None
+    for result in (None, {}, REPORT.to_plain()):
+        assert GivenBack.from_result(result) is None

@@ -23,6 +23,11 @@ ONE_NODE: list[Mapping[str, float]] = [{"CPU": 8, "GPU": 2}]
         (Resources(cpus=0.5), 16),
         (Resources(gpus=1), 2),
         (Resources(gpus=0.25), 8),
+        # No trial lies on two GPUs.
+        (Resources(gpus=0.4), 4),
+        (Resources(gpus=0.6), 2),
+        (Resources(cpus=0.1, gpus=0.2), 10),
+        (Resources(cpus=0.1), 80),
         (Resources(cpus=4, gpus=1), 2),
         (Resources(concurrency=3), 3),
         (Resources(concurrency=100), 8),
@@ -105,6 +110,34 @@ def test_processes_that_can_never_be_placed_are_told_node_by_node() -> None:
 def test_each_process_has_a_gpu_of_its_own_or_none_has_any(gpus: float) -> None:
     with pytest.raises(ResourceError, match=r"needs 2 GPUs, one for each, or none; got"):
         num_slots(Resources(cpus=2, gpus=gpus).of(2), [{"CPU": 8, "GPU": 8}])
+
+
+@pytest.mark.parametrize("num", range(1, 101))
+def test_so_many_trials_as_share_a_gpu_fit_on_it(num: int) -> None:
+    shared = Resources(cpus=0.001).on_a_gpu(num)
+    assert shared.num_on_a_gpu == num
+    assert shared.memory_share == shared.gpus <= 1 / num
+    assert num_slots(shared, [{"CPU": 64, "GPU": 1}]) == num
+
+
+@pytest.mark.parametrize(
+    ("resources", "num", "share"),
+    [
+        (Resources(), 1, 1.0),
+        (Resources(gpus=1), 1, 1.0),
+        (Resources(gpus=2), 1, 1.0),
+        (Resources(cpus=4, gpus=4).of(4), 1, 1.0),
+        (Resources(gpus=0.25), 4, 0.25),
+        (Resources(gpus=0.1), 10, 0.1),
+        (Resources(gpus=1 / 3), 3, 1 / 3),
+        (Resources(gpus=0.4), 2, 0.4),
+        (Resources(gpus=0.6), 1, 0.6),
+    ],
+)
+def test_a_part_of_a_gpu_is_the_same_part_of_its_memory(
+    resources: Resources, num: int, share: float
+) -> None:
+    assert (resources.num_on_a_gpu, resources.memory_share) == (num, share)
 
 
 def test_nodes_with_room_for_a_trial_are_counted() -> None:

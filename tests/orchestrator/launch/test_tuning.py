@@ -12,7 +12,9 @@ import ray.tune.tune as tune_run
 from orchestrator.launch import tuning
 from orchestrator.launch.metrics import Series
 from orchestrator.launch.parts import StopRequest
-from orchestrator.launch.report import EpochReport
+from orchestrator.launch.report import EpochReport, GivenBack
+from orchestrator.launch.resources import Resources
+from orchestrator.launch.slots import Slots
 from orchestrator.launch.tuning import Listener, failure_reason
 from orchestrator.process import signals
 
@@ -33,6 +35,7 @@ class _Trial:
     def __init__(self, error_file: str | None) -> None:
         self.config = {"cell": "a"}
         self.error_file = error_file
+        self.last_result: dict[str, Any] | None = None
 
 
 @pytest.fixture
@@ -136,6 +139,10 @@ class _Listener:
         return tell
 
 
+def _slots(**options: Any) -> Slots:
+    return Slots(Resources(), lambda: [{"CPU": 2}], **options)
+
+
 class _Work:
     def key(self, config: Mapping[str, Any]) -> str:
         return f"key of {config['cell']}"
@@ -145,7 +152,7 @@ def test_tunes_events_reach_the_listener_under_the_key_of_the_cell(
     make_trial: Callable[..., _Trial],
 ) -> None:
     listener = _Listener()
-    bridge = tuning._Bridge(cast(Any, listener), cast(Any, _Work()))
+    bridge = tuning._Bridge(cast(Any, listener), cast(Any, _Work()), _slots())
     trial = make_trial("a.OddError: why")
     details = tuning._failure(trial)[1]
     bridge.on_trial_start(1, [], trial)
@@ -166,7 +173,7 @@ def test_tunes_events_reach_the_listener_under_the_key_of_the_cell(
 
 
 def test_a_bridge_that_was_pickled_tells_nobody(make_trial: Callable[..., _Trial]) -> None:
-    bridge = tuning._Bridge(cast(Any, open), cast(Any, open))
+    bridge = tuning._Bridge(cast(Any, open), cast(Any, open), _slots())
     bridge = pickle.loads(pickle.dumps(bridge))
     trial = make_trial("a.OddError: why")
     bridge.on_trial_start(1, [], trial)
@@ -174,6 +181,34 @@ def test_a_bridge_that_was_pickled_tells_nobody(make_trial: Callable[..., _Trial
     bridge.on_trial_error(1, [], trial)
     bridge.on_trial_complete(1, [], trial)
     bridge.on_step_end(1, [])
+
+
+def test_a_place_that_is_given_back_is_neither_an_end_nor_a_failure(
+    make_trial: Callable[..., _Trial],
+) -> None:
+    slots = Slots(Resources(gpus=0.25), lambda: [{"CPU": 4, "GPU": 1}])
+    listener, result = _Listener(), GivenBack("no memory").to_plain()
+    bridge = tuning._Bridge(cast(Any, listener), cast(Any, _Work()), slots)
+    for _ in range(2):
+        trial = make_trial()
+        trial.last_result = result
+        bridge.on_trial_result(1, [], trial, result)
+        bridge.on_trial_complete(1, [], trial)
+    assert slots.is_draining
+    gave_back = ("gave_back", "key of a", "no memory")
+    assert listener.told == [("draining", 0.25, 0.5), gave_back, gave_back]
+
+
+def test_nodes_that_come_and_leave_are_told_once_each() -> None:
+    cpus, now = [2], [0.0]
+    slots = Slots(Resources(), lambda: [{"CPU": cpus[0]}], moves=True, clock=lambda: now[0])
+    listener = _Listener()
+    bridge = tuning._Bridge(cast(Any, listener), cast(Any, _Work()), slots)
+    for cpus[0], now[0] in [(4, 1.0), (4, 6.0), (4, 12.0), (1, 18.0)]:
+        bridge.on_step_end(1, [])
+    told = [told for told in listener.told if told[0] == "resized"]
+    assert told == [("resized", 2, 4), ("resized", 4, 1)]
+    assert len(listener.told) == 4 + 2
 
 
 class _Told:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from orchestrator import vocabulary
-from orchestrator.launch.report import EpochReport
+from orchestrator.launch import worker
+from orchestrator.launch.report import EpochReport, GivenBack
 from orchestrator.launch.worker import Job, train_cell
 from orchestrator.study.cells import Cell
 from trainers.engine.checkpoint import CheckpointPolicy
-from trainers.errors import SpecError
+from trainers.errors import OutOfMemoryError, SpecError
 
 
 @pytest.fixture
@@ -227,6 +228,47 @@ def test_what_could_not_be_left_is_not_said_to_be_there(
 def test_a_job_that_is_no_trial_is_refused(job: Job) -> None:
     with pytest.raises(SpecError, match="epochs: must be 1 or more"):
         train_cell(replace(job, train={**job.train, "epochs": 0}), print)
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device has no memory for the second epoch."""
+    usual = worker.run
+
+    class Full:
+        def on_epoch_end(self, metrics: Any) -> None:
+            if metrics.epoch == 1:
+                raise OutOfMemoryError("cuda has too little memory")
+
+    def run(spec: Any, callbacks: Any, **options: Any) -> Any:
+        return usual(spec, [Full(), *callbacks], **options)
+
+    monkeypatch.setattr(worker, "run", run)
+
+
+@pytest.mark.usefixtures("full")
+def test_a_cell_without_memory_gives_its_place_back_if_it_may(job: Job) -> None:
+    reports: list[Any] = []
+    train_cell(replace(job, yields=True), reports.append)
+    assert [type(report) for report in reports] == [EpochReport, GivenBack]
+    assert reports[-1].reason == "cuda has too little memory"
+    reports.clear()
+    with pytest.raises(OutOfMemoryError, match="cuda has too little memory"):
+        train_cell(job, reports.append)
+    assert [type(report) for report in reports] == [EpochReport]
+
+
+def test_a_cell_trains_with_its_share_of_memory(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares: list[float] = []
+    usual = worker.run
+
+    def run(spec: Any, callbacks: Any, *, options: Any, **more: Any) -> Any:
+        shares.append(options.memory_share)
+        return usual(spec, callbacks, options=options, **more)
+
+    monkeypatch.setattr(worker, "run", run)
+    train_cell(replace(job, memory_share=0.5), lambda report: None)
+    assert shares == [0.5]
 
 
 def test_what_went_wrong_travels_with_the_reports(job: Job) -> None:

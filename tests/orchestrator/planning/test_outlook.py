@@ -92,7 +92,7 @@ def test_a_search_is_an_upper_bound(make_search: Callable[..., StudySpec]) -> No
     todo = plan(study, finished=["a"])
     found = expected(todo, slots=4, basis=_basis(todo, 1.0))
     assert found.trial_seconds == pytest.approx(4 * study.most_epochs)
-    forecast = forecast_of(todo, key=lambda cell: cell.id, slots=4, basis=Basis())
+    forecast = forecast_of(todo, key=lambda cell: cell.id, slots=lambda: 4, basis=Basis())
     assert forecast.num_undrawn == 4
     assert not forecast.waiting
 

@@ -104,7 +104,7 @@ def test_a_sweep_says_so_before_it_trains(
         def cell_noted(self, name: str, *, note: str) -> None:
             told.append((name, note))
 
-        def began(self, progress: object) -> None:
+        def began(self, progress: object, board: object) -> None:
             raise TrainsError
 
     told: list[tuple[str, str]] = []

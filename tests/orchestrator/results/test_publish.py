@@ -13,8 +13,16 @@ from orchestrator import vocabulary
 from orchestrator.home import Home
 from orchestrator.mlflow_reader.cells import RecordedCell
 from orchestrator.record.conflicts import study_record
+from orchestrator.record.describe import describe
 from orchestrator.record.store import Store
-from orchestrator.results.publish import publish_matrix, publish_view
+from orchestrator.results.publish import (
+    note_look,
+    publish_matrix,
+    publish_note,
+    publish_view,
+    with_percent,
+)
+from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec
 
 pytestmark = pytest.mark.slow
@@ -92,7 +100,7 @@ def test_the_matrix_is_there_as_csv_json_and_markdown(
         ("lr=0.1 (µ)", 0.5),
     ]
     assert json.loads(files["matrix.json"])["index"] == ["forward", "lr=0.1 (µ)"]
-    assert "| forward | 0.25 |" in files["matrix.md"]
+    assert "| forward | 25.00 ± 5.00 | 2 |" in files["matrix.md"]
 
 
 def _files(home: Home, stem: str) -> dict[str, str]:
@@ -137,3 +145,69 @@ def test_rows_that_would_have_the_same_metric_have_two(store: Store, matrix: pd.
     assert metrics.pop("matrix/best") == pytest.approx(0.1)
     found = sorted(value for key, value in metrics.items() if key.startswith("matrix/"))
     assert found == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+
+
+def test_verdicts_that_were_given_are_noted(store: Store, matrix: pd.DataFrame) -> None:
+    run = matrix.attrs["run_id"]
+    columns = [*matrix.columns[:4], *(f"seed {number}" for number in range(3))]
+    values = [[0] * 4 + [0.5, 0.6, 0.8], [0] * 4 + [0.5, 0.5, 0.5]]
+    whole = pd.DataFrame(values, index=matrix.index, columns=columns)
+    more = {"control": "forward", "controls": ["forward"], "margin": None, "planned": 4}
+    whole.attrs = matrix.attrs | more
+
+    def noted() -> str | None:
+        tags = store.tags_of(run)
+        runs = StudyRuns(
+            study="t", title="t", experiment_id="1", run_id=run, tags=tags, cells=(), is_asked=True
+        )
+        note_look(store, whole, runs)
+        return store.tags_of(run).get(vocabulary.LOOKS)
+
+    assert noted() is None
+    whole.attrs["planned"] = 3
+    assert [noted(), noted()] == ["[3]", "[3]"]
+    whole.attrs["planned"] = 2
+    assert noted() == "[2, 3]"
+
+
+def _runs_of(store: Store, study: StudySpec, cells: tuple[RecordedCell, ...] = ()) -> StudyRuns:
+    ids = store.open_study(study_record(study))
+    return StudyRuns(
+        study="t",
+        title="t",
+        experiment_id=ids.experiment,
+        run_id=ids.run,
+        tags=store.tags_of(ids.run),
+        cells=cells,
+        is_asked=True,
+    )
+
+
+def test_the_note_of_the_experiment_holds_the_matrix(
+    store: Store, matrix: pd.DataFrame, study: StudySpec
+) -> None:
+    runs = _runs_of(store, study)
+
+    def note() -> str:
+        publish_note(store, matrix, runs)
+        return str(store.client.get_experiment(runs.experiment_id).tags["mlflow.note.content"])
+
+    assert note().splitlines()[0] == study.question
+    assert "| forward | 25.00 ± 5.00 | 2 |" in note()
+    matrix.loc["forward", "mean"] = 0.5
+    assert "| forward | 50.00 ± 5.00 | 2 |" in note()
+    store.set_experiment_tag(runs.experiment_id, "mlflow.note.content", "My own words.")
+    assert note() == "My own words."
+
+
+def test_cells_of_an_earlier_version_get_their_errors_in_percent(
+    store: Store, study: StudySpec
+) -> None:
+    ids = store.open_study(study_record(study))
+    run = store.create_cell(describe(expand(study)[0], study, tags={}), ids)
+    store.log_values(run, {"selected/test_error": 0.25}, 5)
+    cell = RecordedCell(run_id=run, metrics={"selected/test_error": 0.25})
+    done = with_percent(store, _runs_of(store, study, (cell,)))
+    assert done.cells[0].metrics["selected/test_error_percent"] == 25.0
+    assert store.client.get_run(run).data.metrics == done.cells[0].metrics
+    assert with_percent(store, done) == done

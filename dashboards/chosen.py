@@ -1,0 +1,62 @@
+"""Which cells of a study a view shows, and by which metric."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from dashboards.runs import NoResultsError, StudyRuns
+from dashboards.statistics import Better
+from orchestrator import vocabulary
+from orchestrator.mlflow_reader.cells import RecordedCell
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chosen:
+    """Some finished cells of a study, and the metric they are shown by.
+
+    Args:
+        metric: A summary, or a curve, which counts with its last point.
+        better: Which direction is better.
+        cells: The cells; one of them has the metric.
+    """
+
+    metric: str
+    better: Better
+    cells: tuple[RecordedCell, ...]
+
+
+def chosen(
+    runs: StudyRuns, *, metric: str | None = None, where: Mapping[str, str] | None = None
+) -> Chosen:
+    """Chooses cells by their labels; pure.
+
+    Args:
+        runs: The recorded study.
+        metric: The metric to show; None: the study's own.
+        where: Axis name to label; only matching cells count.
+
+    Raises:
+        NoResultsError: If no cell matches, or none has the metric.
+    """
+    name = metric or runs.tags[vocabulary.METRIC_NAME]
+    cells = tuple(cell for cell in runs.cells if _matches(cell, where or {}))
+    if not cells:
+        raise NoResultsError(f"no finished cell of {runs.title} has {_text(where or {})}")
+    if not any(name in cell.metrics for cell in cells):
+        known = ", ".join(sorted({key for cell in cells for key in cell.metrics}))
+        raise NoResultsError(f"no cell of {runs.title} has the metric '{name}'; known: {known}")
+    return Chosen(metric=name, better=cast(Better, _better(name, runs)), cells=cells)
+
+
+def _better(metric: str, runs: StudyRuns) -> str:
+    if metric == runs.tags[vocabulary.METRIC_NAME]:
+        return runs.tags[vocabulary.METRIC_BETTER]
+    return "higher" if metric.endswith("accuracy") else "lower"
+
+
+def _matches(cell: RecordedCell, where: Mapping[str, str]) -> bool:
+    return all(cell.labels.get(axis) in (label, label.strip()) for axis, label in where.items())
+
+
+def _text(where: Mapping[str, str]) -> str:
+    return ", ".join(f"{axis}={label}" for axis, label in where.items()) or "that"

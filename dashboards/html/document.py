@@ -1,0 +1,140 @@
+"""The report of a study: one HTML file that opens offline, and the same as CSV and JSON."""
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from dashboards.cells_table import cells_csv
+from dashboards.comparison import compare
+from dashboards.html.charts import Chart
+from dashboards.html.matrix_part import matrix_part
+from dashboards.html.provenance import Provenance
+from dashboards.html.render import REPORT_SCRIPTS, rendered
+from dashboards.html.tables import Table, line
+from dashboards.matrix import STATISTICS, matrix_of
+from dashboards.report import matrix_csv
+from dashboards.runs import StudyRuns
+from dashboards.summary import Summary, name_of
+from dashboards.verdicts import answer, verdict
+from orchestrator.mlflow_reader.overview import CellNow
+from orchestrator.vocabulary import State
+
+HTML: Final = "report.html"
+DATA: Final = "report.json"
+VERSION: Final = 1
+MOST_ROWS: Final = 40
+"""Most rows of which learning curves are shown."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Content:
+    """What a report is made of.
+
+    Args:
+        runs: The finished cells.
+        summary: All cells.
+        provenance: Where they come from.
+        curves: Charts of learning curves.
+        curve: The curves' name.
+    """
+
+    runs: StudyRuns
+    summary: Summary
+    provenance: Provenance
+    curves: Sequence[Chart]
+    curve: str
+
+
+def report_files(content: Content) -> dict[str, str]:
+    """The files of a report: name to text.
+
+    Args:
+        content: What it is made of.
+
+    Raises:
+        NoResultsError: If no cell has the study's metric.
+    """
+    matrix = matrix_of(content.runs)
+    files = {
+        HTML: _html(content, matrix),
+        DATA: json.dumps(_data(content, matrix), indent=1, ensure_ascii=False) + "\n",
+        "matrix.csv": matrix_csv(matrix),
+        "cells.csv": cells_csv(content.runs),
+    }
+    if content.provenance.study_file:
+        files["study.yaml"] = content.provenance.study_file
+    return files
+
+
+def _html(content: Content, matrix: pd.DataFrame) -> str:
+    summary = content.summary
+    num_rows = len(summary.rows())
+    return rendered(
+        "report.html",
+        title=summary.variant.title,
+        question=summary.question,
+        counts=summary.counts(),
+        total=len(summary.cells),
+        part=matrix_part(matrix),
+        curves=content.curves,
+        curve=content.curve,
+        left_out=max(0, num_rows - MOST_ROWS),
+        failed=_failed(summary.cells),
+        provenance=content.provenance,
+        written=time.strftime("%Y-%m-%d"),
+        scripts=REPORT_SCRIPTS,
+    )
+
+
+def _failed(cells: Sequence[CellNow]) -> Table | None:
+    failed = [cell for cell in cells if cell.state == State.FAILED]
+    if not failed:
+        return None
+    return Table(
+        caption=f"{len(failed):,} failed cells",
+        head=["cell", "reason"],
+        lines=[line(name_of(cell), cell.reason or "") for cell in failed],
+        words=frozenset({1}),
+    )
+
+
+def _data(content: Content, matrix: pd.DataFrame) -> dict[str, Any]:
+    found, metric = compare(matrix), str(matrix.attrs["metric"])
+    verdicts = {one.row: verdict(one, found, metric) for one in found.differences} if found else {}
+    provenance = content.provenance
+    return {
+        "version": VERSION,
+        "study": content.runs.study,
+        "title": content.runs.title,
+        "question": content.summary.question,
+        "answer": answer(matrix),
+        "metric": metric,
+        "cells": content.summary.counts(),
+        "rows": [_row(row, matrix, verdicts) for row in map(str, matrix.index)],
+        "repeat": {
+            "commands": list(provenance.commands),
+            "note": provenance.note,
+            "commits": list(provenance.commits),
+            "made_with": dict(provenance.facts),
+        },
+    }
+
+
+def _row(row: str, matrix: pd.DataFrame, verdicts: Mapping[str, str]) -> dict[str, Any]:
+    numbers = matrix.loc[row].to_numpy(dtype=float).tolist()
+    known = {str(name): _plain(at) for name, at in zip(matrix.columns, numbers, strict=True)}
+    return {
+        "row": row,
+        **{name: known[name] for name in STATISTICS},
+        "values": {name: value for name, value in known.items() if name not in STATISTICS},
+        "verdict": verdicts.get(row, ""),
+    }
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""A web page on the results, live while a sweep runs; it reads MLflow only."""

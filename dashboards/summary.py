@@ -1,0 +1,123 @@
+"""All cells of one variant of a study in any state, for those who watch it."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+
+from dashboards.matrix import row_of
+from dashboards.runs import StudyRuns
+from orchestrator import vocabulary
+from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant
+from orchestrator.mlflow_reader.overview import WAITING, CellNow, Overview
+from orchestrator.mlflow_reader.reader import Reader
+from orchestrator.mlflow_reader.recorded_overview import overview_of_runs, written_overview
+from orchestrator.vocabulary import State
+
+STATES = (
+    State.RUNNING.value,
+    State.FAILED.value,
+    State.INTERRUPTED.value,
+    WAITING,
+    State.FINISHED.value,
+)
+"""The states of cells, those first that one looks for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """The cells of one variant of a study.
+
+    Args:
+        variant: The variant's run.
+        cells: Its cells, in the study's order.
+        version: Changes with the content.
+    """
+
+    variant: RecordedVariant
+    cells: tuple[CellNow, ...]
+    version: str
+
+    @property
+    def question(self) -> str:
+        """The question that the study answers; empty if it names none."""
+        return self.variant.tags.get("mlflow.note.content", "")
+
+    def counts(self) -> dict[str, int]:
+        """How many cells are in each state; only states that occur, in the order of STATES."""
+        found = Counter(cell.state for cell in self.cells)
+        return {state: found[state] for state in STATES if found[state]}
+
+    def rows(self) -> dict[str, list[CellNow]]:
+        """The cells of each row of the matrix, in the study's order."""
+        rows_axis = self.variant.tags.get(vocabulary.ROWS_AXIS, "")
+        over_axis = self.variant.tags.get(vocabulary.OVER_AXIS, "")
+        found: dict[str, list[CellNow]] = {}
+        for cell in self.cells:
+            if rows_axis in cell.labels:
+                name = " · ".join(row_of(cell.labels, rows_axis, over_axis))
+                found.setdefault(name, []).append(cell)
+        return found
+
+    def metrics(self) -> list[str]:
+        """The metrics that finished cells have, the study's own first, then summaries."""
+        own = self.variant.tags.get(vocabulary.METRIC_NAME)
+        names = {name for cell in self.cells for name in cell.metrics}
+        return sorted(
+            names, key=lambda name: (name != own, name not in vocabulary.SUMMARIES, name)
+        )
+
+    def runs(self) -> StudyRuns:
+        """The finished cells, as `dashboards.runs.study_runs` reads them, without their trials."""
+        return StudyRuns(
+            study=self.variant.study,
+            title=self.variant.title or self.variant.study,
+            experiment_id=self.variant.experiment_id,
+            run_id=self.variant.run_id,
+            tags=self.variant.tags,
+            cells=tuple(
+                RecordedCell(
+                    run_id=cell.run_id or "",
+                    name=name_of(cell),
+                    labels=cell.labels,
+                    state=State.FINISHED,
+                    metrics=cell.metrics,
+                    ended_ms=cell.ended or 0,
+                )
+                for cell in self.cells
+                if cell.state == State.FINISHED
+            ),
+            is_asked=True,
+        )
+
+
+def name_of(cell: CellNow) -> str:
+    """The labels of a cell as readable text."""
+    return " · ".join(
+        label if number == 0 else f"{axis} {label}"
+        for number, (axis, label) in enumerate(cell.labels.items())
+    )
+
+
+def summary_of(reader: Reader, variant: RecordedVariant) -> Summary:
+    """The cells of a variant as they are now: from the overview on its run, else from all runs.
+
+    Args:
+        reader: Of the store.
+        variant: The variant.
+    """
+    written = written_overview(reader, variant.run_id)
+    if written is not None:
+        return _made(variant, written, str(written.written))
+    read = overview_of_runs(reader, variant)
+    columns = (read.run_id, read.state, read.ended, read.epoch, read.labels, read.metrics)
+    content = hashlib.sha256(repr(columns).encode()).hexdigest()[:16]
+    return _made(variant, read, content)
+
+
+def _made(variant: RecordedVariant, overview: Overview, content: str) -> Summary:
+    state = variant.tags.get(vocabulary.STATE, "")
+    return Summary(
+        variant=variant,
+        cells=tuple(overview.cells()),
+        version=f"{content}-{state}-{len(overview)}",
+    )

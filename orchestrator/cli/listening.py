@@ -1,0 +1,85 @@
+"""Where commands listen that serve pages: the port, the names, and whether it is free."""
+
+import argparse
+import socket
+
+from orchestrator.cli import hosts
+from orchestrator.cli.faults import UsageError
+
+HIGHEST_PORT = 65535
+
+
+def add_listening(parser: argparse.ArgumentParser, *, port: int) -> None:
+    """Adds the flags for the address, its port and its names.
+
+    Args:
+        parser: Of the command.
+        port: The usual port.
+    """
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: loopback); 0.0.0.0 is for others on the network",
+    )
+    parser.add_argument("--port", type=port_of, default=port, help=f"(default: {port})")
+    parser.add_argument(
+        "--allowed-hosts",
+        type=_hosts,
+        metavar="NAME,NAME,...",
+        help="more names that browsers may use for this machine, such as gpu01.lab.org or "
+        "'*.lab.org'; its own name and addresses need not be named",
+    )
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket on an address.
+
+    Raises:
+        UsageError: If something else listens there, or this machine has no such address.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise _refusal(host, port, error) from error
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise _refusal(host, port, error) from error
+    return listening
+
+
+def refuse_taken(host: str, port: int) -> None:
+    """Refuses an address on which nothing can listen.
+
+    Raises:
+        UsageError: As for `bound`.
+    """
+    bound(host, port).close()
+
+
+def port_of(text: str) -> int:
+    """The port that a flag names.
+
+    Raises:
+        ArgumentTypeError: If there is no such port.
+    """
+    if not text.isdecimal() or not 1 <= int(text) <= HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"expected a number from 1 to {HIGHEST_PORT}, got '{text}'"
+        )
+    return int(text)
+
+
+def _refusal(host: str, port: int, error: OSError) -> UsageError:
+    what = f"cannot listen on {host}:{port} ({error.strerror})"
+    return UsageError(f"{what}; take another --port")
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    try:
+        return hosts.checked_hosts(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

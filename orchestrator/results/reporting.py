@@ -1,0 +1,122 @@
+"""Writes the report of a study into a folder, and onto the study's run in MLflow."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from dashboards.curves import Curve
+from dashboards.html.charts import Chart
+from dashboards.html.curves_part import curves_part
+from dashboards.html.document import DATA, HTML, MOST_ROWS, Content, report_files
+from dashboards.html.provenance import provenance_of
+from dashboards.runs import StudyLike, StudyRuns, study_runs
+from dashboards.summary import Summary, summary_of
+from dashboards.switches import CHARTED, curve_of, switches_of
+from orchestrator import vocabulary
+from orchestrator.errors import OrchestratorError
+from orchestrator.home import Home
+from orchestrator.mlflow_reader.artifacts import artifact_text
+from orchestrator.mlflow_reader.overview import CellNow, Switch
+from orchestrator.mlflow_reader.reader import Reader, told
+from orchestrator.record.store import Store
+
+MOST_SEEDS = 10
+"""Most curves in one panel."""
+
+
+class FolderError(OrchestratorError):
+    """The folder is no place for this report; nothing was written."""
+
+
+def refuse_other_folder(folder: Path, study: str) -> None:
+    """Refuses a folder that has something else in it than a report of the same study.
+
+    Args:
+        folder: Where the report is to be written.
+        study: The study's name.
+
+    Raises:
+        FolderError: Naming what is there.
+    """
+    way = "name another folder, or an empty one"
+    if folder.exists() and not folder.is_dir():
+        raise FolderError(f"{folder} is a file; {way}")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    try:
+        there = json.loads((folder / DATA).read_text("utf-8"))["study"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise FolderError(f"{folder} has files that are no report's; {way}") from None
+    if there != study:
+        raise FolderError(f"{folder} has the report of the study '{there}'; {way}")
+
+
+def made_report(study: str | StudyLike, home: Home) -> tuple[StudyRuns, dict[str, str]]:
+    """The report of a study: its finished cells, and name to text of the files.
+
+    Args:
+        study: As for `dashboards.runs.study_runs`.
+        home: Names the store.
+
+    Raises:
+        NoResultsError: If no cell is finished.
+        StoreError: If the store cannot be read.
+    """
+    runs = study_runs(study, home.tracking_uri)
+    with told(home.tracking_uri):
+        reader = Reader(home.tracking_uri)
+        variants = reader.variants([runs.experiment_id])
+        summary = summary_of(reader, next(one for one in variants if one.run_id == runs.run_id))
+        texts = {
+            name: artifact_text(reader, runs.run_id, name) or ""
+            for name in (vocabulary.ENVIRONMENT_ARTIFACT, vocabulary.STUDY_ARTIFACT)
+        }
+        curves = _curves(reader, summary)
+    provenance = provenance_of(
+        runs, texts[vocabulary.ENVIRONMENT_ARTIFACT], texts[vocabulary.STUDY_ARTIFACT]
+    )
+    content = Content(
+        runs=runs, summary=summary, provenance=provenance, curves=curves, curve=CHARTED[0]
+    )
+    return runs, report_files(content)
+
+
+def write_report(files: Mapping[str, str], folder: Path) -> None:
+    """Writes the files into a folder; the one that makes it a report's comes first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in sorted(files, key=lambda name: name != DATA):
+        (folder / name).write_text(files[name], encoding="utf-8")
+
+
+def record_report(files: Mapping[str, str], runs: StudyRuns, home: Home) -> None:
+    """Records the page as an artifact of the study's run; MLflow's pages show it there.
+
+    Raises:
+        StoreError: If the store does not take it.
+    """
+    store = Store(home)
+    with told(home.tracking_uri):
+        store.log_text(runs.run_id, files[HTML], HTML)
+
+
+def _curves(reader: Reader, summary: Summary) -> list[Chart]:
+    over = summary.variant.tags.get(vocabulary.OVER_AXIS, "")
+    curves: dict[str, dict[str, Curve]] = {}
+    switches = {}
+    for row, members in list(summary.rows().items())[:MOST_ROWS]:
+        begun = [one for one in members if one.run_id][:MOST_SEEDS]
+        curves[row] = {
+            _named(one, over): curve_of(reader, one.run_id or "", CHARTED[0]) for one in begun
+        }
+        if begun:
+            furthest = max(begun, key=lambda one: one.epoch)
+            switches[row] = furthest.switches or _read_switches(reader, furthest.run_id or "")
+    return curves_part(curves, switches, metric=CHARTED[0])
+
+
+def _named(cell: CellNow, over: str) -> str:
+    return f"{over} {cell.labels[over]}" if over in cell.labels else "value"
+
+
+def _read_switches(reader: Reader, run_id: str) -> tuple[Switch, ...]:
+    return switches_of(reader, run_id, reader.client.get_run(run_id).data.metrics)
