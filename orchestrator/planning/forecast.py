@@ -109,7 +109,7 @@ class Forecast:
     def report(self, key: str, *, done: int, epochs: Iterable[Epoch]) -> None:
         """A cell has completed `done` epochs, of which it has trained these since its last."""
         cell = self._running.get(key)
-        if cell is None:
+        if cell is None or not cell.todo.work:
             return
         for epoch in epochs:
             kind, seconds = kind_at(cell.todo.work, epoch.step), epoch.seconds

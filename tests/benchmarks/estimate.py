@@ -36,7 +36,7 @@ EQUAL: dict[str, Any] = {
     "base": BASE,
     "axes": [
         {"name": "lr", "sets": "optimizer.lr", "values": [0.01, 0.02, 0.03, 0.04]},
-        {"name": "seed", "seeds": list(range(10))},
+        {"name": "seed", "seeds": list(range(6))},
     ],
     "metric": {"name": "selected/test_error"},
     "matrix": {"rows": "lr", "over": "seed"},
@@ -53,7 +53,7 @@ UNEQUAL: dict[str, Any] = {
             "permutations": "all",
             "controls": ["float"],
         },
-        {"name": "seed", "seeds": [1, 2]},
+        {"name": "seed", "seeds": [1]},
     ],
     "metric": {"name": "selected/test_error"},
     "matrix": {"rows": "order", "over": "seed"},
