@@ -135,6 +135,16 @@ class Forecast:
             self._starts.append(max(0.0, now - cell.began_at - seconds_of(trained, pace)))
         self._found = None
 
+    def give_back(self, key: str) -> None:
+        """A cell leaves its slot untrained, and is the first to get another one."""
+        if (cell := self._running.pop(key, None)) is not None:
+            self.waiting = {key: cell.todo, **self.waiting}
+            self._found = None
+
+    def resize(self, slots: int) -> None:
+        """So many cells are trained at a time from now on."""
+        self.slots, self._found = max(1, slots), None
+
     def drop(self, key: str) -> None:
         """Another sweep has trained a cell."""
         self.waiting.pop(key, None)
