@@ -96,13 +96,17 @@ def run(args: argparse.Namespace) -> int:
 def _loads(args: argparse.Namespace, home: "Home") -> list[Load]:
     """How to load what was named: one study, or each stage of a protocol."""
     from orchestrator.protocol.stages import FULL, STAGES, networks
-    from orchestrator.study.catalog import load_variant, study_files
+    from orchestrator.study.catalog import StudyError, load_variant, study_files
+    from trainers.errors import UnknownNameError
 
     name = args.study
     is_path = "/" in name and not name.endswith((".yaml", ".yml"))
     is_network = name not in study_files() and name in networks()
     if is_network or (is_path and Path(f"{name}-{FULL}.yaml").expanduser().is_file()):
         return [_stage(name, stage, home) for stage in STAGES]
+    if "/" not in name and not name.endswith((".yaml", ".yml")) and name not in study_files():
+        unknown = UnknownNameError("study or network", name, (*study_files(), *networks()))
+        raise StudyError(name, *unknown.faults)
     return [lambda variant, seeds: load_variant(name, variant, seeds=seeds)]
 
 

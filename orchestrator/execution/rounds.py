@@ -15,7 +15,7 @@ from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.progress import Progress
 from orchestrator.launch.jobs import Jobs
 from orchestrator.mlflow_reader.cells import RecordedCell
-from orchestrator.planning.outlook import Basis, forecast_of
+from orchestrator.planning.outlook import Basis, forecast_of, probing
 from orchestrator.planning.planning import Plan
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.planning.stem_store import StemStore
@@ -78,7 +78,10 @@ class Rounds:
             epochs=todo.epochs_todo,
             inherited=inherited,
             forecast=forecast_of(
-                todo, key=partial(cell_key, self.study), slots=slots.num, basis=basis or Basis()
+                todo,
+                key=partial(cell_key, self.study),
+                slots=lambda: slots.num,
+                basis=basis or Basis(),
             ),
         )
 
@@ -116,7 +119,8 @@ class Rounds:
         if search is not None:
             self._draw(search, one_round, listener)
             return
-        remaining = dict(self.work.cells)
+        keys = [cell_key(self.study, cell) for cell in probing(self.todo)]
+        remaining = {key: self.work.cells[key] for key in keys}
         claims = Claims(self.leases, self.recorded, done=self._trained_elsewhere)
         try:
             while remaining and one_round(self._beginnings(remaining, claims)):

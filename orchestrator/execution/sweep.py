@@ -306,15 +306,8 @@ class _Sweep:
                 slots = self._slots(todo, nodes)
             self.delivery.start()
             work = jobs_of(todo, self.options, self.storage, self.stems)
-            rounds = Rounds(
-                todo,
-                work,
-                self.recorded,
-                self.leases,
-                self.stems,
-                slots=slots,
-                basis=self.basis,
-            )
+            known, stems = self.recorded, self.stems
+            rounds = Rounds(todo, work, known, self.leases, stems, slots=slots, basis=self.basis)
             overview = self.overview = self._overview()
             listener = SweepListener(
                 work=rounds.work,
@@ -368,14 +361,9 @@ class _Sweep:
         processes = self.options.resources.processes
         needs, cells = self.options.resources, self.recorded.everywhere
         self.basis = basis_for(todo, self.journal, cells, processes=processes)
+        likely = expected(todo, slots=slots, basis=self.basis, cpus=needs.cpus, gpus=needs.gpus)
         self.watcher.planned(
-            todo,
-            slots=slots,
-            disk=self.disk,
-            processes=processes,
-            expected=expected(
-                todo, slots=slots, basis=self.basis, cpus=needs.cpus, gpus=needs.gpus
-            ),
+            todo, slots=slots, disk=self.disk, processes=processes, expected=likely
         )
         if self.anew:
             self.watcher.cell_noted(self.study.title, note=self.anew)

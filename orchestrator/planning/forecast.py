@@ -60,7 +60,7 @@ class Forecast:
 
     Args:
         todo: The cells by key, in the order in which they are handed out; of a search none.
-        slots: Cells at a time.
+        slots: Gives the number of cells at a time, which may change.
         guess: Seconds of an epoch of kinds that this sweep has not measured yet.
         num_cells: Cells of a search; those not drawn yet count as the mean of those that were.
         clock: A monotonic clock, in seconds.
@@ -70,13 +70,13 @@ class Forecast:
         self,
         todo: Mapping[str, Todo],
         *,
-        slots: int,
+        slots: Callable[[], int],
         guess: Guess,
         num_cells: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.waiting = dict(todo)
-        self.slots, self.clock = max(1, slots), clock
+        self.slots, self.clock = slots, clock
         self.num_undrawn = max(0, num_cells - len(todo))
         # The first epoch of a process also warms up, and counts as part of the cell's start.
         self.first, self.paces = Paces(guess), Paces(guess)
@@ -101,7 +101,7 @@ class Forecast:
             todo = Todo(work=train_work())
             self.num_undrawn = max(0, self.num_undrawn - 1)
         # The first cell of a slot waits for libraries, which later ones find loaded.
-        is_warm = self._num_started >= self.slots
+        is_warm = self._num_started >= self.slots()
         self._num_started += 1
         self._running[key] = _Running(todo, self.clock(), todo.begins, is_warm)
         self._found = None
@@ -109,7 +109,7 @@ class Forecast:
     def report(self, key: str, *, done: int, epochs: Iterable[Epoch]) -> None:
         """A cell has completed `done` epochs, of which it has trained these since its last."""
         cell = self._running.get(key)
-        if cell is None:
+        if cell is None or not cell.todo.work:
             return
         for epoch in epochs:
             kind, seconds = kind_at(cell.todo.work, epoch.step), epoch.seconds
@@ -176,7 +176,7 @@ class Forecast:
                 until = part(first.work, first.begins, todo.begins)
                 passes[todo.after, key] = start + seconds_of(until, pace)
         tasks += self._undrawn(start, pace)
-        return finish_s(tasks, self.slots, running=running, passes=passes, ready=ready)
+        return finish_s(tasks, max(1, self.slots()), running=running, passes=passes, ready=ready)
 
     def _left_of(self, cell: _Running, now: float, start: float, pace: Guess) -> float:
         """Seconds that are left of a running cell."""

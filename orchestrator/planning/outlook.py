@@ -62,8 +62,22 @@ class Expected:
         return not (self.is_rough and self.gpus)
 
 
+def probing(plan: Plan) -> tuple[Cell, ...]:
+    """The remaining cells, one of each network and data in front, else in the study's order.
+
+    So a sweep of several networks soon knows how long an epoch of each of them takes.
+    """
+    found: dict[frozenset[str], Cell] = {}
+    for cell in plan.todo:
+        trainings = frozenset(stretch.kind.training for stretch in plan.works[cell.id])
+        found.setdefault(trainings, cell)
+    first = tuple(found.values())
+    ids = {cell.id for cell in first}
+    return (*first, *(cell for cell in plan.todo if cell.id not in ids))
+
+
 def todos(plan: Plan, key: Callable[[Cell], str]) -> dict[str, Todo]:
-    """The remaining cells by their keys, with who trains their beginnings.
+    """The remaining cells by their keys as `probing` orders them; who trains their beginnings.
 
     Args:
         plan: The plan; of a search there are none.
@@ -71,7 +85,7 @@ def todos(plan: Plan, key: Callable[[Cell], str]) -> dict[str, Todo]:
     """
     keys = {cell.id: key(cell) for cell in plan.todo}
     found: dict[str, Todo] = {}
-    for cell in plan.todo:
+    for cell in probing(plan):
         start = plan.starts.get(cell.id)
         after = keys.get(start.carrier or "") if start else None
         begins = start.begins if start else 0
@@ -132,13 +146,15 @@ def expected(
     )
 
 
-def forecast_of(plan: Plan, *, key: Callable[[Cell], str], slots: int, basis: Basis) -> Forecast:
+def forecast_of(
+    plan: Plan, *, key: Callable[[Cell], str], slots: Callable[[], int], basis: Basis
+) -> Forecast:
     """The forecast of a sweep that begins.
 
     Args:
         plan: The plan.
         key: Gives a cell's key.
-        slots: Trials at a time.
+        slots: Gives the number of trials at a time.
         basis: What was measured before.
     """
     found = {} if plan.num_samples else todos(plan, key)

@@ -1,7 +1,7 @@
 """Speed as ratios: this package against a usual training loop, measured in the same run.
 
     python tests/benchmarks/bench.py
-        [epoch pictures photos commands overhead tracking sharing sweep verdicts]
+        [epoch pictures photos commands estimate overhead tracking sharing sweep verdicts]
 
 Prints a table and writes it to tests/benchmarks/results/. Wants an idle machine.
 """
@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import photographs
 import torch
+from estimate import STUDIES, estimated
 from pictures import ARCHIVE, NETWORKS, ours, unpack, usual
 from usual_loop import WIDTHS, UsualLoop
 from verdicts import NUM_MATRICES, false_verdicts
@@ -221,6 +222,17 @@ def tracking(data_dir: Path) -> list[Row]:
     return [Row(what, "", f"{at_one_second:.2%}", "", "below 3 %")]
 
 
+def estimate() -> list[Row]:
+    """The time left that a sweep says at a tenth of its epochs, against what was left."""
+    rows = []
+    for name in STUDIES:
+        said = estimated(name)
+        what = f"time left at a tenth of a sweep of {said.whole_s:.0f} s, {name} cells"
+        truth, ours = f"{said.was_left_s:.1f} s were left", f"{said.left_s:.1f} s said"
+        rows.append(Row(what, truth, ours, f"{said.error:+.1%}", "within 15 %"))
+    return rows
+
+
 def commands(data_dir: Path) -> list[Row]:
     """How soon commands answer, as multiples of the time that importing torch takes."""
     torch_s = _fastest([sys.executable, "-c", "import torch"])
@@ -346,7 +358,7 @@ def main() -> None:
         "parts",
         nargs="*",
         metavar="PART",
-        help="epoch pictures photos commands overhead tracking sharing sweep verdicts",
+        help="epoch pictures photos commands estimate overhead tracking sharing sweep verdicts",
     )
     beside = ROOT.parent / "shared" / "data"
     default = os.environ.get("BNN_DATA_DIR") or str(beside)
@@ -360,6 +372,7 @@ def main() -> None:
         "pictures": lambda: pictures(args.data_dir),
         "photos": lambda: photos(args.data_dir),
         "commands": lambda: commands(args.data_dir),
+        "estimate": estimate,
         "overhead": lambda: overhead(args.data_dir),
         "tracking": lambda: tracking(args.data_dir),
         "sharing": lambda: sharing(args.data_dir, args.sharing_scale),

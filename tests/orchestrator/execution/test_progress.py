@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from orchestrator.execution.progress import Progress
+from orchestrator.planning.forecast import Epoch, Forecast, Todo
+from orchestrator.planning.workload import Kind, Stretch
 
 
 @pytest.fixture
@@ -172,3 +174,25 @@ def test_a_cell_that_gives_its_place_back_counts_as_not_begun(clock: Any) -> Non
     progress.give_back("b")
     assert (progress.epochs, progress.epochs_done, progress.running) == (16, 0, {})
     assert not progress.is_over
+
+
+def test_a_forecast_is_told_of_each_event_and_says_what_is_left(clock: Any) -> None:
+    kind = Kind("net", 1)
+    work = (Stretch(kind, 10),)
+    todo = {key: Todo(work=work) for key in "abc"}
+    forecast = Forecast(todo, slots=lambda: 1, guess=lambda _: 9.0, clock=clock)
+    progress = Progress(num_cells=3, epochs=30, clock=clock, forecast=forecast)
+    progress.start("a", name="cell a", epochs=10)
+    assert progress.remaining_s is None
+    for step in range(10):
+        clock.now += 2
+        new = [Epoch(step, 2.0, int(clock.now * 1000))]
+        progress.report("a", done=step + 1, num_new=1, spent_s=2.0, objective=0.5, new=new)
+    progress.end("a", failed=False)
+    assert progress.remaining_s == pytest.approx(40)
+    progress.trained_elsewhere("b", epochs=10)
+    assert progress.remaining_s == pytest.approx(20)
+    progress.start("c", name="cell c", epochs=10)
+    progress.end("c", failed=True)
+    assert progress.remaining_s == 0
+    progress.expect_no_more()

@@ -47,7 +47,9 @@ class Played:
 
     def error_at(self, share: float) -> float:
         """How far the forecast is off when this share of all epochs is trained, as a fraction."""
-        forecast = Forecast(self.todo, slots=self.slots, guess=self.guess, clock=self.clock)
+        forecast = Forecast(
+            self.todo, slots=lambda: self.slots, guess=self.guess, clock=self.clock
+        )
         total = sum(_num_epochs(todo) - todo.begins for todo in self.todo.values())
         begun, trained, said = self.clock.now, 0, None
         for at, number, key, step, took in self._events():
@@ -130,7 +132,7 @@ STUDIES = {"equal": _equal(30), "unequal": _unequal(56), "shared": _shared(8)}
 
 @pytest.mark.parametrize("slots", [1, 2, 8])
 @pytest.mark.parametrize("name", STUDIES)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_at_a_tenth_it_is_off_by_less_than_15_percent(
     name: str, slots: int, seed: int, clock: Any
 ) -> None:
@@ -162,7 +164,7 @@ def test_a_long_last_cell_leaves_slots_empty(clock: Any) -> None:
 
 
 def test_nothing_is_said_before_the_first_epoch(clock: Any) -> None:
-    forecast = Forecast(_equal(4), slots=2, guess=_guess, clock=clock)
+    forecast = Forecast(_equal(4), slots=lambda: 2, guess=_guess, clock=clock)
     assert forecast.left_s is None
     forecast.start("0", tuple)
     clock.now += 9
@@ -173,7 +175,7 @@ def test_nothing_is_said_before_the_first_epoch(clock: Any) -> None:
 
 
 def test_between_two_computations_the_time_that_passes_is_taken_off(clock: Any) -> None:
-    forecast = Forecast(_equal(4), slots=2, guess=_guess, clock=clock)
+    forecast = Forecast(_equal(4), slots=lambda: 2, guess=_guess, clock=clock)
     forecast.start("0", tuple)
     forecast.report("0", done=1, epochs=[Epoch(0, 2.0, 1000)])
     first = forecast.left_s
@@ -183,7 +185,7 @@ def test_between_two_computations_the_time_that_passes_is_taken_off(clock: Any) 
 
 
 def test_cells_that_others_train_are_no_longer_waited_for(clock: Any) -> None:
-    forecast = Forecast(_equal(2), slots=1, guess=_guess, clock=clock)
+    forecast = Forecast(_equal(2), slots=lambda: 1, guess=_guess, clock=clock)
     forecast.start("0", tuple)
     forecast.report("0", done=10, epochs=[Epoch(9, 1.0, 1000)])
     assert forecast.left_s == pytest.approx(30)
@@ -192,7 +194,7 @@ def test_cells_that_others_train_are_no_longer_waited_for(clock: Any) -> None:
 
 
 def test_a_cell_that_is_tried_again_trains_all_of_its_epochs(clock: Any) -> None:
-    forecast = Forecast(_equal(1), slots=1, guess=_guess, clock=clock)
+    forecast = Forecast(_equal(1), slots=lambda: 1, guess=_guess, clock=clock)
     forecast.start("0", tuple)
     forecast.report("0", done=15, epochs=[Epoch(14, 1.0, 1000)])
     forecast.start("0", tuple)
@@ -206,7 +208,7 @@ def test_a_cell_that_is_tried_again_trains_all_of_its_epochs(clock: Any) -> None
 
 def test_a_search_takes_the_cells_to_come_as_those_before(clock: Any) -> None:
     work = _work(("small", 0, 10))
-    forecast = Forecast({}, slots=1, guess=_guess, num_cells=4, clock=clock)
+    forecast = Forecast({}, slots=lambda: 1, guess=_guess, num_cells=4, clock=clock)
     for number in range(2):
         forecast.start(str(number), lambda: work)
         for step in range(5):
