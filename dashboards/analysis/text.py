@@ -95,6 +95,9 @@ def pairs_text(pairs: pd.DataFrame) -> Shown:
 def budget_text(table: pd.DataFrame) -> Shown:
     """Order by budget of epochs, and the order with the best mean at each."""
     attrs, metric = table.attrs, str(table.attrs["metric"])
+    if table.empty:
+        made = _table([str(table.index.name)], [])
+        return made, ["No cell has an epoch on record in which all of its layers are binary."]
     chosen = _spread_out([int(budget) for budget in table.columns], MOST_BUDGETS)
     made = _table([str(table.index.name)], [f"{budget} epochs" for budget in chosen])
     for row in table.index:

@@ -104,14 +104,6 @@ def test_more_names_can_be_allowed(
     assert _flag(pages[2], "--cors-allowed-origins") == ["*"]
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 def test_a_database_that_is_away_has_no_pages(refused: Refused) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
