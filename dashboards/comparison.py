@@ -107,8 +107,8 @@ def compare(matrix: pd.DataFrame) -> Comparison | None:
     control: str | None = attrs.get("control")
     if control is None or control not in matrix.index:
         return None
-    table = matrix.drop(columns=list(STATISTICS))
-    values = {str(row): table.loc[row].to_numpy(dtype=np.float64) for row in table.index}
+    table = matrix.drop(columns=list(STATISTICS)).to_numpy(dtype=np.float64)
+    values = dict(zip(map(str, matrix.index), table, strict=True))
     others = [row for row in values if row != control]
     planned, margin = int(attrs["planned"]), attrs["margin"]
     if margin is not None and is_share(str(attrs["metric"])):

@@ -132,11 +132,10 @@ def _ordered(
     sign = 1 if better == "lower" else -1
 
     def rank(row: Row) -> tuple[float, tuple[str, ...], float]:
-        mean = summarise(list(table[row].values()), better=better).mean
-        worth = math.inf if math.isnan(mean) else sign * mean
         if row[0] in place:
-            return place[row[0]], row[1:], worth
-        return math.inf, (), worth
+            return place[row[0]], row[1:], 0
+        mean = summarise(list(table[row].values()), better=better).mean
+        return math.inf, (), math.inf if math.isnan(mean) else sign * mean
 
     return sorted(table, key=rank)
 

@@ -1,16 +1,16 @@
 """All cells of one variant of a study in any state, for those who watch it."""
 
-import hashlib
+import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dashboards.matrix import row_of
 from dashboards.runs import StudyRuns
 from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant
-from orchestrator.mlflow_reader.overview import WAITING, CellNow, Overview
+from orchestrator.mlflow_reader.followed import Followed
+from orchestrator.mlflow_reader.overview import WAITING, CellNow
 from orchestrator.mlflow_reader.reader import Reader
-from orchestrator.mlflow_reader.recorded_overview import overview_of_runs, written_overview
 from orchestrator.vocabulary import State
 
 STATES = (
@@ -98,26 +98,32 @@ def name_of(cell: CellNow) -> str:
     )
 
 
-def summary_of(reader: Reader, variant: RecordedVariant) -> Summary:
-    """The cells of a variant as they are now: from the overview on its run, else from all runs.
+class Watch:
+    """Keeps the summary of a variant up to date; each look reads only what is new.
+
+    All methods raise the errors of MLflow's client.
 
     Args:
         reader: Of the store.
         variant: The variant.
     """
-    written = written_overview(reader, variant.run_id)
-    if written is not None:
-        return _made(variant, written, str(written.written))
-    read = overview_of_runs(reader, variant)
-    columns = (read.run_id, read.state, read.ended, read.epoch, read.labels, read.metrics)
-    content = hashlib.sha256(repr(columns).encode()).hexdigest()[:16]
-    return _made(variant, read, content)
 
+    def __init__(self, reader: Reader, variant: RecordedVariant) -> None:
+        self._followed = Followed(reader, variant)
+        # Pages that a server before this one sent know its versions.
+        self._born = time.time_ns()
+        self._number = 0
+        self._summary: Summary | None = None
 
-def _made(variant: RecordedVariant, overview: Overview, content: str) -> Summary:
-    state = variant.tags.get(vocabulary.STATE, "")
-    return Summary(
-        variant=variant,
-        cells=tuple(overview.cells()),
-        version=f"{content}-{state}-{len(overview)}",
-    )
+    def look(self) -> Summary:
+        """The cells of the variant as they are now."""
+        changed = self._followed.look()
+        known, tags = self._summary, self._followed.tags
+        if known is None or changed or tags != known.variant.tags:
+            self._number += 1
+            known = self._summary = Summary(
+                variant=replace(self._followed.variant, tags=tags),
+                cells=tuple(self._followed.cells),
+                version=f"{self._born:x}-{self._number}",
+            )
+        return known

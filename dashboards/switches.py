@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from dashboards.curves import Curve
 from orchestrator import vocabulary
+from orchestrator.mlflow_reader.outages import is_gone
 from orchestrator.mlflow_reader.overview import Switch
 from orchestrator.mlflow_reader.reader import Reader
 
@@ -14,15 +15,20 @@ CHARTED = ("validation/error", "test/error", "train/error", "train/loss", "valid
 def curve_of(reader: Reader, run_id: str, key: str) -> Curve:
     """A curve of a run, by epoch; of a point that was sent twice, the last.
 
+    Empty if the run is gone: the overview of a study may still have a cell that was deleted.
+
     Args:
         reader: Of the store.
         run_id: The cell's run.
         key: The curve's name.
     """
-    points = {
-        int(point.step): float(point.value)
-        for point in reader.client.get_metric_history(run_id, key)
-    }
+    try:
+        history = reader.client.get_metric_history(run_id, key)
+    except Exception as error:
+        if is_gone(error):
+            return ()
+        raise
+    points = {int(point.step): float(point.value) for point in history}
     return tuple(sorted(points.items()))
 
 

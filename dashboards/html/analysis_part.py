@@ -7,6 +7,7 @@ import pandas as pd
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from dashboards.analysis.text import title
 from dashboards.analysis.views import VIEWS, view_frame
 from dashboards.curves import ReadCurves
 from dashboards.html.charts import Chart, Spec, heat_map, lines_chart
@@ -49,9 +50,9 @@ def analysis_part(name: str, runs: StudyRuns, read: ReadCurves) -> AnalysisPart:
     spec = _CHARTS[name](frame) if name in _CHARTS and not frame.empty else None
     return AnalysisPart(
         title=view.answers,
-        table=from_rich(table, view.answers),
+        table=from_rich(table, title(frame)),
         sentences=sentences,
-        chart=Chart(key=name, title=view.answers, spec=spec) if spec else None,
+        chart=Chart(key=name, title="", spec=spec) if spec else None,
     )
 
 

@@ -32,7 +32,7 @@ class Chart:
 
     Args:
         key: Its name on the page; letters, digits and hyphens.
-        title: What it shows.
+        title: What it shows; empty: what stands above it says so.
         spec: The specification of Vega-Lite.
         numbers: The same as a table; None: a table beside it has them.
     """
@@ -81,12 +81,7 @@ def seeds_chart(
         **_sized(len(rows)),
         "description": f"{metric} of each row: every value a dot, the mean a tick",
         "layer": [
-            {
-                "data": {"values": marks},
-                "transform": [{"filter": "isValid(datum.low)"}],
-                "mark": {"type": "rule", "color": GREY, "strokeWidth": 2},
-                "encoding": {"y": y, "x": {**x, "field": "low"}, "x2": {"field": "high"}},
-            },
+            *_intervals(marks, x, y),
             {
                 "data": {"values": marks},
                 "mark": {"type": "tick", "color": TEXT, "thickness": 3, "size": 16},
@@ -145,12 +140,7 @@ def differences_chart(
                 "mark": {"type": "rule", "color": TEXT, "strokeDash": [3, 3]},
                 "encoding": {"x": {**x, "field": "at"}},
             },
-            {
-                "data": {"values": points},
-                "transform": [{"filter": "isValid(datum.low)"}],
-                "mark": {"type": "rule", "color": GREY, "strokeWidth": 2},
-                "encoding": {"y": y, "x": {**x, "field": "low"}, "x2": {"field": "high"}},
-            },
+            *_intervals(points, x, y),
             {
                 "data": {"values": points},
                 "mark": {"type": "point", "filled": True, "size": 80},
@@ -291,11 +281,12 @@ def heat_map(
             "axis": {"labelAngle": 0},
         },
     }
+    # The values are written in the fields.
     colour = {
         "field": "value",
         "type": "quantitative",
-        "title": f"{metric}{unit(metric)}",
         "scale": {"scheme": "cividis", "zero": False},
+        "legend": None,
     }
     letters = {"condition": {"test": f"datum.value > {middle}", "value": "#000"}, "value": "#fff"}
     text = {"field": "value", "type": "quantitative", "format": ".2f"}
@@ -326,6 +317,17 @@ def _row_axis(rows: Sequence[str], axis: str) -> Spec:
         "scale": {"domain": list(rows)},
         "axis": {"labelLimit": 160},
     }
+
+
+def _intervals(marks: Sequence[Spec], x: Spec, y: Spec) -> list[Spec]:
+    """A layer with a line from low to high; none without an interval, of which Vega complains."""
+    known = [mark for mark in marks if mark["low"] is not None]
+    layer = {
+        "data": {"values": known},
+        "mark": {"type": "rule", "color": GREY, "strokeWidth": 2},
+        "encoding": {"y": y, "x": {**x, "field": "low"}, "x2": {"field": "high"}},
+    }
+    return [layer] if known else []
 
 
 def _dodged(values: Sequence[float]) -> list[tuple[float, int]]:
@@ -382,6 +384,7 @@ def lines_chart(
                 "field": "at",
                 "type": "quantitative",
                 "title": x,
+                "axis": {"format": "~g"},
                 "scale": {"type": "log"} if is_log else {"zero": False},
             },
             "y": {

@@ -11,11 +11,13 @@ import pandas as pd
 
 from dashboards.cells_table import cells_csv
 from dashboards.comparison import compare
+from dashboards.html.analysis_part import AnalysisPart
 from dashboards.html.charts import Chart
 from dashboards.html.matrix_part import matrix_part
 from dashboards.html.provenance import Provenance
 from dashboards.html.render import REPORT_SCRIPTS, rendered
 from dashboards.html.tables import Table, line
+from dashboards.latex import matrix_latex
 from dashboards.matrix import STATISTICS, matrix_of
 from dashboards.report import matrix_csv
 from dashboards.runs import StudyRuns
@@ -41,6 +43,7 @@ class Content:
         provenance: Where they come from.
         curves: Charts of learning curves.
         curve: The curves' name.
+        analyses: What else the study answers.
     """
 
     runs: StudyRuns
@@ -48,6 +51,7 @@ class Content:
     provenance: Provenance
     curves: Sequence[Chart]
     curve: str
+    analyses: Sequence[AnalysisPart] = ()
 
 
 def report_files(content: Content) -> dict[str, str]:
@@ -64,6 +68,7 @@ def report_files(content: Content) -> dict[str, str]:
         HTML: _html(content, matrix),
         DATA: json.dumps(_data(content, matrix), indent=1, ensure_ascii=False) + "\n",
         "matrix.csv": matrix_csv(matrix),
+        "matrix.tex": matrix_latex(matrix, command=content.provenance.commands[-1]),
         "cells.csv": cells_csv(content.runs),
     }
     if content.provenance.study_file:
@@ -81,6 +86,7 @@ def _html(content: Content, matrix: pd.DataFrame) -> str:
         counts=summary.counts(),
         total=len(summary.cells),
         part=matrix_part(matrix),
+        analyses=content.analyses,
         curves=content.curves,
         curve=content.curve,
         left_out=max(0, num_rows - MOST_ROWS),

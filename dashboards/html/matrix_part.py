@@ -51,6 +51,8 @@ def matrix_part(
     metric, axis = str(matrix.attrs["metric"]), str(matrix.index.name)
     found = compare(matrix)
     part = matrix.iloc[rows]
+    # Copied with each row otherwise.
+    part.attrs = {key: matrix.attrs[key] for key in ("metric", "better", "also")}
     differences = {one.row: one for one in found.differences} if found else {}
     return MatrixPart(
         answer=answer(matrix),
@@ -78,8 +80,9 @@ def _table(
         head += [f"minus {found.control} [{confidence(found)}]", "verdict"]
     head += [*singles, *(f"{name}{unit(name)}" for name in part.attrs["also"])]
     lines = []
-    for index in part.index:
-        values, row = part.loc[index], str(index)
+    numbers = part.to_numpy(dtype=float).tolist()
+    for row, line_of_numbers in zip(map(str, part.index), numbers, strict=True):
+        values = dict(zip(map(str, part.columns), line_of_numbers, strict=True))
         std = "" if math.isnan(values["std"]) else f" ± {shown(values['std'], metric)}"
         texts: list[str | Cell] = [Cell(row, href(row)), shown(values["mean"], metric) + std]
         texts.append(f"{values['n']:.0f}")
@@ -111,8 +114,8 @@ def _charts(
     axis: str,
     metric: str,
 ) -> list[Chart]:
-    singles = part.drop(columns=list(STATISTICS))
-    values = {str(row): singles.loc[row].to_numpy(dtype=float).tolist() for row in singles.index}
+    singles = part.drop(columns=list(STATISTICS)).to_numpy(dtype=float).tolist()
+    values = dict(zip(map(str, part.index), singles, strict=True))
     charts = [
         Chart(
             key="seeds",

@@ -60,4 +60,4 @@ def _json(value: object) -> str:
 
 def _breakable(text: str) -> Markup:
     """A name that may go on in the next line after each / and _."""
-    return Markup(re.sub(r"([/_])", r"\1<wbr>", escape(text)))
+    return Markup(re.sub(r"([/_])", r"\1<wbr>", str(escape(text))))

@@ -87,6 +87,7 @@ class _Pages:
     """Makes whole pages, and what a page that is open already takes in its place."""
 
     def __init__(self, source: Source) -> None:
+        self.source = source
         self.store = shown_address(source.tracking_uri)
 
     def answer(self, look: Look) -> Callable[[Request], Any]:
@@ -95,16 +96,25 @@ class _Pages:
         async def answered(request: Request) -> Response:
             query = dict(request.query_params)
             seen = query.pop(SEEN, None)
-            view = await run_in_threadpool(look, request, query)
-            if seen is not None and seen == view.version:
+            version = await run_in_threadpool(self._version, request, query)
+            if seen is not None and seen == version:
                 return Response(status_code=204)
-            poll = address(request.url.path, {**query, SEEN: view.version})
+            view = await run_in_threadpool(look, request, query)
+            poll = address(request.url.path, {**query, SEEN: version})
             values = {**view.values, "poll": poll}
             is_part = seen is not None and "hx-request" in request.headers
             text = await run_in_threadpool(self._text, view, values, is_part)
             return HTMLResponse(text, headers={"cache-control": "no-store"})
 
         return answered
+
+    def _version(self, request: Request, query: dict[str, str]) -> str:
+        """What changes with what is shown; to ask for it is cheap."""
+        study = request.path_params.get("study")
+        if study is None:
+            return views.version_of_studies(self.source, query)
+        variant = self.source.variant(study, query.get("variant", ""))
+        return self.source.summary(variant).version
 
     async def refused(self, request: Request, error: Exception) -> Response:
         """The page for what is not there, or cannot be read now."""
@@ -114,7 +124,7 @@ class _Pages:
         elif isinstance(error, HTTPException):
             code, reason = error.status_code, error.detail
         title = "Not found" if code == 404 else "The results cannot be read"
-        view = View(template="trouble.html", title=title, version="", values={"title": title})
+        view = View(template="trouble.html", title=title, values={"title": title})
         values = {**view.values, "reason": reason}
         text = self._text(view, values, "hx-request" in request.headers)
         return HTMLResponse(text, code, headers={"cache-control": "no-store"})

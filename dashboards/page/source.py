@@ -9,12 +9,13 @@ from typing import TypeVar
 
 from dashboards.curves import Curve
 from dashboards.runs import StudyRuns, finished_cells
-from dashboards.summary import Summary, summary_of
+from dashboards.summary import Summary, Watch
 from dashboards.switches import curve_of, switches_of
 from orchestrator.errors import OrchestratorError
 from orchestrator.home import database_of
 from orchestrator.mlflow_reader.artifacts import artifact_text
 from orchestrator.mlflow_reader.cells import RecordedVariant
+from orchestrator.mlflow_reader.outages import is_gone
 from orchestrator.mlflow_reader.overview import CellNow, Switch
 from orchestrator.mlflow_reader.reader import Reader, told
 from orchestrator.vocabulary import State
@@ -24,6 +25,8 @@ V = TypeVar("V")
 
 FRESH_S = 1.0
 """Seconds for which what was read is shown without asking again."""
+RESTING_S = 5.0
+"""The same for a study that no sweep trains."""
 SHARE = 5
 """What took long to read is kept for as many times longer."""
 MOST_KEPT = 4000
@@ -34,14 +37,24 @@ class GoneError(OrchestratorError):
     """The store has no such study, variant or cell."""
 
 
-@dataclass(slots=True)
-class _Kept:
-    summary: Summary
-    read_at: float
-    took_s: float
+class _Watched:
+    """A variant that somebody looks at."""
 
-    def is_fresh(self) -> bool:
-        return time.monotonic() - self.read_at < max(FRESH_S, SHARE * self.took_s)
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.lock = threading.Lock()
+        self.summary: Summary | None = None
+        self.look_again_at = 0.0
+
+    def look(self) -> Summary:
+        if self.summary is None or time.monotonic() >= self.look_again_at:
+            began = time.monotonic()
+            self.summary = self.watch.look()
+            took_s = time.monotonic() - began
+            # Results that a journal held back may still come.
+            pause_s = RESTING_S if self.summary.variant.is_finished else FRESH_S
+            self.look_again_at = began + max(pause_s, SHARE * took_s)
+        return self.summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,7 @@ class Source:
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._variants: tuple[float, list[RecordedVariant]] = (-FRESH_S, [])
-        self._summaries: dict[str, _Kept] = {}
+        self._watched: dict[str, _Watched] = {}
         self._runs: dict[str, tuple[str, StudyRuns]] = {}
         self._curves: dict[tuple[str, str], Curve] = {}
         self._switches: dict[str, tuple[Switch, ...]] = {}
@@ -114,16 +127,13 @@ class Source:
 
     def summary(self, variant: RecordedVariant) -> Summary:
         """The cells of a variant as they are now, or were a moment ago."""
-        with self._lock_of(variant.run_id):
-            kept = self._summaries.get(variant.run_id)
-            if kept is None or not kept.is_fresh():
-                began = time.monotonic()
-                with told(self.tracking_uri):
-                    summary = summary_of(self._reader, variant)
-                now = time.monotonic()
-                kept = _Kept(summary, read_at=now, took_s=now - began)
-                self._summaries[variant.run_id] = kept
-            return kept.summary
+        with self._lock:
+            watched = self._watched.get(variant.run_id)
+            if watched is None:
+                watched = _Watched(Watch(self._reader, variant))
+                self._watched[variant.run_id] = watched
+        with watched.lock, told(self.tracking_uri):
+            return watched.look()
 
     def runs(self, summary: Summary) -> StudyRuns:
         """The finished cells with all that they say of themselves: a second for 1,000 of them."""
@@ -156,7 +166,13 @@ class Source:
         """What the run of a cell says of itself."""
 
         def read() -> RunContent:
-            data = self._reader.client.get_run(cell.run_id or "").data
+            try:
+                data = self._reader.client.get_run(cell.run_id or "").data
+            except Exception as error:
+                # The overview of a study may still have a cell that was deleted.
+                if is_gone(error):
+                    return RunContent(params={}, metrics={})
+                raise
             return RunContent(params=data.params, metrics=data.metrics)
 
         return self._once(self._contents, cell.run_id or "", cell, read)

@@ -1,5 +1,6 @@
 """What each view shows: from what was read to the values of its template."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,13 +44,11 @@ class View:
     Args:
         template: The file of its template.
         title: Of the window.
-        version: Changes with what is shown.
         values: For the template.
     """
 
     template: str
     title: str
-    version: str
     values: Mapping[str, Any]
 
 
@@ -57,11 +56,10 @@ def studies(source: Source, query: Query) -> View:
     """All variants of all studies, with their progress."""
     found = source.variants()
     where = pages("/", query, num=len(found), size=PAGE)
-    lines, versions = [], [str(len(found))]
+    lines = []
     for variant in found[where.part]:
         summary = source.summary(variant)
         counts = summary.counts()
-        versions.append(summary.version)
         done = counts.get(State.FINISHED.value, 0)
         lines.append(
             line(
@@ -80,9 +78,16 @@ def studies(source: Source, query: Query) -> View:
     return View(
         template="studies.html",
         title="Studies",
-        version=" ".join(versions),
         values={"table": table, "pages": where},
     )
+
+
+def version_of_studies(source: Source, query: Query) -> str:
+    """Changes with what `studies` shows."""
+    found = source.variants()
+    where = pages("/", query, num=len(found), size=PAGE)
+    shown_ones = [source.summary(variant).version for variant in found[where.part]]
+    return hashlib.sha256(f"{len(found)} {shown_ones}".encode()).hexdigest()[:16]
 
 
 def matrix(source: Source, study: str, query: Query) -> View:
@@ -244,7 +249,7 @@ def _head(
 
 def _view(template: str, summary: Summary, values: dict[str, Any], title: str = "") -> View:
     name = f"{title} · {summary.variant.title}" if title else summary.variant.title
-    return View(template=template, title=name, version=summary.version, values=values)
+    return View(template=template, title=name, values=values)
 
 
 def _panels(

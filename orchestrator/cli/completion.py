@@ -18,11 +18,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="print a script that completes commands, flags and studies in your shell",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Print a script that completes commands, flags and names of studies.\n\n"
-        "  bash: bnn-orchestrate completion bash "
-        "> ~/.local/share/bash-completion/completions/bnn-orchestrate\n"
-        '  zsh:  bnn-orchestrate completion zsh > "${fpath[1]}/_bnn-orchestrate"\n'
-        "  fish: bnn-orchestrate completion fish "
-        "> ~/.config/fish/completions/bnn-orchestrate.fish\n\n"
+        "  bash: %(prog)s bash > ~/.local/share/bash-completion/completions/bnn-orchestrate\n"
+        '  zsh:  %(prog)s zsh > "${fpath[1]}/_bnn-orchestrate"\n'
+        "  fish: %(prog)s fish > ~/.config/fish/completions/bnn-orchestrate.fish\n\n"
         "Then open a new shell. Print it anew after an update.",
     )
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))

@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import logging
 import os
 import secrets
 import signal
@@ -12,7 +13,9 @@ from orchestrator.cli.listening import add_listening, bound
 from orchestrator.cli.options import add_home, add_verbose, home_of
 from orchestrator.home import Home
 from orchestrator.process import signals
-from orchestrator.process.waiting import waiting_for
+from orchestrator.process.waiting import told_by, waiting_for
+
+log = logging.getLogger(__name__)
 
 PORT = 5050
 TOKEN = "BNN_DASHBOARD_TOKEN"
@@ -62,11 +65,17 @@ def run(args: argparse.Namespace) -> int:
             print("token     whoever has this link sees all results", flush=True)
         print("Ctrl-C ends it", flush=True)
         try:
-            serve(app, listening)
+            # Whoever looks sees that it takes a while.
+            with told_by(log.info):
+                serve(app, listening)
         except KeyboardInterrupt:
             # Ctrl-C is how one ends it.
             is_usual = signals.heard() in (None, signal.SIGINT)
             return 0 if is_usual else signals.exit_code()
+        finally:
+            # Nobody wants to wait until Python has looked through all that was read.
+            gc.disable()
+            gc.freeze()
     return 0
 
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINE_EVERY_S = 60.0
+FEW_CELLS = 10
+"""Of so many cells each is a tenth of the sweep, and has a line when it is finished."""
 LEAST_S = 1.0
 """Seconds between two lines at the least: a short sweep passes many tenths at once."""
 DRAW_EVERY_S = 0.25
@@ -146,9 +148,7 @@ class SweepDisplay:
             self.said_wait = True
             self.say("waiting for the first epoch of a cell")
         elif self._is_time_for_a_line(now):
-            self._look()
-            self.said_share, self.drawn_at = self._share(), now
-            self._say_line(self._line())
+            self._say_progress(now)
 
     def _draw(self, now: float) -> None:
         """Draws the picture anew; the longer that takes, the later it is done again."""
@@ -166,9 +166,11 @@ class SweepDisplay:
             return True
         if now - self.drawn_at >= LINE_EVERY_S:
             return True
-        return now - self.drawn_at >= LEAST_S and math.floor(10 * self._share()) > math.floor(
-            10 * self.said_share
-        )
+        return now - self.drawn_at >= LEAST_S and self._is_tenth()
+
+    def _is_tenth(self) -> bool:
+        """Whether another tenth is done since the last line."""
+        return math.floor(10 * self._share()) > math.floor(10 * self.said_share)
 
     def cell_noted(self, name: str, *, note: str) -> None:
         """Prints one line for a problem that did not stop the cell."""
@@ -177,10 +179,14 @@ class SweepDisplay:
     def cell_ended(
         self, name: str, *, objective: float, reason: str | None, log: Path | None = None
     ) -> None:
-        """Prints a line for a cell that has failed, unless the picture has it."""
+        """Prints a line for a cell that has failed, and for one that is a tenth of the sweep."""
+        assert self.progress is not None
         if reason is None:
+            is_few = self.progress.num_cells <= FEW_CELLS
+            if self.live is None and (is_few or self._is_tenth()):
+                self._say_progress(time.monotonic())
             return
-        self.failures.append(Failed(name=name, reason=reason, log=str(log or "")))
+        self.failures.append(Failed(name=name, reason=reason, log=_from_here(log)))
         if self.live is None:
             self._say_line(f"failed: {name}: {reason}" + (f" (log: {log})" if log else ""))
 
@@ -225,6 +231,12 @@ class SweepDisplay:
         assert self.progress is not None
         return now - self.began_at > MEASURED_AFTER_S and self.progress.remaining_s is not None
 
+    def _say_progress(self, now: float) -> None:
+        """Prints how far the sweep is."""
+        self._look()
+        self.said_share, self.drawn_at = self._share(), now
+        self._say_line(self._line())
+
     def _say_line(self, text: str) -> None:
         """Prints a line with the time and the study, for a file that is read later."""
         self.say(f"{datetime.now():%H:%M:%S} {self.title} {text}")
@@ -258,8 +270,7 @@ class SweepDisplay:
         assert self.board is not None
         told = {"retried": progress.num_retries, "trained by others": progress.num_elsewhere}
         more = [f"{num:,} {what}" for what, num in told.items() if num]
-        if self.waiting:
-            num = self.board.num_waiting
+        if self.waiting and (num := self.board.num_waiting):
             more.append(f"{num:,} {'waits' if num == 1 else 'wait'} for MLflow")
         return Overall(
             title=self.title,
@@ -293,3 +304,11 @@ def follow_width(live: Live, lines: Sequence[Text], width: int) -> None:
     shape = getattr(drawn, "_shape", None)
     if shape and shape[0] > width:
         drawn._shape = width, sum(max(1, -(-line.cell_len // width)) for line in lines)
+
+
+def _from_here(path: Path | None) -> str:
+    """A path as one types it in this folder; empty without one."""
+    if path is None:
+        return ""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

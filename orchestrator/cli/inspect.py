@@ -15,7 +15,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints layers, bits, bytes, and the compression ratio."""
+    """Prints layers, bits, bytes, the compression ratio, and what the file says of itself."""
+    import yaml
     from rich.markup import escape
     from rich.table import Table
 
@@ -65,6 +66,14 @@ def run(args: argparse.Namespace) -> int:
         highlight=False,
         soft_wrap=True,
     )
-    for key, value in file.metadata.items():
-        console.print(f"{key}: {value}", markup=False, highlight=False, soft_wrap=True)
+    if file.metadata:
+        text = yaml.safe_dump(
+            dict(file.metadata),
+            sort_keys=False,
+            allow_unicode=True,
+            # Short lists and mappings in one line each, as in a study's file.
+            default_flow_style=None,
+            width=100,
+        )
+        console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
     return 0

@@ -75,7 +75,7 @@ def port_of(text: str) -> int:
 
 def _refusal(host: str, port: int, error: OSError) -> UsageError:
     what = f"cannot listen on {host}:{port} ({error.strerror})"
-    return UsageError(f"{what}; take another --port")
+    return UsageError(f"{what}; take another --port, or --host")
 
 
 def _hosts(text: str) -> tuple[str, ...]:

@@ -61,11 +61,11 @@ COMMANDS = (
     inspect,
     hybrid,
     sync,
+    schema,
+    completion,
     data,
     dashboard,
     ui,
-    schema,
-    completion,
 )
 
 

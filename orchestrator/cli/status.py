@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from orchestrator import vocabulary
-from orchestrator.cli.commands import command
 from orchestrator.cli.options import add_home, add_study, add_verbose, home_of, named_or_changed
 from orchestrator.errors import OrchestratorError
 from orchestrator.vocabulary import State
@@ -60,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     with told(home.tracking_uri):
         reader = Reader(home.tracking_uri)
         variant = _variant(reader, home, study)
-        view = _View(Followed(reader, variant), home, args, console=make_console())
+        view = _View(Followed(reader, variant), home, make_console())
         view.look()
     if args.follow and view.followed.state == State.RUNNING:
         view.follow()
@@ -110,12 +109,10 @@ def _nearest(reader: "Reader", name: str) -> str:
 class _View:
     """What is shown of a sweep."""
 
-    def __init__(
-        self, followed: "Followed", home: "Home", args: argparse.Namespace, *, console: "Console"
-    ) -> None:
+    def __init__(self, followed: "Followed", home: "Home", console: "Console") -> None:
         from orchestrator.cli.rows import Rows
 
-        self.followed, self.home, self.args, self.console = followed, home, args, console
+        self.followed, self.home, self.console = followed, home, console
         tags = followed.variant.tags
         self.rows: Rows = Rows(
             tags.get(vocabulary.ROWS_AXIS, ""), tags.get(vocabulary.OVER_AXIS, "")
@@ -126,8 +123,12 @@ class _View:
         """Reads what is new."""
         self.rows.update(self.followed.look())
 
-    def lines(self) -> "list[Text]":
-        """The picture, and below it how old it is, and what to do."""
+    def lines(self, *, cuts: bool = True) -> "list[Text]":
+        """The picture, and below it how old it is, and what to do.
+
+        Args:
+            cuts: Cut the lines below it, too, so that they can be drawn over.
+        """
         from rich.text import Text
 
         from orchestrator.cli.picture import cut, glyphs_for, picture
@@ -136,26 +137,29 @@ class _View:
         glyphs = glyphs_for(self.console.encoding, os.environ)
         if not self.console.is_terminal:
             height = len(self.rows) + 10
-        notes = [cut(note, width, glyphs.cut) for note in self.notes()]
+        is_on = self.followed.state == State.RUNNING
+        why_dead = self._why_dead() if is_on else ""
+        notes = self.notes(why_dead)
+        if cuts:
+            notes = [cut(note, width, glyphs.cut) for note in notes]
         drawn = picture(
             self.rows,
-            overall_of(self.followed, self.rows),
+            overall_of(self.followed, self.rows, is_on=is_on and not why_dead),
             width=width,
             height=max(1, height - len(notes) - 1),
             glyphs=glyphs,
         )
         return [*drawn, *(Text(note, "dim", no_wrap=True) for note in notes)]
 
-    def notes(self) -> list[str]:
-        """How old the picture is, whether the sweep goes on, and what to type then."""
+    def notes(self, why_dead: str) -> list[str]:
+        """How old the picture is, whether the sweep goes on, and what to type else."""
         at = datetime.fromtimestamp(self.followed.written / 1000)
         age = max(0.0, time.time() - self.followed.written / 1000)
         told = [f"as of {at:%Y-%m-%d %H:%M:%S},{_ago(age) or ' now'}; what ended since is counted"]
         if self.silence:
             told.append(f"MLflow does not answer: {self.silence}")
-        if self.followed.state == State.RUNNING and (why := self._why_dead()):
-            sweep = command(self.args, "sweep", self.args.study)
-            told.append(f"the sweep looks dead: {why}; to resume it: {sweep}")
+        if why_dead:
+            told += [f"the sweep looks dead: {why_dead}", "the same sweep command resumes it"]
         return told
 
     def _why_dead(self) -> str:
@@ -172,7 +176,7 @@ class _View:
 
     def show(self) -> None:
         """Prints it once."""
-        for line in self.lines():
+        for line in self.lines(cuts=False):
             self.console.print(line, soft_wrap=True)
 
     def follow(self) -> None:
@@ -204,7 +208,7 @@ class _View:
 
         said, said_at = "", -LINE_EVERY_S
         while True:
-            overall = overall_of(self.followed, self.rows)
+            overall = overall_of(self.followed, self.rows, is_on=not self._why_dead())
             line = ", ".join([*head_parts(self.rows, overall), *pace_parts(overall)])
             is_over = self.followed.state != State.RUNNING
             if is_over or (line != said and time.monotonic() - said_at >= LINE_EVERY_S):
@@ -229,17 +233,17 @@ class _View:
             self.silence = reason(error)
 
 
-def overall_of(followed: "Followed", rows: "Rows") -> "Overall":
+def overall_of(followed: "Followed", rows: "Rows", *, is_on: bool) -> "Overall":
     """The sweep as a whole.
 
     Args:
         followed: The cells.
         rows: The same as rows of the matrix.
+        is_on: Whether the sweep goes on.
     """
     from orchestrator.cli.picture import Failed, Overall
     from orchestrator.study.cells import name_of
 
-    is_on = followed.state == State.RUNNING
     rate = epochs_per_s(followed.cells, followed.written) if is_on else None
     left = max(0, rows.epochs - rows.epochs_done)
     failed = [cell for cell in followed.cells if cell.state == State.FAILED]
@@ -249,7 +253,7 @@ def overall_of(followed: "Followed", rows: "Rows") -> "Overall":
         share=rows.epochs_done / max(1, rows.epochs),
         rate=rate,
         left_s=left / rate if rate else None,
-        more=() if is_on or followed.state == State.FINISHED else (followed.state.value,),
+        more=(State.INTERRUPTED,) if followed.state == State.INTERRUPTED else (),
         failures=[
             Failed(
                 name=name_of({axis: cell.labels[axis] for axis in sorted(cell.labels)}),

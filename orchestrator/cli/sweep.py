@@ -65,7 +65,7 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
     resources.add_argument(
         "--gpus-per-trial",
         type=_number_or_auto,
-        metavar="N",
+        metavar="N|auto",
         help="a fraction shares a GPU; several processes need one each; auto: measure the memory "
         "of the first epoch, and fill each GPU (default: 1 for each process if there are GPUs, "
         "else 0)",

@@ -97,7 +97,9 @@ def _links(study: str | None, home: Home, base: str) -> list[str]:
     if len(runs.cells) > MOST_SIDE_BY_SIDE:
         return links
     cells = json.dumps([cell.run_id for cell in runs.cells], separators=(",", ":"))
-    query = urllib.parse.urlencode({"runs": cells, "experiments": f'["{runs.experiment_id}"]'})
+    shown = {"runs": cells, "experiments": f'["{runs.experiment_id}"]'}
+    # Selects the pages for training runs; MLflow's default is those for language models.
+    query = urllib.parse.urlencode({**shown, "workflowType": "machine_learning"})
     return [*links, f"details   {base}/#/compare-runs?{query}"]
 
 

@@ -40,15 +40,14 @@ def probed(
     except RayError as error:
         cause = error.cause if isinstance(error, RayTaskError) else error
         reason = masked(f"{type(cause).__name__}: {cause}").splitlines()[0]
-        told = f"warning: its memory cannot be probed, so each trial gets a GPU ({reason})"
+        told = f"warning: the memory of a trial cannot be probed, so each gets a GPU ({reason})"
         return replace(resources, gpus=1), told
 
 
 def _asked(jobs: Sequence[Job], resources: Resources) -> Memory:
     """What a worker with a GPU measures; the process ends with it and frees the memory."""
-    task = ray.remote(measured).options(
-        num_cpus=resources.cpus, num_gpus=1, max_calls=1, max_retries=0
-    )
+    on_a_gpu = ray.remote(num_cpus=resources.cpus, num_gpus=1, max_calls=1, max_retries=0)
+    task = on_a_gpu(measured)
     with waiting_for("the first epochs that show how much memory a trial takes"):
         memory: Memory = ray.get(task.remote(list(jobs)))
     return memory

@@ -48,6 +48,11 @@ def is_of_a_store(error: Exception) -> bool:
     return isinstance(error, MlflowException | SQLAlchemyError | sqlite3.Error | OSError)
 
 
+def is_gone(error: Exception) -> bool:
+    """Whether the store says that it has no such run or experiment."""
+    return getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
+
+
 def reason(error: Exception) -> str:
     """Why a server did not answer: the root cause in one line, without passwords."""
     chain = _chain(error)

@@ -111,7 +111,8 @@ def _stem_bytes(todo: Plan, cells: Iterable[Cell]) -> int:
 def _record_bytes(train: TrainSpec, is_embedded: bool) -> int:
     layers = len(model_layers(train.model))
     curves = len(vocabulary.CURVES) + layers * len(vocabulary.LAYER_CURVES)
-    points = train.all_epochs * curves + len(vocabulary.SUMMARIES)
+    summaries = len(vocabulary.SUMMARIES) + len(vocabulary.IN_PERCENT)
+    points = train.all_epochs * curves + summaries
     return CELL_BYTES + points * (JOURNAL_BYTES + (DATABASE_BYTES if is_embedded else 0))
 
 

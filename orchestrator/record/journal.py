@@ -345,14 +345,13 @@ class Journal:
 
     def chosen(self, cell: str, keys: Sequence[str]) -> list[Point]:
         """A cell's points of these metrics, and of each layer the first with binary weights."""
-        marks = ", ".join("?" * len(keys))
         rows = self._read(
-            f"SELECT key, step, value, time_ms FROM points WHERE cell = ? AND key IN ({marks}) "
-            "UNION ALL SELECT key, MIN(step), value, time_ms FROM points WHERE cell = ? "
+            "SELECT key, step, value, time_ms FROM points WHERE cell = ?1 "
+            "AND key IN (SELECT value FROM json_each(?2)) "
+            "UNION ALL SELECT key, MIN(step), value, time_ms FROM points WHERE cell = ?1 "
             "AND key > 'binary/' AND key < 'binary0' AND value > 0 GROUP BY key",
             cell,
-            *keys,
-            cell,
+            json.dumps(keys),
         )
         return [point_of(row) for row in rows]
 
@@ -372,7 +371,7 @@ class Journal:
         return {row[0]: point_of(row) for row in rows}
 
     def num_waiting(self, study: str) -> int:
-        """Number of a study's cells that have ended, and of whose end MLflow does not know."""
+        """Number of a study's cells of whose end MLflow does not know."""
         query = (
             "SELECT COUNT(*) FROM cells WHERE study = ? AND state != ? AND state_sent IS NOT state"
         )

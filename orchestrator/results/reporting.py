@@ -4,13 +4,15 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from dashboards.curves import Curve
+from dashboards.analysis.views import fitting
+from dashboards.curves import Curve, curve_reader
+from dashboards.html.analysis_part import analysis_part
 from dashboards.html.charts import Chart
 from dashboards.html.curves_part import curves_part
 from dashboards.html.document import DATA, HTML, MOST_ROWS, Content, report_files
 from dashboards.html.provenance import provenance_of
 from dashboards.runs import StudyLike, StudyRuns, study_runs
-from dashboards.summary import Summary, summary_of
+from dashboards.summary import Summary, Watch
 from dashboards.switches import CHARTED, curve_of, switches_of
 from orchestrator import vocabulary
 from orchestrator.errors import OrchestratorError
@@ -22,6 +24,8 @@ from orchestrator.record.store import Store
 
 MOST_SEEDS = 10
 """Most curves in one panel."""
+MOST_CELLS = 500
+"""Most cells of which all curves are read."""
 
 
 class FolderError(OrchestratorError):
@@ -66,7 +70,7 @@ def made_report(study: str | StudyLike, home: Home) -> tuple[StudyRuns, dict[str
     with told(home.tracking_uri):
         reader = Reader(home.tracking_uri)
         variants = reader.variants([runs.experiment_id])
-        summary = summary_of(reader, next(one for one in variants if one.run_id == runs.run_id))
+        summary = Watch(reader, next(one for one in variants if one.run_id == runs.run_id)).look()
         texts = {
             name: artifact_text(reader, runs.run_id, name) or ""
             for name in (vocabulary.ENVIRONMENT_ARTIFACT, vocabulary.STUDY_ARTIFACT)
@@ -75,8 +79,14 @@ def made_report(study: str | StudyLike, home: Home) -> tuple[StudyRuns, dict[str
     provenance = provenance_of(
         runs, texts[vocabulary.ENVIRONMENT_ARTIFACT], texts[vocabulary.STUDY_ARTIFACT]
     )
+    read = curve_reader(home.tracking_uri)
     content = Content(
-        runs=runs, summary=summary, provenance=provenance, curves=curves, curve=CHARTED[0]
+        runs=runs,
+        summary=summary,
+        provenance=provenance,
+        curves=curves,
+        curve=CHARTED[0],
+        analyses=[analysis_part(name, runs, read) for name in _analyses(runs)],
     )
     return runs, report_files(content)
 
@@ -97,6 +107,13 @@ def record_report(files: Mapping[str, str], runs: StudyRuns, home: Home) -> None
     store = Store(home)
     with told(home.tracking_uri):
         store.log_text(runs.run_id, files[HTML], HTML)
+
+
+def _analyses(runs: StudyRuns) -> list[str]:
+    """The views that a report shows, besides those that say what its matrix says."""
+    # One of them reads the curve of every cell.
+    large = ("budget",) if len(runs.cells) > MOST_CELLS else ()
+    return [name for name in fitting(runs) if name not in ("effects", *large)]
 
 
 def _curves(reader: Reader, summary: Summary) -> list[Chart]:

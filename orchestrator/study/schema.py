@@ -43,6 +43,13 @@ NAME = r"^[^\s!-,./:-@\[-^`{-~]+$"
 """Letters and digits of any alphabet, - and _."""
 AXIS_NAME = r"^[^\s!-/:-@\[-^`{-~]+$"
 """Letters and digits of any alphabet, and _."""
+POINT: Schema = {
+    "type": "object",
+    # Editors take the sign of a merge for a key.
+    "propertyNames": {"anyOf": [ref("path"), {"const": "<<"}]},
+    "minProperties": 1,
+}
+"""Key paths, and the values that they get."""
 NEEDED = ("question", "base", "axes", "metric", "matrix")
 """Keys that a study has, unless the file that it extends has them."""
 _FIELDS = {"study": "name", "trial": "together"}
@@ -106,7 +113,6 @@ def _keys(*, is_part: bool) -> dict[str, Schema]:
 def _axis() -> Schema:
     """An axis: exactly one of the forms, and for some of them what the axis sets."""
     texts = texts_of(Axis)
-    point = {"type": "object", "propertyNames": ref("path"), "minProperties": 1}
     points = {"type": "object", "minProperties": 1}
     values = {"anyOf": [{"type": "array", "minItems": 1}, points]}
     order: Schema = {"anyOf": [{"type": ["string", "integer"]}, of_type(tuple[int, ...])]}
@@ -135,7 +141,7 @@ def _axis() -> Schema:
     }
     keys["name"] = described(keys["name"], texts["name"])
     of_order = {"required": ["sets"], "properties": {"sets": {"const": ORDER}}}
-    of_points = {"type": "object", "additionalProperties": point}
+    of_points = {"type": "object", "additionalProperties": POINT}
     return {
         **mapping_of(keys, needed=["name"]),
         "oneOf": [{"required": [form]} for form in forms],
@@ -152,8 +158,7 @@ def _axis() -> Schema:
 
 def _given() -> Schema:
     texts = texts_of(Given)
-    point = {"type": "object", "propertyNames": ref("path"), "minProperties": 1}
-    inner = {"orders": of_type(tuple[int, ...]), "rows": point}
+    inner = {"orders": of_type(tuple[int, ...]), "rows": POINT}
     keys = {
         key: described({"type": "object", "additionalProperties": schema}, texts[key])
         for key, schema in inner.items()

@@ -153,7 +153,7 @@ def test_full_runs_train_every_order_with_five_seeds(network: str) -> None:
     published, study = PUBLISHED[network], load_study(f"{network}-full")
     assert (study.matrix.rows, study.matrix.over) == ("order", "seed")
     assert _labels(study, "seed") == SEEDS
-    assert study.checkpoint.policy == "last"
+    assert study.checkpoint.policy == "best"
     rate = 0.01 if network == "resnet21" else 0.1
     for cell in expand(study):
         _check_common(cell, network, published.milestones and published.milestones[1])

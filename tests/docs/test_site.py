@@ -3,13 +3,15 @@
 import importlib.util
 import json
 import re
+import shlex
 from pathlib import Path
 from types import ModuleType
 
+import console
 import pytest
 
 import dashboards
-from orchestrator.cli.main import COMMANDS
+from orchestrator.cli.main import COMMANDS, _parser
 from orchestrator.study.shipped import config_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,3 +63,15 @@ def test_every_public_name_has_its_docstring_in_the_reference(generated: ModuleT
     assert re.findall(r"(?m)^## `(\w+)`$", text) == sorted(dashboards.__all__, key=str.lower)
     assert ".. autofunction:: dashboards.result_matrix" in text
     assert ".. autoexception:: dashboards.NoResultsError" in text
+
+
+@pytest.mark.parametrize("page", ["README", "docs/how-to", "docs/sweeps", "docs/tutorial"])
+def test_the_commands_of_a_page_are_there_with_their_flags(page: str) -> None:
+    text = (ROOT / f"{page}.md").read_text("utf-8")
+    names = {command.__name__.rpartition(".")[2] for command in COMMANDS}
+    assert set(re.findall(r"bnn-orchestrate ([a-z]+)", text)) <= names
+    typed = [example.command for example in console.examples(ROOT / f"{page}.md")]
+    lines = [line.partition(" > ")[0] for line in typed if line.startswith("bnn-orchestrate")]
+    assert lines
+    for line in lines:
+        assert _parser().parse_args(shlex.split(line)[1:])

@@ -114,7 +114,7 @@ def test_a_node_that_comes_late_is_used_and_one_that_leaves_is_not_waited_for(
     user: Any, brief: str, head: str, ledger: Ledger
 ) -> None:
     process = user.starts(
-        "sweep", user.writes(brief), "--scale-epochs", "0.2", "--ray-address", head
+        "sweep", user.writes(brief), "--scale-epochs", "0.1", "--ray-address", head
     )
     wait_until(lambda: records.journal_rows(user.home) > 0, what="the first node trains")
     came_at = time.monotonic()

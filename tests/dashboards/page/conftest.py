@@ -26,4 +26,5 @@ def fail(store: Store) -> Callable[[Mapping[str, str]], None]:
 def _asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that was read is kept for a moment."""
     monkeypatch.setattr("dashboards.page.source.FRESH_S", 0.0)
+    monkeypatch.setattr("dashboards.page.source.RESTING_S", 0.0)
     monkeypatch.setattr("dashboards.page.source.SHARE", 0.0)

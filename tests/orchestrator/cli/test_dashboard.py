@@ -69,7 +69,7 @@ def test_a_port_in_use_is_refused(refused: Refused) -> None:
         taken.listen()
         err = refused("dashboard", "--port", str(taken.getsockname()[1]))
     assert "cannot listen on 127.0.0.1" in err
-    assert "take another --port" in err
+    assert "take another --port, or --host" in err
 
 
 def test_a_study_that_is_not_recorded_is_refused(refused: Refused, free_port: int) -> None:

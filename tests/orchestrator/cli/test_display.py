@@ -264,6 +264,25 @@ def test_a_store_that_does_not_answer_is_mentioned_once(
     assert "journal" in text
 
 
+def test_of_a_few_cells_each_is_a_line(
+    make_display: MakeDisplay, board: Board, clock: Any
+) -> None:
+    display = make_display()
+    progress = Progress(num_cells=3, epochs=30, clock=clock)
+    display.began(progress, board)
+    for number, error in enumerate((0.5, 0.25, 0.75)):
+        progress.start(str(number), name=f"cell {number}", epochs=10)
+        progress.report(str(number), done=10, num_new=10, spent_s=1.0, objective=error)
+        progress.end(str(number), failed=False)
+        display.cell_ended(f"cell {number}", objective=error, reason=None)
+    lines = _text(display).splitlines()
+    assert [line.partition("lowest ")[2] for line in lines] == [
+        "validation error 50.00% (cell 0)",
+        "validation error 25.00% (cell 1)",
+        "validation error 25.00% (cell 1)",
+    ]
+
+
 def test_a_terminal_shows_the_rows_and_what_came_of_them(
     make_display: MakeDisplay, progress: Progress, board: Board, clock: Any, key: str
 ) -> None:

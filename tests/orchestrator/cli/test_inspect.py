@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from trainers import (
     binarize_activations,
     binarize_weights,
@@ -24,6 +26,25 @@ def test_inspect_lists_layers_bits_and_bytes(packed: str, cli: Any) -> None:
     assert ["fc2", "10", "×", "8", "bits", "80", "1", "10"] in lines
     for said in ("bnn-packed, version 1", "times smaller", "study: mine"):
         assert said in answer.out
+
+
+def test_what_the_file_says_of_itself_is_yaml_that_a_study_takes(tmp_path: Path, cli: Any) -> None:
+    model = build_model("mlp", widths=[6, 4, 3])
+    binarize_weights(model, ["fc1", "fc2"], "sign")
+    set_binary(model, ["fc1", "fc2"])
+    spec = {
+        "model": {"name": "mlp", "widths": [6, 4, 3]},
+        "layers": {"order": ["fc1", "fc2"], "epochs_per_layer": 0},
+        "measure_test": True,
+        "teacher": None,
+    }
+    said = {"study": "größe", "labels": {"order": "132", "[x]": "yes"}, "spec": spec}
+    export_packed(model, tmp_path / "net.bnn", said)
+    out = cli("inspect", str(tmp_path / "net.bnn")).out
+    text = out[out.index("study: ") :]
+    assert yaml.safe_load(text) == said
+    assert "  layers:\n    order: [fc1, fc2]\n" in text
+    assert "widths: [6, 4, 3]" in text
 
 
 def test_inspect_shows_layers_that_are_not_packed_by_their_type(tmp_path: Path, cli: Any) -> None:

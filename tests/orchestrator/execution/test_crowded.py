@@ -7,13 +7,13 @@ raise the error of a full GPU by themselves.
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
 
 import orchestrator.launch
+from orchestrator import vocabulary
 from orchestrator.execution.options import SweepOptions
 from orchestrator.execution.outcome import Unwatched
 from orchestrator.execution.sweep import sweep
@@ -22,6 +22,7 @@ from orchestrator.launch import Resources
 from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.worker import Job
 from orchestrator.record.journal import Journal
+from orchestrator.record.store import Store
 from orchestrator.study.spec import StudySpec
 from orchestrator.vocabulary import State
 
@@ -108,4 +109,9 @@ def test_trials_without_room_beside_others_are_trained_with_more_of_the_gpu(
         assert len(steps) == len(set(steps))
         assert {step for key, step in steps if key == "test/error"} == {0, 1}
     journal.close()
-    assert Path(home.root).exists()
+    # MLflow has one run for each cell, also for those that began twice.
+    assert outcome.num_undelivered == 0
+    experiment = Store(home).find_study(study.name)
+    assert experiment is not None
+    runs = Store(home).reader.runs([experiment], {vocabulary.KIND: vocabulary.CELL})
+    assert [run.info.status for run in runs] == ["FINISHED"] * 4

@@ -20,6 +20,7 @@ from orchestrator.launch.jobs import Jobs
 from orchestrator.launch.metrics import Series
 from orchestrator.launch.report import EpochReport
 from orchestrator.launch.worker import Job
+from orchestrator.mlflow_reader.overview import CellNow
 from orchestrator.planning.stem_store import StemStore
 from orchestrator.record.board import board_of
 from orchestrator.record.delivery import Delivery
@@ -521,3 +522,26 @@ def test_a_reason_of_any_length_fits_its_tag(
     listener.failed(key, reason="x" * 9000, details="x" * 9000, final=True)
     assert entry().tags[vocabulary.REASON] == "x" * 4000
     assert entry().tags[vocabulary.FAILURE_ARTIFACT] == "x" * 9000
+
+
+def test_the_board_is_told_what_the_journal_is_told(listener: SweepListener, key: str) -> None:
+    def now() -> CellNow:
+        return next(cell for _, cell in listener.board.changed(-1) if cell.state != "waiting")
+
+    assert now().state == "running"
+    series = Series(0, 1000, {"validation/error": 0.5, "epoch_s": 1.0})
+    listener.reported(key, replace(_report(0), points=(series,)))
+    assert (now().epoch, now().curve is None) == (1, False)
+    listener.failed(key, reason="no memory", details="...", final=True)
+    assert (now().state, now().reason) == ("failed", "no memory")
+
+
+def test_what_waits_is_counted_while_mlflow_does_not_answer(
+    listener: SweepListener, key: str
+) -> None:
+    listener.failed(key, reason="no memory", details="", final=True)
+    listener.tick()
+    assert listener.board.num_waiting == 1
+    listener.delivery.last_error = None
+    listener.tick()
+    assert listener.board.num_waiting == 0

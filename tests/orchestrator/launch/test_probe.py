@@ -109,6 +109,6 @@ def test_a_trial_that_fails_leaves_a_gpu_for_each(
     resources, told = probe.probed(jobs, Resources(), GPU)
     assert resources.gpus == 1
     assert told == (
-        "warning: its memory cannot be probed, so each trial gets a GPU "
+        "warning: the memory of a trial cannot be probed, so each gets a GPU "
         "(OutOfMemoryError: cuda has too little memory)"
     )
