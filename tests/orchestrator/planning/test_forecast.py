@@ -163,6 +163,26 @@ def test_a_long_last_cell_leaves_slots_empty(clock: Any) -> None:
     assert played.error_at(0.1) == pytest.approx(0, abs=0.05)
 
 
+def test_a_machine_that_became_faster_is_taken_as_it_is_now(clock: Any) -> None:
+    forecast = Forecast(_equal(20), slots=lambda: 1, guess=_guess, clock=clock)
+    forecast.start("0", tuple)
+    for step in range(20):
+        clock.now += 6 if step < 8 else 2
+        forecast.report("0", done=step + 1, epochs=[Epoch(step, 2.0, int(clock.now * 1000))])
+    slow = forecast.left_s
+    forecast.end("0")
+    for number in ("1", "2"):
+        forecast.start(number, tuple)
+        for step in range(20):
+            clock.now += 2
+            stamp = int(clock.now * 1000)
+            forecast.report(number, done=step + 1, epochs=[Epoch(step, 2.0, stamp)])
+        forecast.end(number)
+    assert slow is not None
+    assert slow > 1.3 * 19 * 20 * 2
+    assert forecast.left_s == pytest.approx(17 * 20 * 2, rel=0.1)
+
+
 def test_nothing_is_said_before_the_first_epoch(clock: Any) -> None:
     forecast = Forecast(_equal(4), slots=lambda: 2, guess=_guess, clock=clock)
     assert forecast.left_s is None
