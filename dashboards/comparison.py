@@ -110,27 +110,30 @@ def compare(matrix: pd.DataFrame) -> Comparison | None:
     table = matrix.drop(columns=list(STATISTICS)).to_numpy(dtype=np.float64)
     values = dict(zip(map(str, matrix.index), table, strict=True))
     others = [row for row in values if row != control]
+    # Rows without a finished cell count as well: the level must not depend on what is in.
+    waiting = [row for row in attrs.get("rows", ()) if row not in values]
     planned, margin = int(attrs["planned"]), attrs["margin"]
     if margin is not None and is_share(str(attrs["metric"])):
         margin /= 100
     sign = 1.0 if attrs["better"] == "lower" else -1.0
     looks = tuple(attrs.get("looks", ()))
     overall = LEVEL / EACH_LOOK ** len(looks)
-    level = overall / max(len(others), 1)
+    level = overall / max(len(others) + len(waiting), 1)
     differences = tuple(
         _difference(row, values[row], values[control], planned, margin, sign, level)
         for row in others
     )
     free = [row for row in values if row not in attrs["controls"]]
     blocks = np.array([values[row] for row in free])
+    late = [row for row in waiting if row not in attrs["controls"]]
     spread = _typical([_spread(values[row] - values[control]) for row in others])
     size = _detectable(planned, level)
     return Comparison(
         control=control,
         margin=margin,
         differences=differences,
-        same=friedman(blocks) if _is_whole(blocks, planned) else math.nan,
-        num_compared=len(free),
+        same=friedman(blocks) if _is_whole(blocks, planned) and not late else math.nan,
+        num_compared=len(free) + len(late),
         smallest=size * spread,
         num_seeds=_seeds_for(size / 2, level) if spread > 0 else 0,
         luck=_typical([_spread(values[row]) for row in values])

@@ -35,8 +35,9 @@ def result_matrix(
     study as in its file is finished, so this is its newest variant), `variant` (its id), `commits`
     (of the code that trained the cells), MLflow's `experiment_id`,
     `run_id` and `cell_run_ids`, and `also`: the means of more metrics, by metric and row. If the
-    study names a control, they also hold `control`, `controls`, `margin`, `planned` and
-    `looks` (earlier numbers of seeds with verdicts), for `dashboards.comparison.compare`.
+    study names a control, they also hold `control`, `controls`, `margin`, `planned`,
+    `rows` (all that are planned) and `looks` (earlier numbers of seeds with verdicts), for
+    `dashboards.comparison.compare`.
 
     Args:
         study: A name, or a study as `orchestrator.load_study` returns it.
@@ -152,6 +153,7 @@ def _compared(runs: StudyRuns, metric: str) -> dict[Hashable, Any]:
         "controls": runs.controls(),
         "margin": _margin(tags.get(vocabulary.MARGIN, "")) if is_own else None,
         "planned": int(planned),
+        "rows": runs.labels(),
         "looks": [n for n in runs.looks() if n < int(planned)],
     }
 

@@ -22,7 +22,7 @@ def answer(matrix: pd.DataFrame) -> str:
     axis = str(matrix.index.name)
     question = f"Do the {found.num_compared} values of {axis} differ?"
     if math.isnan(found.same):
-        return f"{question} {_unanswered(matrix)}"
+        return f"{question} {_unanswered(matrix, found.num_compared)}"
     told = (
         f"the rows other than controls differ by {axis}"
         if found.same < found.level
@@ -32,11 +32,11 @@ def answer(matrix: pd.DataFrame) -> str:
     return f"{question} Friedman test: {chance}; {told}."
 
 
-def _unanswered(matrix: pd.DataFrame) -> str:
+def _unanswered(matrix: pd.DataFrame, num_rows: int) -> str:
     """Why there is no answer yet."""
     planned = int(matrix.attrs["planned"])
-    fewest = int(matrix["n"].drop(list(matrix.attrs["controls"]), errors="ignore").min())
-    if fewest < planned:
+    there = matrix["n"].drop(list(matrix.attrs["controls"]), errors="ignore")
+    if len(there) < num_rows or there.min() < planned:
         return f"No answer before all {planned} seeds of each are finished."
     return f"{planned} seeds cannot tell." if planned < FEWEST else "Their values cannot tell."
 

@@ -35,6 +35,7 @@ class Orders:
         orders: Row to its order of layers.
         trials: The finished trials of these rows.
         planned: How many seeds the study plans; 0: not recorded.
+        waiting: Rows of the study without a finished cell; until they have some, nothing is told.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Orders:
     orders: Mapping[str, tuple[str, ...]]
     trials: tuple[Trial, ...]
     planned: int
+    waiting: tuple[str, ...]
 
     @property
     def num_possible(self) -> int:
@@ -66,7 +68,8 @@ class Orders:
     def same(self) -> float:
         """Chance of ranks as different as these, if all orders are equal; NaN: cannot be told."""
         values = self.by_block().dropna(axis=1).to_numpy(dtype=np.float64)
-        return friedman(values) if values.shape[1] >= max(self.planned, FEWEST) else math.nan
+        is_whole = values.shape[1] >= max(self.planned, FEWEST) and not self.waiting
+        return friedman(values) if is_whole else math.nan
 
     @property
     def attrs(self) -> dict[Hashable, Any]:
@@ -91,7 +94,8 @@ def orders_of(runs: StudyRuns, shown: Chosen) -> Orders:
     Raises:
         ViewError: If there are no two such rows, or a row has several orders.
     """
-    trials = [trial for trial in trials_of(runs, shown) if trial.epochs_per_layer > 0]
+    finished = trials_of(runs, shown)
+    trials = [trial for trial in finished if trial.epochs_per_layer > 0]
     most = max((len(trial.order) for trial in trials), default=0)
     trials = [trial for trial in trials if len(trial.order) == most]
     orders: dict[str, tuple[str, ...]] = {}
@@ -112,6 +116,7 @@ def orders_of(runs: StudyRuns, shown: Chosen) -> Orders:
         orders=orders,
         trials=tuple(trials),
         planned=int(planned) if planned.isdecimal() else 0,
+        waiting=tuple(row for row in runs.labels() if row not in {one.row for one in finished}),
     )
 
 
@@ -173,6 +178,11 @@ def by_pair(found: Orders) -> pd.DataFrame:
             lines.append([before, after, math.nan, math.nan, math.nan, 0, None, gone])
             continue
         differences = values[mask].mean(0) - values[~mask].mean(0)
+        if found.waiting:
+            mean = float(differences.mean()) if len(differences) else math.nan
+            late = f"rows without a finished cell: {len(found.waiting)}"
+            lines.append([before, after, mean, math.nan, math.nan, len(differences), None, late])
+            continue
         verdict = _interval(differences, LEVEL / len(pairs), planned=found.planned)
         lines.append([before, after, *verdict])
     columns = ["before", "after", "mean", "low", "high", "n", "differs", "refusal"]

@@ -7,6 +7,16 @@ from orchestrator.cli import hosts
 from orchestrator.cli.faults import UsageError
 
 HIGHEST_PORT = 65535
+BLOCKED = frozenset(
+    {
+        *(1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95),
+        *(101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161),
+        *(179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563),
+        *(587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060),
+        *(5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080),
+    }
+)
+"""Ports of other services, on which no browser opens a page (Fetch standard, "bad port")."""
 
 
 def add_listening(parser: argparse.ArgumentParser, *, port: int) -> None:
@@ -64,12 +74,14 @@ def port_of(text: str) -> int:
     """The port that a flag names.
 
     Raises:
-        ArgumentTypeError: If there is no such port.
+        ArgumentTypeError: If there is no such port, or no browser would open it.
     """
     if not text.isdecimal() or not 1 <= int(text) <= HIGHEST_PORT:
         raise argparse.ArgumentTypeError(
             f"expected a number from 1 to {HIGHEST_PORT}, got '{text}'"
         )
+    if int(text) in BLOCKED:
+        raise argparse.ArgumentTypeError(f"browsers open no page on port {text}; take another")
     return int(text)
 
 

@@ -207,6 +207,7 @@ class SweepListener:
             tags = self._tags(key, self._last.pop(key, None))
             self.journal.end(key, State.INTERRUPTED, tags)
         self._log(self._cells[key], f"gave its place back, to be trained later: {reason}")
+        self.board.end(key, State.INTERRUPTED)
         self.progress.give_back(key)
 
     def draining(self, *, share: float, then: float) -> None:
@@ -221,6 +222,7 @@ class SweepListener:
 
     def resized(self, *, before: int, now: int) -> None:
         """Shows that another number of trials can run at once."""
+        self.progress.resize(now)
         trials = "1 trial" if now == 1 else f"{now} trials"
         self.noted(self.work.study.title, f"room for {trials} at once now, {before} before")
 

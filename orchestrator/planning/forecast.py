@@ -6,6 +6,7 @@ cells that wait for the beginning that another one trains are all counted as wha
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from orchestrator.planning.workload import Kind, Work, kind_at, part
 
 RENEWED_S = 1.0
 """Least seconds between two computations; in between, the time that passes is taken off."""
+NUM_RECENT = 40
+"""Epochs that say how fast the machine is now: it starts slowly, and others use it too."""
 LEAST_SHARE = 50
 """Between two computations at least so many times the time that one takes passes."""
 
@@ -80,6 +83,7 @@ class Forecast:
         self.num_undrawn = max(0, num_cells - len(todo))
         # The first epoch of a process also warms up, and counts as part of the cell's start.
         self.first, self.paces = Paces(guess), Paces(guess)
+        self._recent: deque[tuple[Kind, float]] = deque(maxlen=NUM_RECENT)
         self._running: dict[str, _Running] = {}
         self._num_started = 0
         self._starts: list[float] = []
@@ -112,14 +116,15 @@ class Forecast:
         if cell is None or not cell.todo.work:
             return
         for epoch in epochs:
-            kind, seconds = kind_at(cell.todo.work, epoch.step), epoch.seconds
+            kind = kind_at(cell.todo.work, epoch.step)
             if cell.stamp_ms is None:
-                self.first.add(kind, seconds)
+                self.first.add(kind, epoch.seconds)
             else:
                 # From end to end, with what is saved and measured in between.
                 passed = (epoch.time_ms - cell.stamp_ms) / 1000
-                seconds = passed if passed > 0 else seconds
+                seconds = passed if passed > 0 else epoch.seconds
                 self.paces.add(kind, seconds)
+                self._recent.append((kind, seconds))
             cell.stamp_ms = epoch.time_ms
         cell.done, cell.told_at = done, self.clock()
 
@@ -134,6 +139,16 @@ class Forecast:
             pace, trained = self._pace(), part(cell.todo.work, cell.todo.begins, cell.done)
             self._starts.append(max(0.0, now - cell.began_at - seconds_of(trained, pace)))
         self._found = None
+
+    def give_back(self, key: str) -> None:
+        """A cell leaves its slot untrained, and is the first to get another one."""
+        if (cell := self._running.pop(key, None)) is not None:
+            self.waiting = {key: cell.todo, **self.waiting}
+            self._found = None
+
+    def resize(self, slots: int) -> None:
+        """So many cells are trained at a time from now on."""
+        self.slots, self._found = max(1, slots), None
 
     def drop(self, key: str) -> None:
         """Another sweep has trained a cell."""
@@ -161,7 +176,8 @@ class Forecast:
         return left
 
     def _left(self, now: float) -> float:
-        pace = _remembered(self._pace())
+        mean, speed = self._pace(), self._speed()
+        pace = _remembered(lambda kind: speed * mean(kind))
         start = sum(self._starts) / len(self._starts) if self._starts else 0.0
         running = [self._left_of(cell, now, start, pace) for cell in self._running.values()]
         tasks, passes, ready = [], {}, {}
@@ -195,6 +211,11 @@ class Forecast:
         ]
         each = sum(known) / len(known) if known else 0.0
         return [Task(key=f"?{number}", seconds=each) for number in range(self.num_undrawn)]
+
+    def _speed(self) -> float:
+        """How long the last epochs took, as multiples of the means of their kinds."""
+        means = sum(self.paces(kind) for kind, _ in self._recent)
+        return sum(seconds for _, seconds in self._recent) / means if means > 0 else 1.0
 
     def _pace(self) -> Paces:
         """What was measured; of a network that has trained one epoch only, that one."""

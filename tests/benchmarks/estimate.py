@@ -113,5 +113,7 @@ def estimated(name: str) -> Said:
         path.write_text(yaml.safe_dump(STUDIES[name]))
         asking, home = Asking(), Home.at(Path(folder, "home"))
         options = SweepOptions(data_dir=Path(folder, "data"), resources=Resources())
-        sweep(load_study(path), home, options, asking)  # type: ignore[arg-type]
+        outcome = sweep(load_study(path), home, options, asking)  # type: ignore[arg-type]
+        if outcome.failures or outcome.interrupted:
+            raise RuntimeError(f"the sweep {name} did not end as it should")
     return asking.said

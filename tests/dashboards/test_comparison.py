@@ -207,3 +207,15 @@ def test_each_earlier_look_lowers_the_level() -> None:
     low, high = stats.ttest_rel(*_pair(0.2)).confidence_interval(1 - 0.0125)
     one = later.differences[0]
     assert (one.low, one.high) == pytest.approx((low, high))
+
+
+def test_rows_without_a_finished_cell_count_and_wait() -> None:
+    rows = ["float", "binary", "forward", "reverse", "132"]
+    values = np.random.default_rng(8).normal(0.02, 0.001, (5, 5))
+    whole = _found(values, rows=rows)
+    late = _found(values, rows=[*rows, "213", "231"])
+    assert (whole.num_compared, late.num_compared) == (3, 5)
+    assert not math.isnan(whole.same)
+    assert math.isnan(late.same)
+    one, other = whole.differences[0], late.differences[0]
+    assert other.high - other.low > one.high - one.low

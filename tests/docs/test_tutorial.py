@@ -29,7 +29,7 @@ def test_a_newcomer_types_the_tutorial(tmp_path: Path, make_user: Callable[[Path
     (study,) = re.findall(r"(?s)```yaml\n(.*?)```", PAGE.read_text("utf-8"))
     user.writes(study, "first.yaml")
     typed = console.examples(PAGE)
-    assert len(typed) == 8
+    assert len(typed) == 7
     for example in typed:
         command, _, file = example.command.partition(" > ")
         program, *arguments = shlex.split(command)

@@ -80,11 +80,24 @@ def test_pairs_are_compared_within_seeds_at_one_level_for_all(
 def test_there_is_no_verdict_on_pairs_before_all_seeds_are_in(
     errors: dict[str, float], three_layers: StudySpec, make_runs: MakeRuns
 ) -> None:
-    runs = make_runs({key: errors[key] for key in errors if key != "213 3"}, three_layers)
+    controls = {"float 1": 0.1, "binary 1": 0.1}
+    most = {key: errors[key] for key in errors if key != "213 3"}
+    runs = make_runs({**controls, **most}, three_layers)
     pairs = by_pair(orders_of(runs, chosen(runs)))
     assert set(pairs["refusal"]) == {"2 of 3 seeds"}
     assert set(pairs["differs"]) == {None}
     assert math.isnan(orders_of(runs, chosen(runs)).same())
+
+
+def test_there_is_no_verdict_on_pairs_before_all_orders_are_in(
+    errors: dict[str, float], three_layers: StudySpec, make_runs: MakeRuns
+) -> None:
+    some = {key: errors[key] for key in errors if not key.startswith("213")}
+    runs = make_runs({**some, "float 1": 0.1, "binary 1": 0.1}, three_layers)
+    found = orders_of(runs, chosen(runs))
+    assert found.waiting == ("213",)
+    assert set(by_pair(found)["refusal"]) == {"rows without a finished cell: 1"}
+    assert math.isnan(found.same())
 
 
 def test_layers_that_never_swap_have_no_difference(

@@ -16,7 +16,7 @@ from dashboards.runs import StudyRuns
 from orchestrator.study.spec import StudySpec
 
 MakeRuns = Callable[..., StudyRuns]
-ROWS = ("binary", "forward", "reverse", "132", "213", "231", "312")
+ROWS = ("float", "binary", "forward", "reverse", "132", "213", "231", "312")
 
 
 @pytest.fixture

@@ -321,6 +321,9 @@ def test_a_cell_that_gives_its_place_back_stays_open_and_ours(
     assert (progress.num_retries, progress.num_failed, progress.running) == (0, 0, {})
     [log] = listener.logs.iterdir()
     assert "gave its place back, to be trained later: no memory" in log.read_text()
+    shown = {cell.state for _, cell in listener.board.changed(-1)}
+    assert State.INTERRUPTED in shown
+    assert State.RUNNING not in shown
 
 
 def test_a_cell_that_gave_its_place_back_has_each_step_once(

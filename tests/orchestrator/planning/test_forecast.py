@@ -163,6 +163,26 @@ def test_a_long_last_cell_leaves_slots_empty(clock: Any) -> None:
     assert played.error_at(0.1) == pytest.approx(0, abs=0.05)
 
 
+def test_a_machine_that_became_faster_is_taken_as_it_is_now(clock: Any) -> None:
+    forecast = Forecast(_equal(20), slots=lambda: 1, guess=_guess, clock=clock)
+    forecast.start("0", tuple)
+    for step in range(20):
+        clock.now += 6 if step < 8 else 2
+        forecast.report("0", done=step + 1, epochs=[Epoch(step, 2.0, int(clock.now * 1000))])
+    slow = forecast.left_s
+    forecast.end("0")
+    for number in ("1", "2"):
+        forecast.start(number, tuple)
+        for step in range(20):
+            clock.now += 2
+            stamp = int(clock.now * 1000)
+            forecast.report(number, done=step + 1, epochs=[Epoch(step, 2.0, stamp)])
+        forecast.end(number)
+    assert slow is not None
+    assert slow > 1.3 * 19 * 20 * 2
+    assert forecast.left_s == pytest.approx(17 * 20 * 2, rel=0.1)
+
+
 def test_nothing_is_said_before_the_first_epoch(clock: Any) -> None:
     forecast = Forecast(_equal(4), slots=lambda: 2, guess=_guess, clock=clock)
     assert forecast.left_s is None
@@ -220,3 +240,30 @@ def test_a_search_takes_the_cells_to_come_as_those_before(clock: Any) -> None:
     assert forecast.left_s == pytest.approx(20)
     forecast.expect_no_more()
     assert forecast.left_s == 0
+
+
+def test_a_cell_that_leaves_its_slot_untrained_is_still_to_train(clock: Any) -> None:
+    todo = {key: Todo(work=_work(("small", 0, 10))) for key in ("a", "b")}
+    forecast = Forecast(todo, slots=2, guess=_guess, clock=clock)
+    for key in todo:
+        forecast.start(key, tuple)
+        forecast.report(key, done=2, epochs=[Epoch(0, 1.0, 1000), Epoch(1, 1.0, 2000)])
+    assert forecast.left_s == pytest.approx(8)
+    forecast.give_back("b")
+    assert forecast.left_s == pytest.approx(10)
+    assert list(forecast.waiting) == ["b"]
+    forecast.give_back("b")
+    forecast.start("b", tuple)
+    assert forecast.left_s == pytest.approx(10)
+
+
+def test_other_slots_than_before_train_what_is_left(clock: Any) -> None:
+    todo = {key: Todo(work=_work(("small", 0, 10))) for key in ("a", "b", "c", "d")}
+    forecast = Forecast(todo, slots=2, guess=_guess, clock=clock)
+    forecast.start("a", tuple)
+    forecast.report("a", done=2, epochs=[Epoch(0, 1.0, 1000), Epoch(1, 1.0, 2000)])
+    assert forecast.left_s == pytest.approx(20)
+    forecast.resize(1)
+    assert forecast.left_s == pytest.approx(38)
+    forecast.resize(4)
+    assert forecast.left_s == pytest.approx(10)

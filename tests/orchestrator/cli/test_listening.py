@@ -1,0 +1,24 @@
+"""Ports that a command may listen on."""
+
+import argparse
+
+import pytest
+
+from orchestrator.cli.listening import port_of
+
+
+@pytest.mark.parametrize("text", ["1024", "5000", "5050", "65535"])
+def test_a_port_is_a_number(text: str) -> None:
+    assert port_of(text) == int(text)
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "5e3", ""])
+def test_what_is_no_port_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="from 1 to 65535"):
+        port_of(text)
+
+
+@pytest.mark.parametrize("text", ["22", "5060", "5061", "6000", "10080"])
+def test_a_port_that_browsers_never_open_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=f"no page on port {text}"):
+        port_of(text)
