@@ -31,7 +31,7 @@ class Visit:
         self.base = base
         self.elsewhere: list[str] = []
         self.complaints: list[str] = []
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         page.on("request", self._hear)
         page.on("console", lambda said: self.complaints.append(said.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -102,9 +102,10 @@ def visit(browser: Any, base: str) -> Iterator[Visit]:
 def _values(visit: Visit, matrix: pd.DataFrame) -> None:
     """Holds each row of the page against the matrix."""
     singles = [column for column in matrix.columns if column.startswith("seed ")]
+    table = visit.page.locator(".matrix").first
     for row in matrix.index:
         values = matrix.loc[row]
-        text = visit.page.get_by_role("row", name=re.compile(rf"^{row}\b")).inner_text()
+        text = table.get_by_role("row", name=re.compile(rf"^{row}\b")).inner_text()
         spread = "" if values["n"] < 2 else f" ± {100 * values['std']:.2f}"
         assert f"{100 * values['mean']:.2f}{spread}" in text
         for single in singles if spread else ():
@@ -125,7 +126,7 @@ def test_every_view_is_clicked_and_shows_what_the_matrix_has(
     visit.picture("matrix")
 
     page.get_by_label("Metric").select_option("last/validation_error")
-    page.wait_for_url("**metric=last**")
+    page.wait_for_url("**metric=last**", wait_until="commit")
     _values(visit, result_matrix("small", store, metric="last/validation_error"))
 
     page.get_by_role("link", name="Curves").click()
