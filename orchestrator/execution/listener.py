@@ -222,7 +222,6 @@ class SweepListener:
 
     def resized(self, *, before: int, now: int) -> None:
         """Shows that another number of trials can run at once."""
-        self.progress.resize(now)
         trials = "1 trial" if now == 1 else f"{now} trials"
         self.noted(self.work.study.title, f"room for {trials} at once now, {before} before")
 

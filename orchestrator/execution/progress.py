@@ -103,11 +103,6 @@ class Progress:
             self.forecast.give_back(key)
         self._expect(self.running.pop(key), inherited=self.inherited.get(key, 0))
 
-    def resize(self, slots: int) -> None:
-        """So many cells are trained at once from now on."""
-        if self.forecast is not None:
-            self.forecast.resize(slots)
-
     def expect_no_more(self) -> None:
         """No cell is begun any more: a search found no other trial."""
         if self.forecast is not None:

@@ -127,7 +127,6 @@ class Rounds:
                 remaining = listener.open_of(remaining)
                 if self.slots.is_draining:
                     self.slots.relax()
-                    self.progress.resize(self.slots.num)
                 else:
                     remaining = self._wait(remaining, claims, listener, bystander)
         except KeyboardInterrupt:

@@ -88,7 +88,7 @@ class Forecast:
         self._num_started = 0
         self._starts: list[float] = []
         self._drawn_s: list[float] = []
-        self._found: tuple[float, float, float] | None = None
+        self._found: tuple[float, float, float, int] | None = None
 
     def start(self, key: str, train_work: Callable[[], Work]) -> None:
         """A cell starts or restarts.
@@ -146,10 +146,6 @@ class Forecast:
             self.waiting = {key: cell.todo, **self.waiting}
             self._found = None
 
-    def resize(self, slots: int) -> None:
-        """So many cells are trained at a time from now on."""
-        self.slots, self._found = max(1, slots), None
-
     def drop(self, key: str) -> None:
         """Another sweep has trained a cell."""
         self.waiting.pop(key, None)
@@ -167,12 +163,12 @@ class Forecast:
             return None
         now = self.clock()
         if self._found is not None:
-            left, at, cost = self._found
-            if now - at < max(RENEWED_S, LEAST_SHARE * cost):
+            left, at, cost, slots = self._found
+            if slots == self.slots() and now - at < max(RENEWED_S, LEAST_SHARE * cost):
                 return max(0.0, left - (now - at))
         began = time.perf_counter()
         left = self._left(now)
-        self._found = left, now, time.perf_counter() - began
+        self._found = left, now, time.perf_counter() - began, self.slots()
         return left
 
     def _left(self, now: float) -> float:

@@ -244,7 +244,7 @@ def test_a_search_takes_the_cells_to_come_as_those_before(clock: Any) -> None:
 
 def test_a_cell_that_leaves_its_slot_untrained_is_still_to_train(clock: Any) -> None:
     todo = {key: Todo(work=_work(("small", 0, 10))) for key in ("a", "b")}
-    forecast = Forecast(todo, slots=2, guess=_guess, clock=clock)
+    forecast = Forecast(todo, slots=lambda: 2, guess=_guess, clock=clock)
     for key in todo:
         forecast.start(key, tuple)
         forecast.report(key, done=2, epochs=[Epoch(0, 1.0, 1000), Epoch(1, 1.0, 2000)])
@@ -259,11 +259,12 @@ def test_a_cell_that_leaves_its_slot_untrained_is_still_to_train(clock: Any) -> 
 
 def test_other_slots_than_before_train_what_is_left(clock: Any) -> None:
     todo = {key: Todo(work=_work(("small", 0, 10))) for key in ("a", "b", "c", "d")}
-    forecast = Forecast(todo, slots=2, guess=_guess, clock=clock)
+    slots = 2
+    forecast = Forecast(todo, slots=lambda: slots, guess=_guess, clock=clock)
     forecast.start("a", tuple)
     forecast.report("a", done=2, epochs=[Epoch(0, 1.0, 1000), Epoch(1, 1.0, 2000)])
     assert forecast.left_s == pytest.approx(20)
-    forecast.resize(1)
+    slots = 1
     assert forecast.left_s == pytest.approx(38)
-    forecast.resize(4)
+    slots = 4
     assert forecast.left_s == pytest.approx(10)
