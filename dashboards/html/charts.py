@@ -204,7 +204,7 @@ def curves_chart(
     layers: list[Spec] = [
         {
             "data": data,
-            "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.55, "color": BLUE},
+            "mark": {"type": "line", "color": BLUE, **(_THIN if len(curves) > 1 else {})},
             "encoding": {"x": x, "y": {**y, "field": "value"}, "detail": {"field": "curve"}},
         }
     ]
@@ -221,6 +221,9 @@ def curves_chart(
     return {"width": "container", "height": PANEL_HEIGHT, "description": description} | {
         "layer": layers
     }
+
+
+_THIN: Spec = {"strokeWidth": 1, "opacity": 0.55}
 
 
 def _switch_marks(marks: list[Spec], x: Spec) -> list[Spec]:
