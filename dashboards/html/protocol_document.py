@@ -44,6 +44,11 @@ class Missing:
     reason: str
     command: str
 
+    @property
+    def named(self) -> str:
+        """The stages in words."""
+        return f"stage{'s' if len(self.stages) > 1 else ''} {' and '.join(self.stages)}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranked:

@@ -50,9 +50,19 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Writes the files, and records the page in MLflow."""
-    from orchestrator.protocol.stages import is_network
+    return _network(args) if _is_network(args.study) else _study(args)
 
-    return _network(args) if is_network(args.study) else _study(args)
+
+def _is_network(name: str) -> bool:
+    from orchestrator.study.catalog import study_files
+
+    if name in study_files():
+        # Known without the stages, whose files take torch to read.
+        return False
+    with waiting_for("the network to be looked up"):
+        from orchestrator.protocol.stages import is_network
+
+        return is_network(name)
 
 
 def _study(args: argparse.Namespace) -> int:
@@ -92,8 +102,8 @@ def _network(args: argparse.Namespace) -> int:
         report = network_report(network, changes, home, command=way)
     write_network_report(report, args.out)
     if report.missing is not None:
-        what = f"stage {', '.join(report.missing.stages)} is not in it"
-        print(f"note      {what}: {report.missing.reason}\nnext      {way}")
+        missing = report.missing
+        print(f"note      without {missing.named}: {missing.reason}\nnext      {way}")
     _tell(args, report.files, report.last, ARTIFACT)
     return 0
 

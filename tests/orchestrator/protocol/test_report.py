@@ -85,7 +85,8 @@ def _assert_missing(report: NetworkReport, stages: list[str], reason: str) -> No
     assert missing is not None
     assert list(missing.stages) == stages
     assert missing.reason.endswith(reason)
-    assert f"Not recorded: stage {', '.join(stages)}." in page
+    assert f"Not recorded: {missing.named}." in page
+    assert missing.named in ("stages lr and full", "stage full")
     assert f'<pre tabindex="0">{WAY}</pre>' in page
     assert "Matrix of the protocol" not in page
     assert "matrix.tex" not in report.files
