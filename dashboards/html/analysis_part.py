@@ -51,7 +51,7 @@ def analysis_part(name: str, runs: StudyRuns, read: ReadCurves) -> AnalysisPart:
     spec = _CHARTS[name](frame) if name in _CHARTS and not frame.empty else None
     return AnalysisPart(
         title=view.answers,
-        table=from_rich(table, title(frame)),
+        table=from_rich(table, f"{title(frame)} ({name})"),
         sentences=sentences,
         chart=Chart(key=name, title="", spec=spec) if spec else None,
     )

@@ -149,11 +149,10 @@ def _html(content: ProtocolContent) -> str:
     contents = content.contents()
     tables = {name: failed_table(stage.summary.cells) for name, stage in contents.items()}
     full = content.full
-    last = list(contents.values())[-1].summary
     return rendered(
         "protocol.html",
         title=f"{content.network}: protocol",
-        question=last.question,
+        question="" if full is None else full.content.summary.question,
         missing=content.missing,
         table=None if full is None else _table(content.network, full),
         stages=[
@@ -175,7 +174,7 @@ def _html(content: ProtocolContent) -> str:
 
 def _table(network: str, full: Compared) -> Table:
     table = networks_table({network: full.matrix}, {network: full.rates})
-    return from_rich(table, table_title(full.matrix))
+    return from_rich(table, f"{table_title(full.matrix)} (protocol)")
 
 
 def _full(full: Compared) -> dict[str, Any]:

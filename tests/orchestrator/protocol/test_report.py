@@ -10,6 +10,7 @@ import pytest
 
 from dashboards.runs import NoResultsError
 from orchestrator.home import Home
+from orchestrator.protocol import stages
 from orchestrator.protocol.report import (
     NetworkReport,
     network_report,
@@ -17,6 +18,7 @@ from orchestrator.protocol.report import (
     write_network_report,
 )
 from orchestrator.protocol.stages import FULL, LR, SENSITIVITY, Changes, given_for, load_stage
+from orchestrator.study.orders import Orders
 from orchestrator.study.spec import StudySpec
 from orchestrator.study.variant import Variant
 from orchestrator.vocabulary import State
@@ -80,17 +82,17 @@ def test_a_report_grows_with_the_stages_that_are_recorded(
     assert {path.name for path in folder.iterdir()} == {*first.files, "mine.txt"}
 
 
-def _assert_missing(report: NetworkReport, stages: list[str], reason: str) -> None:
+def _assert_missing(report: NetworkReport, left: list[str], reason: str) -> None:
     page, missing = report.files["report.html"], report.missing
     assert missing is not None
-    assert list(missing.stages) == stages
+    assert list(missing.stages) == left
     assert missing.reason.endswith(reason)
     assert f"Not recorded: {missing.named}." in page
     assert missing.named in ("stages lr and full", "stage full")
     assert f'<pre tabindex="0">{WAY}</pre>' in page
     assert "Matrix of the protocol" not in page
     assert "matrix.tex" not in report.files
-    assert json.loads(report.files["report.json"])["missing"]["stages"] == stages
+    assert json.loads(report.files["report.json"])["missing"]["stages"] == left
 
 
 def _assert_page(page: str) -> None:
@@ -137,8 +139,10 @@ def _assert_numbers(files: Mapping[str, str]) -> None:
 
 
 def test_a_stage_of_one_rate_is_shown_and_the_next_counts_as_missing(
-    protocol_files: Files, record: Record, home: Home
+    protocol_files: Files, record: Record, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    orders = Orders(num_layers=3, rotations=False, published={"ascend": (1, 3, 2)})
+    monkeypatch.setattr(stages, "network_orders", lambda network: orders)
     network = protocol_files()
     record(_stage(network, SENSITIVITY, home), MEASURED)
     record(_stage(network, LR, home), {"float 0.1": 0.05, "binary 0.1": 0.3})
@@ -146,8 +150,10 @@ def test_a_stage_of_one_rate_is_shown_and_the_next_counts_as_missing(
     assert report.missing is not None
     assert list(report.missing.stages) == ["full"]
     assert "no learning rate was found for forward, ascend, descend" in report.missing.reason
+    page = report.files["report.html"]
     # No view fits a single rate; its table stays.
-    assert "<h2>Stage lr: Which learning rate suits each row?</h2>" in report.files["report.html"]
+    assert "<h2>Stage lr: Which learning rate suits each row?</h2>" in page
+    assert "The published order ascend is 1-3-2: Kendall tau -1.00." in page
 
 
 def test_the_command_that_repeats_it_has_what_was_asked() -> None:
