@@ -76,6 +76,17 @@ def best_of(frame: pd.DataFrame) -> dict[str, tuple[str, float]]:
     return found
 
 
+def with_best(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with its rows as a column, and each row's best column as `best_lr`; empty: none.
+
+    Args:
+        frame: The result of `table_of`.
+    """
+    best, known = best_of(frame), frame.reset_index()
+    known["best_lr"] = [best[row][0] if row in best else "" for row in frame.index]
+    return known
+
+
 def with_gaps(matrix: pd.DataFrame) -> pd.DataFrame:
     """The statistics of a result matrix, and each row's gap to the two controls.
 

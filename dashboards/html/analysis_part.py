@@ -12,6 +12,7 @@ from dashboards.analysis.views import VIEWS, view_frame
 from dashboards.curves import ReadCurves
 from dashboards.html.charts import Chart, Spec, heat_map, lines_chart
 from dashboards.html.tables import Line, Table, line
+from dashboards.protocol_report import rates_table, table_title
 from dashboards.runs import StudyRuns
 
 
@@ -50,9 +51,24 @@ def analysis_part(name: str, runs: StudyRuns, read: ReadCurves) -> AnalysisPart:
     spec = _CHARTS[name](frame) if name in _CHARTS and not frame.empty else None
     return AnalysisPart(
         title=view.answers,
-        table=from_rich(table, title(frame)),
+        table=from_rich(table, f"{title(frame)} ({name})"),
         sentences=sentences,
         chart=Chart(key=name, title="", spec=spec) if spec else None,
+    )
+
+
+def table_part(name: str, frame: pd.DataFrame) -> AnalysisPart:
+    """A stage of a protocol that its view does not fit, such as one with a single learning rate.
+
+    Args:
+        name: A key of `dashboards.analysis.views.VIEWS`.
+        frame: The result of `dashboards.stages.table_of`.
+    """
+    return AnalysisPart(
+        title=VIEWS[name].answers,
+        table=from_rich(rates_table(frame), table_title(frame)),
+        sentences=[],
+        chart=Chart(key=name, title="", spec=_fields(frame)),
     )
 
 

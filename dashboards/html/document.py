@@ -66,7 +66,7 @@ def report_files(content: Content) -> dict[str, str]:
     matrix = matrix_of(content.runs)
     files = {
         HTML: _html(content, matrix),
-        DATA: json.dumps(_data(content, matrix), indent=1, ensure_ascii=False) + "\n",
+        DATA: data_text({"version": VERSION, **content_data(content, matrix)}),
         "matrix.csv": matrix_csv(matrix),
         "matrix.tex": matrix_latex(matrix, command=content.provenance.commands[-1]),
         "cells.csv": cells_csv(content.runs),
@@ -90,14 +90,20 @@ def _html(content: Content, matrix: pd.DataFrame) -> str:
         curves=content.curves,
         curve=content.curve,
         left_out=max(0, num_rows - MOST_ROWS),
-        failed=_failed(summary.cells),
+        failed=failed_table(summary.cells),
         provenance=content.provenance,
         written=time.strftime("%Y-%m-%d"),
         scripts=REPORT_SCRIPTS,
     )
 
 
-def _failed(cells: Sequence[CellNow]) -> Table | None:
+def data_text(data: Mapping[str, Any]) -> str:
+    """The text of a report's data."""
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
+def failed_table(cells: Sequence[CellNow]) -> Table | None:
+    """The failed cells with their reasons; None: there is none."""
     failed = [cell for cell in cells if cell.state == State.FAILED]
     if not failed:
         return None
@@ -109,12 +115,16 @@ def _failed(cells: Sequence[CellNow]) -> Table | None:
     )
 
 
-def _data(content: Content, matrix: pd.DataFrame) -> dict[str, Any]:
+def content_data(content: Content, matrix: pd.DataFrame) -> dict[str, Any]:
+    """A study's matrix, its verdicts and where they come from, as plain data.
+
+    Args:
+        content: What the report is made of.
+        matrix: Of its finished cells.
+    """
     found, metric = compare(matrix), str(matrix.attrs["metric"])
     verdicts = {one.row: verdict(one, found, metric) for one in found.differences} if found else {}
-    provenance = content.provenance
     return {
-        "version": VERSION,
         "study": content.runs.study,
         "title": content.runs.title,
         "question": content.summary.question,
@@ -122,12 +132,17 @@ def _data(content: Content, matrix: pd.DataFrame) -> dict[str, Any]:
         "metric": metric,
         "cells": content.summary.counts(),
         "rows": [_row(row, matrix, verdicts) for row in map(str, matrix.index)],
-        "repeat": {
-            "commands": list(provenance.commands),
-            "note": provenance.note,
-            "commits": list(provenance.commits),
-            "made_with": dict(provenance.facts),
-        },
+        "repeat": repeat_data(content.provenance),
+    }
+
+
+def repeat_data(provenance: Provenance) -> dict[str, Any]:
+    """What one needs to repeat it, as plain data."""
+    return {
+        "commands": list(provenance.commands),
+        "note": provenance.note,
+        "commits": list(provenance.commits),
+        "made_with": dict(provenance.facts),
     }
 
 

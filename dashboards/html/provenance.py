@@ -52,6 +52,22 @@ def provenance_of(runs: StudyRuns, environment: str, study_file: str) -> Provena
     )
 
 
+def provenance_of_stages(stages: Sequence[Provenance], command: str) -> Provenance:
+    """What is known of where the results of a protocol come from.
+
+    Args:
+        stages: Of each recorded stage, in their order.
+        command: What one types to run the protocol.
+    """
+    commits = sorted({commit for stage in stages for commit in stage.commits})
+    return Provenance(
+        commands=[*(f"git checkout {commit}" for commit in _clean(stages[-1].commits)), command],
+        note=_note({}, commits),
+        facts=stages[-1].facts,
+        commits=commits,
+    )
+
+
 def _sweep(runs: StudyRuns) -> str:
     tags = runs.tags
     words = [PROGRAM, "sweep", runs.study]

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.options import (
@@ -95,14 +94,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _loads(args: argparse.Namespace, home: "Home") -> list[Load]:
     """How to load what was named: one study, or each stage of a protocol."""
-    from orchestrator.protocol.stages import FULL, STAGES, networks
+    from orchestrator.protocol.stages import STAGES, is_network, networks
     from orchestrator.study.catalog import StudyError, load_variant, study_files
     from trainers.errors import UnknownNameError
 
     name = args.study
-    is_path = "/" in name and not name.endswith((".yaml", ".yml"))
-    is_network = name not in study_files() and name in networks()
-    if is_network or (is_path and Path(f"{name}-{FULL}.yaml").expanduser().is_file()):
+    if is_network(name):
         return [_stage(name, stage, home) for stage in STAGES]
     if "/" not in name and not name.endswith((".yaml", ".yml")) and name not in study_files():
         unknown = UnknownNameError("study or network", name, (*study_files(), *networks()))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from dashboards.stages import best_of
+from dashboards.stages import with_best
 from orchestrator import vocabulary
 from orchestrator.protocol.stages import Sensitivities
 from orchestrator.record.store import Store
@@ -28,10 +28,7 @@ def publish_rates(store: Store, table: pd.DataFrame) -> None:
         store: The store to write to.
         table: The result of `dashboards.stages.table_of`.
     """
-    best = best_of(table)
-    known = table.reset_index()
-    known["best_lr"] = [best[row][0] if row in best else "" for row in table.index]
-    _publish_table(store, table.attrs["run_id"], known, vocabulary.RATES_ARTIFACT)
+    _publish_table(store, table.attrs["run_id"], with_best(table), vocabulary.RATES_ARTIFACT)
 
 
 def publish_protocol(

@@ -7,6 +7,7 @@ store. So a protocol can stop anywhere and resume.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -107,6 +108,23 @@ def networks() -> tuple[str, ...]:
     names = study_files()
     heads = [name.removesuffix(f"-{FULL}") for name in names if name.endswith(f"-{FULL}")]
     return tuple(head for head in heads if all(f"{head}-{stage}" in names for stage in STAGES))
+
+
+def is_network(name: str) -> bool:
+    """Whether a word names a network rather than a study; one that is both names the study.
+
+    Args:
+        name: As typed; a path names a network if the file of its full runs is there.
+    """
+    if "/" not in name:
+        return name not in study_files() and name in networks()
+    is_file = name.endswith((".yaml", ".yml"))
+    return not is_file and Path(f"{name}-{FULL}.yaml").expanduser().is_file()
+
+
+def name_of(network: str) -> str:
+    """A network's name; of a path, what its files' names begin with."""
+    return Path(network).name
 
 
 def check_network(name: str) -> None:

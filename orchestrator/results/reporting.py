@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from dashboards.analysis.views import fitting
 from dashboards.curves import Curve, curve_reader
@@ -32,12 +33,15 @@ class FolderError(OrchestratorError):
     """The folder is no place for this report; nothing was written."""
 
 
-def refuse_other_folder(folder: Path, study: str) -> None:
-    """Refuses a folder that has something else in it than a report of the same study.
+def refuse_other_folder(
+    folder: Path, name: str, kind: Literal["study", "network"] = "study"
+) -> None:
+    """Refuses a folder that has something else in it than a report of the same.
 
     Args:
         folder: Where the report is to be written.
-        study: The study's name.
+        name: The name of the study, or of the network.
+        kind: Which of the two it is.
 
     Raises:
         FolderError: Naming what is there.
@@ -48,11 +52,13 @@ def refuse_other_folder(folder: Path, study: str) -> None:
     if not folder.exists() or not any(folder.iterdir()):
         return
     try:
-        there = json.loads((folder / DATA).read_text("utf-8"))["study"]
+        data = json.loads((folder / DATA).read_text("utf-8"))
+        known = "network" if "network" in data else "study"
+        there = data[known]
     except (OSError, ValueError, KeyError, TypeError):
         raise FolderError(f"{folder} has files that are no report's; {way}") from None
-    if there != study:
-        raise FolderError(f"{folder} has the report of the study '{there}'; {way}")
+    if (known, there) != (kind, name):
+        raise FolderError(f"{folder} has the report of the {known} '{there}'; {way}")
 
 
 def made_report(study: str | StudyLike, home: Home) -> tuple[StudyRuns, dict[str, str]]:
@@ -61,6 +67,22 @@ def made_report(study: str | StudyLike, home: Home) -> tuple[StudyRuns, dict[str
     Args:
         study: As for `dashboards.runs.study_runs`.
         home: Names the store.
+
+    Raises:
+        NoResultsError: If no cell is finished.
+        StoreError: If the store cannot be read.
+    """
+    content = content_of(study, home)
+    return content.runs, report_files(content)
+
+
+def content_of(study: str | StudyLike, home: Home, *, is_whole: bool = True) -> Content:
+    """What the report of a study is made of.
+
+    Args:
+        study: As for `dashboards.runs.study_runs`.
+        home: Names the store.
+        is_whole: Whether with its curves and its other views, whose reading takes longest.
 
     Raises:
         NoResultsError: If no cell is finished.
@@ -75,20 +97,20 @@ def made_report(study: str | StudyLike, home: Home) -> tuple[StudyRuns, dict[str
             name: artifact_text(reader, runs.run_id, name) or ""
             for name in (vocabulary.ENVIRONMENT_ARTIFACT, vocabulary.STUDY_ARTIFACT)
         }
-        curves = _curves(reader, summary)
+        curves = _curves(reader, summary) if is_whole else []
     provenance = provenance_of(
         runs, texts[vocabulary.ENVIRONMENT_ARTIFACT], texts[vocabulary.STUDY_ARTIFACT]
     )
     read = curve_reader(home.tracking_uri)
-    content = Content(
+    views = _analyses(runs) if is_whole else []
+    return Content(
         runs=runs,
         summary=summary,
         provenance=provenance,
         curves=curves,
         curve=CHARTED[0],
-        analyses=[analysis_part(name, runs, read) for name in _analyses(runs)],
+        analyses=[analysis_part(name, runs, read) for name in views],
     )
-    return runs, report_files(content)
 
 
 def write_report(files: Mapping[str, str], folder: Path) -> None:
@@ -98,15 +120,21 @@ def write_report(files: Mapping[str, str], folder: Path) -> None:
         (folder / name).write_text(files[name], encoding="utf-8")
 
 
-def record_report(files: Mapping[str, str], runs: StudyRuns, home: Home) -> None:
+def record_report(files: Mapping[str, str], runs: StudyRuns, home: Home, name: str = HTML) -> None:
     """Records the page as an artifact of the study's run; MLflow's pages show it there.
+
+    Args:
+        files: The report.
+        runs: The study.
+        home: Names the store.
+        name: Of the artifact.
 
     Raises:
         StoreError: If the store does not take it.
     """
     store = Store(home)
     with told(home.tracking_uri):
-        store.log_text(runs.run_id, files[HTML], HTML)
+        store.log_text(runs.run_id, files[HTML], name)
 
 
 def _analyses(runs: StudyRuns) -> list[str]:

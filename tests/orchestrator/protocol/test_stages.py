@@ -18,6 +18,7 @@ from orchestrator.protocol.stages import (
     Sensitivities,
     check_network,
     given_for,
+    is_network,
     load_stage,
     networks,
     unmeasured,
@@ -109,6 +110,17 @@ def test_a_network_has_a_study_for_each_stage(shipped: Callable[..., None]) -> N
     shipped(*_whole("mnist300", "vgg5"), "vgg9-full", "vgg9-lr", "digits-orders", "full")
     assert networks() == ("mnist300", "vgg5")
     check_network("vgg5")
+
+
+def test_a_word_is_a_network_unless_it_is_a_study_or_a_file(
+    shipped: Callable[..., None], protocol_files: Files
+) -> None:
+    shipped(*_whole("vgg5", "both"), "both")
+    assert is_network("vgg5")
+    assert not any(map(is_network, ("both", "vgg5-full", "xyzzy")))
+    network = protocol_files()
+    assert is_network(network)
+    assert not any(map(is_network, (f"{network}-full.yaml", "./nothing")))
 
 
 @pytest.mark.parametrize(

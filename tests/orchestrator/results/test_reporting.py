@@ -34,6 +34,7 @@ def test_a_new_folder_an_empty_one_and_a_report_of_the_study_are_taken(tmp_path:
         ("report.json", "[]", "has files that are no report's"),
         ("report.json", "no JSON", "has files that are no report's"),
         ("report.json", '{"study": "other"}', "has the report of the study 'other'"),
+        ("report.json", '{"network": "tiny"}', "has the report of the network 'tiny'"),
     ],
 )
 def test_what_is_no_report_of_the_study_is_not_overwritten(
