@@ -10,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from dashboards.cells_table import cells_csv
-from dashboards.comparison import compare
+from dashboards.comparison import Comparison, compare
 from dashboards.html.analysis_part import AnalysisPart
 from dashboards.html.charts import Chart
 from dashboards.html.matrix_part import matrix_part
@@ -64,11 +64,12 @@ def report_files(content: Content) -> dict[str, str]:
         NoResultsError: If no cell has the study's metric.
     """
     matrix = matrix_of(content.runs)
+    found = compare(matrix)
     files = {
-        HTML: _html(content, matrix),
-        DATA: json.dumps(_data(content, matrix), indent=1, ensure_ascii=False) + "\n",
+        HTML: _html(content, matrix, found),
+        DATA: json.dumps(_data(content, matrix, found), indent=1, ensure_ascii=False) + "\n",
         "matrix.csv": matrix_csv(matrix),
-        "matrix.tex": matrix_latex(matrix, command=content.provenance.commands[-1]),
+        "matrix.tex": matrix_latex(matrix, found, command=content.provenance.commands[-1]),
         "cells.csv": cells_csv(content.runs),
     }
     if content.provenance.study_file:
@@ -76,7 +77,7 @@ def report_files(content: Content) -> dict[str, str]:
     return files
 
 
-def _html(content: Content, matrix: pd.DataFrame) -> str:
+def _html(content: Content, matrix: pd.DataFrame, found: Comparison | None) -> str:
     summary = content.summary
     num_rows = len(summary.rows())
     return rendered(
@@ -85,7 +86,7 @@ def _html(content: Content, matrix: pd.DataFrame) -> str:
         question=summary.question,
         counts=summary.counts(),
         total=len(summary.cells),
-        part=matrix_part(matrix),
+        part=matrix_part(matrix, found),
         analyses=content.analyses,
         curves=content.curves,
         curve=content.curve,
@@ -109,8 +110,8 @@ def _failed(cells: Sequence[CellNow]) -> Table | None:
     )
 
 
-def _data(content: Content, matrix: pd.DataFrame) -> dict[str, Any]:
-    found, metric = compare(matrix), str(matrix.attrs["metric"])
+def _data(content: Content, matrix: pd.DataFrame, found: Comparison | None) -> dict[str, Any]:
+    metric = str(matrix.attrs["metric"])
     verdicts = {one.row: verdict(one, found, metric) for one in found.differences} if found else {}
     provenance = content.provenance
     return {
@@ -118,7 +119,7 @@ def _data(content: Content, matrix: pd.DataFrame) -> dict[str, Any]:
         "study": content.runs.study,
         "title": content.runs.title,
         "question": content.summary.question,
-        "answer": answer(matrix),
+        "answer": answer(matrix, found),
         "metric": metric,
         "cells": content.summary.counts(),
         "rows": [_row(row, matrix, verdicts) for row in map(str, matrix.index)],

@@ -8,6 +8,7 @@ from typing import Any
 
 from dashboards.analysis.views import VIEWS as ANALYSES
 from dashboards.analysis.views import fitting
+from dashboards.comparison import compare
 from dashboards.curves import Curve
 from dashboards.html.analysis_part import analysis_part
 from dashboards.html.charts import Chart
@@ -107,7 +108,10 @@ def matrix(source: Source, study: str, query: Query) -> View:
         where = pages(path, query, num=len(frame), size=PAGE)
         chosen = {"variant": query.get("variant", "")}
         part = matrix_part(
-            frame, where.part, href=lambda row: of_study(study, "/cells", row=row, **chosen)
+            frame,
+            compare(frame),
+            where.part,
+            href=lambda row: of_study(study, "/cells", row=row, **chosen),
         )
     more = {"part": part, "nothing": nothing, "metric": metric, "metrics": summary.metrics()}
     return _view("matrix.html", summary, values | more | {"pages": where})
