@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from dashboards.matrix import STATISTICS
+from dashboards.matrix import cell_values
 from dashboards.report import is_share
 
 LEVEL = 0.05
@@ -107,8 +107,7 @@ def compare(matrix: pd.DataFrame) -> Comparison | None:
     control: str | None = attrs.get("control")
     if control is None or control not in matrix.index:
         return None
-    table = matrix.drop(columns=list(STATISTICS)).to_numpy(dtype=np.float64)
-    values = dict(zip(map(str, matrix.index), table, strict=True))
+    values = dict(zip(map(str, matrix.index), cell_values(matrix), strict=True))
     others = [row for row in values if row != control]
     # Rows without a finished cell count as well: the level must not depend on what is in.
     waiting = [row for row in attrs.get("rows", ()) if row not in values]
@@ -206,9 +205,8 @@ def friedman(blocks: Values) -> float:
 
 def _ranks(values: Values) -> Values:
     """Ranks from 1, the lowest first; equal values share their mean rank."""
-    below = (values[:, None] > values[None, :]).sum(1)
-    equal = (values[:, None] == values[None, :]).sum(1)
-    ranks: Values = below + (equal + 1) / 2
+    _, place, equal = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Values = (np.cumsum(equal) - (equal - 1) / 2)[place]
     return ranks
 
 

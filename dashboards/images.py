@@ -18,7 +18,7 @@ def num_images(errors: Iterable[float]) -> int | None:
         errors: Shares of images, in [0, 1]; NaN is left out.
     """
     found = 1
-    for error in errors:
+    for error in set(errors):
         if math.isnan(error):
             continue
         share = Fraction(error).limit_denominator(MOST)

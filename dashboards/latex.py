@@ -6,7 +6,7 @@ from typing import Final
 
 import pandas as pd
 
-from dashboards.comparison import Comparison, Difference, compare
+from dashboards.comparison import Comparison, Difference
 from dashboards.report import is_share, shown
 from dashboards.verdicts import confidence, difference, verdict
 
@@ -52,17 +52,17 @@ def escaped(text: str) -> str:
     return " ".join(plain.split()).replace('"', "''").translate(_ESCAPED)
 
 
-def matrix_latex(matrix: pd.DataFrame, *, command: str) -> str:
+def matrix_latex(matrix: pd.DataFrame, found: Comparison | None, *, command: str) -> str:
     r"""The matrix as a `booktabs` table; a document needs `\usepackage{booktabs}`.
 
     A row is bold only if it was told apart from the control. Errors and accuracies are in percent.
 
     Args:
         matrix: The result of `result_matrix`.
+        found: What `compare` makes of it.
         command: What was typed to make it; stands in the comment of the first line.
     """
     attrs, metric = matrix.attrs, str(matrix.attrs["metric"])
-    found = compare(matrix)
     told = {one.row: one for one in found.differences} if found else {}
     lines = [_line(matrix, str(row), told.get(str(row)), found) for row in matrix.index]
     table = pd.DataFrame(

@@ -4,12 +4,14 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from dashboards.chosen import chosen
 from dashboards.natural import natural
 from dashboards.runs import StudyLike, StudyRuns, study_runs
-from dashboards.statistics import Better, summarise
+from dashboards.statistics import Better, mean_of, summarise
 from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import RecordedCell
 
@@ -71,7 +73,6 @@ def matrix_of(
     name, better, cells = shown.metric, shown.better, shown.cells
     frame = _frame(runs, cells, name, better)
     also: list[str] = [] if metric else _also(runs)
-    extra = {other: _frame(runs, cells, other, better)["mean"] for other in also}
     frame.attrs = {
         "study": runs.study,
         "title": runs.title,
@@ -83,22 +84,28 @@ def matrix_of(
         "experiment_id": runs.experiment_id,
         "run_id": runs.run_id,
         "cell_run_ids": [cell.run_id for cell in cells],
-        "also": {key: dict(column) for key, column in extra.items()},
+        "also": {other: _means(runs, cells, other, better) for other in also},
         **_compared(runs, name),
     }
     return frame
 
 
+def cell_values(matrix: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """The values of single cells, (rows, values of `over`); NaN where no cell is finished.
+
+    Args:
+        matrix: The result of `result_matrix`.
+    """
+    # A frame with fewer columns would copy `attrs`, which name every cell.
+    is_single = ~matrix.columns.isin(STATISTICS)
+    values: npt.NDArray[np.float64] = matrix.to_numpy(dtype=np.float64)[:, is_single]
+    return values
+
+
 def _frame(
     runs: StudyRuns, cells: Sequence[RecordedCell], metric: str, better: Better
 ) -> pd.DataFrame:
-    rows_axis = runs.tags[vocabulary.ROWS_AXIS]
-    over_axis = runs.tags.get(vocabulary.OVER_AXIS, "")
-    table: dict[Row, dict[str, float]] = {}
-    for cell in cells:
-        value = cell.metrics.get(metric, math.nan)
-        column = f"{over_axis} {cell.labels[over_axis]}" if over_axis in cell.labels else "value"
-        table.setdefault(row_of(cell.labels, rows_axis, over_axis), {})[column] = value
+    table = _table(runs, cells, metric)
     columns = sorted({column for row in table.values() for column in row}, key=natural)
     rows = _ordered(table, runs.labels(), better)
     records = []
@@ -106,8 +113,33 @@ def _frame(
         summary = summarise(list(table[row].values()), better=better)
         values = [table[row].get(column, math.nan) for column in columns]
         records.append([summary.mean, summary.std, summary.n, summary.best, *values])
-    index = pd.Index(_names(rows), name=rows_axis)
+    index = pd.Index(_names(rows), name=runs.tags[vocabulary.ROWS_AXIS])
     return pd.DataFrame(records, index=index, columns=[*STATISTICS, *columns])
+
+
+def _means(
+    runs: StudyRuns, cells: Sequence[RecordedCell], metric: str, better: Better
+) -> dict[str, float]:
+    """The column `mean` of `_frame`, by row."""
+    table = _table(runs, cells, metric)
+    rows = _ordered(table, runs.labels(), better)
+    return {
+        name: mean_of(table[row].values()) for name, row in zip(_names(rows), rows, strict=True)
+    }
+
+
+def _table(
+    runs: StudyRuns, cells: Sequence[RecordedCell], metric: str
+) -> dict[Row, dict[str, float]]:
+    """The values of a metric by row and column; NaN: the cell has none."""
+    rows_axis = runs.tags[vocabulary.ROWS_AXIS]
+    over_axis = runs.tags.get(vocabulary.OVER_AXIS, "")
+    table: dict[Row, dict[str, float]] = {}
+    for cell in cells:
+        value = cell.metrics.get(metric, math.nan)
+        column = f"{over_axis} {cell.labels[over_axis]}" if over_axis in cell.labels else "value"
+        table.setdefault(row_of(cell.labels, rows_axis, over_axis), {})[column] = value
+    return table
 
 
 def _names(rows: Sequence[Row]) -> list[str]:
@@ -135,7 +167,7 @@ def _ordered(
     def rank(row: Row) -> tuple[float, tuple[str, ...], float]:
         if row[0] in place:
             return place[row[0]], row[1:], 0
-        mean = summarise(list(table[row].values()), better=better).mean
+        mean = mean_of(table[row].values())
         return math.inf, (), math.inf if math.isnan(mean) else sign * mean
 
     return sorted(table, key=rank)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from dashboards.comparison import compare
+from dashboards.comparison import Comparison, compare
 from dashboards.matrix import STATISTICS
 from dashboards.report import matrix_title, shown, unit
 from dashboards.verdicts import answer, confidence, difference, limits, verdict
@@ -24,20 +24,28 @@ def study_note(matrix: pd.DataFrame, question: str = "", *, longest: int = LONGE
         question: The study's question; the first line of a study that names no control.
         longest: Most characters.
     """
-    first = answer(matrix) or question
+    found = compare(matrix)
+    first = answer(matrix, found) or question
     for with_cells in (True, False):
-        note = _note(matrix, first, list(matrix.index), with_cells=with_cells)
+        note = _note(matrix, found, first, list(matrix.index), with_cells=with_cells)
         if len(note) <= longest:
             return note
     few, many = 0, len(matrix)
     while many - few > 1:
         middle = (few + many) // 2
-        note = _note(matrix, first, list(matrix.index[:middle]), with_cells=False)
+        note = _note(matrix, found, first, list(matrix.index[:middle]), with_cells=False)
         few, many = (middle, many) if len(note) <= longest else (few, middle)
-    return _note(matrix, first, list(matrix.index[:few]), with_cells=False)[:longest]
+    return _note(matrix, found, first, list(matrix.index[:few]), with_cells=False)[:longest]
 
 
-def _note(matrix: pd.DataFrame, first: str, rows: Sequence[str], *, with_cells: bool) -> str:
+def _note(
+    matrix: pd.DataFrame,
+    found: Comparison | None,
+    first: str,
+    rows: Sequence[str],
+    *,
+    with_cells: bool,
+) -> str:
     left_out = len(matrix) - len(rows)
     more = [f"... and {left_out:,} more rows: see matrix.csv of the study's run."] * bool(left_out)
     parts = [
@@ -45,8 +53,8 @@ def _note(matrix: pd.DataFrame, first: str, rows: Sequence[str], *, with_cells: 
         f"**{_safe(matrix_title(matrix))}**",
         markdown_table(matrix, rows, with_cells=with_cells),
         *more,
-        *_verdicts(matrix, rows),
-        *limits(matrix),
+        *_verdicts(matrix, found, rows),
+        *limits(matrix, found),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -75,10 +83,10 @@ def markdown_table(
     return _table(head, lines)
 
 
-def _verdicts(matrix: pd.DataFrame, rows: Sequence[str]) -> list[str]:
-    found, metric = compare(matrix), str(matrix.attrs["metric"])
+def _verdicts(matrix: pd.DataFrame, found: Comparison | None, rows: Sequence[str]) -> list[str]:
     if found is None:
         return []
+    metric = str(matrix.attrs["metric"])
     head = f"minus {found.control} [{confidence(found)}]{unit(metric)}"
     lines = [
         [one.row, difference(one, metric), verdict(one, found, metric)]

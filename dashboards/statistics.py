@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,10 +28,20 @@ class Summary:
 
 def summarise(values: Sequence[float], *, better: Better) -> Summary:
     """Computes the summary of values; NaN counts as missing."""
-    known = [value for value in values if not math.isnan(value)]
+    known = _known(values)
     return Summary(
-        mean=statistics.fmean(known) if known else math.nan,
+        mean=mean_of(known),
         std=statistics.stdev(known) if len(known) > 1 else math.nan,
         n=len(known),
         best=(min(known) if better == "lower" else max(known)) if known else math.nan,
     )
+
+
+def mean_of(values: Iterable[float]) -> float:
+    """The arithmetic mean alone; NaN counts as missing, and is the mean of nothing."""
+    known = _known(values)
+    return statistics.fmean(known) if known else math.nan
+
+
+def _known(values: Iterable[float]) -> list[float]:
+    return [value for value in values if not math.isnan(value)]

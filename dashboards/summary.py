@@ -11,6 +11,7 @@ from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant
 from orchestrator.mlflow_reader.followed import Followed
 from orchestrator.mlflow_reader.overview import WAITING, CellNow
 from orchestrator.mlflow_reader.reader import Reader
+from orchestrator.mlflow_reader.recorded_overview import Heard
 from orchestrator.vocabulary import State
 
 STATES = (
@@ -115,9 +116,18 @@ class Watch:
         self._number = 0
         self._summary: Summary | None = None
 
-    def look(self) -> Summary:
-        """The cells of the variant as they are now."""
-        changed = self._followed.look()
+    @property
+    def title(self) -> str:
+        """The variant's title."""
+        return self._followed.variant.title
+
+    def look(self, heard: Heard = lambda num, total: None) -> Summary:
+        """The cells of the variant as they are now.
+
+        Args:
+            heard: Hears of the progress where all runs have to be read.
+        """
+        changed = self._followed.look(heard)
         known, tags = self._summary, self._followed.tags
         if known is None or changed or tags != known.variant.tags:
             self._number += 1

@@ -8,15 +8,19 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from dashboards.comparison import FEWEST, LEVEL, Comparison, Difference, compare
+from dashboards.comparison import FEWEST, LEVEL, Comparison, Difference
 from dashboards.images import num_images
-from dashboards.matrix import STATISTICS
+from dashboards.matrix import cell_values
 from dashboards.report import is_share, shown, signed, unit
 
 
-def answer(matrix: pd.DataFrame) -> str:
-    """The answer to the study's question in one line; empty if it names no control."""
-    found = compare(matrix)
+def answer(matrix: pd.DataFrame, found: Comparison | None) -> str:
+    """The answer to the study's question in one line; empty if it names no control.
+
+    Args:
+        matrix: The result of `result_matrix`.
+        found: What `compare` makes of it.
+    """
     if found is None or found.num_compared < 3:
         return ""
     axis = str(matrix.index.name)
@@ -41,13 +45,13 @@ def _unanswered(matrix: pd.DataFrame, num_rows: int) -> str:
     return f"{planned} seeds cannot tell." if planned < FEWEST else "Their values cannot tell."
 
 
-def verdict_table(matrix: pd.DataFrame) -> Table | None:
+def verdict_table(matrix: pd.DataFrame, found: Comparison | None) -> Table | None:
     """Each row less the control, with one interval for all rows together, and a verdict.
 
     Args:
-        matrix: The result of `result_matrix`; None is returned if its study names no control.
+        matrix: The result of `result_matrix`.
+        found: What `compare` makes of it; None is returned if its study names no control.
     """
-    found = compare(matrix)
     if found is None:
         return None
     metric = str(matrix.attrs["metric"])
@@ -125,13 +129,13 @@ def told(
     return text
 
 
-def limits(matrix: pd.DataFrame) -> list[str]:
+def limits(matrix: pd.DataFrame, found: Comparison | None) -> list[str]:
     """What so many seeds can show, and what chance alone does; a sentence each.
 
     Args:
-        matrix: The result of `result_matrix`; no sentence if its study names no control.
+        matrix: The result of `result_matrix`.
+        found: What `compare` makes of it; no sentence if its study names no control.
     """
-    found = compare(matrix)
     if found is None:
         return []
     metric, lines = str(matrix.attrs["metric"]), []
@@ -159,11 +163,11 @@ def limits(matrix: pd.DataFrame) -> list[str]:
 
 def _of_images(matrix: pd.DataFrame) -> list[str]:
     """What the choice of images makes of the spread, if the errors tell how many there were."""
-    metric, table = str(matrix.attrs["metric"]), matrix.drop(columns=list(STATISTICS))
-    images = num_images(table.to_numpy().ravel()) if is_share(metric) else None
+    metric, values = str(matrix.attrs["metric"]), cell_values(matrix)
+    images = num_images(values.ravel().tolist()) if is_share(metric) else None
     if images is None:
         return []
-    mean = float(np.nanmean(table.to_numpy()))
+    mean = float(np.nanmean(values))
     spread = math.sqrt(mean * (1 - mean) / images)
     one = f"All rows see the same {images:,} images: one is {shown(1 / images, metric)} points"
     return [f"{one}; as many others would move {shown(mean, metric)} by {shown(spread, metric)}."]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from dashboards.cells_table import cells_csv
-from dashboards.comparison import compare
+from dashboards.comparison import Comparison, compare
 from dashboards.html.analysis_part import AnalysisPart
 from dashboards.html.charts import Chart
 from dashboards.html.matrix_part import matrix_part
@@ -64,11 +64,12 @@ def report_files(content: Content) -> dict[str, str]:
         NoResultsError: If no cell has the study's metric.
     """
     matrix = matrix_of(content.runs)
+    found = compare(matrix)
     files = {
-        HTML: _html(content, matrix),
-        DATA: data_text({"version": VERSION, **content_data(content, matrix)}),
+        HTML: _html(content, matrix, found),
+        DATA: data_text({"version": VERSION, **content_data(content, matrix, found)}),
         "matrix.csv": matrix_csv(matrix),
-        "matrix.tex": matrix_latex(matrix, command=content.provenance.commands[-1]),
+        "matrix.tex": matrix_latex(matrix, found, command=content.provenance.commands[-1]),
         "cells.csv": cells_csv(content.runs),
     }
     if content.provenance.study_file:
@@ -76,7 +77,7 @@ def report_files(content: Content) -> dict[str, str]:
     return files
 
 
-def _html(content: Content, matrix: pd.DataFrame) -> str:
+def _html(content: Content, matrix: pd.DataFrame, found: Comparison | None) -> str:
     summary = content.summary
     num_rows = len(summary.rows())
     return rendered(
@@ -85,7 +86,7 @@ def _html(content: Content, matrix: pd.DataFrame) -> str:
         question=summary.question,
         counts=summary.counts(),
         total=len(summary.cells),
-        part=matrix_part(matrix),
+        part=matrix_part(matrix, found),
         analyses=content.analyses,
         curves=content.curves,
         curve=content.curve,
@@ -115,20 +116,23 @@ def failed_table(cells: Sequence[CellNow]) -> Table | None:
     )
 
 
-def content_data(content: Content, matrix: pd.DataFrame) -> dict[str, Any]:
+def content_data(
+    content: Content, matrix: pd.DataFrame, found: Comparison | None
+) -> dict[str, Any]:
     """A study's matrix, its verdicts and where they come from, as plain data.
 
     Args:
         content: What the report is made of.
         matrix: Of its finished cells.
+        found: The comparison with the control; None: the study names none.
     """
-    found, metric = compare(matrix), str(matrix.attrs["metric"])
+    metric = str(matrix.attrs["metric"])
     verdicts = {one.row: verdict(one, found, metric) for one in found.differences} if found else {}
     return {
         "study": content.runs.study,
         "title": content.runs.title,
         "question": content.summary.question,
-        "answer": answer(matrix),
+        "answer": answer(matrix, found),
         "metric": metric,
         "cells": content.summary.counts(),
         "rows": [_row(row, matrix, verdicts) for row in map(str, matrix.index)],

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from dashboards.comparison import FEWEST, Comparison, Difference, compare
+from dashboards.comparison import FEWEST, Comparison, Difference
 from dashboards.html.charts import Chart, differences_chart, seeds_chart
 from dashboards.html.tables import Cell, Table, line
-from dashboards.matrix import STATISTICS
+from dashboards.matrix import STATISTICS, cell_values
 from dashboards.report import MOST_COLUMNS, shown, unit
 from dashboards.verdicts import answer, confidence, difference, limits, verdict
 
@@ -37,6 +37,7 @@ class MatrixPart:
 
 def matrix_part(
     matrix: pd.DataFrame,
+    found: Comparison | None,
     rows: slice = slice(None),
     *,
     href: Callable[[str], str] = lambda row: "",
@@ -45,20 +46,20 @@ def matrix_part(
 
     Args:
         matrix: The result of `dashboards.matrix.matrix_of`.
+        found: What `dashboards.comparison.compare` makes of it.
         rows: Which rows are shown.
         href: The address of a row's cells; empty: none.
     """
     metric, axis = str(matrix.attrs["metric"]), str(matrix.index.name)
-    found = compare(matrix)
     part = matrix.iloc[rows]
     # Copied with each row otherwise.
     part.attrs = {key: matrix.attrs[key] for key in ("metric", "better", "also")}
     differences = {one.row: one for one in found.differences} if found else {}
     return MatrixPart(
-        answer=answer(matrix),
+        answer=answer(matrix, found),
         table=_table(part, differences, found, href),
         charts=_charts(part, differences, found, axis=axis, metric=metric),
-        limits=limits(matrix),
+        limits=limits(matrix, found),
         num_rows=len(matrix),
     )
 
@@ -114,8 +115,7 @@ def _charts(
     axis: str,
     metric: str,
 ) -> list[Chart]:
-    singles = part.drop(columns=list(STATISTICS)).to_numpy(dtype=float).tolist()
-    values = dict(zip(map(str, part.index), singles, strict=True))
+    values = dict(zip(map(str, part.index), cell_values(part).tolist(), strict=True))
     charts = [
         Chart(
             key="seeds",

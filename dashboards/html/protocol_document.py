@@ -8,6 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from dashboards.cells_table import cells_csv
+from dashboards.comparison import Comparison
 from dashboards.html.analysis_part import AnalysisPart, from_rich
 from dashboards.html.document import (
     DATA,
@@ -72,12 +73,14 @@ class Compared:
     Args:
         content: Their cells.
         whole: The result of `dashboards.matrix.matrix_of`.
+        found: Its comparison with the control; None: the study names none.
         matrix: The result of `dashboards.stages.full_matrix`.
         rates: Row to the learning rate that it was given.
     """
 
     content: Content
     whole: pd.DataFrame
+    found: Comparison | None
     matrix: pd.DataFrame
     rates: Mapping[str, str]
 
@@ -137,7 +140,9 @@ def protocol_files(content: ProtocolContent) -> dict[str, str]:
         whole = content.full.whole
         files["protocol.csv"] = _csv(by_network({content.network: content.full.matrix}))
         files["matrix.csv"] = matrix_csv(whole)
-        files["matrix.tex"] = matrix_latex(whole, command=content.provenance.commands[-1])
+        files["matrix.tex"] = matrix_latex(
+            whole, content.full.found, command=content.provenance.commands[-1]
+        )
     for name, stage in content.contents().items():
         files[f"cells-{name}.csv"] = cells_csv(stage.runs)
         if stage.provenance.study_file:
@@ -180,7 +185,7 @@ def _table(network: str, full: Compared) -> Table:
 def _full(full: Compared) -> dict[str, Any]:
     content = full.content
     return {
-        "part": matrix_part(full.whole),
+        "part": matrix_part(full.whole, full.found),
         "curves": content.curves,
         "curve": content.curve,
         "left_out": max(0, len(content.summary.rows()) - MOST_ROWS),
@@ -207,7 +212,9 @@ def _data(content: ProtocolContent) -> dict[str, Any]:
         "lr": {row: {"lr": rate, "value": value} for row, (rate, value) in best.items()},
         "full": None
         if full is None
-        else content_data(replace(full.content, provenance=content.provenance), full.whole),
+        else content_data(
+            replace(full.content, provenance=content.provenance), full.whole, full.found
+        ),
         "repeat": repeat_data(content.provenance),
     }
 

@@ -20,6 +20,7 @@ from dashboards.page.addresses import VIEWS, address
 from dashboards.page.guard import Guard
 from dashboards.page.source import GoneError, Source
 from dashboards.page.views import View
+from dashboards.page.watched import StillReadingError
 from orchestrator.errors import OrchestratorError
 from orchestrator.masking import masked, shown_address
 from orchestrator.process.gc_pause import uncollected
@@ -74,7 +75,11 @@ def application(
     return Starlette(
         routes=routes,
         middleware=middleware,
-        exception_handlers={HTTPException: pages.refused, OrchestratorError: pages.refused},
+        exception_handlers={
+            StillReadingError: pages.waited,
+            HTTPException: pages.refused,
+            OrchestratorError: pages.refused,
+        },
     )
 
 
@@ -118,6 +123,19 @@ class _Pages:
             return views.version_of_studies(self.source, query)
         variant = self.source.variant(study, query.get("variant", ""))
         return self.source.summary(variant).version
+
+    async def waited(self, request: Request, error: Exception) -> Response:
+        """The page for what is being read for the first time."""
+        assert isinstance(error, StillReadingError)
+        query = dict(request.query_params)
+        seen, reason = query.pop(SEEN, None), str(error)
+        if seen == reason:
+            return Response(status_code=204)
+        poll = address(request.url.path, {**query, SEEN: reason})
+        values = {"title": error.title, "reason": reason, "poll": poll}
+        view = View(template="reading.html", title=error.title, values=values)
+        text = self._text(view, values, seen is not None and "hx-request" in request.headers)
+        return HTMLResponse(text, headers={"cache-control": "no-store"})
 
     async def refused(self, request: Request, error: Exception) -> Response:
         """The page for what is not there, or cannot be read now."""

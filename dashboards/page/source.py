@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from dashboards.curves import Curve
+from dashboards.page.watched import FRESH_S, Watched
 from dashboards.runs import StudyRuns, finished_cells
 from dashboards.summary import Summary, Watch
 from dashboards.switches import curve_of, switches_of
@@ -23,38 +24,12 @@ from orchestrator.vocabulary import State
 K = TypeVar("K")
 V = TypeVar("V")
 
-FRESH_S = 1.0
-"""Seconds for which what was read is shown without asking again."""
-RESTING_S = 5.0
-"""The same for a study that no sweep trains."""
-SHARE = 5
-"""What took long to read is kept for as many times longer."""
 MOST_KEPT = 4000
 """Most curves that are kept in memory."""
 
 
 class GoneError(OrchestratorError):
     """The store has no such study, variant or cell."""
-
-
-class _Watched:
-    """A variant that somebody looks at."""
-
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
-        self.lock = threading.Lock()
-        self.summary: Summary | None = None
-        self.look_again_at = 0.0
-
-    def look(self) -> Summary:
-        if self.summary is None or time.monotonic() >= self.look_again_at:
-            began = time.monotonic()
-            self.summary = self.watch.look()
-            took_s = time.monotonic() - began
-            # Results that a journal held back may still come.
-            pause_s = RESTING_S if self.summary.variant.is_finished else FRESH_S
-            self.look_again_at = began + max(pause_s, SHARE * took_s)
-        return self.summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +54,7 @@ class Source:
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._variants: tuple[float, list[RecordedVariant]] = (-FRESH_S, [])
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, Watched] = {}
         self._runs: dict[str, tuple[str, StudyRuns]] = {}
         self._curves: dict[tuple[str, str], Curve] = {}
         self._switches: dict[str, tuple[Switch, ...]] = {}
@@ -126,11 +101,15 @@ class Source:
         return next((one for one in own if one.is_plain), own[0])
 
     def summary(self, variant: RecordedVariant) -> Summary:
-        """The cells of a variant as they are now, or were a moment ago."""
+        """The cells of a variant as they are now, or were a moment ago.
+
+        Raises:
+            StillReadingError: If nothing is known of it yet, and to read it takes long.
+        """
         with self._lock:
             watched = self._watched.get(variant.run_id)
             if watched is None:
-                watched = _Watched(Watch(self._reader, variant))
+                watched = Watched(Watch(self._reader, variant))
                 self._watched[variant.run_id] = watched
         with watched.lock, told(self.tracking_uri):
             return watched.look()

@@ -8,6 +8,7 @@ from typing import Any
 
 from dashboards.analysis.views import VIEWS as ANALYSES
 from dashboards.analysis.views import fitting
+from dashboards.comparison import compare
 from dashboards.curves import Curve
 from dashboards.html.analysis_part import analysis_part
 from dashboards.html.charts import Chart
@@ -17,6 +18,7 @@ from dashboards.html.tables import Cell, Table, line
 from dashboards.matrix import matrix_of
 from dashboards.page.addresses import VIEWS, address, in_mlflow, of_study, pages
 from dashboards.page.source import GoneError, Source
+from dashboards.page.watched import StillReadingError
 from dashboards.report import shown, unit
 from dashboards.runs import NoResultsError
 from dashboards.summary import STATES, Summary, name_of
@@ -58,12 +60,18 @@ def studies(source: Source, query: Query) -> View:
     where = pages("/", query, num=len(found), size=PAGE)
     lines = []
     for variant in found[where.part]:
-        summary = source.summary(variant)
+        href = of_study(variant.study, variant=_named(variant))
+        try:
+            summary = source.summary(variant)
+        except StillReadingError as error:
+            texts = ["", "being read", str(error), "–", _time(variant.started_ms)]
+            lines.append(line(Cell(variant.title, href), *texts))
+            continue
         counts = summary.counts()
         done = counts.get(State.FINISHED.value, 0)
         lines.append(
             line(
-                Cell(variant.title, of_study(variant.study, variant=_named(variant))),
+                Cell(variant.title, href),
                 summary.question,
                 state_of(variant.tags).value,
                 f"{done:,} of {len(summary.cells):,}",
@@ -86,8 +94,15 @@ def version_of_studies(source: Source, query: Query) -> str:
     """Changes with what `studies` shows."""
     found = source.variants()
     where = pages("/", query, num=len(found), size=PAGE)
-    shown_ones = [source.summary(variant).version for variant in found[where.part]]
+    shown_ones = [_version(source, variant) for variant in found[where.part]]
     return hashlib.sha256(f"{len(found)} {shown_ones}".encode()).hexdigest()[:16]
+
+
+def _version(source: Source, variant: RecordedVariant) -> str:
+    try:
+        return source.summary(variant).version
+    except StillReadingError as error:
+        return str(error)
 
 
 def matrix(source: Source, study: str, query: Query) -> View:
@@ -107,7 +122,10 @@ def matrix(source: Source, study: str, query: Query) -> View:
         where = pages(path, query, num=len(frame), size=PAGE)
         chosen = {"variant": query.get("variant", "")}
         part = matrix_part(
-            frame, where.part, href=lambda row: of_study(study, "/cells", row=row, **chosen)
+            frame,
+            compare(frame),
+            where.part,
+            href=lambda row: of_study(study, "/cells", row=row, **chosen),
         )
     more = {"part": part, "nothing": nothing, "metric": metric, "metrics": summary.metrics()}
     return _view("matrix.html", summary, values | more | {"pages": where})

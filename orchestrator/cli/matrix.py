@@ -76,10 +76,11 @@ def run(args: argparse.Namespace) -> int:
     if args.csv:
         _write(args.csv, matrix_csv(matrix), console)
     if args.latex:
+        from dashboards.comparison import compare
         from dashboards.latex import matrix_latex
 
         command = masked(shlex.join(["bnn-orchestrate", *args.typed]))
-        _write(args.latex, matrix_latex(matrix, command=command), console)
+        _write(args.latex, matrix_latex(matrix, compare(matrix), command=command), console)
     return 0
 
 

@@ -49,19 +49,21 @@ def print_matrix(console: Console, matrix: "pd.DataFrame") -> None:
         console: The console to print to.
         matrix: The result of `result_matrix`.
     """
+    from dashboards.comparison import compare
     from dashboards.report import matrix_table, matrix_title
     from dashboards.verdicts import answer, limits, verdict_table
 
     def say(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False, markup=False)
 
-    if line := answer(matrix):
+    found = compare(matrix)
+    if line := answer(matrix, found):
         say(line)
     say(matrix_title(matrix))
     print_table(console, matrix_table(matrix, console))
-    if (verdicts := verdict_table(matrix)) is not None:
+    if (verdicts := verdict_table(matrix, found)) is not None:
         print_table(console, verdicts)
-    for line in limits(matrix):
+    for line in limits(matrix, found):
         say(line)
 
 

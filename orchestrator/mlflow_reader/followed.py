@@ -15,7 +15,12 @@ from orchestrator.mlflow_reader.cells import (
 from orchestrator.mlflow_reader.long_tags import joined
 from orchestrator.mlflow_reader.overview import CURVE, CellNow
 from orchestrator.mlflow_reader.reader import Reader
-from orchestrator.mlflow_reader.recorded_overview import cell_now, read_overview, written_overview
+from orchestrator.mlflow_reader.recorded_overview import (
+    Heard,
+    cell_now,
+    read_overview,
+    written_overview,
+)
 from orchestrator.vocabulary import State
 
 OVERLAP_MS = 5 * 60 * 1000
@@ -50,13 +55,17 @@ class Followed:
         """How far the sweep is, as it says itself; one that was killed still runs."""
         return state_of(self.tags)
 
-    def look(self) -> list[tuple[int, CellNow]]:
-        """Reads what is new; place and cell of what has changed."""
+    def look(self, heard: Heard = lambda num, total: None) -> list[tuple[int, CellNow]]:
+        """Reads what is new; place and cell of what has changed.
+
+        Args:
+            heard: Hears of the progress where all runs have to be read.
+        """
         run = self.reader.client.get_run(self.variant.run_id)
         self.tags = joined(run.data.tags)
         first = not self.written
         overview = (
-            read_overview(self.reader, self.variant)
+            read_overview(self.reader, self.variant, heard)
             if first
             else written_overview(self.reader, self.variant.run_id)
         )

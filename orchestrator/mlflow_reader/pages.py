@@ -25,11 +25,14 @@ class Page(Protocol[T_co]):
         ...
 
 
-def whole(page_at: Callable[[str | None], Page[T]]) -> list[T]:
+def whole(
+    page_at: Callable[[str | None], Page[T]], heard: Callable[[int], None] = lambda num: None
+) -> list[T]:
     """Fetches every page of an MLflow query and returns all items in order.
 
     Args:
         page_at: Fetches the page with this token; None: the first page.
+        heard: Hears after each page how many items are there.
     """
     found: list[T] = []
     token: str | None = None
@@ -37,6 +40,7 @@ def whole(page_at: Callable[[str | None], Page[T]]) -> list[T]:
         with uncollected():
             page = page_at(token)
             found.extend(page)
+        heard(len(found))
         token = page.token
         if not token:
             return found

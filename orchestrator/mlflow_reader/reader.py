@@ -1,6 +1,6 @@
 """Reads studies and cells from one MLflow store."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -190,6 +190,7 @@ class Reader:
         tags: Mapping[str, str] | None = None,
         *,
         where: str = "",
+        heard: Callable[[int], None] = lambda num: None,
     ) -> list[RecordedCell]:
         """The cells of studies, oldest first.
 
@@ -197,9 +198,10 @@ class Reader:
             experiments: The ids of the studies' experiments.
             tags: Only cells with these tags; None: all cells.
             where: Only cells that this filter of MLflow's takes, too; empty: no filter.
+            heard: Hears after each page how many cells are read.
         """
         wanted = {vocabulary.KIND: vocabulary.CELL, **(tags or {})}
-        runs = self.runs(experiments, wanted, where=where)
+        runs = self.runs(experiments, wanted, where=where, heard=heard)
         with uncollected():
             return [
                 recorded_cell(
@@ -215,7 +217,12 @@ class Reader:
             ]
 
     def runs(
-        self, experiments: Sequence[str], tags: Mapping[str, str], *, where: str = ""
+        self,
+        experiments: Sequence[str],
+        tags: Mapping[str, str],
+        *,
+        where: str = "",
+        heard: Callable[[int], None] = lambda num: None,
     ) -> "list[Run]":
         """The runs with these tags, and of this filter, that are not deleted; oldest first."""
         from orchestrator.mlflow_reader.client import ViewType
@@ -230,7 +237,8 @@ class Reader:
                 max_results=LARGEST_PAGE,
                 order_by=["attributes.start_time ASC"],
                 page_token=token,
-            )
+            ),
+            heard,
         )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from orchestrator import vocabulary
@@ -19,6 +19,8 @@ from orchestrator.mlflow_reader.overview import (
 from orchestrator.mlflow_reader.reader import Reader
 from orchestrator.vocabulary import State
 
+Heard = Callable[[int, int], None]
+"""Hears how many cells are read, and of how many; 0: unknown."""
 SHOWN: Final = vocabulary.SUMMARIES
 """Metrics of an overview, besides those of the study's matrix and its curve's last point."""
 MOST_CURVES = 100
@@ -27,7 +29,9 @@ AGAIN_S = 0.3
 """Seconds after which a file that was being written is read again."""
 
 
-def read_overview(reader: Reader, variant: RecordedVariant) -> Overview:
+def read_overview(
+    reader: Reader, variant: RecordedVariant, heard: Heard = lambda num, total: None
+) -> Overview:
     """The cells of a study's variant as they are, or as they were when they were last written.
 
     Raises the errors of MLflow's client, as `Reader` does.
@@ -35,8 +39,9 @@ def read_overview(reader: Reader, variant: RecordedVariant) -> Overview:
     Args:
         reader: Of the store.
         variant: The variant.
+        heard: As for `overview_of_runs`.
     """
-    return written_overview(reader, variant.run_id) or overview_of_runs(reader, variant)
+    return written_overview(reader, variant.run_id) or overview_of_runs(reader, variant, heard)
 
 
 def written_overview(reader: Reader, run_id: str) -> Overview | None:
@@ -58,7 +63,9 @@ def written_overview(reader: Reader, run_id: str) -> Overview | None:
     return None
 
 
-def overview_of_runs(reader: Reader, variant: RecordedVariant) -> Overview:
+def overview_of_runs(
+    reader: Reader, variant: RecordedVariant, heard: Heard = lambda num, total: None
+) -> Overview:
     """The same from the runs; the cells without one come from the plan of the last sweep.
 
     Takes seconds for 10,000 cells, and has the curves of `MOST_CURVES` cells at most.
@@ -66,12 +73,20 @@ def overview_of_runs(reader: Reader, variant: RecordedVariant) -> Overview:
     Args:
         reader: Of the store.
         variant: The variant.
+        heard: Hears of each page of runs.
     """
     tags = variant.tags
     axes = names_in(tags.get(vocabulary.AXES, ""))
-    recorded = counted(reader.cells([variant.experiment_id], {vocabulary.VARIANT: variant.id}))
     cells = planned_cells(
         artifact_text(reader, variant.run_id, vocabulary.PLAN_ARTIFACT) or "", axes
+    )
+    planned = len(cells)
+    recorded = counted(
+        reader.cells(
+            [variant.experiment_id],
+            {vocabulary.VARIANT: variant.id},
+            heard=lambda num: heard(num, planned),
+        )
     )
     for cell in recorded:
         place = tuple(cell.labels.get(axis, "") for axis in axes)

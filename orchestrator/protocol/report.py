@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from dashboards.analysis.trials import ViewError
+from dashboards.comparison import compare
 from dashboards.curves import curve_reader
 from dashboards.html.analysis_part import AnalysisPart, analysis_part, table_part
 from dashboards.html.protocol_document import (
@@ -141,9 +142,11 @@ def _compared(study: StudySpec, home: Home) -> Compared:
     # First, for it refuses another variant than this one.
     matrix = full_matrix(study, home.tracking_uri)
     content = content_of(study, home)
+    whole = matrix_of(content.runs)
     return Compared(
         content=content,
-        whole=matrix_of(content.runs),
+        whole=whole,
+        found=compare(whole),
         matrix=matrix,
         rates=rates_of(study),
     )

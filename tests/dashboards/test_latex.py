@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.comparison import compare
 from dashboards.latex import escaped, matrix_latex
 from dashboards.matrix import matrix_of
 from dashboards.runs import StudyRuns
@@ -26,7 +27,9 @@ def table(make_study: Callable[..., StudySpec], make_runs: MakeRuns) -> str:
     study = make_study(matrix={"rows": "order", "over": "seed", "control": "float"})
     matrix = matrix_of(make_runs(VALUES, study))
     matrix.attrs["commits"] = ["abc123"]
-    return matrix_latex(matrix, command="bnn-orchestrate matrix tiny --set a_b=50%")
+    return matrix_latex(
+        matrix, compare(matrix), command="bnn-orchestrate matrix tiny --set a_b=50%"
+    )
 
 
 def _line(table: str, row: str) -> str:
@@ -48,7 +51,7 @@ def test_bold_is_only_what_is_told_apart(table: str) -> None:
 
 
 def test_without_a_control_there_is_no_verdict(make_runs: MakeRuns) -> None:
-    text = matrix_latex(matrix_of(make_runs(VALUES)), command="x")
+    text = matrix_latex(matrix_of(make_runs(VALUES)), None, command="x")
     assert "verdict" not in text
     assert "textbf" not in text
     assert "commit unknown" in text
@@ -74,7 +77,8 @@ def test_the_table_compiles(
         matrix={"rows": "odd", "over": "seed", "control": odd},
     )
     values = {f"{row} {seed}": 0.1 * seed for row in (odd, "b") for seed in (1, 2, 3)}
-    text = matrix_latex(matrix_of(make_runs(values, study)), command="bnn-orchestrate matrix")
+    matrix = matrix_of(make_runs(values, study))
+    text = matrix_latex(matrix, compare(matrix), command="bnn-orchestrate matrix")
     document = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{text}"
     document = document.replace("{document}", "{document}\n") + r"\end{document}"
     (tmp_path / "paper.tex").write_text(document, encoding="utf-8")

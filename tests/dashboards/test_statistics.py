@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.statistics import summarise
+from dashboards.statistics import mean_of, summarise
 
 VALUES = st.lists(st.floats(0, 1), min_size=2, max_size=10)
 
@@ -59,3 +59,9 @@ def test_the_order_of_values_does_not_matter(values: list[float]) -> None:
     one, other = (summarise(items, better="higher") for items in (values, sorted(values)))
     assert one.mean == pytest.approx(other.mean)
     assert (one.n, one.best) == (other.n, other.best)
+
+
+@given(VALUES)
+def test_the_mean_alone_is_that_of_the_summary(values: list[float]) -> None:
+    assert mean_of([*values, math.nan]) == summarise(values, better="lower").mean
+    assert math.isnan(mean_of([math.nan]))

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from dashboards.comparison import compare
 from dashboards.verdicts import answer, limits, verdict_table
 
 
@@ -28,9 +29,17 @@ def compared() -> pd.DataFrame:
     return frame
 
 
+def _answer(matrix: pd.DataFrame) -> str:
+    return answer(matrix, compare(matrix))
+
+
+def _limits(matrix: pd.DataFrame) -> list[str]:
+    return limits(matrix, compare(matrix))
+
+
 def _text(matrix: pd.DataFrame) -> str:
     console = Console(record=True, width=100, file=io.StringIO())
-    table = verdict_table(matrix)
+    table = verdict_table(matrix, compare(matrix))
     assert table is not None
     console.print(table)
     return console.export_text()
@@ -47,27 +56,27 @@ def test_each_row_has_a_difference_and_a_verdict(compared: pd.DataFrame) -> None
 
 
 def test_only_what_is_told_apart_is_bold(compared: pd.DataFrame) -> None:
-    table = verdict_table(compared)
+    table = verdict_table(compared, compare(compared))
     assert table is not None
     assert [row.style for row in table.rows] == ["bold", None, None, None]
 
 
 def test_the_answer_waits_for_all_rows(compared: pd.DataFrame) -> None:
     question = "Do the 3 values of order differ?"
-    assert answer(compared) == f"{question} No answer before all 5 seeds of each are finished."
+    assert _answer(compared) == f"{question} No answer before all 5 seeds of each are finished."
     whole = compared.fillna(0.03)
     whole.attrs = compared.attrs
-    line = answer(whole)
+    line = _answer(whole)
     assert line.startswith("Do the 3 values of order differ? Friedman test: p = 0.")
     assert line.endswith("; this study cannot tell.")
     for number, row in enumerate(("forward", "reverse", "132")):
         whole.loc[row, [f"seed {seed}" for seed in range(5)]] = number + np.arange(5) / 10
     told = "p < 0.001; the rows other than controls differ by order."
-    assert answer(whole).endswith(told)
+    assert _answer(whole).endswith(told)
 
 
 def test_limits_are_said_in_points(compared: pd.DataFrame) -> None:
-    first, second, third = limits(compared)
+    first, second, third = _limits(compared)
     assert first.startswith("5 seeds show differences of about 0.")
     assert " points in 4 of 5 studies; half of that would take " in first
     assert second.startswith("Seeds share ")
@@ -76,23 +85,27 @@ def test_limits_are_said_in_points(compared: pd.DataFrame) -> None:
 
 def test_a_study_that_names_no_control_has_no_words(compared: pd.DataFrame) -> None:
     compared.attrs["control"] = None
-    assert (answer(compared), verdict_table(compared), limits(compared)) == ("", None, [])
+    assert (
+        _answer(compared),
+        verdict_table(compared, compare(compared)),
+        _limits(compared),
+    ) == ("", None, [])
 
 
 def test_seeds_that_were_added_after_a_look_lower_the_level(compared: pd.DataFrame) -> None:
     compared.attrs["looks"] = [3]
     assert "minus binary [98.75 %], %" in _text(compared)
     expected = "Seeds were added after a look at 3: level 0.0125 instead of 0.05."
-    assert limits(compared)[0] == expected
+    assert _limits(compared)[0] == expected
     compared.attrs["looks"] = [2, 3]
-    assert "look at 2 and 3: level 0.003125 instead" in limits(compared)[0]
+    assert "look at 2 and 3: level 0.003125 instead" in _limits(compared)[0]
 
 
 def test_images_are_counted_where_the_errors_tell(compared: pd.DataFrame) -> None:
-    assert not any("images" in line for line in limits(compared))
+    assert not any("images" in line for line in _limits(compared))
     whole = (compared * 360).round() / 360
     whole.attrs = compared.attrs
-    (line,) = (line for line in limits(whole) if "images" in line)
+    (line,) = (line for line in _limits(whole) if "images" in line)
     assert line.startswith("All rows see the same 360 images: one is 0.28 points; as many others")
     assert line.endswith("would move 2.59 by 0.84.")
 
@@ -100,4 +113,4 @@ def test_images_are_counted_where_the_errors_tell(compared: pd.DataFrame) -> Non
 def test_rows_that_no_study_compares_have_no_answer(compared: pd.DataFrame) -> None:
     two = compared.drop(index=["reverse", "132"])
     two.attrs = compared.attrs
-    assert answer(two) == ""
+    assert _answer(two) == ""

@@ -26,5 +26,12 @@ def fail(store: Store) -> Callable[[Mapping[str, str]], None]:
 def _asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that was read is kept for a moment."""
     monkeypatch.setattr("dashboards.page.source.FRESH_S", 0.0)
-    monkeypatch.setattr("dashboards.page.source.RESTING_S", 0.0)
-    monkeypatch.setattr("dashboards.page.source.SHARE", 0.0)
+    monkeypatch.setattr("dashboards.page.watched.FRESH_S", 0.0)
+    monkeypatch.setattr("dashboards.page.watched.RESTING_S", 0.0)
+    monkeypatch.setattr("dashboards.page.watched.SHARE", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine shows no progress."""
+    monkeypatch.setattr("dashboards.page.watched.PATIENCE_S", 60.0)

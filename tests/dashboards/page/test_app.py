@@ -1,6 +1,9 @@
 """The pages as a browser asks for them, without one."""
 
+import html
 import logging
+import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -12,6 +15,7 @@ import pytest
 from serving import served
 
 from dashboards.page.app import application
+from dashboards.page.watched import Watched
 from orchestrator.home import Home
 from orchestrator.study.spec import StudySpec
 from orchestrator.vocabulary import State
@@ -197,3 +201,35 @@ def test_a_store_that_does_not_answer_is_named() -> None:
     assert answer.code == 503
     assert "127.0.0.1:9" in answer.text
     assert "secret-word" not in answer.text
+
+
+def test_a_study_without_an_overview_appears_when_all_its_cells_are_read(
+    ask: Ask,
+    study: StudySpec,
+    record: Callable[..., dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record(study, {f"{row} {seed}": 0.25 for row in ("forward", "reverse") for seed in (1, 2)})
+    has_page, is_seen, hear = threading.Event(), threading.Event(), Watched._hear
+
+    def held(watched: Watched, num: int, total: int) -> None:
+        hear(watched, num, total)
+        has_page.set()
+        assert is_seen.wait(60)
+
+    monkeypatch.setattr(Watched, "_hear", held)
+    monkeypatch.setattr("dashboards.page.watched.PATIENCE_S", 0.0)
+    monkeypatch.setattr("orchestrator.mlflow_reader.reader.LARGEST_PAGE", 2)
+    assert "being read" in ask("/").text
+    assert has_page.wait(60)
+    page = ask("/study/tiny")
+    assert page.code == 200
+    assert '<p class="status" role="status">2 cells read</p>' in page.text
+    assert "2 cells read" in ask("/").text
+    poll = html.unescape(page.text.partition('hx-get="')[2].partition('"')[0])
+    assert ask(poll).code == 204
+    is_seen.set()
+    while (now := ask(poll, hx_request="true")).code == 204 or "cells read" in now.text:
+        time.sleep(0.5)
+    assert "4 of 4 cells finished" in now.text
+    assert "<html" not in now.text

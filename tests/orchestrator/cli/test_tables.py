@@ -84,7 +84,9 @@ def test_a_matrix_is_printed_with_what_it_answers_and_what_it_cannot() -> None:
     assert first.startswith("Do the 3 values of order differ? Friedman test: p = ")
     assert second == "tiny: selected/test_error, %"
     assert any(line.startswith("float") and "differs from binary" in line for line in rest)
-    assert rest[-3].startswith("3 seeds show differences of about ")
+    assert rest[-4].startswith("3 seeds show differences of about ")
+    assert rest[-3].startswith("Seeds share ")
+    assert rest[-2].startswith("All rows see the same 1,000 images: ")
     assert rest[-1].startswith("The best of 5 equal rows would look ")
 
 

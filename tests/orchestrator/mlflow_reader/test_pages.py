@@ -22,7 +22,9 @@ def test_all_pages_are_asked_for_and_come_in_their_order() -> None:
         asked.append(token)
         return pages[token]
 
-    assert whole(page_at) == [3, 1, 2]
+    read: list[int] = []
+    assert whole(page_at, read.append) == [3, 1, 2]
+    assert read == [2, 2, 3]
     assert asked == [None, "b", "c"]
     assert gc.isenabled()
 
