@@ -164,11 +164,13 @@ class _Variants(RandomDraws):
     """Tune's random search in the slots that there are, until a stop is requested."""
 
     stop = StopRequest()
-    slots: Slots
+    slots: Slots | None = None
+    """None: any number at once."""
 
     def next_trial(self) -> Any:
         """The next trial; None if there is none now."""
-        self.max_concurrent = self.slots.num
+        if self.slots is not None:
+            self.max_concurrent = self.slots.num
         return super().next_trial()
 
     def is_finished(self) -> bool:

@@ -14,7 +14,7 @@ CONSTANTS = {
     for name, value in vars(vocabulary).items()
     if name.isupper() and isinstance(value, str)
 }
-PATTERNS = {"LABEL", "AXIS_PARAM", "ROW_MEAN", "HELD", "HELD_TRIALS"}
+PATTERNS = {"LABEL", "AXIS_PARAM", "ROW_MEAN", "HELD", "HELD_TRIALS", "PERCENT"}
 
 
 def test_no_two_constants_have_the_same_value() -> None:
@@ -24,7 +24,8 @@ def test_no_two_constants_have_the_same_value() -> None:
 
 @pytest.mark.parametrize("name", sorted(CONSTANTS))
 def test_every_name_is_one_that_mlflow_takes(name: str) -> None:
-    text = CONSTANTS[name].format(axis="order", row="forward", holder="a1b2.c3", part=0)
+    parts = {"axis": "order", "row": "forward", "holder": "a1b2.c3", "part": 0}
+    text = CONSTANTS[name].format(**parts, metric="selected/test_error")
     assert ALLOWED.fullmatch(text)
     assert not text.startswith("mlflow.")
     assert ("{" in CONSTANTS[name]) == (name in PATTERNS)
@@ -49,6 +50,7 @@ def test_metrics_are_the_summaries_and_the_curves() -> None:
 def test_tags_of_ours_are_told_apart_from_those_of_others() -> None:
     values = {"CELL", "PARENT", "FINISHED", "FAILED", "RUNNING", "INTERRUPTED", "SELECTED", "LAST"}
     values |= {"UPLOAD", "BEST_ON_TEST", "OBJECTIVE", "ROW_MEAN", "AXIS_PARAM", "INHERITED_EPOCHS"}
+    values |= {"PERCENT"}
     values |= {name for name in CONSTANTS if name.endswith(("_ARTIFACT", "_ARTIFACTS"))}
     tags = set(CONSTANTS) - values
     assert {"KIND", "STATE", "LABEL", "CELL_KEY"} <= tags

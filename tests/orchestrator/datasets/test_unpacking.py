@@ -53,7 +53,7 @@ def test_an_archive_that_is_too_short_leaves_no_class_with_its_name(
 ) -> None:
     todo = job(tmp_path / "train", index, CLASSES)
     index.archive.write_bytes(b"aaab")
-    with pytest.raises(StoppedError, match=r"train.tar ends in the middle of b.JPEG"):
+    with pytest.raises(StoppedError, match=r"train.tar ends in the middle of [bc].JPEG"):
         unpack(todo, num=2, threads=1, tell=lambda told: None)
     assert not (tmp_path / "train" / FISH).exists()
 

@@ -10,6 +10,8 @@ from ray import cloudpickle, tune
 
 from orchestrator.launch.draws import MOST_TOLD, MOST_TRIES, CheckedDraws, Draws, RandomDraws
 from orchestrator.launch.parts import Search, StopRequest, checked, limited, search_parts
+from orchestrator.launch.resources import Resources
+from orchestrator.launch.slots import Slots
 from orchestrator.study.axes import read_axis
 from orchestrator.study.cells import Cell
 from orchestrator.study.expansion import trial_at
@@ -148,7 +150,7 @@ def test_a_limit_and_a_wish_to_stop_hold_for_checked_draws(
 ) -> None:
     stop = StopRequest()
     space, algorithm = _algorithm(record(num_samples=4), draws(), low=2, high=9)
-    one: Any = limited(algorithm, slots=2, stop=stop)
+    one: Any = limited(algorithm, slots=Slots(Resources(), lambda: [{"CPU": 2}]), stop=stop)
     if record is RandomSearch:
         one.add_configurations({"x": {"run": NOTHING, "config": space, "num_samples": 99}})
         assert [one.next_trial() is not None for _ in range(3)] == [True, True, False]
@@ -169,7 +171,9 @@ def test_what_tune_writes_down_holds_no_study(
     one = draws(skipped=lambda drawn, reason: lock.release())
     space, algorithm = _algorithm(record(num_samples=4), one, low=2, high=9)
     # As Tune does before it begins, and every few seconds.
-    cloudpickle.dumps(limited(algorithm, slots=2, stop=StopRequest()))
+    cloudpickle.dumps(
+        limited(algorithm, slots=Slots(Resources(), lambda: [{"CPU": 2}]), stop=StopRequest())
+    )
     _all_of(algorithm, space)
     algorithm.save_to_dir(str(tmp_path), "session")
     if isinstance(algorithm, CheckedDraws):

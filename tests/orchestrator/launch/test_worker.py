@@ -65,7 +65,9 @@ def test_every_report_has_a_summary_and_an_objective(job: Job) -> None:
     train_cell(job, reports.append)
     for report in reports:
         assert report.summary.step == report.epoch - 1
-        assert set(report.summary.values) == set(vocabulary.SUMMARIES)
+        percent = {vocabulary.PERCENT.format(metric=name) for name in vocabulary.IN_PERCENT}
+        expected = {*vocabulary.SUMMARIES, *percent}
+        assert set(report.summary.values) == expected
     last = reports[-1].summary.values
     # The second layer turns binary in epoch 1: only from there on can an epoch be selected.
     assert last["selected/epoch"] == last["last/epoch"] == 1
