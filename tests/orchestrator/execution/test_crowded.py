@@ -5,6 +5,7 @@ raise the error of a full GPU by themselves.
 """
 
 import functools
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,7 +27,13 @@ from orchestrator.record.store import Store
 from orchestrator.study.spec import StudySpec
 from orchestrator.vocabulary import State
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        os.environ.get("BNN_FAULTS") != "full",
+        reason="starts three workers: only with BNN_FAULTS=full",
+    ),
+]
 
 
 class _Watcher(Unwatched):
