@@ -20,6 +20,8 @@ EACH_LOOK = 4
 """Each look at fewer seeds divides the level by this: all looks together stay below 0.067."""
 FEWEST = 3
 """Fewest values of each of two rows for a verdict."""
+ROUNDING = 1e-12
+"""Relative to the values: a spread of their differences below this is rounding of numbers."""
 POWER = 0.8
 
 Values = npt.NDArray[np.float64]
@@ -49,6 +51,29 @@ class Difference:
     high: float = math.nan
     differs: bool | None = None
     is_not_worse: bool | None = None
+    refusal: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Paired:
+    """The mean of paired differences.
+
+    Args:
+        n: Pairs.
+        mean: Mean difference; NaN without pairs.
+        error: Its standard error; NaN without a verdict.
+        low: Lower end of its interval; NaN without a verdict.
+        high: Upper end.
+        differs: Whether the interval leaves out 0; None: no verdict.
+        refusal: Why there is no verdict; empty: there is one.
+    """
+
+    n: int
+    mean: float
+    error: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    differs: bool | None = None
     refusal: str = ""
 
 
@@ -125,7 +150,7 @@ def compare(matrix: pd.DataFrame) -> Comparison | None:
     free = [row for row in values if row not in attrs["controls"]]
     blocks = np.array([values[row] for row in free])
     late = [row for row in waiting if row not in attrs["controls"]]
-    spread = _typical([_spread(values[row] - values[control]) for row in others])
+    spread = _typical([_spread_of_pairs(values[row], values[control]) for row in others])
     size = _detectable(planned, level)
     return Comparison(
         control=control,
@@ -153,11 +178,37 @@ def _difference(
     sign: float,
     level: float,
 ) -> Difference:
-    both = ~(np.isnan(own) | np.isnan(control))
-    pairs = own[both] - control[both]
+    found = paired(own, control, planned=planned, level=level)
+    is_not_worse = None
+    if margin is not None and not found.refusal:
+        one_sided = float(special.stdtrit(found.n - 1, 1 - level))
+        is_not_worse = sign * found.mean + one_sided * found.error < margin
+    return Difference(
+        row=row,
+        n=found.n,
+        mean=found.mean,
+        low=found.low,
+        high=found.high,
+        differs=found.differs,
+        is_not_worse=is_not_worse,
+        refusal=found.refusal,
+    )
+
+
+def paired(one: Values, other: Values, *, planned: int, level: float) -> Paired:
+    """The mean of paired differences with its t interval, unless there is no verdict yet.
+
+    Args:
+        one: Values; NaN where no cell is finished.
+        other: What they are paired with.
+        planned: Pairs that are planned.
+        level: Chance that the interval lacks the true mean, if the differences are normal.
+    """
+    both = ~(np.isnan(one) | np.isnan(other))
+    pairs = one[both] - other[both]
     n = len(pairs)
     mean = float(pairs.mean()) if n else math.nan
-    spread = _spread(pairs)
+    spread = _spread_of_pairs(one, other)
     refusal = ""
     if n < planned:
         refusal = f"{n} of {planned} seeds"
@@ -166,19 +217,25 @@ def _difference(
     elif not spread > 0:
         refusal = "all differences are the same"
     if refusal:
-        return Difference(row=row, n=n, mean=mean, refusal=refusal)
+        return Paired(n=n, mean=mean, refusal=refusal)
     error = spread / math.sqrt(n)
     half = float(special.stdtrit(n - 1, 1 - level / 2)) * error
-    bound = sign * mean + float(special.stdtrit(n - 1, 1 - level)) * error
-    return Difference(
-        row=row,
+    return Paired(
         n=n,
         mean=mean,
+        error=error,
         low=mean - half,
         high=mean + half,
         differs=abs(mean) > half,
-        is_not_worse=None if margin is None else bound < margin,
     )
+
+
+def _spread_of_pairs(one: Values, other: Values) -> float:
+    """Sample standard deviation of differences; 0 where they are equal but for rounding."""
+    both = ~(np.isnan(one) | np.isnan(other))
+    spread = _spread(one[both] - other[both])
+    size = max(np.abs(one[both]).max(initial=0.0), np.abs(other[both]).max(initial=0.0))
+    return 0.0 if spread <= ROUNDING * size else spread
 
 
 def friedman(blocks: Values) -> float:

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy import special
 
 from dashboards.analysis.trials import Block, Trial, ViewError, trials_of
 from dashboards.chosen import Chosen
-from dashboards.comparison import FEWEST, LEVEL, friedman
+from dashboards.comparison import FEWEST, LEVEL, Paired, friedman, paired
 from dashboards.curves import Curve
 from dashboards.natural import natural
 from dashboards.runs import StudyRuns
@@ -177,34 +175,20 @@ def by_pair(found: Orders) -> pd.DataFrame:
             gone = f"no order has {after if mask.all() else before} before the other"
             lines.append([before, after, math.nan, math.nan, math.nan, 0, None, gone])
             continue
-        differences = values[mask].mean(0) - values[~mask].mean(0)
+        one = paired(
+            values[mask].mean(0),
+            values[~mask].mean(0),
+            planned=found.planned,
+            level=LEVEL / len(pairs),
+        )
         if found.waiting:
-            mean = float(differences.mean()) if len(differences) else math.nan
             late = f"rows without a finished cell: {len(found.waiting)}"
-            lines.append([before, after, mean, math.nan, math.nan, len(differences), None, late])
-            continue
-        verdict = _interval(differences, LEVEL / len(pairs), planned=found.planned)
-        lines.append([before, after, *verdict])
+            one = Paired(n=one.n, mean=one.mean, refusal=late)
+        lines.append([before, after, one.mean, one.low, one.high, one.n, one.differs, one.refusal])
     columns = ["before", "after", "mean", "low", "high", "n", "differs", "refusal"]
     frame = pd.DataFrame(lines, columns=columns)
     frame.attrs = found.attrs
     return frame
-
-
-def _interval(
-    differences: npt.NDArray[np.float64], level: float, *, planned: int
-) -> tuple[float, float, float, int, bool | None, str]:
-    n = len(differences)
-    mean = float(differences.mean()) if n else math.nan
-    spread = float(differences.std(ddof=1)) if n > 1 else math.nan
-    if n < planned:
-        return mean, math.nan, math.nan, n, None, f"{n} of {planned} seeds"
-    if n < FEWEST:
-        return mean, math.nan, math.nan, n, None, f"{n} of at least {FEWEST} seeds"
-    if not spread > 0:
-        return mean, math.nan, math.nan, n, None, "all differences are the same"
-    half = float(special.stdtrit(n - 1, 1 - level / 2)) * spread / math.sqrt(n)
-    return mean, mean - half, mean + half, n, abs(mean) > half, ""
 
 
 def under_budget(found: Orders, curves: Mapping[str, Curve]) -> pd.DataFrame:

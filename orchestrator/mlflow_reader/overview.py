@@ -20,7 +20,6 @@ MOST_POINTS: Final = 40
 """Most points of a cell's curve."""
 CURVE: Final = "validation/error"
 """What the curves show; its last point is among the metrics, also while a cell runs."""
-_DIGITS = 9
 _CURVE_DIGITS = 4
 
 Switch = tuple[int, str]
@@ -138,7 +137,7 @@ def head_of(study: str, variant: str, axes: Sequence[str], metric: str) -> Head:
 
 def fragments(cell: CellNow, axes: Sequence[str], metrics: Sequence[str]) -> Fragments:
     """A cell's values as JSON, in the order of the columns: what is kept of a cell at rest."""
-    values = (_number(cell.metrics.get(name), _DIGITS) for name in metrics)
+    values = (_number(cell.metrics.get(name)) for name in metrics)
     return (
         json.dumps(cell.run_id),
         json.dumps(cell.state),
@@ -214,14 +213,15 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-def _number(value: float | None, digits: int) -> str:
-    if value is None or not math.isfinite(value):
-        return "null"
-    return f"{value:.{digits}g}"
+def _number(value: float | None) -> str:
+    """A number with all digits: verdicts depend on which differences are equal."""
+    return "null" if value is None or not math.isfinite(value) else repr(float(value))
 
 
 def _short(value: float | None) -> str:
-    return _number(value, _CURVE_DIGITS)
+    if value is None or not math.isfinite(value):
+        return "null"
+    return f"{value:.{_CURVE_DIGITS}g}"
 
 
 def _object(parts: Iterable[tuple[str, str]]) -> str:

@@ -51,6 +51,15 @@ def _pair(shift: float, noise: Sequence[float] = NOISE) -> list[list[float]]:
     ]
 
 
+@pytest.mark.parametrize("first", range(5, 30))
+def test_differences_that_are_equal_but_for_rounding_give_no_verdict(first: int) -> None:
+    # One image of 360 more in each seed: such differences are not equal as floating-point numbers.
+    binary = [(first + more) / 360 for more in (0, 3, 7)]
+    one = _first([[(first + 1 + more) / 360 for more in (0, 3, 7)], binary])
+    assert one.differs is None
+    assert one.refusal == "all differences are the same"
+
+
 def test_equal_rows_are_seldom_told_apart() -> None:
     source = np.random.default_rng(20)
     wrong = alarms = 0

@@ -49,7 +49,7 @@ def test_what_is_written_is_read_back() -> None:
     failed, waiting = overview.cells()
     assert failed.labels == CELLS[0].labels
     assert failed.switches == CELLS[0].switches
-    assert failed.metrics == {"selected/test_error": 0.123456789}
+    assert failed.metrics == {"selected/test_error": 0.1234567891234}
     assert failed.curve == (0.5123, None)
     assert waiting == CELLS[1]
 
