@@ -19,12 +19,7 @@ def curve_reader(tracking_uri: str) -> ReadCurves:
 
     def read(run_ids: Sequence[str], name: str) -> dict[str, Curve]:
         with told(tracking_uri):
-            client = Reader(tracking_uri).client
-            return {
-                run_id: sorted(
-                    (point.step, point.value) for point in client.get_metric_history(run_id, name)
-                )
-                for run_id in run_ids
-            }
+            reader = Reader(tracking_uri)
+            return {run_id: reader.curve(run_id, name) for run_id in run_ids}
 
     return read

@@ -1,12 +1,13 @@
 """A result matrix as a LaTeX table for a paper; needs the package booktabs."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Final
 
 import pandas as pd
 
 from dashboards.comparison import Comparison, Difference
+from dashboards.matrix import lines_of
 from dashboards.report import is_share, shown
 from dashboards.verdicts import confidence, difference, verdict
 
@@ -64,7 +65,12 @@ def matrix_latex(matrix: pd.DataFrame, found: Comparison | None, *, command: str
     """
     attrs, metric = matrix.attrs, str(matrix.attrs["metric"])
     told = {one.row: one for one in found.differences} if found else {}
-    lines = [_line(matrix, str(row), told.get(str(row)), found) for row in matrix.index]
+    known = lines_of(matrix)
+    spread = any(values["n"] > 1 for values in known.values())
+    lines = [
+        _line(attrs, values, told.get(row), found, with_spread=spread)
+        for row, values in known.items()
+    ]
     table = pd.DataFrame(
         [list(line.values()) for line in lines],
         index=[escaped(str(row)) for row in matrix.index],
@@ -86,14 +92,18 @@ def matrix_latex(matrix: pd.DataFrame, found: Comparison | None, *, command: str
 
 
 def _line(
-    matrix: pd.DataFrame, row: str, one: Difference | None, found: Comparison | None
+    attrs: Mapping[Hashable, Any],
+    values: Mapping[str, float],
+    one: Difference | None,
+    found: Comparison | None,
+    *,
+    with_spread: bool,
 ) -> dict[str, str]:
-    metric, values = str(matrix.attrs["metric"]), matrix.T[row]
+    metric = str(attrs["metric"])
     spread = "" if math.isnan(values["std"]) else f" ± {shown(values['std'], metric)}"
-    best = "lowest" if matrix.attrs["better"] == "lower" else "highest"
+    best = "lowest" if attrs["better"] == "lower" else "highest"
     line = {
-        "mean ± std" if bool((matrix["n"] > 1).any()) else "mean": shown(values["mean"], metric)
-        + spread,
+        "mean ± std" if with_spread else "mean": shown(values["mean"], metric) + spread,
         "n": f"{values['n']:.0f}",
         best: shown(values["best"], metric),
     }

@@ -13,6 +13,7 @@ from dashboards.natural import natural
 from dashboards.runs import StudyLike, StudyRuns, study_runs
 from dashboards.statistics import Better, mean_of, summarise
 from orchestrator import vocabulary
+from orchestrator.labels import row_name, row_of
 from orchestrator.mlflow_reader.cells import RecordedCell
 
 STATISTICS = ("mean", "std", "n", "best")
@@ -102,6 +103,20 @@ def cell_values(matrix: pd.DataFrame) -> npt.NDArray[np.float64]:
     return values
 
 
+def lines_of(matrix: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Row to its values by column: rows of a frame would copy `attrs`, which name every cell.
+
+    Args:
+        matrix: The result of `result_matrix`.
+    """
+    values = matrix.to_numpy(dtype=np.float64).tolist()
+    columns = list(matrix.columns)
+    return {
+        str(row): dict(zip(columns, line, strict=True))
+        for row, line in zip(matrix.index, values, strict=True)
+    }
+
+
 def _frame(
     runs: StudyRuns, cells: Sequence[RecordedCell], metric: str, better: Better
 ) -> pd.DataFrame:
@@ -146,15 +161,9 @@ def _names(rows: Sequence[Row]) -> list[str]:
     """One text for each row; labels that have the dot between labels in them get a number."""
     names: dict[str, None] = {}
     for number, row in enumerate(rows, start=1):
-        name = " · ".join(row)
+        name = row_name(row)
         names[name if name not in names else f"{name} ({number})"] = None
     return list(names)
-
-
-def row_of(labels: Mapping[str, str], rows_axis: str, over_axis: str) -> Row:
-    """The labels of a cell's row, including the axes that are neither `rows` nor `over`."""
-    others = [axis for axis in labels if axis not in (rows_axis, over_axis)]
-    return (labels[rows_axis], *(f"{axis} {labels[axis]}" for axis in sorted(others)))
 
 
 def _ordered(

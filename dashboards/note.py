@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dashboards.comparison import Comparison, compare
-from dashboards.matrix import STATISTICS
+from dashboards.matrix import STATISTICS, lines_of
 from dashboards.report import matrix_title, shown, unit
 from dashboards.verdicts import answer, confidence, difference, limits, verdict
 
@@ -72,9 +72,9 @@ def markdown_table(
     metric = str(matrix.attrs["metric"])
     best = "lowest" if matrix.attrs["better"] == "lower" else "highest"
     singles = [name for name in matrix.columns if name not in STATISTICS] if with_cells else []
-    lines = []
-    for row in matrix.index if rows is None else rows:
-        values = matrix.T[row]
+    lines, known = [], lines_of(matrix)
+    for row in known if rows is None else rows:
+        values = known[row]
         spread = "" if math.isnan(values["std"]) else f" ± {shown(values['std'], metric)}"
         numbers = (shown(values[name], metric) for name in ("best", *singles))
         mean = shown(values["mean"], metric) + spread

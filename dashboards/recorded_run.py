@@ -59,7 +59,8 @@ def read_run(run_id: str, tracking_uri: str | None = None) -> RecordedRun:
     if database is not None and not database.exists():
         raise NoResultsError(f"there are no results in {database}")
     with told(uri):
-        client = Reader(uri).client
+        reader = Reader(uri)
+        client = reader.client
         run = _run(client, run_id)
         tags = joined(run.data.tags) if run else {}
         if run is None or tags.get(vocabulary.KIND) != vocabulary.CELL:
@@ -77,9 +78,7 @@ def read_run(run_id: str, tracking_uri: str | None = None) -> RecordedRun:
             study=tags.get(vocabulary.STUDY, ""),
             cell=cell,
             curves={
-                name: sorted((at.step, at.value) for at in client.get_metric_history(run_id, name))
-                for name in run.data.metrics
-                if is_curve(name)
+                name: reader.curve(run_id, name) for name in run.data.metrics if is_curve(name)
             },
             environment=_environment(client, tags.get(PARENT_RUN, "")),
         )

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dashboards.matrix import STATISTICS
+from dashboards.matrix import STATISTICS, lines_of
 
 MOST_COLUMNS = 8
 """With more columns of single cells than this, a table omits them."""
@@ -53,8 +53,7 @@ def _table(matrix: pd.DataFrame, *, with_cells: bool, with_also: bool) -> Table:
     for name in also:
         words = f"{name}{unit(name)}".replace("/", "\n").replace("_", "\n")
         table.add_column(words, justify="right", style="dim", no_wrap=True)
-    for row in matrix.index:
-        values = matrix.loc[row]
+    for row, values in lines_of(matrix).items():
         mean = shown(values["mean"], metric)
         std = "" if math.isnan(values["std"]) else f" ± {shown(values['std'], metric)}"
         cells = [mean + std, f"{values['n']:.0f}"]

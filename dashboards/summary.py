@@ -4,9 +4,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from dashboards.matrix import row_of
 from dashboards.runs import StudyRuns
 from orchestrator import vocabulary
+from orchestrator.labels import name_of, row_name, row_of
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant
 from orchestrator.mlflow_reader.followed import Followed
 from orchestrator.mlflow_reader.overview import WAITING, CellNow
@@ -55,7 +55,7 @@ class Summary:
         found: dict[str, list[CellNow]] = {}
         for cell in self.cells:
             if rows_axis in cell.labels:
-                name = " · ".join(row_of(cell.labels, rows_axis, over_axis))
+                name = row_name(row_of(cell.labels, rows_axis, over_axis))
                 found.setdefault(name, []).append(cell)
         return found
 
@@ -78,7 +78,7 @@ class Summary:
             cells=tuple(
                 RecordedCell(
                     run_id=cell.run_id or "",
-                    name=name_of(cell),
+                    name=name_of(cell.labels),
                     labels=cell.labels,
                     state=State.FINISHED,
                     metrics=cell.metrics,
@@ -89,14 +89,6 @@ class Summary:
             ),
             is_asked=True,
         )
-
-
-def name_of(cell: CellNow) -> str:
-    """The labels of a cell as readable text."""
-    return " · ".join(
-        label if number == 0 else f"{axis} {label}"
-        for number, (axis, label) in enumerate(cell.labels.items())
-    )
 
 
 class Watch:

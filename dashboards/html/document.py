@@ -18,11 +18,12 @@ from dashboards.html.provenance import Provenance
 from dashboards.html.render import REPORT_SCRIPTS, rendered
 from dashboards.html.tables import Table, line
 from dashboards.latex import matrix_latex
-from dashboards.matrix import STATISTICS, matrix_of
+from dashboards.matrix import STATISTICS, lines_of, matrix_of
 from dashboards.report import matrix_csv
 from dashboards.runs import StudyRuns
-from dashboards.summary import Summary, name_of
+from dashboards.summary import Summary
 from dashboards.verdicts import answer, verdict
+from orchestrator.labels import name_of
 from orchestrator.mlflow_reader.overview import CellNow
 from orchestrator.vocabulary import State
 
@@ -111,7 +112,7 @@ def failed_table(cells: Sequence[CellNow]) -> Table | None:
     return Table(
         caption=f"{len(failed):,} failed cells",
         head=["cell", "reason"],
-        lines=[line(name_of(cell), cell.reason or "") for cell in failed],
+        lines=[line(name_of(cell.labels), cell.reason or "") for cell in failed],
         words=frozenset({1}),
     )
 
@@ -135,7 +136,7 @@ def content_data(
         "answer": answer(matrix, found),
         "metric": metric,
         "cells": content.summary.counts(),
-        "rows": [_row(row, matrix, verdicts) for row in map(str, matrix.index)],
+        "rows": [_row(row, known, verdicts) for row, known in lines_of(matrix).items()],
         "repeat": repeat_data(content.provenance),
     }
 
@@ -150,9 +151,8 @@ def repeat_data(provenance: Provenance) -> dict[str, Any]:
     }
 
 
-def _row(row: str, matrix: pd.DataFrame, verdicts: Mapping[str, str]) -> dict[str, Any]:
-    numbers = matrix.loc[row].to_numpy(dtype=float).tolist()
-    known = {str(name): _plain(at) for name, at in zip(matrix.columns, numbers, strict=True)}
+def _row(row: str, values: Mapping[str, float], verdicts: Mapping[str, str]) -> dict[str, Any]:
+    known = {name: _plain(value) for name, value in values.items()}
     return {
         "row": row,
         **{name: known[name] for name in STATISTICS},

@@ -11,7 +11,7 @@ from dashboards.curves import Curve
 from dashboards.page.watched import FRESH_S, Watched
 from dashboards.runs import StudyRuns, finished_cells
 from dashboards.summary import Summary, Watch
-from dashboards.switches import curve_of, switches_of
+from dashboards.switches import switches_of
 from orchestrator.errors import OrchestratorError
 from orchestrator.home import database_of
 from orchestrator.mlflow_reader.artifacts import artifact_text
@@ -129,7 +129,7 @@ class Source:
         """A curve of a cell; of a finished one it is read once."""
         run_id = cell.run_id or ""
         return self._once(
-            self._curves, (run_id, key), cell, lambda: curve_of(self._reader, run_id, key)
+            self._curves, (run_id, key), cell, lambda: self._reader.curve(run_id, key)
         )
 
     def switches(self, cell: CellNow) -> tuple[Switch, ...]:

@@ -21,9 +21,10 @@ from dashboards.page.source import GoneError, Source
 from dashboards.page.watched import StillReadingError
 from dashboards.report import shown, unit
 from dashboards.runs import NoResultsError
-from dashboards.summary import STATES, Summary, name_of
+from dashboards.summary import STATES, Summary
 from dashboards.switches import CHARTED
 from orchestrator import vocabulary
+from orchestrator.labels import name_of
 from orchestrator.masking import shown_address
 from orchestrator.mlflow_reader.cells import OBJECTIVE, RecordedVariant, state_of
 from orchestrator.mlflow_reader.overview import CellNow
@@ -202,7 +203,7 @@ def cell(source: Source, study: str, run_id: str, query: Query) -> View:
     ]
     more = {
         "cell": found,
-        "name": name_of(found),
+        "name": name_of(found.labels),
         "facts": _facts(found),
         "run_link": in_mlflow(_shown(source), summary.variant, run_id),
         "log": log,
@@ -216,7 +217,7 @@ def cell(source: Source, study: str, run_id: str, query: Query) -> View:
         ),
         "params": _pairs("Parameters", dict(sorted(content.params.items()))),
     }
-    return _view("cell.html", summary, values | more, title=name_of(found))
+    return _view("cell.html", summary, values | more, title=name_of(found.labels))
 
 
 def more(source: Source, study: str, query: Query) -> View:
@@ -295,7 +296,7 @@ def _cell_line(study: str, one: CellNow, variant: str) -> Any:
     href = of_study(study, f"/cells/{one.run_id}", variant=variant) if one.run_id else ""
     error = one.metrics.get(OBJECTIVE, one.metrics.get("validation/error", float("nan")))
     return line(
-        Cell(name_of(one), href),
+        Cell(name_of(one.labels), href),
         one.state,
         shown(error, OBJECTIVE),
         f"{one.epoch}/{one.epochs}" if one.epochs else "–",

@@ -9,6 +9,7 @@ from typing import Final
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from dashboards.sparkline import LEVELS, PLAIN_LEVELS, is_encodable
 from orchestrator.cli.rows import Row, Rows
 from orchestrator.mlflow_reader.overview import WAITING
 from orchestrator.planning.cost import duration
@@ -61,7 +62,7 @@ def _dots(finished: str, running: str, failed: str, open_: str) -> dict[str, str
 
 FULL: Final = Glyphs(
     dots=_dots("●", "◐", "✗", "·"),
-    levels="▁▂▃▄▅▆▇█",
+    levels=LEVELS,
     mark="╎",
     bar=("━", "╌"),
     joint=" · ",
@@ -70,7 +71,7 @@ FULL: Final = Glyphs(
 )
 ASCII: Final = Glyphs(
     dots=_dots("#", "~", "x", "."),
-    levels="_.-:=+*#",
+    levels=PLAIN_LEVELS,
     mark="|",
     bar=("=", "-"),
     joint=", ",
@@ -87,13 +88,8 @@ def glyphs_for(encoding: str, environment: Mapping[str, str]) -> Glyphs:
         environment: With TERM and NO_COLOR.
     """
     is_plain = environment.get("TERM", "").lower() == "dumb" or environment.get("NO_COLOR")
-    try:
-        "".join((*FULL.dots.values(), FULL.levels, FULL.mark, *FULL.bar, FULL.cut)).encode(
-            encoding
-        )
-    except (UnicodeEncodeError, LookupError):
-        return ASCII
-    return ASCII if is_plain else FULL
+    letters = "".join((*FULL.dots.values(), FULL.levels, FULL.mark, *FULL.bar, FULL.cut))
+    return FULL if is_encodable(letters, encoding) and not is_plain else ASCII
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
 from orchestrator import vocabulary
+from orchestrator.labels import row_name, row_of
 from orchestrator.mlflow_reader.overview import CURVE, MOST_POINTS, CellNow, Curve, Switch
 from orchestrator.vocabulary import State
 
@@ -136,10 +137,9 @@ class Rows:
         return (low, max(row.high for row in self)) if low < math.inf else (0.0, 0.0)
 
     def _row(self, labels: Mapping[str, str]) -> Row:
-        others = [axis for axis in labels if axis not in (self.axis, self.over)]
-        key = (labels.get(self.axis, ""), *(f"{axis} {labels[axis]}" for axis in sorted(others)))
+        key = row_of(labels, self.axis, self.over)
         if key not in self._rows:
-            self._rows[key] = Row(" · ".join(key))
+            self._rows[key] = Row(row_name(key))
         return self._rows[key]
 
 

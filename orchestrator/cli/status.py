@@ -242,7 +242,7 @@ def overall_of(followed: "Followed", rows: "Rows", *, is_on: bool) -> "Overall":
         is_on: Whether the sweep goes on.
     """
     from orchestrator.cli.picture import Failed, Overall
-    from orchestrator.study.cells import name_of
+    from orchestrator.labels import name_of
 
     rate = epochs_per_s(followed.cells, followed.written) if is_on else None
     left = max(0, rows.epochs - rows.epochs_done)
@@ -256,7 +256,7 @@ def overall_of(followed: "Followed", rows: "Rows", *, is_on: bool) -> "Overall":
         more=(State.INTERRUPTED,) if followed.state == State.INTERRUPTED else (),
         failures=[
             Failed(
-                name=name_of({axis: cell.labels[axis] for axis in sorted(cell.labels)}),
+                name=name_of(cell.labels),
                 reason=cell.reason or "unknown reason",
                 log=f"{vocabulary.FAILURE_ARTIFACT} of run {cell.run_id}",
             )

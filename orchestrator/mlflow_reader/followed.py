@@ -18,6 +18,7 @@ from orchestrator.mlflow_reader.reader import Reader
 from orchestrator.mlflow_reader.recorded_overview import (
     Heard,
     cell_now,
+    names_in,
     read_overview,
     written_overview,
 )
@@ -108,6 +109,10 @@ class Followed:
         return counted([*cells, *self.reader.cells(experiments, own, where=running)])
 
     def _put(self, cell: CellNow, changed: dict[int, CellNow]) -> None:
+        axes = names_in(self.tags.get(vocabulary.AXES, ""))
+        if set(axes) == cell.labels.keys():
+            # The tags of a run have no order; names do.
+            cell.labels = {axis: cell.labels[axis] for axis in axes}
         labels = tuple(sorted(cell.labels.items()))
         if labels not in self._places:
             self._places[labels] = len(self.cells)

@@ -11,7 +11,7 @@ from orchestrator.masking import mask_error, shown_address
 from orchestrator.mlflow_reader.address import fault_of, is_database_server
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, recorded_cell
 from orchestrator.mlflow_reader.long_tags import joined
-from orchestrator.mlflow_reader.outages import is_of_a_store, reason
+from orchestrator.mlflow_reader.outages import is_gone, is_of_a_store, reason
 from orchestrator.mlflow_reader.pages import LARGEST_PAGE, whole
 from orchestrator.process.gc_pause import uncollected
 from orchestrator.process.waiting import waiting_for
@@ -215,6 +215,20 @@ class Reader:
                 )
                 for run in runs
             ]
+
+    def curve(self, run_id: str, key: str) -> tuple[tuple[int, float], ...]:
+        """A curve of a run, by step; of a point that was sent twice, the last.
+
+        Empty if the run is gone: who asks may know of a cell that was deleted since.
+        """
+        try:
+            history = self.client.get_metric_history(run_id, key)
+        except Exception as error:
+            if is_gone(error):
+                return ()
+            raise
+        points = {int(point.step): float(point.value) for point in history}
+        return tuple(sorted(points.items()))
 
     def runs(
         self,

@@ -228,7 +228,7 @@ def _add_curves(
     step = max(1, -(-len(others) // MOST_CURVES))
     for cell in [*running, *others[::step]][:MOST_CURVES]:
         run_id = cell.run_id or ""
-        points = _history(reader, run_id, CURVE)
+        points = dict(reader.curve(run_id, CURVE))
         if not points:
             continue
         cell.epoch = max(cell.epoch, max(points) + 1)
@@ -236,11 +236,7 @@ def _add_curves(
         cell.metrics = {**cell.metrics, CURVE: points[max(points)]}
         layers = recorded[run_id].trained.get("layers")
         order = layers.get("order") if isinstance(layers, dict) else None
-        cell.switches = _switches(_history(reader, run_id, "binary/layers"), order)
-
-
-def _history(reader: Reader, run_id: str, key: str) -> dict[int, float]:
-    return {point.step: point.value for point in reader.client.get_metric_history(run_id, key)}
+        cell.switches = _switches(dict(reader.curve(run_id, "binary/layers")), order)
 
 
 def _switches(num_binary: Mapping[int, float], order: object) -> tuple[Switch, ...]:

@@ -14,7 +14,7 @@ from dashboards.html.document import DATA, HTML, MOST_ROWS, Content, report_file
 from dashboards.html.provenance import provenance_of
 from dashboards.runs import StudyLike, StudyRuns, study_runs
 from dashboards.summary import Summary, Watch
-from dashboards.switches import CHARTED, curve_of, switches_of
+from dashboards.switches import CHARTED, switches_of
 from orchestrator import vocabulary
 from orchestrator.errors import OrchestratorError
 from orchestrator.home import Home
@@ -151,7 +151,7 @@ def _curves(reader: Reader, summary: Summary) -> list[Chart]:
     for row, members in list(summary.rows().items())[:MOST_ROWS]:
         begun = [one for one in members if one.run_id][:MOST_SEEDS]
         curves[row] = {
-            _named(one, over): curve_of(reader, one.run_id or "", CHARTED[0]) for one in begun
+            _named(one, over): reader.curve(one.run_id or "", CHARTED[0]) for one in begun
         }
         if begun:
             furthest = max(begun, key=lambda one: one.epoch)

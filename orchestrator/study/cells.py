@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.labels import name_of
+
 if TYPE_CHECKING:
     from trainers.spec.train_spec import TrainSpec
 
@@ -42,12 +44,6 @@ class Cell:
         return name_of(self.labels)
 
 
-def name_of(labels: Mapping[str, str]) -> str:
-    """Labels as a person reads them; see `Cell.name`."""
-    parts = (f"{axis} {label}" if _bare(label) else label for axis, label in labels.items())
-    return " · ".join(parts)
-
-
 def study_key(name: str, variant_id: str) -> str:
     """The unique key of a study's variant."""
     return f"{name}/{variant_id}"
@@ -65,8 +61,3 @@ def content_hash(content: object) -> str:
     """Hash of the content as sixteen hexadecimal digits; the order of keys does not matter."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _bare(label: str) -> bool:
-    """Whether a label is a bare number, which needs its axis's name to be understood."""
-    return label.replace(".", "", 1).replace("e-", "", 1).isdecimal()
