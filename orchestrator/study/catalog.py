@@ -124,7 +124,7 @@ def load_variant(
             mapping = overridden(mapping, variant.overrides)
         if (variant.given or is_given) and isinstance(mapping, Mapping):
             mapping = {**mapping, "given": variant.given.to_mapping()}
-        study = StudySpec.from_mapping(mapping, source=path)
+        study = StudySpec.from_mapping(mapping, source=path, changed=_changed(variant, file))
         variant = replace(variant, given=study.variant.given)
         study = replace(study, text=file.text, variant=variant)
         if seeds is not None:
@@ -139,6 +139,13 @@ def load_variant(
         flags = tuple(_flags(variant, seeds))
         raise StudyError(str(name_or_path), *faults, in_file=is_from_file, flags=flags) from error
     return study
+
+
+def _changed(variant: Variant, file: "StudyFile") -> list[str]:
+    """Paths of the keys that a variant changes."""
+    published = file.mapping.get(AS_PUBLISHED) if isinstance(file.mapping, Mapping) else None
+    own = published if variant.as_published and isinstance(published, Mapping) else {}
+    return [*map(str, own), *(text.partition("=")[0].strip() for text in variant.overrides)]
 
 
 def find_study(name_or_path: str | Path) -> Path:

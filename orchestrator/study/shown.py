@@ -1,8 +1,8 @@
 """The keys `metric` and `matrix`: what a study's matrix shows, and its layout."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from orchestrator import vocabulary
@@ -97,6 +97,23 @@ def control_faults(matrix: MatrixShape, axes: Sequence[Axis]) -> list[Fault]:
     if matrix.control not in rows.points:
         return list(UnknownNameError("row", matrix.control, rows.points).under("matrix.control"))
     return []
+
+
+def with_control_left(
+    matrix: MatrixShape, axes: Sequence[Axis], changed: Collection[str]
+) -> MatrixShape:
+    """The layout without the control that a file names, if changed axes lack it.
+
+    Args:
+        matrix: The layout of the matrix.
+        axes: The axes without faults.
+        changed: Paths of keys that are not as in the file.
+    """
+    has_other_rows = any(p.partition(".")[0] == "axes" or p == "matrix.rows" for p in changed)
+    is_asked_for = {"matrix", "matrix.control"} & set(changed)
+    if not has_other_rows or is_asked_for or not control_faults(matrix, axes):
+        return matrix
+    return replace(matrix, control=None, margin=None)
 
 
 def _read(

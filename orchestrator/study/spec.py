@@ -1,6 +1,6 @@
 """A study as a typed record: a question, a base trial, and the axes that vary it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,13 @@ from orchestrator.study.given import Given, read_given, with_rows
 from orchestrator.study.orders import network_of
 from orchestrator.study.product import multiplied, scaled_epochs
 from orchestrator.study.search import SCHEDULERS, SEARCHERS
-from orchestrator.study.shown import MatrixShape, Metric, control_faults, read_shown
+from orchestrator.study.shown import (
+    MatrixShape,
+    Metric,
+    control_faults,
+    read_shown,
+    with_control_left,
+)
 from orchestrator.study.teachers import taught_cells
 from orchestrator.study.together import Together
 from orchestrator.study.variant import Variant
@@ -158,15 +164,23 @@ class StudySpec:
         return common
 
     @classmethod
-    def from_mapping(cls, mapping: object, *, source: Path | None = None) -> "StudySpec":
+    def from_mapping(
+        cls, mapping: object, *, source: Path | None = None, changed: Collection[str] = ()
+    ) -> "StudySpec":
         """Reads a study from plain values.
+
+        Args:
+            mapping: The study.
+            source: Its file.
+            changed: Paths of keys that are not as in the file. Changed axes may lack the control
+                that the file names; then there is none.
 
         Raises:
             SpecError: With every fault, each with its key path.
         """
         if not isinstance(mapping, Mapping):
             raise SpecError(f"expected a study as a mapping, got {show(mapping)}")
-        reader = _Reader(mapping)
+        reader = _Reader(mapping, changed)
         parts = reader.read()
         if reader.faults:
             raise SpecError(*reader.faults)
@@ -197,8 +211,8 @@ def cell_key(study: StudySpec, cell: Cell) -> str:
 class _Reader:
     """Reads the keys of a study one by one and collects every fault."""
 
-    def __init__(self, mapping: Mapping[Any, Any]) -> None:
-        self.mapping = mapping
+    def __init__(self, mapping: Mapping[Any, Any], changed: Collection[str]) -> None:
+        self.mapping, self.changed = mapping, changed
         self.faults: list[Fault] = []
 
     def read(self) -> dict[str, Any]:
@@ -212,6 +226,7 @@ class _Reader:
         axes = self._axes(given)
         metric, matrix = self._shown(base)
         if matrix is not None:
+            matrix = with_control_left(matrix, axes, self.changed)
             self.faults += control_faults(matrix, axes)
         return {
             "name": self._name(),

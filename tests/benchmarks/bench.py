@@ -35,7 +35,7 @@ from trainers.engine.fit import train_one_epoch
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDERS = ([1, 2, 3], [3, 2, 1], [1, 3, 2], [2, 1, 3], [2, 3, 1], [3, 1, 2])
-ORDERS_ALONE = ("--set", "axes.order.controls=[]", "--set", "matrix.control=null")
+ORDERS_ALONE = ("--set", "axes.order.controls=[]")
 NUM_THREADS = 2
 
 

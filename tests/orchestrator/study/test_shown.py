@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 
 from orchestrator.study.axes import Axis
-from orchestrator.study.shown import MatrixShape, Metric, control_faults, read_shown
+from orchestrator.study.shown import (
+    MatrixShape,
+    Metric,
+    control_faults,
+    read_shown,
+    with_control_left,
+)
 
 STUDY: dict[str, Any] = {
     "metric": {"name": "selected/validation_error"},
@@ -77,6 +83,29 @@ def test_the_control_is_a_row_of_the_only_axis_beside_seeds() -> None:
     assert fault.startswith("matrix.control: unknown row 'flaot', did you mean 'float'")
     (fault,) = told("float", rows, seeds, Axis(name="width", points={"1": {}}))
     assert "axis width makes rows of its own" in fault
+
+
+@pytest.mark.parametrize(
+    ("control", "changed", "left"),
+    [
+        ("binary", ["axes.order.controls"], None),
+        ("float", ["axes.order.controls"], "float"),
+        # A file that names a row which it lacks, and a typo on the command line, are wrong.
+        ("binary", [], "binary"),
+        ("binary", ["base.epochs"], "binary"),
+        ("binary", ["axes.order.controls", "matrix.control"], "binary"),
+    ],
+)
+def test_a_control_that_changed_axes_lack_is_no_control(
+    control: str, changed: list[str], left: str | None
+) -> None:
+    axes = [
+        Axis(name="order", points={"float": {}, "forward": {}}, controls=("float",)),
+        Axis(name="seed", points={"1": {}}),
+    ]
+    shape = MatrixShape(rows="order", over="seed", control=control, margin=0.5)
+    found = with_control_left(shape, axes, changed)
+    assert found == replace(shape, control=left, margin=0.5 if left else None)
 
 
 def test_trials_that_leave_out_the_test_part_have_no_test_error_to_show() -> None:
