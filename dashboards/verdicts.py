@@ -32,8 +32,12 @@ def answer(matrix: pd.DataFrame, found: Comparison | None) -> str:
         if found.same < found.level
         else "this study cannot tell"
     )
-    chance = f"p = {found.same:.2g}" if found.same >= 0.001 else "p < 0.001"
-    return f"{question} Friedman test: {chance}; {told}."
+    return f"{question} {tested(found.same)}; {told}."
+
+
+def tested(same: float) -> str:
+    """What the one test of a study's question says; as `Comparison.same`."""
+    return f"Friedman test: {f'p = {same:.2g}' if same >= 0.001 else 'p < 0.001'}"
 
 
 def _unanswered(matrix: pd.DataFrame, num_rows: int) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from dashboards.analysis.trials import Trial, ViewError, trials_of
 from dashboards.chosen import Chosen
 from dashboards.runs import StudyRuns
-from dashboards.statistics import Better, summarise
+from dashboards.statistics import summarise
 from orchestrator import vocabulary
 
 NEEDS = "an axis of two learning rates or more"
@@ -53,19 +53,21 @@ def rate_curves(runs: StudyRuns, shown: Chosen) -> pd.DataFrame:
     return frame
 
 
-def lowest_rates(curves: pd.DataFrame) -> dict[str, tuple[str, float]]:
-    """Row to the rate with its best mean, and that mean; the first rate wins a tie.
+def by_rate(curves: pd.DataFrame, rows: Sequence[str] = ()) -> pd.DataFrame:
+    """The means as a table of row by rate; NaN where no cell is finished.
 
     Args:
         curves: The result of `rate_curves`.
+        rows: All rows in the study's order; others follow.
     """
-    better: Better = curves.attrs["better"]
-    sign = 1 if better == "lower" else -1
-    found: dict[str, tuple[str, float]] = {}
-    for row, lines in curves.dropna(subset="mean").groupby("row", sort=False):
-        best = lines.iloc[int((sign * lines["mean"]).to_numpy().argmin())]
-        found[str(row)] = str(best["label"]), float(best["mean"])
-    return found
+    wanted = list(dict.fromkeys([*rows, *curves["row"]]))
+    order = curves.drop_duplicates("label").sort_values("lr", ascending=False)["label"]
+    table = curves.pivot(index="row", columns="label", values="mean").reindex(
+        index=wanted, columns=list(order)
+    )
+    table.index.name, table.columns.name = curves.attrs["rows"], curves.attrs["rates"]
+    table.attrs = {**curves.attrs, "n": int(curves["n"].max())}
+    return table
 
 
 def rate_axis(runs: StudyRuns, trials: Sequence[Trial]) -> str:

@@ -2,14 +2,15 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 
-from dashboards.analysis.rates import lowest_rates, rate_curves
+from dashboards.analysis.rates import by_rate, rate_curves
 from dashboards.analysis.trials import ViewError, trials_of
 from dashboards.chosen import Chosen
 from dashboards.runs import StudyRuns
+from dashboards.stages import best_of
 from dashboards.statistics import Better
 
 NEEDS = "rows of which each turns one other layer binary, and an axis of learning rates"
@@ -60,11 +61,11 @@ def sensitivity(runs: StudyRuns, shown: Chosen) -> Sensitivity:
             raise ViewError(f"{runs.title} lacks {NEEDS}")
     if len(set(names.values())) < len(names):
         raise ViewError(f"{runs.title} lacks {NEEDS}")
-    curves = rate_curves(runs, shown)
-    best = lowest_rates(curves)
+    table = by_rate(rate_curves(runs, shown), rows=runs.labels())
+    best = best_of(table)
     missing = tuple(row for row in runs.labels() if row not in best)
     return Sensitivity(
-        table=by_rate(curves, rows=runs.labels()),
+        table=table,
         names=names,
         best=best,
         ascending=ascending({row: value for row, (_, value) in best.items()}, shown.better),
@@ -81,20 +82,3 @@ def ascending(losses: Mapping[Layer, float], better: Better = "lower") -> tuple[
     """
     sign = 1 if better == "lower" else -1
     return tuple(sorted(losses, key=lambda layer: sign * losses[layer]))
-
-
-def by_rate(curves: pd.DataFrame, rows: Any = None) -> pd.DataFrame:
-    """The means as a table of row by rate; NaN where no cell is finished.
-
-    Args:
-        curves: The result of `rate_curves`.
-        rows: All rows in the study's order; None: those with a finished cell.
-    """
-    wanted = [*(rows or []), *(row for row in curves["row"].unique() if row not in (rows or []))]
-    order = curves.drop_duplicates("label").sort_values("lr", ascending=False)["label"]
-    table = curves.pivot(index="row", columns="label", values="mean").reindex(
-        index=wanted, columns=list(order)
-    )
-    table.index.name, table.columns.name = curves.attrs["rows"], curves.attrs["rates"]
-    table.attrs = {**curves.attrs, "n": int(curves["n"].max())}
-    return table

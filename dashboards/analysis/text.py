@@ -9,10 +9,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from dashboards.analysis.rates import by_rate
 from dashboards.comparison import LEVEL
 from dashboards.report import shown, unit
+from dashboards.stages import best_of
 from dashboards.statistics import Better
-from dashboards.verdicts import interval, told
+from dashboards.verdicts import interval, tested, told
 
 MOST_BUDGETS = 8
 """Most budgets of epochs in a table; a file has them all."""
@@ -47,12 +49,10 @@ def sensitivity_text(table: pd.DataFrame) -> Shown:
 
 def rates_text(curves: pd.DataFrame) -> Shown:
     """Row by learning rate, and the best rate of each row."""
-    from dashboards.analysis.rates import lowest_rates
-
     attrs, metric = curves.attrs, str(curves.attrs["metric"])
     labels = list(curves.sort_values("lr", ascending=False)["label"].unique())
     made = _table([attrs["rows"]], [*(f"{attrs['rates']} {label}" for label in labels), "best at"])
-    best, edge = lowest_rates(curves), []
+    best, edge = best_of(by_rate(curves)), []
     for row, group in curves.groupby("row", sort=False):
         at = {line["label"]: _mean(line, metric) for _, line in group.iterrows()}
         chosen = best.get(str(row), ("–", math.nan))[0]
@@ -183,10 +183,9 @@ def _question(frame: pd.DataFrame) -> list[str]:
     same = frame.attrs["same"]
     if math.isnan(same):
         return []
-    chance = f"p = {same:.2g}" if same >= 0.001 else "p < 0.001"
     answer = "they do" if same < LEVEL else "this study cannot tell"
     question = f"Do the {frame.attrs['num_orders']} orders differ at all?"
-    return [f"{question} Friedman test: {chance}; {answer}."]
+    return [f"{question} {tested(same)}; {answer}."]
 
 
 def _spread_out(budgets: Sequence[int], most: int) -> list[int]:

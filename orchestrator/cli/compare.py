@@ -71,7 +71,7 @@ def _differences(console: "Console", title: str, found: "pd.DataFrame") -> None:
 def _curves(console: "Console", one: "RecordedRun", other: "RecordedRun") -> None:
     from dashboards.compared import CURVES, curve_values, told_apart
     from dashboards.report import shown, unit
-    from dashboards.sparkline import LEVELS, is_encodable, sparkline
+    from orchestrator.cli.sparkline import LEVELS, is_encodable, sparkline
 
     plain = not is_encodable(LEVELS, console.encoding)
     for name in CURVES:

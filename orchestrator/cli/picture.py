@@ -9,8 +9,8 @@ from typing import Final
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from dashboards.sparkline import LEVELS, PLAIN_LEVELS, is_encodable
 from orchestrator.cli.rows import Row, Rows
+from orchestrator.cli.sparkline import LEVELS, PLAIN_LEVELS, is_encodable
 from orchestrator.mlflow_reader.overview import WAITING
 from orchestrator.planning.cost import duration
 from orchestrator.vocabulary import State

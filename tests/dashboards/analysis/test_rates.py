@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from dashboards.analysis.rates import lowest_rates, rate_curves
+from dashboards.analysis.rates import by_rate, rate_curves
 from dashboards.analysis.trials import ViewError
 from dashboards.chosen import chosen
 from dashboards.runs import StudyRuns
+from dashboards.stages import best_of
 from orchestrator.study.spec import StudySpec
 
 MakeRuns = Callable[..., StudyRuns]
@@ -42,7 +43,7 @@ def test_the_best_rate_of_a_row_follows_the_direction(
     runs = make_runs({"forward small 1": 0.25, "forward large 1": 0.5}, searched)
     curves = rate_curves(runs, chosen(runs))
     curves.attrs["better"] = better
-    assert lowest_rates(curves)["forward"][0] == expected
+    assert best_of(by_rate(curves))["forward"][0] == expected
 
 
 def test_a_study_of_one_rate_has_no_curve(make_runs: MakeRuns) -> None:

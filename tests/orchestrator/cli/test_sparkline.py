@@ -2,7 +2,7 @@
 
 import math
 
-from dashboards.sparkline import LEVELS, PLAIN_LEVELS, is_encodable, sparkline
+from orchestrator.cli.sparkline import LEVELS, PLAIN_LEVELS, is_encodable, sparkline
 
 
 def test_the_highest_value_has_the_highest_letter() -> None:
