@@ -10,7 +10,9 @@ from rich.text import Text
 from dashboards.analysis.text import title
 from dashboards.analysis.views import VIEWS, view_frame
 from dashboards.curves import ReadCurves
-from dashboards.html.charts import Chart, Spec, heat_map, lines_chart
+from dashboards.html.charts import Chart, Spec
+from dashboards.html.line_charts import lines_chart
+from dashboards.html.row_charts import heat_map
 from dashboards.html.tables import Line, Table, line
 from dashboards.protocol_report import rates_table, table_title
 from dashboards.runs import StudyRuns

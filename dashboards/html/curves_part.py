@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from dashboards.curves import Curve
-from dashboards.html.charts import Chart, curves_chart
+from dashboards.html.charts import Chart
+from dashboards.html.line_charts import curves_chart
 from dashboards.html.tables import Table, line
 from dashboards.report import shown, unit
 

@@ -9,7 +9,8 @@ import pandas as pd
 from scipy import special
 
 from dashboards.comparison import FEWEST, Comparison, Difference
-from dashboards.html.charts import Chart, differences_chart, seeds_chart
+from dashboards.html.charts import Chart
+from dashboards.html.row_charts import differences_chart, seeds_chart
 from dashboards.html.tables import Cell, Table, line
 from dashboards.matrix import STATISTICS, cell_values
 from dashboards.report import MOST_COLUMNS, shown, unit

@@ -165,7 +165,9 @@ class _SteadyFile(io.RawIOBase):
                 done += os.write(self._descriptor, view[done:])
             except BlockingIOError:
                 # Somebody made the pipe one that does not wait for its reader.
-                select.select([], [self._descriptor], [], 1.0)
+                poll = select.poll()
+                poll.register(self._descriptor, select.POLLOUT)
+                poll.poll(1000)
             except OSError as error:
                 self._lost.note(error)
         return len(view)

@@ -86,16 +86,25 @@ def _run(pipe: int, command: Sequence[str]) -> int:
         os.close(ends)
 
     threading.Thread(target=wait, daemon=True).start()
-    is_gone = pipe in select.select([pipe, ended], [], [])[0]
+    is_gone = pipe in _ready([pipe, ended])
     # Only now: a process that it starts would inherit this.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.killpg(0, signal.SIGTERM)
     if not is_gone:
         return process.returncode
-    select.select([ended], [], [], GRACE_S)
+    _ready([ended], within_s=GRACE_S)
     # This process too.
     os.killpg(0, signal.SIGKILL)
     return 0
+
+
+def _ready(pipes: Sequence[int], *, within_s: float | None = None) -> set[int]:
+    """Those of which the other end is closed; waits for one of them."""
+    # Not `select.select`, which refuses numbers above 1023: the starter may have many open files.
+    poll = select.poll()
+    for pipe in pipes:
+        poll.register(pipe, select.POLLIN)
+    return {pipe for pipe, _ in poll.poll(None if within_s is None else 1000 * within_s)}
 
 
 def _watch(pipe: int, groups: Sequence[str]) -> int:

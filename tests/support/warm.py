@@ -81,9 +81,12 @@ class Command:
         return self._said[0], "".join(self._said[1:])
 
     def _end(self, *, within_s: float | None) -> int | None:
-        if self.returncode is None and select.select([self._told], [], [], within_s)[0]:
-            self.returncode = int(self._told.recv(64))
-            self._told.close()
+        if self.returncode is None:
+            poll = select.poll()
+            poll.register(self._told, select.POLLIN)
+            if poll.poll(None if within_s is None else 1000 * within_s):
+                self.returncode = int(self._told.recv(64))
+                self._told.close()
         return self.returncode
 
 

@@ -118,8 +118,10 @@ def zsh(script: Callable[[str], Path], tmp_path: Path) -> Iterator[Callable[[str
 
 def _until(end: str, terminal: int) -> str:
     found, ends_at = "", time.monotonic() + LIMIT_S
+    poll = select.poll()
+    poll.register(terminal, select.POLLIN)
     while end not in found and time.monotonic() < ends_at:
-        if select.select([terminal], [], [], 1)[0]:
+        if poll.poll(1000):
             found += os.read(terminal, 4096).decode("utf-8", "replace")
     assert end in found
     return found

@@ -1,6 +1,7 @@
 """Processes that end with the one that started them."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -52,9 +53,7 @@ def _end_of(pids: list[int], *, within_s: float = 10) -> bool:
 
 
 @pytest.mark.parametrize("script", [FAMILY, STUBBORN], ids=["polite", "stubborn"])
-def test_a_command_and_what_it_starts_end_with_the_block(
-    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_command_and_what_it_starts_end_with_the_block(script: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", script, str(tmp_path / "told")]
     with leashed(command, environment=os.environ):
         family = _ids(tmp_path / "told")
@@ -96,6 +95,22 @@ def test_a_command_that_ends_takes_along_what_it_started(tmp_path: Path) -> None
         family = _ids(tmp_path / "told")
         process.wait(20)
         assert _end_of(family)
+
+
+def test_a_starter_with_thousands_of_open_files_has_its_leash(tmp_path: Path) -> None:
+    # Numbers of pipes then pass what `select.select` takes.
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(before[0], min(before[1], 4096))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, before[1]))
+    pipes = [os.pipe() for _ in range(600)]
+    try:
+        test_the_exit_code_is_that_of_the_command(3)
+        test_a_command_and_what_it_starts_end_with_the_block(FAMILY, tmp_path)
+    finally:
+        for ends in pipes:
+            os.close(ends[0])
+            os.close(ends[1])
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_groups_end_with_the_block_and_a_group_that_is_gone_is_no_error() -> None:
