@@ -38,7 +38,7 @@ gpu: $(INSTALLED)
 # Kills, outages, malformed input, 2,000 cells; about an hour on two idle cores. BNN_FAULTS_SEED
 # repeats the random moments of an earlier run. Figures go to docs/reliability.md.
 faults: $(INSTALLED)
-	BNN_FAULTS=full $(BIN)/python -m pytest tests/faults tests/trainers/export/test_every_form.py \
+	BNN_FAULTS=full $(BIN)/python -m pytest --timeout 7200 tests/faults tests/trainers/export/test_every_form.py \
 		tests/orchestrator/execution/test_crowded.py
 	$(BIN)/python tests/faults/report.py
 
@@ -46,7 +46,7 @@ faults: $(INSTALLED)
 # cores, and as much again for a first image. Needs root, and podman with podman-compose, or docker;
 # says what it skips. BNN_SLURM=yes submits to the Slurm that answers here.
 cluster-test: $(INSTALLED)
-	BNN_CLUSTER=yes $(BIN)/python -m pytest tests/cluster
+	BNN_CLUSTER=yes $(BIN)/python -m pytest --timeout 3600 tests/cluster
 
 # Known vulnerabilities of the pinned dependencies. Needs the network, and says so without it.
 audit:

@@ -1,6 +1,8 @@
 """The command line as a user runs it: in a process of its own, from a folder of its own."""
 
 import fcntl
+import functools
+import gc
 import os
 import shutil
 import signal
@@ -156,6 +158,15 @@ class User:
         return Cell(name, status, pairs("tags"), pairs("params"), points, len(rows), times)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Thousands of tests stay until the end; garbage is not looked for among them."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files of slow tests come first: one that began last would run on alone."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
@@ -194,6 +205,20 @@ def empty_database(made_once: Callable[..., Path]) -> Path:
         Store(Home(folder, f"sqlite:///{folder / 'mlflow.db'}"))
 
     return made_once("empty-database", fill) / "mlflow.db"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def newest_schema() -> Iterator[None]:
+    """MLflow looks through all its migrations for the newest one each time a store is opened.
+
+    Here that is done once for all stores.
+    """
+    from mlflow.store.db import utils
+
+    with pytest.MonkeyPatch.context() as patch:
+        newest = functools.cache(utils._get_latest_schema_revision)
+        patch.setattr(utils, "_get_latest_schema_revision", newest)
+        yield
 
 
 @pytest.fixture

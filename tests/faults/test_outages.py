@@ -16,12 +16,6 @@ from world.servers import Server, proxied, running
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def longer(troubled: str) -> str:
-    """A study that outlasts an outage."""
-    return troubled.replace("study: troubled", "study: outage")
-
-
 def test_training_goes_on_through_outages_and_everything_arrives_once_in_order(
     user: Any, troubled: str, calm_cells: list[records.Cell], tmp_path: Path, ledger: Ledger
 ) -> None:
@@ -75,8 +69,8 @@ def test_training_goes_on_through_outages_and_everything_arrives_once_in_order(
 def test_a_server_that_refuses_at_the_start_keeps_nobody_from_training(
     comes: bool,
     user: Any,
-    troubled: str,
-    calm_cells: list[records.Cell],
+    brief: str,
+    brief_cells: list[records.Cell],
     tmp_path: Path,
     ledger: Ledger,
 ) -> None:
@@ -85,7 +79,7 @@ def test_a_server_that_refuses_at_the_start_keeps_nobody_from_training(
     server = Server(tmp_path / "server")
     where = ("--tracking-uri", server.address)
     try:
-        process = user.starts("sweep", user.writes(troubled), *where)
+        process = user.starts("sweep", user.writes(brief), *where)
         wait_until(lambda: records.journal_rows(user.home) > 0, what="the sweep trains")
         if comes:
             server.start()
@@ -102,7 +96,7 @@ def test_a_server_that_refuses_at_the_start_keeps_nobody_from_training(
             (line,) = re.findall(r"or with: bnn-orchestrate (.*)", out)
             delivered = user.runs(*shlex.split(line), within_s=LIMIT_S)
             assert delivered.code == 0, delivered.err
-        verdict = records.compare(records.read_cells(server.database), calm_cells)
+        verdict = records.compare(records.read_cells(server.database), brief_cells)
     finally:
         server.stop()
     what = "comes later" if comes else "never comes, then sync"

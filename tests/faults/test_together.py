@@ -20,10 +20,10 @@ pytestmark = pytest.mark.slow
 
 
 def test_sweeps_that_run_at_once_train_no_trial_twice_and_lose_none(
-    user: Any, troubled: str, calm_cells: list[records.Cell], ledger: Ledger
+    user: Any, brief: str, brief_cells: list[records.Cell], ledger: Ledger
 ) -> None:
-    shared = troubled.replace("study: troubled", "study: beside")
-    path = user.writes(troubled)
+    shared = brief.replace("study: troubled", "study: beside")
+    path = user.writes(brief)
     beside = user.writes(shared, "beside.yaml")
     # In an empty home, where each of them may be the first to make its stores.
     processes = [user.starts("sweep", which) for which in (path, path, beside)]
@@ -33,7 +33,7 @@ def test_sweeps_that_run_at_once_train_no_trial_twice_and_lose_none(
     verdicts = []
     for study in ("troubled", "beside"):
         own = [cell for cell in cells if cell.tags["bnn.study"] == study]
-        verdicts.append(records.compare(own, calm_cells))
+        verdicts.append(records.compare(own, brief_cells))
     ended = Counter(
         path.stem.rpartition("-")[2]
         for path in user.home.glob("logs/*/*.log")

@@ -104,11 +104,11 @@ def test_more_names_can_be_allowed(
     assert _flag(pages[2], "--cors-allowed-origins") == ["*"]
 
 
-def test_a_database_that_is_away_has_no_pages(refused: Refused) -> None:
+def test_a_database_that_is_away_has_no_pages(refused: Refused, free_port: int) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         uri = f"postgresql+psycopg://ml:geheim7@127.0.0.1:{taken.getsockname()[1]}/runs"
-        err = refused("ui", "--tracking-uri", uri)
+        err = refused("ui", "--tracking-uri", uri, "--port", str(free_port))
     assert "postgresql+psycopg://***@127.0.0.1" in err
     assert "refused" in err
     assert "geheim7" not in err
