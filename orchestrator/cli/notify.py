@@ -29,6 +29,7 @@ LIMIT_S = 60.0
 """Most seconds that the command may take."""
 FIRST_OF_SIGNALS = 128
 """Exit codes from here on are of signals."""
+_OPERATORS = "|&;<>"
 LONGEST_LINE = 200
 """Most characters that are shown of what a command says of its failure."""
 
@@ -137,11 +138,27 @@ def _words_of(text: str | None) -> list[str]:
         raise UsageError(f"--notify: {str(error).lower()} in: {text}") from error
     if not words:
         raise UsageError("--notify: expected a command, such as --notify 'mail-me --brief'")
+    _refuse_shell(text)
     program = os.path.expanduser(words[0])
     found = shutil.which(program)
     if found is None:
         raise UsageError(f"--notify: {_why_missing(program)}")
     return [os.path.abspath(found), *words[1:]]
+
+
+def _refuse_shell(text: str) -> None:
+    """Refuses what only a shell understands; else it would fail after hours of training."""
+    # Without POSIX's rules, a quoted operator keeps its quotes.
+    parts = shlex.shlex(text, posix=False, punctuation_chars=_OPERATORS)
+    try:
+        signs = [part for part in parts if set(part) <= set(_OPERATORS)]
+    except ValueError:
+        # Quotes that are parts of words are read otherwise here; then nothing is said.
+        return
+    if signs:
+        asked = shlex.join(["sh", "-c", text])
+        what = f"no shell reads the command, so '{signs[0]}' would be a word like any other"
+        raise UsageError(f"--notify: {what}; name a shell: --notify {shlex.quote(asked)}")
 
 
 def _why_missing(program: str) -> str:

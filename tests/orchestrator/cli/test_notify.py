@@ -145,6 +145,13 @@ def test_what_ends_a_sweep_at_once_is_told(
 
 
 @pytest.mark.parametrize(
+    "command", ["awk '$1 > 2'", 'grep "a|b"', "sh -c 'cat > told'", r"cat it\'s"]
+)
+def test_what_a_program_is_to_read_may_look_like_a_shells(command: str) -> None:
+    assert notify._words_of(command)[1:] == shlex.split(command)[1:]
+
+
+@pytest.mark.parametrize(
     ("command", "what"),
     [
         ("no-such-program --brief", "'no-such-program' is not found: no folder of PATH has it"),
@@ -153,6 +160,8 @@ def test_what_ends_a_sweep_at_once_is_told(
         ("", "expected a command"),
         ("./plain.txt", "may not be run; chmod +x ./plain.txt"),
         ("here.sh", "for the file here: ./here.sh"),
+        ("cat > told", "'>' would be a word like any other; name a shell: --notify 'sh -c '"),
+        ("true&&true", "'&&' would be a word like any other"),
     ],
 )
 @pytest.mark.parametrize("typed", [["sweep", "digits-orders"], ["protocol", "digits"]])
