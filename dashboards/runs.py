@@ -124,7 +124,9 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
         reader = Reader(uri)
         experiment = reader.find_study(name)
         if experiment is None:
-            raise NoResultsError(f"{shown_address(uri)} has no results of a study '{name}'")
+            error = NoResultsError(f"{shown_address(uri)} has no results of a study '{name}'")
+            error.hint = reader.instead_of(name)
+            raise error
         if experiment.lifecycle_stage == "deleted":
             what = f"the experiment '{experiment.name}' of the study was deleted in MLflow"
             raise NoResultsError(f"{what}; restore it there")

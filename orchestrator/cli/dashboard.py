@@ -87,13 +87,14 @@ def _path(study: str, home: Home) -> str:
     """
     from dashboards.page.addresses import of_study
     from dashboards.page.source import GoneError, Source
+    from orchestrator.mlflow_reader.reader import instead_of
 
     source = Source(home.tracking_uri)
     try:
         source.variant(study)
     except GoneError as error:
-        known = ", ".join(sorted({one.study for one in source.variants()})) or "none yet"
-        raise UsageError(f"{error}; recorded: {known}") from error
+        recorded = {one.study for one in source.variants()}
+        raise UsageError(f"{error}; {instead_of(study, recorded)}") from error
     return of_study(study)
 
 

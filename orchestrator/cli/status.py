@@ -78,7 +78,9 @@ def _variant(reader: "Reader", home: "Home", study: "StudySpec | str") -> "Recor
     experiment = reader.find_study(name)
     what = f"no sweep of the study '{name}' is recorded in {home.shown_uri}"
     if experiment is None:
-        raise NoSweepError(what + _nearest(reader, name))
+        error = NoSweepError(what)
+        error.hint = reader.instead_of(name)
+        raise error
     if experiment.lifecycle_stage == "deleted":
         raise NoSweepError(f"{what}: its experiment was deleted in MLflow; restore it there")
     variants = reader.variants([experiment.experiment_id])
@@ -92,18 +94,6 @@ def _variant(reader: "Reader", home: "Home", study: "StudySpec | str") -> "Recor
         known = ", ".join(f"'{one.title}'" for one in variants) or "none"
         raise NoSweepError(f"{what} in this variant; recorded: {known}")
     return asked[-1]
-
-
-def _nearest(reader: "Reader", name: str) -> str:
-    """What to type in place of a name that is not recorded; empty: nothing is."""
-    from trainers.errors import did_you_mean
-
-    variants = reader.variants(reader.studies()) if reader.studies() else []
-    known = sorted({one.tags.get(vocabulary.STUDY, "") for one in variants} - {""})
-    if not known:
-        return ", nor of any other"
-    listed = ", ".join(known[:12]) + (" ..." if len(known) > 12 else "")
-    return f"{did_you_mean(name, known)}; recorded: {listed}"
 
 
 class _View:

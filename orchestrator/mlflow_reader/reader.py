@@ -1,6 +1,7 @@
 """Reads studies and cells from one MLflow store."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import difflib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,11 @@ _PACKAGES: Final = {
     "psycopg2": "psycopg2-binary",
 }
 """The package of a database's driver, by its module, where the names differ."""
+
+MOST_NAMES = 12
+"""Most studies that are listed."""
+NEAR = 0.5
+"""How much of two names must be the same for one to be meant by the other."""
 
 
 class StoreError(OrchestratorError):
@@ -169,6 +175,13 @@ class Reader:
 
         return [str(found.experiment_id) for found in self._experiments(ViewType.ACTIVE_ONLY)]
 
+    def instead_of(self, name: str) -> str:
+        """What to type in place of a study that is not recorded: the nearest name, and all."""
+        from orchestrator.mlflow_reader.client import ViewType
+
+        active = self._experiments(ViewType.ACTIVE_ONLY)
+        return instead_of(name, {str(one.tags[vocabulary.STUDY]) for one in active})
+
     def variants(self, experiments: Sequence[str]) -> list[RecordedVariant]:
         """The variants of studies, oldest first."""
         runs = self.runs(experiments, {vocabulary.KIND: vocabulary.PARENT})
@@ -254,6 +267,14 @@ class Reader:
             ),
             heard,
         )
+
+
+def instead_of(name: str, recorded: Collection[str]) -> str:
+    """What to type in place of a study that is not recorded: the nearest name, and all."""
+    known = sorted(recorded)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR)
+    listed = ", ".join(known[:MOST_NAMES]) + (" ..." if len(known) > MOST_NAMES else "")
+    return f"{f'did you mean {near[0]!r}? ' if near else ''}recorded: {listed or 'none yet'}"
 
 
 def names_study(experiment: "Experiment", name: str) -> bool:

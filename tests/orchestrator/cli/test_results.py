@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.home import Home
+from orchestrator.study.expansion import expand
 from orchestrator.study.spec import StudySpec
 
 pytestmark = pytest.mark.slow
@@ -38,6 +39,17 @@ def test_a_study_without_results_is_told(cli: Callable[..., Any], home: Home) ->
     answer = cli("results", "nothing-yet", "--home", str(home.root))
     assert answer.code == 2
     assert "has no results of a study 'nothing-yet'" in answer.err
+    assert answer.err.endswith("recorded: none yet\n")
+
+
+def test_a_study_that_is_recorded_is_named_in_place_of_one_that_is_not(
+    cli: Callable[..., Any], home: Home, study: StudySpec, record: Callable[..., None]
+) -> None:
+    record(study, {" ".join(cell.labels.values()): 0.25 for cell in expand(study)})
+    for command in ("results", "matrix"):
+        answer = cli(command, "tinny", "--home", str(home.root))
+        assert answer.code == 2
+        assert answer.err.endswith("did you mean 'tiny'? recorded: tiny\n")
 
 
 def test_the_columns_may_be_those_of_a_papers_code(
