@@ -20,6 +20,7 @@ from typing import NoReturn
 SECRETS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
+    "BNN_DASHBOARD_TOKEN",
     "BNN_POSTGRES_PASSWORD",
     "MLFLOW_AUTH_ADMIN_PASSWORD",
     "MLFLOW_FLASK_SERVER_SECRET_KEY",
@@ -36,6 +37,7 @@ ASK_EVERY_S = 0.5
 SAID_AFTER_S = 3.0
 RAYLET = "http://127.0.0.1:52365/api/local_raylet_healthz"
 MLFLOW = "http://127.0.0.1:5000/health"
+PAGE_PORT = 5050
 JOINING = ("sweep", "protocol")
 """Commands that train, and so join the cluster that BNN_RAY_ADDRESS names."""
 STORE_BYTES = 200 * 2**20
@@ -177,12 +179,29 @@ def driver(arguments: Sequence[str], environment: MutableMapping[str, str]) -> i
     """A command of bnn-orchestrate; one that trains joins the cluster first, without CPUs."""
     is_help = {"-h", "--help"} & {*arguments}
     if arguments and arguments[0] in JOINING and not is_help:
-        tracking = environment.get("MLFLOW_TRACKING_URI", "")
-        if tracking.startswith("http"):
-            wait_for("MLflow's server", lambda: answers(f"{tracking.rstrip('/')}/health"))
+        _wait_for_mlflow(environment)
         if environment.get("BNN_RAY_ADDRESS"):
             _join(environment)
     _become(["bnn-orchestrate", *arguments], environment)
+
+
+def dashboard(arguments: Sequence[str], environment: MutableMapping[str, str]) -> int:
+    """The page on what MLflow has, for those who know the token.
+
+    Raises:
+        RoleError: If there is no token, or MLflow does not answer.
+    """
+    if not environment.get("BNN_DASHBOARD_TOKEN"):
+        raise RoleError("the page wants a token: BNN_DASHBOARD_TOKEN_FILE names its file")
+    _wait_for_mlflow(environment)
+    command = ["bnn-orchestrate", "dashboard", "--host=0.0.0.0", f"--port={PAGE_PORT}"]
+    _become([*command, *arguments], environment)
+
+
+def _wait_for_mlflow(environment: Mapping[str, str]) -> None:
+    tracking = environment.get("MLFLOW_TRACKING_URI", "")
+    if tracking.startswith("http"):
+        wait_for("MLflow's server", lambda: answers(f"{tracking.rstrip('/')}/health"))
 
 
 def _join(environment: MutableMapping[str, str]) -> None:
@@ -253,6 +272,9 @@ def _make_buckets(environment: Mapping[str, str]) -> None:
 def healthy(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Whether the role of this container does its work: 0, or 1."""
     role = ROLE_FILE.read_text() if ROLE_FILE.exists() else ""
+    if role == "dashboard":
+        # Its pages answer nobody without the token.
+        return 0 if is_listening(f"127.0.0.1:{PAGE_PORT}") else 1
     page = {"head": RAYLET, "worker": RAYLET, "mlflow": MLFLOW}.get(role)
     # A driver that runs is healthy.
     return 0 if role and (page is None or answers(page)) else 1
@@ -276,6 +298,7 @@ def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
 
 Role = Callable[[Sequence[str], MutableMapping[str, str]], int]
 ROLES: Mapping[str, Role] = {
+    "dashboard": dashboard,
     "driver": driver,
     "head": head,
     "healthy": healthy,

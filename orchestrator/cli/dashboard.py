@@ -60,9 +60,16 @@ def run(args: argparse.Namespace) -> int:
         app = application(
             home.tracking_uri, names=names, token=token, cookie=f"bnn_dashboard_{args.port}"
         )
-        print(f"page      {base}{path}{f'?token={token}' if token else ''}", flush=True)
-        if token:
+        # Of a token in the environment, logs are to say nothing.
+        is_told = bool(token) and (args.token is not None or token != os.environ.get(TOKEN))
+        print(f"page      {base}{path}{f'?token={token}' if is_told else ''}", flush=True)
+        if is_told:
             print("token     whoever has this link sees all results", flush=True)
+        elif token:
+            print(
+                f"token     that of {TOKEN}; the first time, add ?token=... to the link",
+                flush=True,
+            )
         print("Ctrl-C ends it", flush=True)
         try:
             # Whoever looks sees that it takes a while.

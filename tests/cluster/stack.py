@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[2]
 PROJECT = "bnn-cluster-test"
 PORT = 15731
 """Where MLflow is published, so that a stack of the user's own keeps its port."""
+PAGE_PORT = 15732
+"""Where the page is published."""
 LIMIT_S = 900
 
 
@@ -61,6 +63,7 @@ class Stack:
             **os.environ,
             "BNN_IMAGE": "bnn-orchestrate",
             "BNN_MLFLOW_PORT": str(PORT),
+            "BNN_DASHBOARD_PORT": str(PAGE_PORT),
             "BNN_MIN_NODES": "2",
             "BNN_WORKER_CPUS": "1",
         }

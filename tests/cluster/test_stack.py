@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from stack import PORT, Stack, wait_until
+from stack import PAGE_PORT, PORT, Stack, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +22,7 @@ SECRETS = (
     ("worker", "/secrets/storage/key"),
     ("worker", "/secrets/storage/secret"),
     ("worker", "/secrets/ray/token"),
+    ("dashboard", "/secrets/dashboard/token"),
 )
 
 
@@ -31,8 +32,9 @@ def _healthy(stack: Stack, name: str) -> bool:
 
 
 def test_every_role_becomes_healthy(stack: Stack) -> None:
-    names = [name for role in ("head", "worker", "mlflow") for name in stack.containers(role)]
-    assert len(names) == 4
+    roles = ("head", "worker", "mlflow", "dashboard")
+    names = [name for role in roles for name in stack.containers(role)]
+    assert len(names) == 5
     for name in names:
         wait_until(lambda name=name: _healthy(stack, name), what=f"{name} is healthy")
 
@@ -122,6 +124,29 @@ def test_mlflow_asks_for_its_password(given: str | None, code: int, stack: Stack
     except urllib.error.HTTPError as error:
         status = error.code
     assert status == code
+
+
+@pytest.mark.parametrize(
+    ("given", "code"), [("", 401), (f"?token={'0' * 64}", 403), ("right", 200)]
+)
+def test_the_page_shows_results_to_those_who_know_its_token(
+    given: str, code: int, stack: Stack
+) -> None:
+    if given == "right":
+        given = f"?token={_secrets(stack)['/secrets/dashboard/token']}"
+    opener = urllib.request.build_opener(
+        # The first visit leaves a cookie, and goes on to the address without the token.
+        urllib.request.ProxyHandler({}),
+        urllib.request.HTTPCookieProcessor(),
+    )
+    url = f"http://127.0.0.1:{PAGE_PORT}/study/{STUDY[0]}{given}"
+    try:
+        with opener.open(url, timeout=60) as answer:
+            status, page = answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        status, page = error.code, ""
+    assert status == code
+    assert ("Friedman test" in page) == (code == 200)
 
 
 def _secrets(stack: Stack) -> dict[str, str]:

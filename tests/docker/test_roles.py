@@ -111,7 +111,7 @@ def test_a_secret_that_is_none_is_refused(
 def test_an_unknown_role_names_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert roles.main(["diver"], {}) == 2
     err = capsys.readouterr().err
-    known = "known: driver, head, healthy, keys, mlflow, worker"
+    known = "known: dashboard, driver, head, healthy, keys, mlflow, worker"
     assert err.startswith(f"error: unknown role 'diver'; {known}; ")
 
 
@@ -180,6 +180,21 @@ def test_mlflow_gets_its_passwords_unseen(became: list[Any]) -> None:
     assert stat.S_IMODE(roles.AUTH_FILE.stat().st_mode) == 0o600
 
 
+def test_the_page_listens_for_others_and_wants_a_token(
+    became: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waited: list[str] = []
+    monkeypatch.setattr(roles, "wait_for", lambda what, is_there: waited.append(what))
+    there = {"MLFLOW_TRACKING_URI": "http://mlflow:5000"}
+    line = _becomes(became, ["dashboard", "tiny"], {**there, "BNN_DASHBOARD_TOKEN": "x" * 64})
+    assert line == "bnn-orchestrate dashboard --host=0.0.0.0 --port=5050 tiny"
+    # Arguments of a process can be seen by its neighbours; its environment cannot.
+    assert became[-1][1]["BNN_DASHBOARD_TOKEN"] == "x" * 64
+    assert waited == ["MLflow's server"]
+    assert roles.main(["dashboard"], {**there}) == 2
+    assert "BNN_DASHBOARD_TOKEN_FILE" in capsys.readouterr().err
+
+
 def test_health_is_that_of_the_role(monkeypatch: pytest.MonkeyPatch) -> None:
     assert roles.main(["healthy"], {}) == 1
     asked: list[str] = []
@@ -188,3 +203,7 @@ def test_health_is_that_of_the_role(monkeypatch: pytest.MonkeyPatch) -> None:
         roles.ROLE_FILE.write_text(role)
         assert roles.main(["healthy"], {}) == code
     assert asked == [roles.RAYLET, roles.RAYLET, roles.MLFLOW]
+    roles.ROLE_FILE.write_text("dashboard")
+    for listens in (True, False):
+        monkeypatch.setattr(roles, "is_listening", {"127.0.0.1:5050": listens}.__getitem__)
+        assert roles.main(["healthy"], {}) == (0 if listens else 1)

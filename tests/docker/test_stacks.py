@@ -1,4 +1,4 @@
-"""Files of the stacks: they can be read, publish nothing but MLflow, and hold no secret."""
+"""Files of the stacks: they can be read, publish pages alone, and hold no secret."""
 
 import subprocess
 from pathlib import Path
@@ -18,12 +18,12 @@ def stack() -> dict[str, Any]:
     return loaded
 
 
-def test_only_mlflow_is_published_on_loopback(stack: dict[str, Any]) -> None:
+def test_only_pages_are_published_on_loopback(stack: dict[str, Any]) -> None:
     published = {
         name: each["ports"] for name, each in stack["services"].items() if "ports" in each
     }
-    assert list(published) == ["mlflow"]
-    assert all(port.startswith("127.0.0.1:") for port in published["mlflow"])
+    assert list(published) == ["mlflow", "dashboard"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
 def test_every_secret_is_a_file_that_the_first_start_makes(stack: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ def test_who_is_given_a_secret_mounts_its_volume_and_no_other(stack: dict[str, A
 
 
 def test_every_role_that_a_stack_asks_for_is_one(stack: dict[str, Any]) -> None:
-    for name in ("keys", "mlflow", "head", "worker"):
+    for name in ("keys", "mlflow", "dashboard", "head", "worker"):
         assert stack["services"][name]["command"][0] in roles.ROLES
     assert stack["services"]["driver"]["entrypoint"][-1] in roles.ROLES
 

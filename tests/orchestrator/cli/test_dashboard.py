@@ -51,8 +51,14 @@ def test_a_token_of_the_environment_is_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("BNN_DASHBOARD_TOKEN", "only-for-friends")
-    assert cli("dashboard", "--port", str(free_port)).code == 0
+    answer = cli("dashboard", "--port", str(free_port))
+    assert answer.code == 0
     assert served[0]["token"] == "only-for-friends"
+    # The output of a service is kept in logs.
+    assert "only-for-friends" not in answer.out
+    assert "that of BNN_DASHBOARD_TOKEN" in answer.out
+    answer = cli("dashboard", "--port", str(free_port), "--token", "only-for-others")
+    assert "?token=only-for-others\n" in answer.out
 
 
 def test_a_token_that_can_be_guessed_is_refused(
