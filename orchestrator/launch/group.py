@@ -24,7 +24,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from orchestrator.launch.resources import Resources
 from orchestrator.launch.worker import Job, train_part
-from orchestrator.process.foothold import keep_foothold
+from orchestrator.process.foothold import leave_folder
 from trainers.engine.processes import Processes
 
 CONNECT = timedelta(seconds=60)
@@ -177,7 +177,7 @@ class _Rank:
 
     def run(self, job: Job, rank: int, world: int, host: str, port: int) -> None:
         """Trains its part of the trial to the end."""
-        keep_foothold()
+        leave_folder()
         store = TCPStore(host, port, world, is_master=False, timeout=CONNECT)
         ranks = _ranks(job, rank, world, store, host)
         try:

@@ -12,7 +12,7 @@ from orchestrator.launch.packing import Memory, packed
 from orchestrator.launch.resources import Resources
 from orchestrator.launch.worker import Job
 from orchestrator.masking import masked
-from orchestrator.process.foothold import keep_foothold
+from orchestrator.process.foothold import leave_folder
 from orchestrator.process.waiting import waiting_for
 from trainers.engine.memory import release
 from trainers.engine.result import EpochMetrics
@@ -60,7 +60,7 @@ def measured(jobs: Sequence[Job]) -> Memory:
 
 
 def _peak(job: Job) -> int:
-    keep_foothold()
+    leave_folder()
     release()
     torch.cuda.reset_peak_memory_stats()
     options = RunOptions(

@@ -35,6 +35,7 @@ from orchestrator.launch.slots import Slots
 from orchestrator.launch.worker import train_cell
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.process import signals
+from orchestrator.process.foothold import leave_folder
 from orchestrator.study.search import Scheduler
 
 
@@ -175,6 +176,7 @@ def _asked(resources: Resources) -> dict[str, float] | tune.PlacementGroupFactor
 
 
 def _trainable(config: dict[str, Any], *, work: Jobs, resources: Resources, yields: bool) -> None:
+    leave_folder()
     job = replace(work.job(config), memory_share=resources.memory_share, yields=yields)
     group = None if resources.processes == 1 else RankGroup(job, resources)
     train_cell(job, lambda report: tune.report(report.to_plain()), group=group)
@@ -187,12 +189,14 @@ class _Bridge(tune.Callback):
         self.listener: Listener | None = listener
         self.work: Jobs | None = work
         self.slots: Slots | None = slots
+        self._begun: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"listener": None, "work": None, "slots": None}
+        return {"listener": None, "work": None, "slots": None, "_begun": set()}
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         if self.listener:
+            self._begun.add(self._key(trial))
             self.listener.started(trial.config)
 
     def on_trial_result(
@@ -228,6 +232,9 @@ class _Bridge(tune.Callback):
 
     def _failed(self, trial: Any, *, final: bool) -> None:
         if self.listener:
+            if self._key(trial) not in self._begun:
+                # The worker could not even take the cell; Tune tells of no start then.
+                self.on_trial_start(0, [], trial)
             reason, details = _failure(trial)
             self.listener.failed(self._key(trial), reason=reason, details=details, final=final)
 

@@ -21,7 +21,7 @@ from trainers.spec.train_spec import TrainSpec
 from trainers.storage import Place
 from trainers.training import RunOptions, run
 
-# Tune asks for the current folder before a worker's first cell, too.
+# Tune asks for the current folder before a worker has its first cell.
 keep_foothold()
 
 
@@ -88,7 +88,6 @@ def train_cell(
         return
     # Only here: within the block the error's traceback holds the tensors of the trial.
     release()
-    keep_foothold()
     report(given_back)
 
 
@@ -97,14 +96,11 @@ def _train_to_the_end(
     report: Callable[[EpochReport], None],
     group: AbstractContextManager[Ranks] | None,
 ) -> None:
-    keep_foothold()
     spec = TrainSpec.from_mapping(job.train)
     reporter = _Reporter(report, spec=spec, every_s=job.report_every_s, leaves=job.leaves)
     with group or nullcontext(ALONE) as ranks:
         options = _options(job, ranks)
         result = run(spec, [reporter], options=options, note=reporter.note)
-    # Tune asks for the current folder between two cells.
-    keep_foothold()
     reporter.send(weights_sha256=result.weights_sha256)
 
 

@@ -12,6 +12,15 @@ def keep_foothold() -> None:
         os.chdir("/")
 
 
+def leave_folder() -> None:
+    """Goes to the root folder while the current one is still there; for workers.
+
+    Tune asks for the current folder whenever it pleases, also between two cells, where none of our
+    code runs. All paths that workers get are absolute.
+    """
+    os.chdir("/")
+
+
 def is_folder_gone() -> bool:
     """Whether the current folder no longer exists."""
     try:

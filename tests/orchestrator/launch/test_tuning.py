@@ -1,9 +1,11 @@
 """Tune's events on their way to the listener; no test here starts Ray."""
 
+import os
 import pickle
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,7 +18,9 @@ from orchestrator.launch.report import EpochReport, GivenBack
 from orchestrator.launch.resources import Resources
 from orchestrator.launch.slots import Slots
 from orchestrator.launch.tuning import Listener, failure_reason
+from orchestrator.launch.worker import Job
 from orchestrator.process import signals
+from trainers.engine.checkpoint import CheckpointPolicy
 
 REPORT = EpochReport(epoch=1, points=(), summary=Series(0, 1000, {}), objective=0.5)
 TRACEBACK = """\
@@ -170,6 +174,41 @@ def test_tunes_events_reach_the_listener_under_the_key_of_the_cell(
         ("ended", "key of a"),
         ("tick",),
     ]
+
+
+def test_a_cell_that_fails_before_it_begins_is_told_as_begun_and_failed(
+    make_trial: Callable[..., _Trial],
+) -> None:
+    listener = _Listener()
+    bridge = tuning._Bridge(cast(Any, listener), cast(Any, _Work()), _slots())
+    trial = make_trial("a.OddError: why")
+    details = tuning._failure(trial)[1]
+    bridge.on_trial_recover(1, [], trial)
+    bridge.on_trial_error(1, [], trial)
+    assert listener.told == [
+        ("started", {"cell": "a"}),
+        ("failed", "key of a", "OddError: why", details, False),
+        ("failed", "key of a", "OddError: why", details, True),
+    ]
+
+
+def test_a_worker_stands_in_no_folder_that_somebody_may_remove(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stood: list[str] = []
+    monkeypatch.setattr(tuning, "train_cell", lambda *_, **__: stood.append(os.getcwd()))
+    job = Job(
+        train={},
+        data_dir=tmp_path,
+        checkpoint_dir=tmp_path,
+        checkpoints=CheckpointPolicy(),
+        device="cpu",
+        num_threads=1,
+    )
+    work = SimpleNamespace(job=lambda config: job)
+    tuning._trainable({}, work=cast(Any, work), resources=Resources(), yields=False)
+    assert stood == ["/"]
 
 
 def test_a_bridge_that_was_pickled_tells_nobody(make_trial: Callable[..., _Trial]) -> None:
