@@ -100,6 +100,9 @@ class OverviewWriter:
             log.warning("the overview of all cells is not written: %s", masked(str(error)))
 
     def _write(self, *, most: int | None = MOST_LOOKED_UP) -> None:
+        if self.journal.is_gone:
+            # The home was moved; writing here would make its former place anew.
+            return
         reader, run = self._place()
         if run is None:
             # The study's own record is not delivered yet.

@@ -101,6 +101,20 @@ def test_the_end_of_a_sweep_goes_on_without_it(
     assert "the overview of all cells is not written: no room" in caplog.text
 
 
+def test_the_former_place_of_a_home_that_was_moved_is_not_made_anew(
+    writer: OverviewWriter, board: Board, ids: StudyIds, clock: Any, study: StudySpec, home: Home
+) -> None:
+    writer.renew()
+    moved = home.root.rename(home.root.with_name("moved"))
+    clock.now += 1000
+    cell = study.trials[0]
+    board.begin(cell_key(study, cell), labels=cell.labels, epochs=2)
+    writer.renew()
+    writer.finish()
+    assert moved.exists()
+    assert not home.root.exists()
+
+
 def test_after_a_late_delivery_it_is_made_from_the_journal(
     journal: Journal, home: Home, store: Store, study: StudySpec, cells: tuple[Cell, ...]
 ) -> None:
