@@ -18,6 +18,8 @@ RENEWED_S = 1.0
 """Least seconds between two computations; in between, the time that passes is taken off."""
 NUM_RECENT = 40
 """Epochs that say how fast the machine is now: it starts slowly, and others use it too."""
+LONGEST_CHANGE_S = 1.0
+"""From the end of a cell to the next start in its slot; a longer one waited for a beginning."""
 LEAST_SHARE = 50
 """Between two computations at least so many times the time that one takes passes."""
 
@@ -87,6 +89,8 @@ class Forecast:
         self._running: dict[str, _Running] = {}
         self._num_started = 0
         self._starts: list[float] = []
+        self._begun: list[float] = []
+        self._freed: deque[float] = deque()
         self._drawn_s: list[float] = []
         self._found: tuple[float, float, float, int] | None = None
 
@@ -107,7 +111,13 @@ class Forecast:
         # The first cell of a slot waits for libraries, which later ones find loaded.
         is_warm = self._num_started >= self.slots()
         self._num_started += 1
-        self._running[key] = _Running(todo, self.clock(), todo.begins, is_warm)
+        began_at = self.clock()
+        if is_warm and self._freed:
+            freed_at = self._freed.popleft()
+            # The change of cells in a slot takes its time, too.
+            if began_at - freed_at <= LONGEST_CHANGE_S:
+                began_at = freed_at
+        self._running[key] = _Running(todo, began_at, todo.begins, is_warm)
         self._found = None
 
     def report(self, key: str, *, done: int, epochs: Iterable[Epoch]) -> None:
@@ -126,7 +136,11 @@ class Forecast:
                 self.paces.add(kind, seconds)
                 self._recent.append((kind, seconds))
             cell.stamp_ms = epoch.time_ms
-        cell.done, cell.told_at = done, self.clock()
+        now = self.clock()
+        if cell.is_warm and cell.told_at is None:
+            trained = part(cell.todo.work, cell.todo.begins, done)
+            self._begun.append(max(0.0, now - cell.began_at - seconds_of(trained, self._pace())))
+        cell.done, cell.told_at = done, now
 
     def end(self, key: str) -> None:
         """A cell has finished, failed, or was stopped."""
@@ -134,6 +148,7 @@ class Forecast:
         if cell is None:
             return
         now = self.clock()
+        self._freed.append(now)
         self._drawn_s.append(now - cell.began_at)
         if cell.is_warm and cell.stamp_ms is not None:
             pace, trained = self._pace(), part(cell.todo.work, cell.todo.begins, cell.done)
@@ -174,7 +189,9 @@ class Forecast:
     def _left(self, now: float) -> float:
         mean, speed = self._pace(), self._speed()
         pace = _remembered(lambda kind: speed * mean(kind))
-        start = sum(self._starts) / len(self._starts) if self._starts else 0.0
+        # Of whole cells, once some have ended; before, of what went by until the first report.
+        starts = self._starts or self._begun
+        start = sum(starts) / len(starts) if starts else 0.0
         running = [self._left_of(cell, now, start, pace) for cell in self._running.values()]
         tasks, passes, ready = [], {}, {}
         for key, todo in self.waiting.items():

@@ -268,3 +268,41 @@ def test_other_slots_than_before_train_what_is_left(clock: Any) -> None:
     assert forecast.left_s == pytest.approx(38)
     slots = 4
     assert forecast.left_s == pytest.approx(10)
+
+
+def _forecast(clock: Any, num: int, *, slots: int = 1) -> Forecast:
+    todo = {str(number): Todo(work=_work(("small", 0, 10))) for number in range(num)}
+    return Forecast(todo, slots=lambda: slots, guess=_guess, clock=clock)
+
+
+def _trains(forecast: Forecast, clock: Any, key: str, *, epochs: int, start_s: float) -> None:
+    """A cell starts, and trains epochs of a second."""
+    forecast.start(key, tuple)
+    clock.now += start_s
+    for step in range(epochs):
+        clock.now += 1
+        epoch = Epoch(step, 1.0, int(clock.now * 1000))
+        forecast.report(key, done=step + 1, epochs=[epoch])
+
+
+def test_the_start_of_a_cell_counts_before_one_has_ended(clock: Any) -> None:
+    forecast = _forecast(clock, 4)
+    # The first cell of a slot waits for libraries, and says nothing of those after it.
+    _trains(forecast, clock, "0", epochs=10, start_s=30)
+    forecast.end("0")
+    _trains(forecast, clock, "1", epochs=1, start_s=3)
+    assert forecast.left_s == pytest.approx(9 + 2 * (3 + 10))
+
+
+@pytest.mark.parametrize(("gap_s", "counts"), [(0.5, True), (40.0, False)])
+def test_the_change_of_cells_in_a_slot_counts_and_a_wait_for_a_beginning_does_not(
+    gap_s: float, counts: bool, clock: Any
+) -> None:
+    forecast = _forecast(clock, 4)
+    for key in ("0", "1"):
+        _trains(forecast, clock, key, epochs=10, start_s=1)
+        forecast.end(key)
+        clock.now += gap_s
+    _trains(forecast, clock, "2", epochs=1, start_s=1)
+    start_s = 1 + (gap_s if counts else 0)
+    assert forecast.left_s == pytest.approx(9 + start_s + 10)
