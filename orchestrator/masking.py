@@ -116,9 +116,11 @@ def _of_address(address: str) -> Iterator[str]:
         return
     user, has_user, _ = rest.rpartition("@")
     if has_user:
-        name, has_password, password = user.partition(":")
-        whole = password if has_password else name
+        name, _, password = user.partition(":")
+        # A token stands where a user does: with an empty password or none, or with a colon in it.
+        whole = password or name
         yield from _forms(whole)
+        yield from _forms(user)
         yield from _headers(name, password)
         # A slash or a second @ cuts the address in two, and each part may be in a message.
         if len(parts := re.split(r"[/@:?#\[\]\s]", whole)) > 1:
