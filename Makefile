@@ -38,8 +38,8 @@ gpu: $(INSTALLED)
 # Kills, outages, malformed input, 2,000 cells; about an hour on two idle cores. BNN_FAULTS_SEED
 # repeats the random moments of an earlier run. Figures go to docs/reliability.md.
 faults: $(INSTALLED)
-	BNN_FAULTS=full $(BIN)/python -m pytest --timeout 7200 tests/faults tests/trainers/export/test_every_form.py \
-		tests/orchestrator/execution/test_crowded.py
+	BNN_FAULTS=full $(BIN)/python -m pytest --timeout 7200 tests/faults \
+		tests/trainers/export/test_every_form.py tests/orchestrator/execution/test_crowded.py
 	$(BIN)/python tests/faults/report.py
 
 # Images, a stack of containers and a Slurm job, with kills and outages; a quarter of an hour on two

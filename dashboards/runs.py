@@ -11,7 +11,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.home import Home, database_of, store_address
 from orchestrator.masking import shown_address
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, counted
-from orchestrator.mlflow_reader.reader import Reader, told
+from orchestrator.mlflow_reader.reader import Reader, instead_of, told
 from orchestrator.vocabulary import State
 
 _WHOLE_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -124,9 +124,8 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
         reader = Reader(uri)
         experiment = reader.find_study(name)
         if experiment is None:
-            error = NoResultsError(f"{shown_address(uri)} has no results of a study '{name}'")
-            error.hint = reader.instead_of(name)
-            raise error
+            what = f"{shown_address(uri)} has no results of a study '{name}'"
+            raise NoResultsError(what).with_hint(instead_of(name, reader.study_names()))
         if experiment.lifecycle_stage == "deleted":
             what = f"the experiment '{experiment.name}' of the study was deleted in MLflow"
             raise NoResultsError(f"{what}; restore it there")

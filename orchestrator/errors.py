@@ -5,6 +5,7 @@ Each error is defined in the module that raises it.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 EXIT_FAILED, EXIT_WRONG = 1, 2
 
@@ -21,6 +22,11 @@ class OrchestratorError(RuntimeError):
     launched = False
     source = ""
     hint = ""
+
+    def with_hint(self, hint: str) -> Self:
+        """The same error, which also says what to type next."""
+        self.hint = hint
+        return self
 
     @property
     def exit_code(self) -> int:

@@ -74,13 +74,13 @@ def _variant(reader: "Reader", home: "Home", study: "StudySpec | str") -> "Recor
     Raises:
         NoSweepError: Naming what is recorded.
     """
+    from orchestrator.mlflow_reader.reader import instead_of
+
     name = study if isinstance(study, str) else study.name
     experiment = reader.find_study(name)
     what = f"no sweep of the study '{name}' is recorded in {home.shown_uri}"
     if experiment is None:
-        error = NoSweepError(what)
-        error.hint = reader.instead_of(name)
-        raise error
+        raise NoSweepError(what).with_hint(instead_of(name, reader.study_names()))
     if experiment.lifecycle_stage == "deleted":
         raise NoSweepError(f"{what}: its experiment was deleted in MLflow; restore it there")
     variants = reader.variants([experiment.experiment_id])

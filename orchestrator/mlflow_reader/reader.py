@@ -175,12 +175,12 @@ class Reader:
 
         return [str(found.experiment_id) for found in self._experiments(ViewType.ACTIVE_ONLY)]
 
-    def instead_of(self, name: str) -> str:
-        """What to type in place of a study that is not recorded: the nearest name, and all."""
+    def study_names(self) -> set[str]:
+        """The names of all studies."""
         from orchestrator.mlflow_reader.client import ViewType
 
         active = self._experiments(ViewType.ACTIVE_ONLY)
-        return instead_of(name, {str(one.tags[vocabulary.STUDY]) for one in active})
+        return {str(one.tags[vocabulary.STUDY]) for one in active}
 
     def variants(self, experiments: Sequence[str]) -> list[RecordedVariant]:
         """The variants of studies, oldest first."""

@@ -89,9 +89,8 @@ def network_report(network: str, changes: Changes, home: Home, *, command: str) 
     try:
         found = sensitivities(first, home)
     except NoResultsError as error:
-        refusal = NoResultsError(f"{network}, stage {SENSITIVITY}, is not recorded: {error}")
-        refusal.hint = f"to have it: {command}"
-        raise refusal from error
+        what = f"{network}, stage {SENSITIVITY}, is not recorded: {error}"
+        raise NoResultsError(what).with_hint(f"to have it: {command}") from error
     part = _ranked(first, SENSITIVITY, found.table, home)
     lr, full, missing = None, None, None
     try:

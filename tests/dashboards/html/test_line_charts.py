@@ -2,18 +2,12 @@
 
 import json
 import math
-from typing import Any
 
 import pytest
 
 from dashboards.html.line_charts import curves_chart, lines_chart
 
 NAN = math.nan
-
-
-def _values(spec: dict[str, Any], layer: int) -> list[dict[str, Any]]:
-    values: list[dict[str, Any]] = spec["layer"][layer]["data"]["values"]
-    return values
 
 
 def test_layers_that_turn_binary_together_share_a_mark() -> None:
@@ -24,7 +18,7 @@ def test_layers_that_turn_binary_together_share_a_mark() -> None:
         top=0.5,
         description="what it shows",
     )
-    marks = _values(spec, 2)
+    marks = spec["layer"][2]["data"]["values"]
     assert marks == [
         {"epoch": 1, "layers": "fc1 and 2 more"},
         {"epoch": 2, "layers": "fc4"},

@@ -152,13 +152,26 @@ class _Work:
         return f"key of {config['cell']}"
 
 
+@pytest.fixture
+def listener() -> _Listener:
+    return _Listener()
+
+
+@pytest.fixture
+def bridge(listener: _Listener) -> tuning._Bridge:
+    return tuning._Bridge(cast(Any, listener), cast(Any, _Work()), _slots())
+
+
+@pytest.fixture
+def odd(make_trial: Callable[..., _Trial]) -> _Trial:
+    """A trial that failed."""
+    return make_trial("a.OddError: why")
+
+
 def test_tunes_events_reach_the_listener_under_the_key_of_the_cell(
-    make_trial: Callable[..., _Trial],
+    bridge: tuning._Bridge, listener: _Listener, odd: _Trial
 ) -> None:
-    listener = _Listener()
-    bridge = tuning._Bridge(cast(Any, listener), cast(Any, _Work()), _slots())
-    trial = make_trial("a.OddError: why")
-    details = tuning._failure(trial)[1]
+    trial, details = odd, tuning._failure(odd)[1]
     bridge.on_trial_start(1, [], trial)
     bridge.on_trial_result(1, [], trial, REPORT.to_plain())
     bridge.on_trial_result(1, [], trial, {"done": True})
@@ -177,19 +190,12 @@ def test_tunes_events_reach_the_listener_under_the_key_of_the_cell(
 
 
 def test_a_cell_that_fails_before_it_begins_is_told_as_begun_and_failed(
-    make_trial: Callable[..., _Trial],
+    bridge: tuning._Bridge, listener: _Listener, odd: _Trial
 ) -> None:
-    listener = _Listener()
-    bridge = tuning._Bridge(cast(Any, listener), cast(Any, _Work()), _slots())
-    trial = make_trial("a.OddError: why")
-    details = tuning._failure(trial)[1]
-    bridge.on_trial_recover(1, [], trial)
-    bridge.on_trial_error(1, [], trial)
-    assert listener.told == [
-        ("started", {"cell": "a"}),
-        ("failed", "key of a", "OddError: why", details, False),
-        ("failed", "key of a", "OddError: why", details, True),
-    ]
+    bridge.on_trial_recover(1, [], odd)
+    bridge.on_trial_error(1, [], odd)
+    told = [(name, *rest[-1:]) for name, *rest in listener.told]
+    assert told == [("started", {"cell": "a"}), ("failed", False), ("failed", True)]
 
 
 def test_a_worker_stands_in_no_folder_that_somebody_may_remove(
