@@ -110,18 +110,9 @@ def launch(
     folder.mkdir(parents=True, exist_ok=True)
     name = f"sweep-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     space, algorithm, num_samples = _drawn(cells)
-    stop, resources = StopRequest(), slots.resources
+    stop = StopRequest()
     tuner = tune.Tuner(
-        tune.with_resources(
-            tune.with_parameters(
-                _trainable,
-                work=work,
-                resources=resources,
-                # What a search draws cannot be handed out again.
-                yields=isinstance(cells, Beginnings) and resources.memory_share < 1,
-            ),
-            _asked(resources),
-        ),
+        _reserving(work, cells, slots.resources),
         param_space=space,
         tune_config=tune.TuneConfig(
             metric=vocabulary.OBJECTIVE,
@@ -160,6 +151,14 @@ def _drawn(
         # Draws that are no trials count as samples of Tune; `draws` knows when it is enough.
         return space, checked(algorithm, cells.draws), cells.num_samples * MOST_TRIES
     return {}, ReadyCells(cells), len(cells)
+
+
+def _reserving(work: Jobs, cells: Beginnings | Search, resources: Resources) -> Any:
+    """What trains a cell, with what Tune reserves for it."""
+    # What a search draws cannot be handed out again.
+    yields = isinstance(cells, Beginnings) and resources.memory_share < 1
+    trainable = tune.with_parameters(_trainable, work=work, resources=resources, yields=yields)
+    return tune.with_resources(trainable, _asked(resources))
 
 
 def _folder_name(trial: Any) -> str:
