@@ -233,6 +233,12 @@ def user(tmp_path: Path) -> User:
     return User(tmp_path)
 
 
+@pytest.fixture
+def own_workers(user: User) -> None:
+    """The user's workers are below their sweep, and have its environment."""
+    user.environment[warm.OWN_WORKERS] = "yes"
+
+
 @pytest.fixture(scope="session")
 def make_user() -> Callable[[Path], User]:
     """A user in a folder that a test chose."""

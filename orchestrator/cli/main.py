@@ -39,7 +39,7 @@ from orchestrator.errors import EXIT_FAILED
 from orchestrator.masking import masked
 from orchestrator.process import signals, waiting
 from orchestrator.process.foothold import is_folder_gone
-from orchestrator.process.gc_pause import uncollected
+from orchestrator.process.gc_pause import not_at_exit, uncollected
 from orchestrator.process.limits import raise_limits
 from orchestrator.process.variables import settle
 
@@ -76,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0: done; 1: some cells failed, or what was to be printed is lost; 2: the request is wrong
         and nothing was launched; 128 and the number of a signal: that ended it.
     """
+    not_at_exit()
     typed = sys.argv[1:] if arguments is None else list(arguments)
     args = argparse.Namespace(trains=False, shows=True, verbose=False, typed=tuple(typed))
     with steady_output() as lost:

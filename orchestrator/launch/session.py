@@ -22,9 +22,11 @@ import ray
 from ray import _raylet
 from ray._private import node, ray_constants, services
 
+from orchestrator.launch.forking import WORKER_SCRIPT, forks_workers
 from orchestrator.launch.machine import session_folder
 from orchestrator.launch.resources import ResourceError, Resources, num_nodes, this_machine
 from orchestrator.process import signals
+from orchestrator.process.gc_pause import set_aside
 from orchestrator.process.leash import ends_groups
 from orchestrator.process.waiting import waiting_for
 
@@ -41,8 +43,6 @@ JOIN_S = 300.0
 """Seconds in which the nodes of a cluster that are waited for must have joined."""
 ASK_NODES_S = 0.5
 OBJECT_STORE_BYTES = 200 * 2**20
-PRELOADED = "orchestrator.launch.preloaded"
-"""The module that a worker imports when it starts."""
 TUNING = "orchestrator.launch.tuning"
 """The module that needs Ray once it is there."""
 
@@ -63,8 +63,7 @@ def ray_session(
         folder: Where an embedded Ray keeps its files.
         verbose: Show Ray's output.
         num_workers: Workers that are needed at once; 0: unknown. An embedded Ray starts a worker
-            for each CPU that it may use, so it gets no more CPUs than they need. If all workers
-            are needed, they import what they need before they are asked for it.
+            for each CPU that it may use, so it gets no more CPUs than they need.
         cpus: CPUs of each worker.
 
     Raises:
@@ -79,15 +78,28 @@ def ray_session(
         with _joined(address, common):
             yield
         return
-    session = session_folder(folder)
+    # Ray's processes inherit the environment; a runtime_env would start one more process.
+    os.environ.update(WORKER_ENVIRONMENT)
+    # Ray opens its folder to everybody.
+    session, private = session_folder(folder), session_folder(folder)
     try:
-        with _embedded(session, common, verbose=verbose, num_workers=num_workers, cpus=cpus):
+        with (
+            forks_workers(private) as forks,
+            _embedded(
+                session,
+                common,
+                forks=forks,
+                verbose=verbose,
+                num_workers=num_workers,
+                cpus=cpus,
+            ),
+        ):
             yield
     finally:
-        if not verbose:
-            # Interrupted half-way, it would raise an error of its own, or leave a part.
-            with signals.deferred(drop=True):
-                shutil.rmtree(session, ignore_errors=True)
+        # Interrupted half-way, it would raise an error of its own, or leave a part.
+        with signals.deferred(drop=True):
+            for made in (private,) if verbose else (private, session):
+                shutil.rmtree(made, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -105,20 +117,34 @@ def _joined(address: str, common: Mapping[str, Any]) -> Iterator[None]:
             except (ConnectionError, ValueError, RuntimeError) as error:
                 what = f"no Ray cluster answers at '{address}' ({str(error).splitlines()[0]})"
                 raise ResourceError(what) from error
-        yield
+        with set_aside():
+            yield
     finally:
         _shut_down()
 
 
 @contextlib.contextmanager
 def _embedded(
-    session: Path, common: Mapping[str, Any], *, verbose: bool, num_workers: int, cpus: float
+    session: Path,
+    common: Mapping[str, Any],
+    *,
+    forks: int,
+    verbose: bool,
+    num_workers: int,
+    cpus: float,
 ) -> Iterator[None]:
-    """Ray on this machine; whatever happens to this process, nothing of it stays."""
+    """Ray on this machine; whatever happens to this process, nothing of it stays.
+
+    Args:
+        session: Where it keeps its files.
+        common: Arguments for Ray.
+        forks: The process group of what forks workers off.
+        verbose: As for `ray_session`.
+        num_workers: As there.
+        cpus: As there.
+    """
     # With our own token, Ray does not write one to the user's home folder.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    # Ray's processes inherit the environment; a runtime_env would start one more process.
-    os.environ.update(WORKER_ENVIRONMENT)
     # Makes Ray listen on loopback only, as if no node could join; Ray has no option for that.
     can_cluster = ray_constants.ENABLE_RAY_CLUSTER
     ray_constants.ENABLE_RAY_CLUSTER = False
@@ -128,15 +154,13 @@ def _embedded(
     # Ray's core starts one worker for each CPU by itself, and would start as many again for the
     # driver, before the first ones can be used.
     settings: dict[str, Any] = {"prestart_worker_first_driver": False}
-    if num_workers >= num_cpus:
-        settings["preload_python_modules"] = [PRELOADED]
     try:
         with (
             # Half a start would leave processes behind.
             signals.deferred(),
             waiting_for("Ray to start"),
             _in_groups_of_their_own() as groups,
-            contextlib.nullcontext() if verbose else _lean(),
+            _starting(_ForkingNode if verbose else _LeanNode),
             _importing(TUNING),
             _told_if_it_does_not_start(session),
         ):
@@ -155,7 +179,11 @@ def _embedded(
         raise
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = can_cluster
-    with ends_groups(groups):
+    with (
+        ends_groups([*groups, forks]),
+        contextlib.nullcontext() if verbose else _same_environment(),
+        set_aside(),
+    ):
         try:
             yield
         finally:
@@ -225,23 +253,33 @@ def _try_import(module: str) -> None:
         importlib.import_module(module)
 
 
-_AGENT = "--dashboard_agent_command="
+_AGENTS = ("--dashboard_agent_command=", "--runtime_env_agent_command=")
 # Its standard input ends with the raylet.
-_IDLE_AGENT = f"{_AGENT}{shlex.join([sys.executable, '-I', '-S', '-c', 'input()'])}"
+_IDLE = shlex.join([sys.executable, "-I", "-S", "-c", "input()"])
 # It has no types.
 _CORE: Any = _raylet
 _AGENT_PORTS = (
     _CORE.METRICS_AGENT_PORT_NAME,
     _CORE.METRICS_EXPORT_PORT_NAME,
     _CORE.DASHBOARD_AGENT_LISTEN_PORT_NAME,
+    _CORE.RUNTIME_ENV_AGENT_PORT_NAME,
 )
 
 
-class _LeanNode(node.Node):
-    """Ray on this machine without the processes that follow logs, add machines and serve pages.
+class _ForkingNode(node.Node):
+    """Ray on this machine, with workers that are forks."""
 
-    An embedded Ray has no use for them, nor for the agent that reports to that page. Each takes as
-    long to start as a worker before its first import, and Ray has no option against them.
+    def __init__(self, ray_params: Any, **options: Any) -> None:
+        ray_params.update(setup_worker_path=WORKER_SCRIPT)
+        super().__init__(ray_params, **options)
+
+
+class _LeanNode(_ForkingNode):
+    """The same without the processes that follow logs, add machines and serve pages.
+
+    An embedded Ray has no use for them, nor for the agents that report to that page and that set
+    environments of workers up. Each takes as long to start as a worker before its first import,
+    and Ray has no option against them.
     """
 
     def __init__(self, ray_params: Any, **options: Any) -> None:
@@ -252,35 +290,55 @@ class _LeanNode(node.Node):
         """Starts nothing."""
 
     def start_raylet(self, *arguments: Any, **options: Any) -> None:
-        """Starts the raylet with an idle process as its agent, which it cannot do without.
+        """Starts the raylet with idle processes as its agents, which it cannot do without.
 
-        The raylet waits for the ports of its agent; -1 is how an agent says that it serves none.
+        The raylet waits for the ports of its agents; -1 is how one says that it serves none.
         """
         folder = self.get_session_dir_path()  # type: ignore[no-untyped-call]
         for name in _AGENT_PORTS:
             _CORE.persist_port(folder, self.node_id, name, -1)
         usual = services.start_ray_process
 
+        def idle(part: str) -> str:
+            return next((agent + _IDLE for agent in _AGENTS if part.startswith(agent)), part)
+
         def start(command: Sequence[str], *others: Any, **more: Any) -> Any:
-            command = [_IDLE_AGENT if part.startswith(_AGENT) else part for part in command]
-            return usual(command, *others, **more)
+            return usual([idle(part) for part in command], *others, **more)
 
         services.start_ray_process = start
         try:
             super().start_raylet(*arguments, **options)
         finally:
             services.start_ray_process = usual
+        # Ray itself looks for it after a tenth of a second, and then once a second.
+        services.wait_for_node(self.gcs_address, self.plasma_store_socket_name)
 
 
 @contextlib.contextmanager
-def _lean() -> Iterator[None]:
-    """Within this context Ray starts as a `_LeanNode`."""
+def _starting(kind: type[node.Node]) -> Iterator[None]:
+    """Within this context Ray starts as this kind of node."""
     names, usual = vars(node), node.Node
-    names["Node"] = _LeanNode
+    names["Node"] = kind
     try:
         yield
     finally:
         names["Node"] = usual
+
+
+@contextlib.contextmanager
+def _same_environment() -> Iterator[None]:
+    """Within this context Tune's workers have the environment of all others.
+
+    Tune asks for some variables that an embedded Ray inherits anyway. To set them takes an agent,
+    and workers of their own.
+    """
+    cache: Any = importlib.import_module("ray.tune.execution.class_cache")
+    usual = cache.DEFAULT_ENV_VARS, cache.ENV_VARS_TO_PROPAGATE
+    cache.DEFAULT_ENV_VARS, cache.ENV_VARS_TO_PROPAGATE = {}, set()
+    try:
+        yield
+    finally:
+        cache.DEFAULT_ENV_VARS, cache.ENV_VARS_TO_PROPAGATE = usual
 
 
 def _shut_down() -> None:

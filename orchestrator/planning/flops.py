@@ -71,6 +71,8 @@ _STAND_INS: Mapping[object, Callable[..., Tensor]] = {
     nn.functional.linear: _product,
     nn.functional.batch_norm: _as_given,
     nn.functional.prelu: _as_given,
+    nn.functional.dropout: _as_given,
+    nn.functional.dropout2d: _as_given,
     Tensor.relu: _as_given,
     Tensor.relu_: _as_given,
     Tensor.sigmoid: _as_given,

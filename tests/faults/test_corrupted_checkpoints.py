@@ -171,6 +171,7 @@ checkpoint: {policy: last, interval_s: 0}
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("own_workers")
 def test_a_sweep_says_which_checkpoints_were_spoilt_and_ends_right(user: Any) -> None:
     path = user.writes(STUDY, "study.yaml")
     process = user.starts("sweep", path)

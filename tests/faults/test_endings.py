@@ -47,7 +47,7 @@ def _rows(user: Any) -> int:
 
 
 @pytest.fixture
-def marked(user: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def marked(user: Any, own_workers: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A user whose processes, and all that they start, can be found by their environment.
 
     Whatever a test that failed has left running ends with it.

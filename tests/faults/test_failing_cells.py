@@ -13,6 +13,7 @@ from world.scale import FULL
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("own_workers"),
     pytest.mark.skipif(not FULL, reason="fills memory: only with BNN_FAULTS=full"),
 ]
 

@@ -9,10 +9,21 @@ from typing import Any
 import pytest
 from world import records
 from world.ledger import Ledger
-from world.processes import alive, below, kill, training_below, wait_until
+from world.processes import (
+    alive,
+    below,
+    command_of,
+    kill,
+    parent_of,
+    training_below,
+    wait_until,
+)
 from world.scale import LIMIT_S, dice, either
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_workers")]
+
+FORKS = "orchestrator.launch.forking"
+"""What is in the command line of the process that forks workers off."""
 
 
 def _wait_for_points(user: Any, process: "subprocess.Popen[str]", *, beyond: int) -> None:
@@ -43,6 +54,29 @@ def test_workers_killed_at_random_moments_change_nothing(
     assert "the worker process died" in out
     verdict = records.compare(records.read_cells(user.home / "mlflow.db"), calm_cells)
     ledger.note("workers killed", tried=wanted, survived=num_killed, **verdict.figures())
+    assert verdict.is_clean, verdict
+
+
+def test_without_what_forks_workers_a_sweep_goes_on_with_rays_own(
+    user: Any, brief: str, brief_cells: list[records.Cell], ledger: Ledger
+) -> None:
+    process = user.starts("sweep", user.writes(brief))
+    _wait_for_points(user, process, beyond=0)
+    [forks] = [pid for pid in below(process.pid) if FORKS in command_of(pid)]
+    victims = training_below(process.pid)
+    assert {parent_of(pid) for pid in victims} == {forks}
+    for pid in (forks, *victims):
+        kill(pid)
+    wait_until(
+        lambda: process.poll() is not None or set(training_below(process.pid)) - set(victims),
+        what="other workers train",
+    )
+    assert process.poll() is None, "the sweep ended before"
+    assert forks not in {parent_of(pid) for pid in training_below(process.pid)}
+    out, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, out
+    verdict = records.compare(records.read_cells(user.home / "mlflow.db"), brief_cells)
+    ledger.note("what forks workers killed", tried=1, survived=1, **verdict.figures())
     assert verdict.is_clean, verdict
 
 

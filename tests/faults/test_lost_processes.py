@@ -12,6 +12,7 @@ from world.scale import FULL, LIMIT_S
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("own_workers"),
     pytest.mark.skipif(not FULL, reason="takes minutes: only with BNN_FAULTS=full"),
 ]
 

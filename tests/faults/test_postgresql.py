@@ -12,7 +12,7 @@ from world.processes import kill, training_below, wait_until
 from world.scale import LIMIT_S, dice, either
 from world.servers import Server, running
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_workers")]
 
 
 def test_a_sweep_on_postgresql_survives_its_crash_and_that_of_a_worker(

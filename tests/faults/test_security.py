@@ -37,6 +37,7 @@ SECRETS = {
 
 
 @slow
+@pytest.mark.usefixtures("own_workers")
 def test_a_sweep_listens_on_loopback_alone(user: Any, troubled: str) -> None:
     process = user.starts("sweep", user.writes(troubled), "--concurrency", "1")
     wait_until(lambda: records.journal_rows(user.home) > 0, what="the sweep trains")

@@ -153,6 +153,7 @@ def test_where_no_beginning_can_be_left_every_cell_trains_its_own(
     assert not any("bnn.inherited" in cell.tags for cell in user.cells())
 
 
+@pytest.mark.usefixtures("own_workers")
 def test_a_carrier_that_dies_for_good_is_replaced(user: Any, calm: Any, orders: str) -> None:
     text = _longer_orders(orders, checkpoint="{policy: none}").replace(", controls: [float]", "")
     path = user.writes(text + "retries: 0\n")

@@ -3,8 +3,12 @@
 One process loads them, and is asked for commands over a socket. It forks each off: a process in
 its own session, with its own folder, environment and output, that can be killed as any other. A
 second fork waits for its end and tells the code.
+
+A process of its own forks off what would fork Ray's workers off for a command, because that must
+not have loaded Ray before.
 """
 
+import contextlib
 import gc
 import importlib
 import json
@@ -16,7 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,6 +37,8 @@ SETTINGS = ("MLFLOW_", "RAY_")
 """Beginnings of names in the environment that libraries read when they are loaded."""
 ASKED_LATER = ("MLFLOW_TRACKING_TOKEN",)
 """Names among them that libraries read at each request."""
+OWN_WORKERS = "OWN_WORKERS"
+"""With this name in the environment, a command starts what forks Ray's workers by itself."""
 MOST_BYTES = 2**17
 
 
@@ -153,29 +159,91 @@ def _server() -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
 
 def _serve(requests: socket.socket) -> None:
     """Forks commands off until nobody is left to ask for one."""
+    forking = importlib.import_module("orchestrator.launch.forking")
+    for module in forking.LOADED:
+        importlib.import_module(module)
+    ours, theirs = _channel()
+    if os.fork() == 0:
+        requests.close()
+        ours.close()
+        _until_nobody_asks(theirs, 3, lambda message, *files: _fork_workers(forking.serve, *files))
+        os._exit(0)
+    theirs.close()
     before = dict(os.environ)
     for module in LOADED:
         importlib.import_module(module)
     # What libraries and ours put there when they are imported.
     put = {name: value for name, value in os.environ.items() if before.get(name) != value}
-    # Else each command's collections look at all of it again, and so copy it.
+
+    def attend(message: bytes, *files: int) -> None:
+        requests.close()
+        _attend(json.loads(message), put, *files, asks=ours)
+
+    _until_nobody_asks(requests, 3, attend)
+
+
+def _until_nobody_asks(
+    requests: socket.socket, num_files: int, answer: Callable[..., object]
+) -> None:
+    """Answers each request in a fork of its own."""
+    # Else each fork's collections look at all of it again, and so copy it.
     gc.freeze()
     # Who waits for a command is waited for by nobody.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        message, descriptors, *_ = socket.recv_fds(requests, MOST_BYTES, 3)
+        message, descriptors, *_ = socket.recv_fds(requests, MOST_BYTES, num_files)
         if not message:
             return
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            requests.close()
-            _attend(json.loads(message), put, *descriptors)
+            answer(message, *descriptors)
+            os._exit(0)
         for descriptor in descriptors:
             os.close(descriptor)
 
 
+def _fork_workers(
+    serve: Callable[[socket.socket, int], None], listener: int, ends: int, told: int
+) -> None:
+    """What forks Ray's workers off, in a session of its own."""
+    os.setsid()
+    os.write(told, str(os.getpid()).encode())
+    os.close(told)
+    serve(socket.socket(fileno=listener), ends)
+
+
+class Loaded:
+    """What forks workers off: what is used of `subprocess.Popen`.
+
+    Args:
+        asks: Where to ask for it.
+        listener: As for `orchestrator.launch.forking.start_server`.
+        ends: As there.
+    """
+
+    def __init__(self, asks: socket.socket, listener: int, ends: int) -> None:
+        told, tells = _channel()
+        with told, tells:
+            socket.send_fds(asks, [b"workers"], [listener, ends, tells.fileno()])
+            self.pid = int(told.recv(64))
+
+    def kill(self) -> None:
+        """Ends it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        """Somebody else waits for it."""
+
+
 def _attend(
-    request: Mapping[str, Any], put: Mapping[str, str], told: int, out: int, err: int
+    request: Mapping[str, Any],
+    put: Mapping[str, str],
+    told: int,
+    out: int,
+    err: int,
+    *,
+    asks: socket.socket,
 ) -> NoReturn:
     """Forks a command off and tells of its end."""
     pid = os.fork()
@@ -190,6 +258,9 @@ def _attend(
         os.close(file)
     if pid == 0:
         os.close(told)
+        if OWN_WORKERS not in request["environment"]:
+            forking = importlib.import_module("orchestrator.launch.forking")
+            forking.start_server = lambda *files: Loaded(asks, *files)
         _become(request["arguments"])
     os.write(told, str(pid).encode())
     _, status = os.waitpid(pid, 0)

@@ -7,19 +7,20 @@ import os
 import shlex
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ray._private import node, services, utils
+from ray.tune.execution import class_cache
 
-from orchestrator.launch import machine, session
+from orchestrator.launch import forking, machine, session, worker_start
 from orchestrator.launch.resources import ResourceError, Resources
 from orchestrator.launch.session import cluster_nodes, ray_session, wait_for_nodes
 from orchestrator.process import signals
@@ -53,6 +54,11 @@ class _Ray:
         ]
 
 
+def _sleeper(*files: int) -> "subprocess.Popen[bytes]":
+    """In place of what loads torch and forks workers off."""
+    return subprocess.Popen(["sleep", "600"], start_new_session=True)
+
+
 @pytest.fixture
 def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Ray]:
     """A Ray of ours; the environment and the levels of its loggers are put back."""
@@ -60,6 +66,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Ray]:
     levels = [logger.level for logger in loggers]
     ray = _Ray()
     monkeypatch.setattr(session, "ray", ray)
+    monkeypatch.setattr(forking, "start_server", _sleeper)
     monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.setattr(machine, "LONGEST_RAY_FOLDER", 1000)
     yield ray
@@ -154,7 +161,8 @@ def test_an_embedded_ray_starts_no_process_that_nobody_needs_unless_it_speaks(
 ) -> None:
     usual = node.Node
     with ray_session(address=None, folder=tmp_path, verbose=verbose):
-        assert (ray.node is usual) == verbose
+        assert issubclass(ray.node, session._LeanNode) != verbose
+        assert issubclass(ray.node, session._ForkingNode)
         assert node.Node is usual
     ray.error = RuntimeError("it does not start")
     with (
@@ -165,7 +173,7 @@ def test_an_embedded_ray_starts_no_process_that_nobody_needs_unless_it_speaks(
     assert node.Node is usual
 
 
-def test_the_agent_of_an_embedded_ray_idles_and_ends_with_it(
+def test_the_agents_of_an_embedded_ray_idle_and_end_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands: list[list[str]] = []
@@ -176,16 +184,23 @@ def test_the_agent_of_an_embedded_ray_idles_and_ends_with_it(
     monkeypatch.setattr(
         node.Node,
         "start_raylet",
-        lambda self: services.start_ray_process(["raylet", f"{session._AGENT}python agent.py"], 1),
+        lambda self: services.start_ray_process(
+            ["raylet", *(f"{agent}python agent.py" for agent in session._AGENTS)], 1
+        ),
     )
+    waited: list[tuple[str, str]] = []
+    monkeypatch.setattr(services, "wait_for_node", lambda *names: waited.append(names))
     lean = object.__new__(session._LeanNode)
-    lean._session_dir, lean._node_id = str(tmp_path), "ab" * 28  # type: ignore[attr-defined]
+    parts = {"_session_dir": str(tmp_path), "_node_id": "ab" * 28, "_gcs_address": "here:1"}
+    vars(lean).update(parts, _plasma_store_socket_name="store")
     lean.start_raylet()
     assert services.start_ray_process is started
-    [[program, agent]] = commands
+    assert waited == [("here:1", "store")]
+    [[program, *agents]] = commands
     assert program == "raylet"
+    assert agents == [agent + session._IDLE for agent in session._AGENTS]
     assert {path.read_text() for path in tmp_path.iterdir()} == {"-1"}
-    idle = shlex.split(agent.removeprefix(session._AGENT))
+    idle = shlex.split(session._IDLE)
     with subprocess.Popen(idle, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         with pytest.raises(subprocess.TimeoutExpired, match=r"timed out"):
             process.wait(0.3)
@@ -193,22 +208,21 @@ def test_the_agent_of_an_embedded_ray_idles_and_ends_with_it(
 
 
 @pytest.mark.parametrize(
-    ("num_workers", "cpus", "num_cpus", "preloads"),
+    ("num_workers", "cpus", "num_cpus"),
     [
-        (0, 1, 4, False),  # it is not known how many are needed
-        (1, 1, 1, True),
-        (3, 1, 3, True),
-        (4, 1, 4, True),
-        (9, 1, 4, True),
-        (1, 2.5, 3, False),
-        (4, 0.5, 2, True),
+        (0, 1, 4),  # it is not known how many are needed
+        (1, 1, 1),
+        (3, 1, 3),
+        (4, 1, 4),
+        (9, 1, 4),
+        (1, 2.5, 3),
+        (4, 0.5, 2),
     ],
 )
-def test_no_more_workers_start_than_train_and_they_import_beforehand(
+def test_no_more_workers_start_than_train(
     num_workers: int,
     cpus: float,
     num_cpus: int,
-    preloads: bool,
     ray: _Ray,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -217,12 +231,50 @@ def test_no_more_workers_start_than_train_and_they_import_beforehand(
     with ray_session(
         address=None, folder=tmp_path, verbose=False, num_workers=num_workers, cpus=cpus
     ):
-        told = ray.told["_system_config"]
         assert ray.told["num_cpus"] == num_cpus
-    assert told.pop("preload_python_modules", None) == ([session.PRELOADED] if preloads else None)
-    # Otherwise as many again would be started, and import as much.
-    assert told == {"prestart_worker_first_driver": False}
-    assert find_spec(session.PRELOADED) is not None
+        # Otherwise as many again would be started.
+        assert ray.told["_system_config"] == {"prestart_worker_first_driver": False}
+
+
+def test_an_embedded_ray_starts_forks_and_leaves_no_socket(
+    ray: _Ray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = _Params()
+    monkeypatch.setattr(node.Node, "__init__", lambda *arguments: None)
+    with ray_session(address=None, folder=tmp_path, verbose=True):
+        address = Path(os.environ[worker_start.ADDRESS])
+        assert address.is_socket()
+        # Ray opens its own folder to everybody.
+        assert stat.S_IMODE(address.parent.stat().st_mode) == 0o700
+        assert address.parent != Path(ray.told["_temp_dir"])
+        assert ray.node is not None
+        ray.node(params)
+    assert params.told == {"setup_worker_path": forking.WORKER_SCRIPT}
+    assert not address.parent.exists()
+
+
+class _Params:
+    """What a node of Ray is made with, as far as it is changed before."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, Any] = {}
+
+    def update(self, **options: Any) -> None:
+        self.told |= options
+
+
+def test_workers_that_train_need_no_environment_of_their_own(ray: _Ray, tmp_path: Path) -> None:
+    def asked_for() -> dict[str, str]:
+        kind = type("Trainable", (), {})
+        remote = class_cache._ActorClassCache().get(kind)
+        env: dict[str, str] = (remote._default_options["runtime_env"] or {}).get("env_vars", {})
+        return env
+
+    usual = asked_for()
+    assert usual
+    with ray_session(address=None, folder=tmp_path, verbose=False):
+        assert asked_for() == {}
+    assert asked_for() == usual
 
 
 def test_a_token_that_is_set_already_stays(ray: _Ray, tmp_path: Path) -> None:

@@ -1,6 +1,11 @@
 """Operations counted from shapes: as many as torch counts."""
 
+import os
+import subprocess
+import sys
+import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +41,26 @@ def test_as_many_are_counted_as_torch_counts(
         model_on_meta(model)(torch.zeros(2, *shape, device="meta"))
     assert forward_flops(model, source) == counter.get_total_flops() / 2 > 0
     assert set(layer_flops(model, source)) == set(model_layers(model))
+
+
+def test_counting_loads_torchs_compiler_for_no_shipped_study(tmp_path: Path) -> None:
+    code = """
+        import sys
+        from orchestrator.cli.main import main
+
+        assert main(["studies"]) == 0
+        sys.exit("torch._dynamo" in sys.modules)
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        # Nothing was counted before.
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_counting_leaves_no_trace_on_the_network() -> None:

@@ -1,10 +1,13 @@
-"""Garbage collection is off within the block, and afterwards as it was."""
+"""When garbage is looked for, and among what."""
 
 import gc
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
-from orchestrator.process.gc_pause import uncollected
+from orchestrator.process.gc_pause import set_aside, uncollected
 
 
 def test_collection_is_off_within_the_block_alone() -> None:
@@ -21,3 +24,29 @@ def test_an_error_turns_it_on_again() -> None:
     with pytest.raises(KeyError, match="missing"), uncollected():
         raise KeyError("missing")
     assert gc.isenabled()
+
+
+def test_what_was_there_before_is_not_looked_at_within_the_block() -> None:
+    gc.collect()
+    frozen = gc.get_freeze_count()
+    with set_aside():
+        assert gc.get_freeze_count() > frozen
+        assert not any(gc.get_objects(generation) for generation in (1, 2))
+    assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.parametrize("module", ["json", "triton"])
+def test_no_garbage_is_looked_for_at_the_end_but_where_somebody_complains(module: str) -> None:
+    code = """
+        import atexit, gc, sys, types
+        from orchestrator.process.gc_pause import not_at_exit
+
+        atexit.register(lambda: print(gc.get_freeze_count() > 0))
+        not_at_exit()
+        # Called last, registered first.
+        atexit.register(lambda: print(gc.get_freeze_count() > 0))
+        sys.modules[sys.argv[1]] = types.ModuleType(sys.argv[1])
+        """
+    command = [sys.executable, "-c", textwrap.dedent(code), module]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["False", str(module != "triton")]
