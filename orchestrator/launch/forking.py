@@ -75,7 +75,8 @@ def start_server(listener: int, ends: int) -> "subprocess.Popen[bytes]":
         ends: The process ends when the other end of this pipe is closed.
     """
     return subprocess.Popen(
-        [sys.executable, "-m", __name__, str(listener), str(ends)],
+        # A module in the user's folder may have the name of one that is loaded here.
+        [sys.executable, "-P", "-m", __name__, str(listener), str(ends)],
         pass_fds=[listener, ends],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -192,7 +193,7 @@ def _become_worker(arguments: list[str], files: list[int], asked: socket.socket)
     _end_with(closes)
     sys.argv = arguments
     # As Python does for a script.
-    sys.path[0] = os.path.dirname(sys.argv[0])
+    sys.path.insert(0, os.path.dirname(sys.argv[0]))
     asked.send(worker_start.HAS_BEGUN)
     # As Ray does: whoever ends the group of a worker ends no other worker.
     os.setpgid(0, 0)

@@ -301,6 +301,22 @@ def _wait_for_the_end_of(pid: int) -> None:
         time.sleep(0.05)
 
 
+def test_modules_in_the_users_folder_are_not_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("fcntl", "pandas", "torch"):
+        (tmp_path / f"{name}.py").write_text("open('loaded', 'w').close()", encoding="utf-8")
+    (tmp_path / "private").mkdir()
+    with forking.forks_workers(tmp_path / "private") as pid:
+        end = time.monotonic() + 60
+        while "/torch/lib/" not in Path(f"/proc/{pid}/maps").read_text():
+            assert not (tmp_path / "loaded").exists()
+            assert time.monotonic() < end, "nothing is loaded"
+            time.sleep(0.05)
+    assert not (tmp_path / "loaded").exists()
+
+
 def test_what_forks_hears_signals_that_whoever_started_it_deferred(tmp_path: Path) -> None:
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     try:

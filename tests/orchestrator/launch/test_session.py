@@ -376,7 +376,7 @@ def test_a_signal_while_the_processes_of_ray_end_is_heard(
 
     def kill(self: Any) -> None:
         heard.append(_is_caught(signal.SIGTERM))
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
 
     def shutdown() -> None:
         # What Ray's core does before its processes end: the system's default, set in C.

@@ -1,7 +1,6 @@
 """Signals: what they raise, what is held back, and the exit code."""
 
 import ctypes
-import os
 import signal
 import subprocess
 import sys
@@ -74,7 +73,7 @@ def test_what_is_deferred_acts_at_the_end_of_the_block(number: int) -> None:
 
     def hold_back() -> None:
         with signals.deferred():
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
             # As Ray does.
             signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
             done.append(number)
@@ -139,9 +138,9 @@ def test_a_handler_that_raises_as_it_is_set_back_leaves_nothing_undone(
 def test_after_a_stop_request_further_signals_may_be_dropped(number: int) -> None:
     with signals.raising():
         with pytest.raises(KeyboardInterrupt, match=r"^$"), signals.deferred(drop=True):
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         with signals.deferred(drop=True):
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
 
 
 def test_a_handler_that_a_library_removed_in_c_is_set_again() -> None:
