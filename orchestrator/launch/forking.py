@@ -36,6 +36,8 @@ LOADED_LAST = "orchestrator.launch.tuning"
 the first worker."""
 SETTINGS = ("RAY_JOB_ID", "RAY_RAYLET_PID")
 """Those of the settings that tell a worker who it belongs to."""
+PATIENCE_S = 10.0
+"""Seconds in which a script must have said what it asks for."""
 WORKER_SCRIPT = worker_start.__file__
 
 
@@ -169,13 +171,16 @@ def _makes_whole_forks() -> bool:
 
 
 def _request(asked: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """What a script asks for, and its files; empty if it ended before it could say so."""
-    message, files, *_ = socket.recv_fds(asked, worker_start.PART_BYTES, worker_start.NUM_FILES)
-    while part := asked.recv(worker_start.PART_BYTES):
-        message += part
+    """What a script asks for, and its files; nothing if it ends or stops before it has said so."""
+    files: list[int] = []
+    message = b""
+    asked.settimeout(PATIENCE_S)
     try:
+        while (part := socket.recv_fds(asked, worker_start.PART_BYTES, worker_start.NUM_FILES))[0]:
+            message += part[0]
+            files += part[1]
         return json.loads(message), files
-    except ValueError:
+    except (OSError, ValueError):
         return {}, files
 
 

@@ -32,7 +32,9 @@ def worker_of(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
     """
     script = [part for part in arguments if not part.startswith((CONTEXT, LANGUAGE))]
     told = [part.removeprefix(CONTEXT) for part in arguments if part.startswith(CONTEXT)]
-    context = {name: value for text in told for name, value in json.loads(text).items() if value}
+    context = {
+        name: value for text in told for name, value in json.loads(text or "{}").items() if value
+    }
     added = context.pop("env_vars", {})
     is_plain = (
         f"{LANGUAGE}PYTHON" in arguments

@@ -185,11 +185,12 @@ def test_forks_outlive_the_process_that_made_them(
 @pytest.mark.parametrize(
     "context",
     [
+        '--serialized-runtime-env-context={"unheard_of": 1}',
         PLAIN % '{"ADDED": "$HOME"}',
         '--serialized-runtime-env-context={"command_prefix": ["nice"]}',
         '--serialized-runtime-env-context={"py_executable": "/usr/bin/other"}',
     ],
-    ids=["a variable within a variable", "a prefix", "another Python"],
+    ids=["an unknown key", "a variable within a variable", "a prefix", "another Python"],
 )
 def test_what_a_fork_cannot_do_is_left_to_ray(
     context: str, server: "subprocess.Popen[bytes]", asks: Start
@@ -226,15 +227,20 @@ def test_without_the_process_that_forks_workers_start_as_ray_starts_them(
     assert " one " in out
 
 
-def test_who_ends_before_it_has_asked_harms_nobody(
-    server: "subprocess.Popen[bytes]", asks: Start
+def test_who_ends_or_stops_before_it_has_asked_harms_nobody(
+    asks: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(3):
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(os.environ[worker_start.ADDRESS])
-            connection.send(b"{")
-    assert _told(asks())["main"] == "__main__"
-    assert server.poll() is None
+    hasty = SERVER.replace("forking.serve", "forking.PATIENCE_S = 0.3\nforking.serve")
+    monkeypatch.setattr(sys.modules[__name__], "SERVER", hasty)
+    with _serving(tmp_path, monkeypatch) as server, contextlib.ExitStack() as stopped:
+        for number in range(6):
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(os.environ[worker_start.ADDRESS])
+                connection.send(b"{"[: number % 2])
+                if number >= 4:
+                    stopped.enter_context(connection.dup())
+        assert _told(asks())["main"] == "__main__"
+        assert server.poll() is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import ctypes
 import gc
 import logging
 import os
-import shlex
 import signal
 import socket
 import stat
@@ -18,9 +17,8 @@ from typing import Any
 
 import pytest
 from ray._private import node, services, utils
-from ray.tune.execution import class_cache
 
-from orchestrator.launch import forking, machine, session, worker_start
+from orchestrator.launch import forking, machine, nodes, session, worker_start
 from orchestrator.launch.resources import ResourceError, Resources
 from orchestrator.launch.session import cluster_nodes, ray_session, wait_for_nodes
 from orchestrator.process import signals
@@ -161,8 +159,7 @@ def test_an_embedded_ray_starts_no_process_that_nobody_needs_unless_it_speaks(
 ) -> None:
     usual = node.Node
     with ray_session(address=None, folder=tmp_path, verbose=verbose):
-        assert issubclass(ray.node, session._LeanNode) != verbose
-        assert issubclass(ray.node, session._ForkingNode)
+        assert ray.node is (nodes.ForkingNode if verbose else nodes.LeanNode)
         assert node.Node is usual
     ray.error = RuntimeError("it does not start")
     with (
@@ -171,40 +168,6 @@ def test_an_embedded_ray_starts_no_process_that_nobody_needs_unless_it_speaks(
     ):
         raise AssertionError("there is no Ray")
     assert node.Node is usual
-
-
-def test_the_agents_of_an_embedded_ray_idle_and_end_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commands: list[list[str]] = []
-    monkeypatch.setattr(
-        services, "start_ray_process", lambda command, *_, **__: commands.append(command)
-    )
-    started = services.start_ray_process
-    monkeypatch.setattr(
-        node.Node,
-        "start_raylet",
-        lambda self: services.start_ray_process(
-            ["raylet", *(f"{agent}python agent.py" for agent in session._AGENTS)], 1
-        ),
-    )
-    waited: list[tuple[str, str]] = []
-    monkeypatch.setattr(services, "wait_for_node", lambda *names: waited.append(names))
-    lean = object.__new__(session._LeanNode)
-    parts = {"_session_dir": str(tmp_path), "_node_id": "ab" * 28, "_gcs_address": "here:1"}
-    vars(lean).update(parts, _plasma_store_socket_name="store")
-    lean.start_raylet()
-    assert services.start_ray_process is started
-    assert waited == [("here:1", "store")]
-    [[program, *agents]] = commands
-    assert program == "raylet"
-    assert agents == [agent + session._IDLE for agent in session._AGENTS]
-    assert {path.read_text() for path in tmp_path.iterdir()} == {"-1"}
-    idle = shlex.split(session._IDLE)
-    with subprocess.Popen(idle, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        with pytest.raises(subprocess.TimeoutExpired, match=r"timed out"):
-            process.wait(0.3)
-        process.communicate(timeout=10)
 
 
 @pytest.mark.parametrize(
@@ -236,45 +199,16 @@ def test_no_more_workers_start_than_train(
         assert ray.told["_system_config"] == {"prestart_worker_first_driver": False}
 
 
-def test_an_embedded_ray_starts_forks_and_leaves_no_socket(
-    ray: _Ray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_forks_are_asked_for_where_nobody_else_may_and_no_socket_is_left(
+    ray: _Ray, tmp_path: Path
 ) -> None:
-    params = _Params()
-    monkeypatch.setattr(node.Node, "__init__", lambda *arguments: None)
     with ray_session(address=None, folder=tmp_path, verbose=True):
         address = Path(os.environ[worker_start.ADDRESS])
         assert address.is_socket()
         # Ray opens its own folder to everybody.
         assert stat.S_IMODE(address.parent.stat().st_mode) == 0o700
         assert address.parent != Path(ray.told["_temp_dir"])
-        assert ray.node is not None
-        ray.node(params)
-    assert params.told == {"setup_worker_path": forking.WORKER_SCRIPT}
     assert not address.parent.exists()
-
-
-class _Params:
-    """What a node of Ray is made with, as far as it is changed before."""
-
-    def __init__(self) -> None:
-        self.told: dict[str, Any] = {}
-
-    def update(self, **options: Any) -> None:
-        self.told |= options
-
-
-def test_workers_that_train_need_no_environment_of_their_own(ray: _Ray, tmp_path: Path) -> None:
-    def asked_for() -> dict[str, str]:
-        kind = type("Trainable", (), {})
-        remote = class_cache._ActorClassCache().get(kind)
-        env: dict[str, str] = (remote._default_options["runtime_env"] or {}).get("env_vars", {})
-        return env
-
-    usual = asked_for()
-    assert usual
-    with ray_session(address=None, folder=tmp_path, verbose=False):
-        assert asked_for() == {}
-    assert asked_for() == usual
 
 
 def test_a_token_that_is_set_already_stays(ray: _Ray, tmp_path: Path) -> None:
