@@ -28,6 +28,7 @@ from typing import Any, NoReturn
 
 from orchestrator.launch import worker_start
 from orchestrator.process import signals
+from orchestrator.process.foothold import leave_folder
 
 LOADED = ("orchestrator.launch.worker", "pandas")
 """Modules that a worker has from the beginning, with what they import; they know no Ray."""
@@ -91,6 +92,7 @@ def serve(listener: socket.socket, ends: int) -> None:
     """Forks a worker off for each that connects, until the other end of a pipe is closed."""
     # Whoever started this may have deferred them.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.ENDS)
+    leave_folder()
     for module in LOADED:
         importlib.import_module(module)
     # Else each worker's collections look at all of it again, and so copy it.
@@ -120,7 +122,7 @@ def serve(listener: socket.socket, ends: int) -> None:
             is_ours = belongs_to == [environment.get(name) for name in SETTINGS]
             if is_whole and is_ours and os.fork() == 0:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                os.close(listener.fileno())
+                listener.close()
                 os.close(ends)
                 _set(environment)
                 _become_worker(request["arguments"], files, asked)

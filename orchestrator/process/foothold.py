@@ -13,7 +13,7 @@ def keep_foothold() -> None:
 
 
 def leave_folder() -> None:
-    """Goes to the root folder while the current one is still there; for workers.
+    """Goes to the root folder while the current one is still there; for workers and their like.
 
     Tune asks for the current folder whenever it pleases, also between two cells, where none of our
     code runs. All paths that workers get are absolute.

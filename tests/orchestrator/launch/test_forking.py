@@ -34,6 +34,7 @@ print(json.dumps({
     "main": __name__,
     "arguments": sys.argv[1:],
     "path": sys.path[0],
+    "folder": os.getcwd(),
     "has": [name for name in ("fractions", "colorsys", "sched") if name in sys.modules],
     "environment": dict(os.environ),
     "waits": signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL,
@@ -132,6 +133,8 @@ def test_a_fork_is_as_a_new_process_that_has_loaded_everything(
     assert told["arguments"] == ["one", "two words"]
     assert told["path"] == str(tmp_path)
     assert told["has"] == ["fractions", "colorsys"]
+    # The user may remove the folder that the sweep was started in.
+    assert told["folder"] == "/"
     assert told["waits"]
     assert told["pid"] == told["group"] not in (process.pid, server.pid)
     environment = told["environment"]
