@@ -73,7 +73,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory, rows_of: Callable[[str], Row
         return done.stdout
 
     run("sweep", *STUDY)
-    rows = rows_of(run("results", *STUDY))
+    rows = rows_of(run("results", *STUDY, "--format", "biprop"))
     assert len(rows) == 24
     return rows
 

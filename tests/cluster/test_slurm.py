@@ -84,7 +84,15 @@ def test_a_job_that_is_preempted_once_ends_with_the_bits_of_a_single_machine(
     # Slurm would wait for two minutes before it runs it again.
     _run("scontrol", "update", f"jobid={job}", "StartTime=now")
     wait_until(lambda: _state(job) == "COMPLETED", what="the job ends", within_s=600)
-    command = [sys.executable, "-m", "orchestrator.cli.main", "results", *STUDY]
+    command = [
+        sys.executable,
+        "-m",
+        "orchestrator.cli.main",
+        "results",
+        *STUDY,
+        "--format",
+        "biprop",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     listed = _run(*command, "--home", str(tmp_path / "runs"), env=environment)
     assert rows_of(listed) == alone

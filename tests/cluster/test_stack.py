@@ -65,7 +65,7 @@ def test_a_sweep_in_trouble_ends_with_the_bits_of_a_single_machine(
     # On a busy machine MLflow may lack some when the sweep ends.
     code, said = stack.driver("sync")
     assert code == 0, said
-    code, said = stack.driver("results", *STUDY)
+    code, said = stack.driver("results", *STUDY, "--format", "biprop")
     assert code == 0, said
     assert rows_of(said) == alone
 
@@ -182,5 +182,5 @@ def test_results_outlive_the_containers(
     code, said = stack.driver("sweep", *STUDY)
     assert code == 0, said
     assert "nothing left to do" in said
-    assert rows_of(stack.driver("results", *STUDY)[1]) == alone
+    assert rows_of(stack.driver("results", *STUDY, "--format", "biprop")[1]) == alone
     assert _secrets(stack) == before
