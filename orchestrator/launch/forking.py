@@ -35,10 +35,11 @@ LOADED = ("orchestrator.launch.worker", "pandas")
 LOADED_LAST = "orchestrator.launch.tuning"
 """The module that brings Ray. Ray's core reads its settings when it is loaded, so that waits for
 the first worker."""
-SETTINGS = ("RAY_JOB_ID", "RAY_RAYLET_PID")
+SETTINGS = ("RAY_JOB_ID", worker_start.RAYLET)
 """Those of the settings that tell a worker who it belongs to."""
 PATIENCE_S = 10.0
 """Seconds in which a script must have said what it asks for."""
+FIRST_TO_GO = "1000"
 WORKER_SCRIPT = worker_start.__file__
 
 
@@ -204,9 +205,19 @@ def _become_worker(arguments: list[str], files: list[int], asked: socket.socket)
     asked.send(worker_start.HAS_BEGUN)
     # As Ray does: whoever ends the group of a worker ends no other worker.
     os.setpgid(0, 0)
+    _is_first_to_go()
     # The socket stays open until this process ends.
     runpy.run_path(sys.argv[0], run_name="__main__")
     sys.exit()
+
+
+def _is_first_to_go() -> None:
+    """Has the system end this process before others where memory runs out, as Ray has it.
+
+    Ray asks that for what it has started, which is the script alone.
+    """
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
 
 
 def _end_with(pipe: int) -> None:

@@ -13,6 +13,9 @@ import sys
 
 ADDRESS = "BNN_FORKS"
 """Name in the environment: the socket of the process that forks."""
+RAYLET = "RAY_RAYLET_PID"
+PATIENCE_S = 60.0
+"""Seconds in which a fork must have begun; loading takes a few."""
 PART_BYTES = 2**16
 STREAMS = (0, 1, 2)
 NUM_FILES = len(STREAMS) + 1
@@ -58,24 +61,33 @@ def lives_as_fork(arguments: list[str], added: dict[str, str], address: str) -> 
     """
     request = {"arguments": arguments, "environment": {**os.environ, **added}}
     message = memoryview(json.dumps(request).encode())
-    closes, _open = os.pipe()
-    with socket.socket(socket.AF_UNIX) as fork:
+    closes, stays_open = os.pipe()
+    with open(stays_open, "wb"), socket.socket(socket.AF_UNIX) as fork:
+        fork.settimeout(PATIENCE_S)
         try:
             fork.connect(address)
             sent = socket.send_fds(fork, [message[:PART_BYTES]], [*STREAMS, closes])
-            os.close(closes)
             fork.sendall(message[sent:])
             fork.shutdown(socket.SHUT_WR)
             has_begun = fork.recv(1) == HAS_BEGUN
         except OSError:
             return False
+        finally:
+            os.close(closes)
+        fork.settimeout(None)
         # Killed, it may reset the socket.
         with contextlib.suppress(OSError):
             fork.recv(1)
         return has_begun
 
 
+def is_wanted() -> bool:
+    """Whether the process of Ray that started this one still runs."""
+    return os.environ.get(RAYLET, str(os.getppid())) == str(os.getppid())
+
+
 if __name__ == "__main__":
     _script, _added = worker_of(sys.argv[1:])
-    if not (_script and lives_as_fork(_script, _added, os.environ.get(ADDRESS, ""))):
+    _is_over = bool(_script) and lives_as_fork(_script, _added, os.environ.get(ADDRESS, ""))
+    if not _is_over and is_wanted():
         runpy.run_module("ray._private.workers.setup_worker", run_name="__main__", alter_sys=True)

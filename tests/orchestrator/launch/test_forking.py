@@ -35,6 +35,7 @@ print(json.dumps({
     "arguments": sys.argv[1:],
     "path": sys.path[0],
     "folder": os.getcwd(),
+    "goes_first": open("/proc/self/oom_score_adj").read().strip(),
     "has": [name for name in ("fractions", "colorsys", "sched") if name in sys.modules],
     "environment": dict(os.environ),
     "waits": signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL,
@@ -98,7 +99,8 @@ def asks(tmp_path: Path) -> Iterator[Start]:
         *arguments: str, context: str = PLAIN % "{}", **environment: str
     ) -> "subprocess.Popen[str]":
         command = [sys.executable, forking.WORKER_SCRIPT, str(tmp_path / "script.py"), *arguments]
-        job = {"RAY_JOB_ID": "01", "RAY_RAYLET_PID": "7", "PYTHONPATH": str(tmp_path / "usual")}
+        job = {"RAY_JOB_ID": "01", "RAY_RAYLET_PID": str(os.getpid())}
+        job["PYTHONPATH"] = str(tmp_path / "usual")
         started.append(
             subprocess.Popen(
                 [*command, "--language=PYTHON", context],
@@ -135,6 +137,8 @@ def test_a_fork_is_as_a_new_process_that_has_loaded_everything(
     assert told["has"] == ["fractions", "colorsys"]
     # The user may remove the folder that the sweep was started in.
     assert told["folder"] == "/"
+    # Ray has the small script go first where memory runs out; that would free nothing.
+    assert told["goes_first"] == "1000"
     assert told["waits"]
     assert told["pid"] == told["group"] not in (process.pid, server.pid)
     environment = told["environment"]
@@ -228,6 +232,24 @@ def test_without_the_process_that_forks_workers_start_as_ray_starts_them(
     out, _ = process.communicate(timeout=30)
     assert out.startswith("as Ray does ")
     assert " one " in out
+
+
+def test_no_worker_starts_for_a_ray_that_is_gone(
+    server: "subprocess.Popen[bytes]", asks: Start
+) -> None:
+    server.kill()
+    server.wait()
+    out, _ = asks(RAY_RAYLET_PID="1").communicate(timeout=30)
+    assert out == ""
+
+
+def test_what_forks_is_not_waited_for_for_ever(
+    server: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_start, "PATIENCE_S", 0.3)
+    server.send_signal(signal.SIGSTOP)
+    address = os.environ[worker_start.ADDRESS]
+    assert not worker_start.lives_as_fork(["script.py"], {}, address)
 
 
 def test_who_ends_or_stops_before_it_has_asked_harms_nobody(
