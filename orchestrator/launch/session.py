@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import node, ray_constants, services
+from ray._private import node, ray_constants, services, worker
 
 from orchestrator.launch.forking import forks_workers
 from orchestrator.launch.machine import session_folder
@@ -72,8 +72,9 @@ def ray_session(
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.INFO if verbose else logging.CRITICAL)
     common: dict[str, Any] = {"log_to_driver": verbose, "logging_level": level}
+    unsaid = contextlib.nullcontext() if verbose else _unsaid_by_ray()
     if address is not None:
-        with _joined(address, common):
+        with unsaid, _joined(address, common):
             yield
         return
     # Ray's processes inherit the environment; a runtime_env would start one more process.
@@ -82,6 +83,7 @@ def ray_session(
     session, private = session_folder(folder), session_folder(folder)
     try:
         with (
+            unsaid,
             forks_workers(private) as forks,
             _embedded(
                 session,
@@ -98,6 +100,17 @@ def ray_session(
         with signals.deferred(drop=True):
             for made in (private,) if verbose else (private, session):
                 shutil.rmtree(made, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _unsaid_by_ray() -> Iterator[None]:
+    """Within this context Ray does not print how workers died: what that did to a cell, we say."""
+    usual = worker.print_to_stdstream
+    worker.print_to_stdstream = lambda *arguments, **options: None
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = usual
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ray._private import node, services, utils
+from ray._private import node, services, utils, worker
 
 from orchestrator.launch import forking, machine, nodes, session, worker_start
 from orchestrator.launch.resources import ResourceError, Resources
@@ -209,6 +209,24 @@ def test_forks_are_asked_for_where_nobody_else_may_and_no_socket_is_left(
         assert stat.S_IMODE(address.parent.stat().st_mode) == 0o700
         assert address.parent != Path(ray.told["_temp_dir"])
     assert not address.parent.exists()
+
+
+@pytest.mark.parametrize("address", [None, "auto"])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_ray_prints_how_workers_died_only_when_asked(
+    verbose: bool,
+    address: str | None,
+    ray: _Ray,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    usual = worker.print_to_stdstream
+    with ray_session(address=address, folder=tmp_path, verbose=verbose):
+        # It says the same only once.
+        said = {"lines": [f"A worker died: {address}"], "pid": "raylet", "is_err": False}
+        worker.print_to_stdstream(said, ignore_prefix=False)
+    assert ("A worker died" in capsys.readouterr().out) == verbose
+    assert worker.print_to_stdstream is usual
 
 
 def test_a_token_that_is_set_already_stays(ray: _Ray, tmp_path: Path) -> None:
