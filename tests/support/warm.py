@@ -159,6 +159,7 @@ def _server() -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
 
 def _serve(requests: socket.socket) -> None:
     """Forks commands off until nobody is left to ask for one."""
+    before = dict(os.environ)
     forking = importlib.import_module("orchestrator.launch.forking")
     for module in forking.LOADED:
         importlib.import_module(module)
@@ -166,10 +167,9 @@ def _serve(requests: socket.socket) -> None:
     if os.fork() == 0:
         requests.close()
         ours.close()
-        _until_nobody_asks(theirs, 3, lambda message, *files: _fork_workers(forking.serve, *files))
+        _until_nobody_asks(theirs, lambda message, *files: _fork_workers(forking.serve, *files))
         os._exit(0)
     theirs.close()
-    before = dict(os.environ)
     for module in LOADED:
         importlib.import_module(module)
     # What libraries and ours put there when they are imported.
@@ -179,19 +179,17 @@ def _serve(requests: socket.socket) -> None:
         requests.close()
         _attend(json.loads(message), put, *files, asks=ours)
 
-    _until_nobody_asks(requests, 3, attend)
+    _until_nobody_asks(requests, attend)
 
 
-def _until_nobody_asks(
-    requests: socket.socket, num_files: int, answer: Callable[..., object]
-) -> None:
-    """Answers each request in a fork of its own."""
+def _until_nobody_asks(requests: socket.socket, answer: Callable[..., object]) -> None:
+    """Answers each request, with the three files that come with it, in a fork of its own."""
     # Else each fork's collections look at all of it again, and so copy it.
     gc.freeze()
     # Who waits for a command is waited for by nobody.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        message, descriptors, *_ = socket.recv_fds(requests, MOST_BYTES, num_files)
+        message, descriptors, *_ = socket.recv_fds(requests, MOST_BYTES, 3)
         if not message:
             return
         if os.fork() == 0:
