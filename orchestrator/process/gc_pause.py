@@ -29,8 +29,12 @@ def uncollected() -> Iterator[None]:
 def set_aside() -> Iterator[None]:
     """Keeps collections within a block away from what there is at its beginning.
 
-    To look at all that torch, MLflow and Ray have made takes half a second.
+    To look at all that torch, MLflow and Ray have made takes half a second. Where something is set
+    aside already, that stays as it is.
     """
+    if gc.get_freeze_count():
+        yield
+        return
     gc.freeze()
     try:
         yield
