@@ -41,9 +41,10 @@ class Visit:
             self.elsewhere.append(request.url)
 
     def wait_for_charts(self) -> None:
-        """Waits until every chart is drawn."""
+        """Waits until every chart is drawn, also of a page that has only begun to arrive."""
         self.page.wait_for_function(
-            "() => [...document.querySelectorAll('figure.chart')].every(f => f.dataset.drawn)"
+            "() => document.readyState === 'complete' && "
+            "[...document.querySelectorAll('figure.chart')].every(f => f.dataset.drawn)"
         )
 
     def picture(self, name: str) -> None:
@@ -148,6 +149,7 @@ def test_every_view_is_clicked_and_shows_what_the_matrix_has(
 
     page.get_by_role("link", name="More").click()
     page.get_by_role("link", name="Which layer should turn binary").click()
+    page.locator("#positions").wait_for()
     visit.wait_for_charts()
     assert page.locator("#positions svg").count() == 1
     visit.picture("more")
