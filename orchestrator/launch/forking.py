@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 from orchestrator.launch import worker_start
 from orchestrator.process import signals
 from orchestrator.process.foothold import leave_folder
+from orchestrator.process.gc_pause import uncollected
 
 LOADED = ("orchestrator.launch.worker", "pandas")
 """Modules that a worker has from the beginning, with what they import; they know no Ray."""
@@ -94,10 +95,10 @@ def serve(listener: socket.socket, ends: int) -> None:
     # Whoever started this may have deferred them.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.ENDS)
     leave_folder()
-    for module in LOADED:
-        importlib.import_module(module)
+    with uncollected():
+        for module in LOADED:
+            importlib.import_module(module)
     # Else each worker's collections look at all of it again, and so copy it.
-    gc.collect()
     gc.freeze()
     # Nobody waits for workers: who asked for one sees its socket closed.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -150,7 +151,8 @@ def _load_last() -> None:
 
     actor.ActorClassID = Drawn
     try:
-        importlib.import_module(LOADED_LAST)
+        with uncollected():
+            importlib.import_module(LOADED_LAST)
     finally:
         actor.ActorClassID = usual
 

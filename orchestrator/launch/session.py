@@ -128,8 +128,7 @@ def _joined(address: str, common: Mapping[str, Any]) -> Iterator[None]:
             except (ConnectionError, ValueError, RuntimeError) as error:
                 what = f"no Ray cluster answers at '{address}' ({str(error).splitlines()[0]})"
                 raise ResourceError(what) from error
-        with set_aside():
-            yield
+        yield
     finally:
         _shut_down()
 

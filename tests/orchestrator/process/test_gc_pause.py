@@ -60,3 +60,17 @@ def test_no_garbage_is_looked_for_at_the_end_but_where_somebody_complains(module
     command = [sys.executable, "-c", textwrap.dedent(code), module]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["False", str(module != "triton")]
+
+
+def test_every_command_ends_without_looking_for_garbage() -> None:
+    code = """
+        import atexit, gc
+        from orchestrator.cli.main import main
+
+        atexit.register(lambda: print(gc.get_freeze_count() > 0))
+        main(["--version-that-is-none"])
+        """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    # Called last, because it was registered first: after the command's own.
+    assert done.stdout == "True\n"
