@@ -10,7 +10,8 @@ import torch
 import trainers
 from trainers.binarize.schedule import LayerSchedule
 from trainers.data.splits import Split, Splits
-from trainers.engine.fit import Task, fit
+from trainers.engine.fit import fit
+from trainers.engine.task import Task
 from trainers.losses import cross_entropy
 from trainers.optim.optimizers import adam, constant
 

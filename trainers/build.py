@@ -19,9 +19,10 @@ from trainers.binarize.attach import (
 )
 from trainers.binding import Component, component
 from trainers.data import SOURCES, Splits
-from trainers.engine.fit import Task
+from trainers.data.on_gpu import on_gpu
 from trainers.engine.freezing import Freezing, freeze_normalisations, normalisations
 from trainers.engine.ranks import ALONE, Ranks
+from trainers.engine.task import Task
 from trainers.errors import Fault, SpecError
 from trainers.losses import LOSSES
 from trainers.models import MODELS
@@ -112,12 +113,14 @@ def build_task(
     """
     dtype = _dtype(spec)
     model = build_network(spec, device=device, weights=weights)
-    splits = load_splits(spec.data.source, data_dir=data_dir, test=spec.measure_test)
+    source = spec.data.source
+    splits = load_splits(source, data_dir=data_dir, test=spec.measure_test)
     if spec.data.augment.needs_bytes and splits.train.normalisation is None:
-        what = f"data set '{spec.data.source.name}' has no image bytes to vary"
+        what = f"data set '{source.name}' has no image bytes to vary"
         hint = "use only crop and flip, or another data set such as image_folder"
         raise SpecError(Fault("data.augment", what, hint))
-    splits = splits.to(device, dtype)
+    is_gpu = device.type == "cuda"
+    splits = on_gpu(splits, device, dtype) if is_gpu else splits.to(device, dtype)
     if spec.data.one_batch:
         splits = replace(splits, train=splits.train.first(spec.data.batch_size))
     rate = spec.optimizer.options["lr"]

@@ -15,13 +15,14 @@ from trainers.build import build_task
 from trainers.engine.added import state_of
 from trainers.engine.callbacks import Callback
 from trainers.engine.checkpoint import Checkpoint, CheckpointPolicy, Checkpoints, Note
-from trainers.engine.fit import Task, fit
+from trainers.engine.fit import fit
 from trainers.engine.handover import Sharer, shared_checkpoint
 from trainers.engine.latent import weights_sha256
 from trainers.engine.memory import limited_to, naming_batches
 from trainers.engine.ranks import ALONE, Ranks
 from trainers.engine.result import EpochMetrics, TrainResult, selected
 from trainers.engine.stages import Later, Selecting, Weights, later
+from trainers.engine.task import Task
 from trainers.errors import SpecError
 from trainers.restore import identity
 from trainers.spec.stages import BEFORE
@@ -44,6 +45,8 @@ class RunOptions:
             checkpoints.
         checkpoints: Which checkpoints to keep.
         deterministic: Raise an error for CUDA operations whose result depends on thread order.
+        graphs: On a GPU, record a training step and replay it where that is possible, which spares
+            Python's time; changes only rounding, with `deterministic` no bit.
         start: Folder of another trial's shared checkpoint to start from; ignored if it is missing
             or damaged. The caller guarantees that this trial would reach the same state itself.
         leave: Folders in which to write shared checkpoints, by the number of epochs trained.
@@ -60,6 +63,7 @@ class RunOptions:
     checkpoint_dir: Place | None = None
     checkpoints: CheckpointPolicy = field(default_factory=CheckpointPolicy)
     deterministic: bool = False
+    graphs: bool = True
     start: Place | None = None
     leave: Mapping[int, Place] = field(default_factory=dict)
     name: str = "another trial"
@@ -155,6 +159,7 @@ def _trained(
         task = build_task(
             spec, data_dir=_data_dir(options), device=device, weights=weights, ranks=ranks
         )
+        task = replace(task, graphs=options.graphs, note=note)
         ranks.ready()
         checkpoints = _checkpoints(spec, options, note) if ranks.rank == 0 else None
         state = _furthest(task, options, checkpoints, note) if ranks.rank == 0 else None
@@ -373,6 +378,7 @@ def _process_settings(spec: TrainSpec, options: RunOptions) -> Iterator[None]:
     """Sets torch's process-wide settings, and restores them afterwards."""
     threads = torch.get_num_threads()
     tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    tries_kernels = torch.backends.cudnn.benchmark
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     wants_tf32 = spec.precision == "tf32"
@@ -386,6 +392,8 @@ def _process_settings(spec: TrainSpec, options: RunOptions) -> Iterator[None]:
     if changes:
         torch.use_deterministic_algorithms(options.deterministic)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = wants_tf32
+    # The fastest of several kernels is another one now and then, and rounds in another way.
+    torch.backends.cudnn.benchmark = not options.deterministic
     try:
         yield
     finally:
@@ -393,3 +401,4 @@ def _process_settings(spec: TrainSpec, options: RunOptions) -> Iterator[None]:
         if changes:
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cudnn.benchmark = tries_kernels

@@ -98,6 +98,12 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
         "--deterministic", action="store_true", help="use only deterministic algorithms on CUDA"
     )
     resources.add_argument(
+        "--no-graphs",
+        action="store_true",
+        help="on CUDA, start each operation of a training step from Python; else a step is "
+        "recorded as a graph and replayed where that is possible",
+    )
+    resources.add_argument(
         "--no-share",
         action="store_true",
         help="train every trial on its own, even if their layer orders begin alike",
@@ -222,6 +228,7 @@ def sweep_options(args: argparse.Namespace) -> "SweepOptions":
         ray_address=args.ray_address,
         min_nodes=args.min_nodes,
         deterministic=args.deterministic,
+        graphs=not args.no_graphs,
         verbose=args.verbose,
         share=not args.no_share,
         storage=storage_of(args),

@@ -43,6 +43,7 @@ def _template(study: StudySpec, options: SweepOptions, storage: Place) -> Job:
         num_threads=max(1, int(resources.cpus_each)),
         timeout_s=study.together.timeout_s,
         deterministic=options.deterministic,
+        graphs=options.graphs,
         # A scheduler compares trials at every epoch.
         report_every_s=0.0 if study.scheduler else 0.5,
     )

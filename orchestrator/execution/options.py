@@ -21,6 +21,7 @@ class SweepOptions:
         ray_address: The address of a running cluster; None: an embedded Ray.
         min_nodes: Begin when this many nodes of the cluster have room for a trial.
         deterministic: As for `RunOptions`.
+        graphs: As for `RunOptions`.
         verbose: Show the output of Ray and MLflow.
         share: Train epochs that trials have in common once.
         only_failed: Train only the trials whose cells failed for good.
@@ -36,6 +37,7 @@ class SweepOptions:
     ray_address: str | None = None
     min_nodes: int = 0
     deterministic: bool = False
+    graphs: bool = True
     verbose: bool = False
     share: bool = True
     only_failed: bool = False

@@ -68,6 +68,7 @@ def _peak(job: Job) -> int:
         num_threads=job.num_threads,
         data_dir=job.data_dir,
         deterministic=job.deterministic,
+        graphs=job.graphs,
     )
     with contextlib.suppress(_EnoughError):
         run(TrainSpec.from_mapping(job.train), [_FirstEpoch()], options=options)

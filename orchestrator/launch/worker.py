@@ -37,6 +37,7 @@ class Job:
         device: As for `RunOptions`.
         num_threads: torch's threads.
         deterministic: As for `RunOptions`.
+        graphs: As for `RunOptions`.
         report_every_s: Least seconds between two reports; one report may hold several epochs.
         name: The cell's name, for cells that start from its stems.
         begins_from: As for `RunOptions.start`.
@@ -53,6 +54,7 @@ class Job:
     device: str
     num_threads: int
     deterministic: bool = False
+    graphs: bool = True
     report_every_s: float = 0.5
     name: str = ""
     begins_from: Place | None = None
@@ -117,6 +119,7 @@ def _options(job: Job, ranks: Ranks) -> RunOptions:
         checkpoint_dir=job.checkpoint_dir,
         checkpoints=job.checkpoints,
         deterministic=job.deterministic,
+        graphs=job.graphs,
         start=job.begins_from,
         leave=job.leaves,
         name=job.name,

@@ -48,6 +48,7 @@ def sweep(
     ray_address: str | None = None,
     min_nodes: int = 0,
     deterministic: bool = False,
+    graphs: bool = True,
     share: bool = True,
     only_failed: bool = False,
     storage: str | None = None,
@@ -75,6 +76,7 @@ def sweep(
         ray_address: The address of a running cluster; None: an embedded Ray.
         min_nodes: Begin when this many nodes of the cluster have room for a trial.
         deterministic: Use only deterministic algorithms on CUDA.
+        graphs: On CUDA, record a training step as a graph and replay it where that is possible.
         share: Train epochs that trials have in common once.
         only_failed: Train only the trials whose cells failed for good.
         storage: Where checkpoints are stored, a folder or a URL; None: as in the study.
@@ -104,6 +106,7 @@ def sweep(
         ray_address=ray_address,
         min_nodes=min_nodes,
         deterministic=deterministic,
+        graphs=graphs,
         verbose=verbose,
         share=share,
         only_failed=only_failed,

@@ -23,12 +23,13 @@ from trainers.binarize.attach import set_binary
 from trainers.binarize.hooks import Hooks
 from trainers.build import build_network, build_task
 from trainers.data import Split
+from trainers.engine.captured import step_of
 from trainers.engine.fit import train_one_epoch
 from trainers.seeding import generator
 from trainers.spec.train_spec import TrainSpec
 from trainers.training import RunOptions, _process_settings
 
-SHARE_S, QUICK_S = 5.0, 0.1
+SHARE_S, QUICK_S = 4.0, 0.1
 """Seconds for one line, in which it is prepared, measured and profiled."""
 
 PROFILED = 12
@@ -149,15 +150,23 @@ class Way:
     precision: str = "float32"
     is_usual: bool = False
     memory_format: torch.memory_format = torch.preserve_format
+    graphs: bool = True
 
 
 WAYS = (
     Way("usual loop, float32", is_usual=True),
+    Way("engine, float32, no graphs", graphs=False),
     Way("engine, float32"),
     Way("engine, TF32", "tf32"),
     Way("engine, bfloat16", "bfloat16"),
     Way("engine, TF32, channels last", "tf32", memory_format=torch.channels_last),
     Way("engine, bfloat16, channels last", "bfloat16", memory_format=torch.channels_last),
+    Way(
+        "engine, bfloat16, channels last, no graphs",
+        "bfloat16",
+        memory_format=torch.channels_last,
+        graphs=False,
+    ),
 )
 
 
@@ -242,7 +251,7 @@ def _speed(spec: TrainSpec, way: Way, setting: Setting, steps: int) -> Speed:
             workers = 1 if setting.quick else NUM_WORKERS
             run = _UsualLoop(spec, device, workers=workers).steps
         else:
-            run = _Engine(spec, device, way.memory_format).epoch
+            run = _Engine(spec, device, way).epoch
         # The first epoch warms up; it counts if there is no time for another one.
         fastest, number = _timed(run, 0, steps), 1
         while time.perf_counter() < ends - share / 4 and number < 6:
@@ -289,11 +298,10 @@ def covered(spans: list[tuple[float, float]]) -> float:
 class _Engine:
     """The package's own epochs."""
 
-    def __init__(
-        self, spec: TrainSpec, device: torch.device, memory_format: torch.memory_format
-    ) -> None:
+    def __init__(self, spec: TrainSpec, device: torch.device, way: Way) -> None:
         task = build_task(spec, data_dir=Path(), device=device)
-        self.task = replace(task, memory_format=memory_format)
+        self.task = replace(task, memory_format=way.memory_format, graphs=way.graphs)
+        self.step = step_of(self.task)
         set_binary(self.task.model, spec.layers.order)
 
     def epoch(self, number: int, steps: int) -> int:
@@ -301,7 +309,8 @@ class _Engine:
         train = self.task.splits.train.first(steps * self.task.batch_size)
         splits = replace(self.task.splits, train=train)
         is_whole = steps * self.task.batch_size == len(self.task.splits.train)
-        train_one_epoch(self.task if is_whole else replace(self.task, splits=splits), number)
+        task = self.task if is_whole else replace(self.task, splits=splits)
+        train_one_epoch(task, number, step=self.step)
         return steps
 
 

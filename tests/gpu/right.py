@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import contracts
+import recorded
 import runs
 import torch
 import without_pytest
@@ -43,6 +44,7 @@ CHECKS = (
     Check("two runs, the same bits", runs.repeated, 20),
     Check("interrupted and resumed, the same bits", runs.resumed, 10),
     Check("a shared beginning, the same bits", runs.beginnings, 10),
+    Check("recorded steps, the same bits", recorded.cases, 25),
     Check("three steps as on the CPU", runs.agreement, 25),
     Check("trained here, the same predictions on the CPU", runs.export, 10),
     Check("out of memory names the batch size", runs.memory, 10),

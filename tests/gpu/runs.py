@@ -37,12 +37,12 @@ LITTLE = 2**29
 
 def repeated(setting: Setting) -> list[Case]:
     """A trial run twice with `deterministic`, a network of each family."""
-    names = ["mlp", "resnet20"] if setting.quick else _families()
+    names = ["mlp", "resnet20"] if setting.quick else families()
     return [(name, partial(_repeated, name, setting)) for name in names]
 
 
 def _repeated(name: str, setting: Setting) -> None:
-    one, other = (_run(_trial_of(name), setting, deterministic=True) for _ in range(2))
+    one, other = (_run(trial_of(name), setting, deterministic=True) for _ in range(2))
     assert one.weights_sha256 == other.weights_sha256, "two runs end with other bits"
 
 
@@ -94,7 +94,7 @@ def beginnings(setting: Setting) -> list[Case]:
 def _beginning(setting: Setting) -> None:
     orders = (["fc1", "fc2", "fc3"], ["fc1", "fc3", "fc2"])
     first, second = (
-        _trial_of("mlp", epochs=6, layers={"order": order, "epochs_per_layer": 2})
+        trial_of("mlp", epochs=6, layers={"order": order, "epochs_per_layer": 2})
         for order in orders
     )
     stem = setting.folder / "stem"
@@ -107,12 +107,12 @@ def _beginning(setting: Setting) -> None:
 
 def agreement(setting: Setting) -> list[Case]:
     """Three steps of each family in float32: losses and latent weights of the CPU's run."""
-    names = ["mlp", "vgg5"] if setting.quick else _families()
+    names = ["mlp", "vgg5"] if setting.quick else families()
     return [(name, partial(_agreement, name, setting)) for name in names]
 
 
 def _agreement(name: str, setting: Setting) -> None:
-    spec = _trial_of(name)
+    spec = trial_of(name)
     with without_dropout():
         there, here = _run(spec, setting), _run(spec, replace(setting, device=CPU))
     assert next(there.model.parameters()).device.type == setting.device.type
@@ -149,7 +149,7 @@ def _from_file(model: nn.Module, folder: Path) -> nn.Module:
 
 @torch.no_grad()
 def _exported(setting: Setting, make: Callable[[nn.Module, Path], nn.Module]) -> None:
-    spec = _trial_of("vgg5", epochs=2)
+    spec = trial_of("vgg5", epochs=2)
     model = _run(spec, setting).model.eval()
     other = make(model, setting.folder).eval()
     images = numbers((32, 3, 32, 32), 7).float()
@@ -163,7 +163,7 @@ def memory(setting: Setting) -> list[Case]:
 
 
 def _memory(setting: Setting) -> None:
-    spec = _trial_of("vgg5", data={"batch_size": 4099})
+    spec = trial_of("vgg5", data={"batch_size": 4099})
     told = ""
     with _little_memory(setting.device), synthetic_data(train=4099, evaluated=2):
         try:
@@ -194,7 +194,7 @@ def _little_memory(device: torch.device) -> Iterator[None]:
         torch.cuda.empty_cache()
 
 
-def _families() -> list[str]:
+def families() -> list[str]:
     """The first network of each class."""
     first: dict[type, str] = {}
     with torch.device("meta"):
@@ -203,7 +203,7 @@ def _families() -> list[str]:
     return list(first.values())
 
 
-def _trial_of(name: str, **changes: Any) -> TrainSpec:
+def trial_of(name: str, **changes: Any) -> TrainSpec:
     model, image = known(name)
     if name == "mlp":
         model, image = {"name": name, "widths": [64, 20, 12, 10]}, (1, 8, 8)

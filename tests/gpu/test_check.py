@@ -63,8 +63,8 @@ def test_all_of_it_passes_on_a_cpu_and_measures_every_line(tmp_path: Path) -> No
     assert "Nothing failed." in page
     assert "No GPU: a CPU" in page
     assert "not measured" not in page
-    # Six networks in six ways, and two with packed members and processes.
-    assert len(re.findall(r"^\| (?:usual loop|engine), ", page, flags=re.MULTILINE)) == 36
+    # Six networks in eight ways, and two with packed members and processes.
+    assert len(re.findall(r"^\| (?:usual loop|engine), ", page, flags=re.MULTILINE)) == 48
     assert len(re.findall(r"^\| \d+ (?:packed|processes) ", page, flags=re.MULTILINE)) == 5
     assert DOCS.read_text("utf-8") == before
 

@@ -21,10 +21,11 @@ from trainers.data.gaussian import Gaussian
 from trainers.data.splits import Normalisation, Split, Splits
 from trainers.engine.centres import Centres
 from trainers.engine.checkpoint import CheckpointPolicy
-from trainers.engine.fit import Task, fit
+from trainers.engine.fit import fit
 from trainers.engine.processes import Processes
 from trainers.engine.ranks import ALONE, Ranks
 from trainers.engine.result import EpochMetrics
+from trainers.engine.task import Task
 from trainers.engine.taught import Taught
 from trainers.losses import cross_entropy, features
 from trainers.optim.optimizers import constant, sgd

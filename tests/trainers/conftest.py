@@ -13,8 +13,8 @@ from trainers.binarize.attach import binarize_weights
 from trainers.binarize.schedule import LayerSchedule
 from trainers.build import build_model
 from trainers.data.splits import Split, Splits
-from trainers.engine.fit import Task
 from trainers.engine.result import EpochMetrics, LatentStatistics, Scores
+from trainers.engine.task import Task
 from trainers.losses import cross_entropy
 from trainers.models.init import initialise
 from trainers.optim.optimizers import constant, sgd

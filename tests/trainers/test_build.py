@@ -10,8 +10,9 @@ from torch import nn
 
 from trainers.binarize.attach import binarizers, latent_weights
 from trainers.build import build_model, build_task, load_splits
-from trainers.engine.fit import Task, train_one_epoch
+from trainers.engine.fit import train_one_epoch
 from trainers.engine.freezing import normalisations
+from trainers.engine.task import Task
 from trainers.errors import SpecError, UnknownNameError
 from trainers.spec.train_spec import TrainSpec
 

@@ -20,7 +20,8 @@ from trainers import (
 )
 from trainers.data.augment import Augment
 from trainers.data.splits import Normalisation, Split, Splits
-from trainers.engine.fit import Task, train_one_epoch
+from trainers.engine.fit import train_one_epoch
+from trainers.engine.task import Task
 from trainers.optim.optimizers import OPTIMIZERS
 from trainers.spec.probe import model_places
 

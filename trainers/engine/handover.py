@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from trainers.engine.added import state_of
 from trainers.engine.checkpoint import Checkpoint, CheckpointPolicy, Checkpoints, Note
-from trainers.engine.fit import Task
 from trainers.engine.result import EpochMetrics
+from trainers.engine.task import Task
 from trainers.storage import Place
 
 

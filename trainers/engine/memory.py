@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
+from trainers.data.on_gpu import forget
 from trainers.errors import OutOfMemoryError
 
 SIGNS = (
@@ -40,7 +41,8 @@ def limited_to(share: float, device: torch.device) -> Iterator[None]:
 
 
 def release() -> None:
-    """Gives memory that no tensor needs any more back to the GPU, for other processes."""
+    """Gives memory that no trial needs any more back to the GPU, for other processes."""
+    forget()
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         gc.collect()
         torch.cuda.empty_cache()

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from trainers.engine.callbacks import Callback
 from trainers.engine.checkpoint import Checkpoint, Checkpoints
-from trainers.engine.fit import Task
 from trainers.engine.latent import latent_state
 from trainers.engine.result import EpochMetrics, selected
+from trainers.engine.task import Task
 
 Weights = Mapping[str, Tensor]
 """Latent weights and statistics, with the names of a network without binarizers."""

@@ -43,5 +43,6 @@ def move_centers(centers: Tensor, features: Tensor, labels: Tensor, *, rate: flo
     if not 0 < rate <= 1:
         raise SpecError(Fault("rate", f"must be above 0 and at most 1, got {rate}"))
     apart = torch.zeros_like(centers).index_add_(0, labels, centers[labels] - features)
-    counts = torch.bincount(labels, minlength=len(centers)).to(centers.dtype)
+    # `bincount` would wait for the device.
+    counts = centers.new_zeros(len(centers)).index_add_(0, labels, centers.new_ones(len(labels)))
     centers.sub_(rate * apart / (1 + counts)[:, None])

@@ -12,7 +12,8 @@ from trainers.binarize.schedule import LayerSchedule
 from trainers.build import build_model
 from trainers.data.batches import shuffled_batches
 from trainers.engine.centres import Centres
-from trainers.engine.fit import Task, train_one_epoch
+from trainers.engine.fit import train_one_epoch
+from trainers.engine.task import Task
 from trainers.models.init import initialise
 from trainers.optim.optimizers import sgd
 from trainers.seeding import generator

@@ -24,9 +24,10 @@ from trainers.data.batches import shuffled_batches
 from trainers.data.gaussian import Gaussian
 from trainers.data.splits import Normalisation, Split, Splits
 from trainers.engine.evaluate import evaluate
-from trainers.engine.fit import Task, _share_of_step, fit, train_one_epoch
+from trainers.engine.fit import _share_of_step, fit, train_one_epoch
 from trainers.engine.latent import weights_sha256
 from trainers.engine.result import EpochMetrics
+from trainers.engine.task import Task
 from trainers.errors import BadLossError
 from trainers.losses import cross_entropy
 from trainers.models.init import initialise

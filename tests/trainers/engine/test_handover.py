@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainers.engine.fit import Task, fit
+from trainers.engine.fit import fit
 from trainers.engine.handover import Sharer, is_available, shared_checkpoint
 from trainers.engine.result import EpochMetrics
+from trainers.engine.task import Task
 
 MakeTask = Callable[..., Task]
 

@@ -6,10 +6,10 @@ import torch
 
 from trainers.binarize.attach import binarize_weights
 from trainers.build import build_model
-from trainers.engine.fit import Task
 from trainers.engine.latent import latent_state
 from trainers.engine.result import EpochMetrics
 from trainers.engine.stages import Later, Selecting, later
+from trainers.engine.task import Task
 
 MakeMetrics = Callable[..., EpochMetrics]
 

@@ -14,7 +14,8 @@ from trainers.data.augment import Augment
 from trainers.data.batches import shuffled_batches
 from trainers.data.mixup import Mixup
 from trainers.engine.evaluate import evaluate
-from trainers.engine.fit import Task, fit, train_one_epoch
+from trainers.engine.fit import fit, train_one_epoch
+from trainers.engine.task import Task
 from trainers.engine.taught import Taught
 from trainers.losses import DISTILLATIONS
 from trainers.models.init import initialise

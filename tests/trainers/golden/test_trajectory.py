@@ -18,8 +18,9 @@ from trainers.binarize.attach import latent_weights, set_binary
 from trainers.binarize.schedule import LayerSchedule
 from trainers.data.splits import Split, Splits
 from trainers.engine.evaluate import evaluate
-from trainers.engine.fit import Task, train_one_epoch
+from trainers.engine.fit import train_one_epoch
 from trainers.engine.latent import reset_latent
+from trainers.engine.task import Task
 from trainers.losses import cross_entropy
 from trainers.optim.optimizers import OPTIMIZERS, constant
 from trainers.seeding import generator

@@ -1,6 +1,6 @@
 """The base class of weight binarizers, with the hooks that training calls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Self
 
 from torch import Generator, Tensor, nn
@@ -48,6 +48,13 @@ class WeightBinarizer(nn.Module):
     zero: int = 1
     """The sign of a latent weight of 0: 1; or 0, which one stored bit cannot represent."""
 
+    capturable: bool = True
+    """False: its weights are drawn or chosen in Python, so no step can be recorded and replayed.
+
+    An operation that waits for the device (`item`, `nonzero`) need not be declared: recording
+    fails, and the trial is trained without.
+    """
+
     export_fault: Fault | None = None
     """Why a network with this binarizer cannot be exported; None: it can."""
 
@@ -62,6 +69,15 @@ class WeightBinarizer(nn.Module):
     @property
     def collapse(self) -> Fault | None:
         """Why its weights are not finite though the latent weight is; None: they are finite."""
+        return None
+
+    @property
+    def in_effect(self) -> Hashable:
+        """What it computes with in Python, that epochs change, and that is no attribute of it.
+
+        A recorded step is recorded anew when this, or a number or word among its attributes, is
+        another one than in the epoch before.
+        """
         return None
 
     @property

@@ -1,14 +1,20 @@
 """Multi-prize tickets with one score threshold for all layers of a network."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Self
 
 import torch
 from torch import Generator, Tensor
 
 from trainers.binarize.schedule import HIGHEST_RAMPED, keep_ramp
-from trainers.binarize.weights.scores import ScoredBinarizer, checked_share, num_kept, ticket
+from trainers.binarize.weights.scores import (
+    ScoredBinarizer,
+    checked_share,
+    kth_smallest,
+    num_kept,
+    ticket,
+)
 from trainers.errors import Fault, SpecError
 
 log = logging.getLogger(__name__)
@@ -82,6 +88,11 @@ class BipropGlobalBinarizer(ScoredBinarizer):
             hint += f"or ramp_epochs to {epochs - 1} or less"
             raise SpecError(Fault("ramp_epochs", what, hint))
 
+    @property
+    def in_effect(self) -> Hashable:
+        """The share that all layers keep in this epoch."""
+        return None if self._shared is None else self._shared.share
+
     @classmethod
     def join(cls, layers: Mapping[str, Self]) -> None:
         """Gives the layers one shared threshold."""
@@ -152,7 +163,7 @@ class SharedThreshold:
 
     def __init__(self, layers: Mapping[str, BipropGlobalBinarizer]) -> None:
         self._layers = dict(layers)
-        self._share = next(iter(self._layers.values())).keep
+        self.share = next(iter(self._layers.values())).keep
         self._epoch = 0
         self._is_settled = False
         # The layers the threshold was set for, and those that have requested it since.
@@ -161,7 +172,7 @@ class SharedThreshold:
 
     def begin_epoch(self, epoch: int, *, share: float) -> None:
         """Sets the share to keep in this epoch."""
-        self._epoch, self._share, self._is_settled = epoch, share, False
+        self._epoch, self.share, self._is_settled = epoch, share, False
         self.forget()
 
     def forget(self) -> None:
@@ -196,7 +207,7 @@ class SharedThreshold:
         self._enabled = enabled
         self._served.clear()
         if enabled:
-            threshold = global_threshold([layer.scores for layer in enabled], keep=self._share)
+            threshold = global_threshold([layer.scores for layer in enabled], keep=self.share)
             for layer in enabled:
                 layer.threshold.copy_(threshold)
 
@@ -216,4 +227,4 @@ def global_threshold(scores: Sequence[Tensor], *, keep: float) -> Tensor:
     num_removed = magnitudes.numel() - num_kept(magnitudes.numel(), keep)
     if num_removed == 0:
         return magnitudes.new_full((), -1.0)
-    return magnitudes.kthvalue(num_removed).values
+    return kth_smallest(magnitudes, num_removed)

@@ -25,6 +25,7 @@ class BipropSampledBinarizer(ScoredBinarizer):
     """
 
     always_binary = False
+    capturable = False
     export_fault = Fault(
         "",
         "is drawn anew in every forward pass, so a file would hold only one of many draws",

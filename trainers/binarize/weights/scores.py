@@ -88,13 +88,30 @@ def kept_by_share(scores: Tensor, keep: float) -> Tensor:
     num_removed = scores.numel() - num_kept(scores.numel(), keep)
     if num_removed == 0:
         return torch.ones_like(magnitude, dtype=torch.bool)
-    border = magnitude.flatten().kthvalue(num_removed).values
+    border = kth_smallest(magnitude.flatten(), num_removed)
     kept = magnitude > border
+    if not waits_are_free(scores.device):
+        ties = (magnitude == border).flatten()
+        open_places = scores.numel() - num_removed - kept.sum()
+        return kept | (ties & (ties.cumsum(0) <= open_places)).view_as(kept)
     missing = scores.numel() - num_removed - int(kept.sum())
     if missing:
         ties = (magnitude == border).flatten()
         kept.view(-1)[ties.nonzero()[:missing, 0]] = True
     return kept
+
+
+def kth_smallest(values: Tensor, k: int) -> Tensor:
+    """Returns the k-th smallest of (n,) values, a scalar; 1 is the smallest."""
+    if values.device.type == "cpu":
+        return values.kthvalue(k).values
+    # Deterministic algorithms leave kthvalue out there, though its value is always the same.
+    return values.sort().values[k - 1]
+
+
+def waits_are_free(device: torch.device) -> bool:
+    """Whether Python may look at a result without a wait for the device."""
+    return device.type == "cpu"
 
 
 def checked_share(keep: float) -> float:

@@ -1,5 +1,7 @@
 """What all tickets have: scores, and the share that is kept by them."""
 
+from unittest import mock
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -28,6 +30,9 @@ def test_exactly_the_share_is_kept_whatever_ties(size: int, keep: float, levels:
     assert 1 <= num_kept(size, keep) <= size
     if not kept.all():
         assert scores[kept].min() >= scores[~kept].max()
+    # A GPU is not waited for; it keeps the very same weights.
+    with mock.patch("trainers.binarize.weights.scores.waits_are_free", return_value=False):
+        assert torch.equal(kept_by_share(scores.view(1, -1), keep), kept.view(1, -1))
 
 
 def test_the_latent_weight_is_frozen_and_the_scores_are_trained() -> None:
