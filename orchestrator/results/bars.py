@@ -49,7 +49,7 @@ def layer_bars(errors: Mapping[str, LayerErrors], real: Collection[str], *, titl
             length = BAR * value / longest if longest and math.isfinite(value) else 0.0
             colour = REAL if layer in real else BINARY
             lines.append(_bar(left, TOP + ROW * row + 2, length, colour, f"{layer}: {value:.6g}"))
-            lines.append(_text(round(left + length + 4), _baseline(row), f"{value:.3g}"))
+            lines.append(_text(round(left + length + 4), _baseline(row), f"{value:#.3g}"))
     return "\n".join([*lines, "</svg>\n"])
 
 

@@ -34,6 +34,15 @@ def test_each_measure_has_a_bar_a_layer_of_its_length_and_colour() -> None:
     assert unused == ("unused: nan", 0.0, BINARY)
 
 
+def test_numbers_beside_bars_have_three_digits_each() -> None:
+    errors = {"conv1": LayerErrors(0.6, 1, 0.05), "conv2": LayerErrors(0.5901, 1.206, 0)}
+    root = ElementTree.fromstring(layer_bars(errors, (), title="errors"))
+    texts = [text.text for text in root.findall("{http://www.w3.org/2000/svg}text")]
+    assert [text for text in texts if text and text[0].isdigit()] == [
+        "0.600", "0.590", "1.00", "1.21", "0.0500", "0.00",
+    ]  # fmt: skip
+
+
 def test_without_a_proposal_nothing_is_marked() -> None:
     text = layer_bars({"fc2": LayerErrors(0, 0, 0)}, (), title="")
     assert REAL not in text
