@@ -19,6 +19,7 @@ from orchestrator.mlflow_reader.cells import RecordedCell
 STATISTICS = ("mean", "std", "n", "best")
 
 Row = tuple[str, ...]
+Table = dict[Row, dict[str, float]]
 
 
 def result_matrix(
@@ -29,6 +30,8 @@ def result_matrix(
     where: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """One row per matrix row: mean, std, n, best, and the value of each cell.
+
+    Rows come in the study's order, or sorted as its key `matrix.sort` says.
 
     Mean and spread are computed over the study's `over` axis only: each label of an axis that is
     neither `rows` nor `over` gets its own rows (`forward · width narrow`).
@@ -72,7 +75,9 @@ def matrix_of(
     """
     shown = chosen(runs, metric=metric, where=where)
     name, better, cells = shown.metric, shown.better, shown.cells
-    frame = _frame(runs, cells, name, better)
+    table = _table(runs, cells, name)
+    rows = _sorted_rows(runs, table, better)
+    frame = _frame(runs, table, rows, better)
     also: list[str] = [] if metric else _also(runs)
     frame.attrs = {
         "study": runs.study,
@@ -85,7 +90,7 @@ def matrix_of(
         "experiment_id": runs.experiment_id,
         "run_id": runs.run_id,
         "cell_run_ids": [cell.run_id for cell in cells],
-        "also": {other: _means(runs, cells, other, better) for other in also},
+        "also": {other: _means(runs, cells, rows, other) for other in also},
         **_compared(runs, name),
     }
     return frame
@@ -117,12 +122,8 @@ def lines_of(matrix: pd.DataFrame) -> dict[str, dict[str, float]]:
     }
 
 
-def _frame(
-    runs: StudyRuns, cells: Sequence[RecordedCell], metric: str, better: Better
-) -> pd.DataFrame:
-    table = _table(runs, cells, metric)
+def _frame(runs: StudyRuns, table: Table, rows: Sequence[Row], better: Better) -> pd.DataFrame:
     columns = sorted({column for row in table.values() for column in row}, key=natural)
-    rows = _ordered(table, runs.labels(), better)
     records = []
     for row in rows:
         summary = summarise(list(table[row].values()), better=better)
@@ -133,23 +134,20 @@ def _frame(
 
 
 def _means(
-    runs: StudyRuns, cells: Sequence[RecordedCell], metric: str, better: Better
+    runs: StudyRuns, cells: Sequence[RecordedCell], rows: Sequence[Row], metric: str
 ) -> dict[str, float]:
     """The column `mean` of `_frame`, by row."""
     table = _table(runs, cells, metric)
-    rows = _ordered(table, runs.labels(), better)
     return {
         name: mean_of(table[row].values()) for name, row in zip(_names(rows), rows, strict=True)
     }
 
 
-def _table(
-    runs: StudyRuns, cells: Sequence[RecordedCell], metric: str
-) -> dict[Row, dict[str, float]]:
+def _table(runs: StudyRuns, cells: Sequence[RecordedCell], metric: str) -> Table:
     """The values of a metric by row and column; NaN: the cell has none."""
     rows_axis = runs.tags[vocabulary.ROWS_AXIS]
     over_axis = runs.tags.get(vocabulary.OVER_AXIS, "")
-    table: dict[Row, dict[str, float]] = {}
+    table: Table = {}
     for cell in cells:
         value = cell.metrics.get(metric, math.nan)
         column = f"{over_axis} {cell.labels[over_axis]}" if over_axis in cell.labels else "value"
@@ -166,9 +164,26 @@ def _names(rows: Sequence[Row]) -> list[str]:
     return list(names)
 
 
-def _ordered(
-    table: Mapping[Row, Mapping[str, float]], labels: Sequence[str], better: Better
-) -> list[Row]:
+def _sorted_rows(runs: StudyRuns, table: Table, better: Better) -> list[Row]:
+    """Rows in the study's order; or the control first, then by their effect, the best first."""
+    rows = _ordered(table, runs.labels(), better)
+    # The control is a row of the only axis beside `over`: a study with more axes names none.
+    control = table.get((runs.tags.get(vocabulary.CONTROL, ""),))
+    if runs.tags.get(vocabulary.SORT) != "effect" or control is None:
+        return rows
+    sign = 1 if better == "lower" else -1
+
+    def rank(row: Row) -> float:
+        if table[row] is control:
+            return -math.inf
+        shared = table[row].keys() & control.keys()
+        effect = mean_of([table[row][column] - control[column] for column in shared])
+        return math.inf if math.isnan(effect) else sign * effect
+
+    return sorted(rows, key=rank)
+
+
+def _ordered(table: Table, labels: Sequence[str], better: Better) -> list[Row]:
     """Rows in the study's order; rows that a searcher drew have none, so the best comes first."""
     place = {label: number for number, label in enumerate(labels)}
     sign = 1 if better == "lower" else -1

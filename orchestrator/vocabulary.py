@@ -77,6 +77,7 @@ CONTROLS = "bnn.matrix.controls"  # JSON: that row, and the controls beside orde
 MARGIN = "bnn.matrix.margin"  # how much worse than the control counts as not worse, if named
 PLANNED = "bnn.matrix.planned"  # how many values the axis has that rows are compared over
 LOOKS = "bnn.matrix.looks"  # JSON: at how many such values verdicts were given
+SORT = "bnn.matrix.sort"  # order of the rows: see study.shown.MatrixShape
 METRIC_NAME = "bnn.metric"
 METRIC_BETTER = "bnn.metric.better"
 ALSO = "bnn.matrix.also"

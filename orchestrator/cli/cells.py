@@ -61,12 +61,9 @@ def trained_cell_of(args: argparse.Namespace, store: "Store", run_id: str) -> "T
 
 def cell_lines(cell: "TrainedCell") -> list[str]:
     """Two lines: which cell it is, and which of its networks."""
-    labels = cell.metadata["labels"]
-    assert isinstance(labels, dict)
-    name = ", ".join(f"{axis} {label}" for axis, label in labels.items())
     network, epoch = cell.network, cell.network.epoch
     return [
-        f"cell      {cell.metadata['study']}: {name} (run {cell.run_id})",
+        f"cell      {cell.title} (run {cell.run_id})",
         f"weights   {network.which} kept, epoch {epoch.epoch}: validation error "
         f"{epoch.validation.error:.2%}",
     ]

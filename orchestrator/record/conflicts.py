@@ -67,6 +67,7 @@ def parent_tags(study: StudySpec) -> dict[str, str]:
         vocabulary.ROWS_AXIS: study.matrix.rows,
         vocabulary.ROWS: json.dumps(list(rows.points)),
         vocabulary.OVER_AXIS: study.matrix.over or "",
+        vocabulary.SORT: study.matrix.sort,
         vocabulary.ALSO: json.dumps(list(study.matrix.also)),
         **_compared(study, rows),
         vocabulary.METRIC_NAME: study.metric.name,

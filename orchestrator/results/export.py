@@ -52,6 +52,14 @@ class TrainedCell:
     network: Restored
     metadata: Mapping[str, object]
 
+    @property
+    def title(self) -> str:
+        """The study and the labels: `digits-orders: order forward, seed 316`."""
+        labels = self.metadata["labels"]
+        assert isinstance(labels, dict)
+        name = ", ".join(f"{axis} {label}" for axis, label in labels.items())
+        return f"{self.metadata['study']}: {name}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exported:

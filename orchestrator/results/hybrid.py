@@ -93,11 +93,11 @@ def record_errors(store: Store, measured: Measured, real: Collection[str]) -> No
     """
     run_id, stem = measured.cell.run_id, vocabulary.LAYER_ERRORS_ARTIFACT
     table = errors_table(measured, real)
-    title = f"What binary inputs lose: {measured.cell.metadata['study']}, run {run_id}"
+    of = f"{measured.cell.title}, run {run_id}"
     with told(store.home.tracking_uri), waiting_for("MLflow to take the errors"):
         store.log_table(run_id, table, stem)
         store.log_text(run_id, table.to_csv(index=False, lineterminator="\n"), f"{stem}.csv")
-        store.log_text(run_id, layer_bars(measured.errors, real, title=title), f"{stem}.svg")
+        store.log_text(run_id, layer_bars(measured.errors, real, of=of), f"{stem}.svg")
 
 
 def errors_table(measured: Measured, real: Collection[str]) -> "pd.DataFrame":

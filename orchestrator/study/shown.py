@@ -32,6 +32,12 @@ class MatrixShape:
         control: Row that each other one is compared with; named before anything is trained.
         margin: A row that is worse than the control by less than this counts as not worse;
             positive, in points of percent for errors and accuracies, else in the metric's unit.
+        sort: Order of the rows. study: as the study lists them; effect: the control, then the row
+            with the best mean difference to it, down to the worst.
+
+    Raises:
+        SpecError: If the margin is not positive, if it or a sort by effect lacks a control, or if
+            a control lacks `over`.
     """
 
     rows: str
@@ -39,6 +45,7 @@ class MatrixShape:
     also: tuple[str, ...] = ()
     control: str | None = None
     margin: float | None = None
+    sort: Literal["study", "effect"] = "study"
 
     def __post_init__(self) -> None:
         """Checks what needs no axes."""
@@ -47,6 +54,9 @@ class MatrixShape:
         if self.margin is not None and self.control is None:
             what = "says how much worse than the control a row may be, but there is none"
             raise SpecError(Fault("margin", what, "name one: control: float"))
+        if self.sort == "effect" and self.control is None:
+            what = "effect is the difference to a control, but there is none"
+            raise SpecError(Fault("sort", what, "name one: control: float"))
         if self.control is not None and self.over is None:
             what = "is compared over the values of an axis, but matrix.over names none"
             raise SpecError(Fault("control", what, "over: seed"))
@@ -113,7 +123,7 @@ def with_control_left(
     is_asked_for = {"matrix", "matrix.control"} & set(changed)
     if not has_other_rows or is_asked_for or not control_faults(matrix, axes):
         return matrix
-    return replace(matrix, control=None, margin=None)
+    return replace(matrix, control=None, margin=None, sort="study")
 
 
 def _read(

@@ -45,3 +45,25 @@ def test_ids_of_the_ablation_are_what_they_were_before_its_base_was_shared() -> 
     study = load_study("tricks-ablation")
     assert study.variant_id == "7520e5612d22c9a8"
     assert expand(study)[0].id == "86e8f1c8d4fa37f2"
+
+
+def test_the_matrix_of_the_ablation_ranks_effects() -> None:
+    matrix = load_study("tricks-ablation").matrix
+    assert (matrix.control, matrix.sort) == ("base", "effect")
+
+
+def test_as_published_the_ablation_differs_in_how_lighting_counts_alone() -> None:
+    plain, published = (
+        expand(load_study("tricks-ablation", as_published=flag)) for flag in (False, True)
+    )
+    assert [cell.labels for cell in plain] == [cell.labels for cell in published]
+    changed = 0
+    for one, other in zip(plain, published, strict=True):
+        ours, theirs = one.train.to_mapping(), other.train.to_mapping()
+        light = ours["data"].get("augment", {}).get("lighting")
+        if light is not None:
+            light["arithmetic"] = "published"
+            changed += 1
+        assert ours == theirs
+    # With lighting, all, and all but each of the other 13; three seeds.
+    assert changed == 45

@@ -51,6 +51,66 @@ def test_rows_come_in_the_order_of_the_study(make_runs: MakeRuns) -> None:
     assert list(matrix_of(runs).index) == ["float", "forward", "reverse"]
 
 
+EFFECTS = {
+    # The best mean, but of an easy seed: worse than the control there.
+    "float 1": 0.15,
+    "binary 1": 0.1, "binary 2": 0.5,
+    "forward 1": 0.2, "forward 2": 0.6,
+    "reverse 1": 0.1, "reverse 2": 0.4,
+}  # fmt: skip
+
+
+@pytest.fixture
+def by_effect(make_study: MakeStudy) -> StudySpec:
+    """A study whose rows are compared with `binary`, and sorted by the difference to it."""
+    orders = {"name": "order", "sets": "layers.order", "permutations": "all"}
+    axes = [orders | {"controls": ["float", "binary"]}, {"name": "seed", "seeds": [1, 2, 10]}]
+    matrix = {"rows": "order", "over": "seed", "control": "binary", "sort": "effect"}
+    return make_study(axes=axes, matrix=matrix | {"also": ["last/test_error"]})
+
+
+def test_rows_can_be_sorted_by_their_difference_to_the_control(
+    by_effect: StudySpec, make_runs: MakeRuns
+) -> None:
+    matrix = matrix_of(make_runs(EFFECTS, by_effect))
+    assert list(matrix.index) == ["binary", "reverse", "float", "forward"]
+    assert list(matrix.attrs["also"]["last/test_error"]) == list(matrix.index)
+    found = compare(matrix)
+    assert found is not None
+    effects = {one.row: one.mean for one in found.differences}
+    assert effects == pytest.approx({"reverse": -0.05, "float": 0.05, "forward": 0.1})
+    assert list(effects) == ["reverse", "float", "forward"]
+
+
+def test_of_effects_on_accuracy_the_highest_comes_first(
+    by_effect: StudySpec, make_runs: MakeRuns
+) -> None:
+    runs = make_runs(EFFECTS, by_effect, **{vocabulary.METRIC_BETTER: "higher"})
+    matrix = matrix_of(runs, metric="selected/test_accuracy")
+    assert list(matrix.index) == ["binary", "reverse", "float", "forward"]
+
+
+def test_a_row_without_an_effect_comes_last(by_effect: StudySpec, make_runs: MakeRuns) -> None:
+    # Its only seed is not among those of the control.
+    values = {"float 10": 0.1, "binary 1": 0.3, "reverse 1": 0.4, "forward 1": 0.4}
+    runs = make_runs(values, by_effect)
+    # Of equal effects the study's order remains.
+    assert list(matrix_of(runs).index) == ["binary", "forward", "reverse", "float"]
+
+
+def test_without_a_cell_of_the_control_rows_keep_the_order_of_the_study(
+    by_effect: StudySpec, make_runs: MakeRuns
+) -> None:
+    runs = make_runs({"reverse 1": 0.1, "forward 1": 0.2, "float 1": 0.3}, by_effect)
+    assert list(matrix_of(runs).index) == ["float", "forward", "reverse"]
+
+
+def test_the_order_of_rows_changes_no_trial_and_no_variant(by_effect: StudySpec) -> None:
+    listed = replace(by_effect, matrix=replace(by_effect.matrix, sort="study"))
+    assert by_effect.variant_id == listed.variant_id
+    assert [cell.id for cell in by_effect.trials] == [cell.id for cell in listed.trials]
+
+
 def test_a_matrix_says_what_it_shows(make_runs: MakeRuns) -> None:
     attrs = matrix_of(make_runs(ERRORS)).attrs
     assert (attrs["study"], attrs["title"], attrs["is_asked"]) == ("tiny", "tiny", True)

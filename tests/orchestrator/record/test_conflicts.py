@@ -36,6 +36,7 @@ def test_the_run_of_a_study_says_how_its_matrix_is_laid_out(study: StudySpec) ->
     assert tags[vocabulary.ROWS_AXIS] == "order"
     assert json.loads(tags[vocabulary.ROWS]) == ["float", "binary", "forward", "reverse"]
     assert tags[vocabulary.OVER_AXIS] == "seed"
+    assert tags[vocabulary.SORT] == "study"
     assert json.loads(tags[vocabulary.ALSO]) == ["last/test_error"]
     assert tags[vocabulary.METRIC_NAME] == "selected/test_error"
     assert tags[vocabulary.METRIC_BETTER] == "lower"
@@ -50,8 +51,9 @@ def test_the_run_of_a_study_says_how_its_matrix_is_laid_out(study: StudySpec) ->
 
 def test_the_run_of_a_study_says_what_its_rows_are_compared_with(study: StudySpec) -> None:
     assert parent_tags(study)[vocabulary.CONTROL] == ""
-    named = replace(study, matrix=replace(study.matrix, control="binary", margin=0.5))
-    tags = parent_tags(named)
+    shape = replace(study.matrix, control="binary", margin=0.5, sort="effect")
+    tags = parent_tags(replace(study, matrix=shape))
+    assert tags[vocabulary.SORT] == "effect"
     assert tags[vocabulary.CONTROL] == "binary"
     assert json.loads(tags[vocabulary.CONTROLS]) == ["binary", "float"]
     assert tags[vocabulary.MARGIN] == "0.5"

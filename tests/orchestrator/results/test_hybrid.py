@@ -64,7 +64,7 @@ def test_mlflow_gets_a_table_a_csv_and_a_bar_chart_once(
     assert [row[0] for row in table["data"]] == ["fc2", "fc3"]
     assert [row[-1] for row in table["data"]] == ["binary", "real"]
     assert (folder / "layer-errors.csv").read_text().count("\n") == 3
-    assert run_id in (folder / "layer-errors.svg").read_text()
+    assert f"{found.cell.title}, run {run_id}" in (folder / "layer-errors.svg").read_text()
     logged = json.loads(store.tags_of(run_id)["mlflow.loggedArtifacts"])
     assert logged == [{"path": "layer-errors.json", "type": "table"}]
 

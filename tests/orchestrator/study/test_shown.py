@@ -61,6 +61,8 @@ def test_unknown_names_come_with_their_neighbours(changes: dict[str, Any], expec
         ({"margin": 0.5}, "matrix.margin: says how much worse than the control a row may be, but"),
         ({"control": "float", "margin": 0}, "matrix.margin: must be positive, got 0"),
         ({"control": "float", "over": None}, "matrix.control: is compared over the values of an"),
+        ({"sort": "effect"}, "matrix.sort: effect is the difference to a control, but there is"),
+        ({"sort": "efect"}, "matrix.sort: unknown value the text 'efect', did you mean"),
     ],
 )
 def test_a_comparison_that_cannot_be_made_is_refused(
@@ -103,9 +105,10 @@ def test_a_control_that_changed_axes_lack_is_no_control(
         Axis(name="order", points={"float": {}, "forward": {}}, controls=("float",)),
         Axis(name="seed", points={"1": {}}),
     ]
-    shape = MatrixShape(rows="order", over="seed", control=control, margin=0.5)
+    shape = MatrixShape(rows="order", over="seed", control=control, margin=0.5, sort="effect")
     found = with_control_left(shape, axes, changed)
-    assert found == replace(shape, control=left, margin=0.5 if left else None)
+    without = replace(shape, control=None, margin=None, sort="study")
+    assert found == (replace(shape, control=left) if left else without)
 
 
 def test_trials_that_leave_out_the_test_part_have_no_test_error_to_show() -> None:
