@@ -2,7 +2,6 @@
 
 import base64
 import os
-import re
 import time
 import urllib.error
 import urllib.request
@@ -40,28 +39,22 @@ def test_every_role_becomes_healthy(stack: Stack) -> None:
         wait_until(lambda name=name: _healthy(stack, name), what=f"{name} is healthy")
 
 
-def _num_finished(text: str) -> int:
-    """Cells that are finished, as the last line of progress says; 0 before the first one."""
-    told = re.findall(r" (\d+)/24 cells finished", text)
-    return int(told[-1]) if told else 0
-
-
 def test_a_sweep_in_trouble_ends_with_the_bits_of_a_single_machine(
     stack: Stack, alone: Any, rows_of: Callable[[str], Any]
 ) -> None:
     first = stack.starts("sweep", *STUDY)
-    wait_until(lambda: _num_finished(first.text) >= 1, what="a first cell is finished")
+    wait_until(lambda: first.num_finished >= 1, what="a first cell is finished")
     # A worker dies in the middle of a trial.
     victim = stack.containers("worker")[0]
     stack.run("kill", victim)
     time.sleep(3)
     stack.run("start", victim, check=False)
-    wait_until(lambda: _num_finished(first.text) >= 4, what="the sweep goes on without it")
+    wait_until(lambda: first.num_finished >= 4, what="the sweep goes on without it")
     # MLflow is away.
     (mlflow,) = stack.containers("mlflow")
     stack.run("stop", "-t", "5", mlflow)
     gone_at = time.monotonic()
-    wait_until(lambda: _num_finished(first.text) >= 6, what="the sweep goes on without MLflow")
+    wait_until(lambda: first.num_finished >= 6, what="the sweep goes on without MLflow")
     # The driver dies; MLflow comes back; the command is given again, in another container.
     stack.run("kill", first.name)
     assert first.ends() != 0
