@@ -25,6 +25,7 @@ from orchestrator.cli.picture import (
 )
 from orchestrator.cli.rows import Rows
 from orchestrator.execution.progress import Progress
+from orchestrator.launch.head import HINT
 from orchestrator.process.waiting import SAID_AFTER_S
 
 if TYPE_CHECKING:
@@ -199,6 +200,10 @@ class SweepDisplay:
         self.waiting = reason
         self.say(f"MLflow    does not answer: {reason}")
         self.say(f"          training continues; results wait in {journal} until it does")
+
+    def lost(self, reason: str) -> None:
+        """Says why the sweep ends, and what to do."""
+        self.say(f"stopped: {reason}\n{HINT}")
 
     def elsewhere(self, num_cells: int, holders: str) -> None:
         """Says who trains the remaining cells; repeats only if that changes."""

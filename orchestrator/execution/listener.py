@@ -260,7 +260,7 @@ class SweepListener:
 
     def interrupt(self) -> None:
         """Journals that all running cells were interrupted."""
-        for key in self.progress.running:
+        for key in list(self.progress.running):
             tags = self._tags(key, self._last.get(key))
             with self._journaling():
                 self.journal.end(key, State.INTERRUPTED, tags)

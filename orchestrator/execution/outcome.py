@@ -64,6 +64,9 @@ class SweepWatcher(Watcher, Bystander, Protocol):
     def silent(self, reason: str, *, journal: Path) -> None:
         """MLflow does not answer; the journal keeps results until it does."""
 
+    def lost(self, reason: str) -> None:
+        """The cluster is lost; this process ends next."""
+
     def began(self, progress: Progress, board: Board) -> None:
         """Workers are about to start.
 
@@ -82,5 +85,5 @@ class Unwatched:
     def _nothing(self, *told: object, **more: object) -> None:
         """Ignores the event."""
 
-    planned = silent = began = stopped = elsewhere = _nothing
+    planned = silent = lost = began = stopped = elsewhere = _nothing
     tick = cell_ended = cell_retried = cell_noted = stopping = _nothing

@@ -3,11 +3,15 @@
 import contextlib
 import json
 import logging
+import math
+import os
+import sys
 import time
 from dataclasses import replace
 
 from orchestrator import launch, vocabulary
 from orchestrator.environment import environment, git_commit
+from orchestrator.errors import EXIT_FAILED
 from orchestrator.execution.jobs import jobs_of, packed
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
@@ -39,6 +43,7 @@ from orchestrator.record.delivery import Delivery
 from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.describe import describe
 from orchestrator.record.entries import CellDescription
+from orchestrator.record.heartbeat import beating
 from orchestrator.record.journal import Journal
 from orchestrator.record.known import Recorded, deliver_what_waits
 from orchestrator.record.measured import basis_for
@@ -60,6 +65,8 @@ DRAIN_S = 60.0
 """Seconds that the end of a sweep waits for MLflow; undelivered results stay in the journal."""
 SILENT_S = 5.0
 """The same, if MLflow never answered during the sweep."""
+LOST_S = 8.0
+"""The same, if the cluster is lost, because Ray ends this process soon."""
 
 
 def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWatcher) -> Outcome:
@@ -226,14 +233,15 @@ class _Sweep:
             track_s=listener.journal_s + self.delivery.busy_s,
         )
 
-    def _close(self, state: State) -> None:
-        """Records how the sweep ended, and delivers what remains."""
+    def _close(self, state: State, *, within_s: float = math.inf) -> None:
+        """Records how the sweep ended, and delivers what remains, as far as there is time."""
         self.record = replace(self.record, state=state)
         self.journal.begin_study(self.record)
         # A database in the home is never away, only slow on a busy machine.
         may_answer = self.delivery.has_delivered or self.home.database is not None
         with waiting_for("MLflow to take the last results"):
-            is_delivered = self.delivery.close(within_s=DRAIN_S if may_answer else SILENT_S)
+            patience_s = min(within_s, DRAIN_S if may_answer else SILENT_S)
+            is_delivered = self.delivery.close(within_s=patience_s)
         if is_delivered and self.overview is not None:
             self.overview.finish()
 
@@ -322,7 +330,7 @@ class _Sweep:
             )
             self.watcher.began(rounds.progress, overview.board)
             try:
-                with overview.renewed():
+                with overview.renewed(), self._watched_head(listener):
                     rounds.run(
                         listener,
                         self.watcher,
@@ -335,6 +343,33 @@ class _Sweep:
                     listener.interrupt()
                 self.watcher.stopped()
         return listener
+
+    def _watched_head(self, listener: SweepListener) -> contextlib.AbstractContextManager[None]:
+        """Watches the head of a cluster, which Ray needs but does not watch."""
+        if self.options.ray_address is None:
+            return contextlib.nullcontext()
+        watch = launch.HeadWatch(
+            launch.cluster_address(),
+            is_same=launch.is_same_head,
+            silent=lambda reason: listener.noted(self.study.title, reason),
+            lost=lambda reason: self._end_without_ray(listener, reason),
+        )
+        return beating("the head of the cluster", watch.look, every_s=launch.LOOK_EVERY_S)
+
+    def _end_without_ray(self, listener: SweepListener, reason: str) -> None:
+        """Records that the sweep was interrupted, and ends this process.
+
+        The main thread waits for a head that is gone, and no signal reaches it.
+        """
+        try:
+            listener.interrupt()
+            self.watcher.stopped()
+            self._close(State.INTERRUPTED, within_s=LOST_S)
+        finally:
+            self.watcher.lost(reason)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(EXIT_FAILED)
 
     def _draw_alone(self) -> None:
         """Claims the search, because two processes would draw the same trials for it."""

@@ -17,12 +17,19 @@ from orchestrator.process.waiting import waiting_for
 
 if TYPE_CHECKING:
     from orchestrator.launch.draws import MOST_TRIES, Draws
+    from orchestrator.launch.head import LOOK_EVERY_S, HeadWatch
     from orchestrator.launch.jobs import Jobs
     from orchestrator.launch.machine import session_parent
     from orchestrator.launch.parts import Search
     from orchestrator.launch.probe import probed
     from orchestrator.launch.resources import ResourceError, Resources, num_slots, this_machine
-    from orchestrator.launch.session import cluster_nodes, ray_session, wait_for_nodes
+    from orchestrator.launch.session import (
+        cluster_address,
+        cluster_nodes,
+        is_same_head,
+        ray_session,
+        wait_for_nodes,
+    )
     from orchestrator.launch.slots import Slots
     from orchestrator.launch.tuning import Listener, failure_reason, launch
 
@@ -30,15 +37,19 @@ os.environ.update(FOR_RAY)
 
 _HOMES = {
     "Draws": "orchestrator.launch.draws",
+    "HeadWatch": "orchestrator.launch.head",
     "Jobs": "orchestrator.launch.jobs",
     "Listener": "orchestrator.launch.tuning",
+    "LOOK_EVERY_S": "orchestrator.launch.head",
     "MOST_TRIES": "orchestrator.launch.draws",
     "ResourceError": "orchestrator.launch.resources",
     "Resources": "orchestrator.launch.resources",
     "Search": "orchestrator.launch.parts",
     "Slots": "orchestrator.launch.slots",
+    "cluster_address": "orchestrator.launch.session",
     "cluster_nodes": "orchestrator.launch.session",
     "failure_reason": "orchestrator.launch.tuning",
+    "is_same_head": "orchestrator.launch.session",
     "launch": "orchestrator.launch.tuning",
     "num_slots": "orchestrator.launch.resources",
     "probed": "orchestrator.launch.probe",
@@ -49,16 +60,20 @@ _HOMES = {
 }
 
 __all__ = [
+    "LOOK_EVERY_S",
     "MOST_TRIES",
     "Draws",
+    "HeadWatch",
     "Jobs",
     "Listener",
     "ResourceError",
     "Resources",
     "Search",
     "Slots",
+    "cluster_address",
     "cluster_nodes",
     "failure_reason",
+    "is_same_head",
     "launch",
     "num_slots",
     "probed",

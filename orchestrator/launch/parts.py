@@ -1,10 +1,11 @@
 """Builds Ray Tune's searchers and schedulers from those of a study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ray import tune
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import (
     ASHAScheduler,
     FIFOScheduler,
@@ -213,19 +214,48 @@ def limited(
     return limiter
 
 
+class _FirstWaiting:
+    """Chooses the first trial that waits, among those that have not ended.
+
+    Tune's own (2.60) look at all trials in each step of the loop, twice: with 5,000 cells, two
+    thirds of the driver's time.
+    """
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """The first trial that waits for a worker; None if there is none."""
+        live: Collection[Trial] = tune_controller.get_live_trials()
+        for status in (Trial.PENDING, Trial.PAUSED):
+            waiting = [trial for trial in live if trial.status == status]
+            if waiting:
+                return min(waiting, key=lambda trial: str(trial.trial_id))
+        return None
+
+
+class _Fifo(_FirstWaiting, FIFOScheduler):
+    """Trains every trial to its end."""
+
+
+class _Asha(_FirstWaiting, ASHAScheduler):
+    """Stops trials that are behind at a rung."""
+
+
+class _Median(_FirstWaiting, MedianStoppingRule):
+    """Stops trials that are worse than the median."""
+
+
 def tune_scheduler(scheduler: Scheduler | None, *, max_epochs: int) -> TrialScheduler:
     """Tune's scheduler for a study's scheduler; None: every trial trains all its epochs."""
     if isinstance(scheduler, AshaScheduler):
-        return ASHAScheduler(
+        return _Asha(
             time_attr="epoch",
             max_t=max_epochs,
             grace_period=min(scheduler.grace_period, max_epochs),
             reduction_factor=scheduler.reduction_factor,
         )
     if isinstance(scheduler, MedianScheduler):
-        return MedianStoppingRule(
+        return _Median(
             time_attr="epoch",
             grace_period=scheduler.grace_period,
             min_samples_required=scheduler.min_samples,
         )
-    return FIFOScheduler()  # type: ignore[no-untyped-call]
+    return _Fifo()  # type: ignore[no-untyped-call]

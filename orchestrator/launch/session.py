@@ -18,8 +18,11 @@ from typing import Any
 
 import ray
 from ray._private import node, ray_constants, services, worker
+from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray.exceptions import AuthenticationError, RayActorError, RayError, RayTaskError
 
 from orchestrator.launch.forking import forks_workers
+from orchestrator.launch.head import LostClusterError
 from orchestrator.launch.machine import session_folder
 from orchestrator.launch.nodes import ForkingNode, LeanNode, same_environment, starting
 from orchestrator.launch.resources import ResourceError, Resources, num_nodes, this_machine
@@ -128,9 +131,36 @@ def _joined(address: str, common: Mapping[str, Any]) -> Iterator[None]:
             except (ConnectionError, ValueError, RuntimeError) as error:
                 what = f"no Ray cluster answers at '{address}' ({str(error).splitlines()[0]})"
                 raise ResourceError(what) from error
-        yield
-    finally:
+        with _told_if_lost(address):
+            yield
+    except LostClusterError:
+        # Ray would wait for the head in vain, and then end this process.
+        raise
+    except BaseException:
         _shut_down()
+        raise
+    else:
+        _shut_down()
+
+
+@contextlib.contextmanager
+def _told_if_lost(address: str) -> Iterator[None]:
+    """Turns what Ray says against a head that was restarted into an error that says so.
+
+    Args:
+        address: Where the cluster was joined.
+    """
+    try:
+        yield
+    except RayError as error:
+        if isinstance(error, RayTaskError | RayActorError):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if isinstance(error, AuthenticationError) and "WrongClusterID" in reason:
+            # The rest of Ray's message is about tokens, which are right.
+            reason = "another one answers there"
+        what = f"the Ray cluster at {address} was lost, because its head was restarted or is gone"
+        raise LostClusterError(f"{what} ({reason})") from error
 
 
 @contextlib.contextmanager
@@ -299,6 +329,18 @@ def _heard_while_processes_end() -> Iterator[None]:
         yield
     finally:
         node.Node.kill_all_processes = usual  # type: ignore[method-assign]
+
+
+def is_same_head() -> bool:
+    """Whether the head that answers now is that of the cluster that was joined."""
+    address = cluster_address()
+    joined = worker.global_worker.gcs_client  # type: ignore[attr-defined]
+    return bool(GcsClient(address=address).cluster_id == joined.cluster_id)
+
+
+def cluster_address() -> str:
+    """Host and port of the head of the current Ray cluster."""
+    return str(ray.get_runtime_context().gcs_address)
 
 
 def cluster_nodes() -> list[Mapping[str, float]]:

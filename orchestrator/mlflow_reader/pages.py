@@ -26,21 +26,28 @@ class Page(Protocol[T_co]):
 
 
 def whole(
-    page_at: Callable[[str | None], Page[T]], heard: Callable[[int], None] = lambda num: None
+    page_at: Callable[[str | None], Page[T]],
+    heard: Callable[[int], None] = lambda num: None,
+    *,
+    keep: Callable[[T], bool] | None = None,
 ) -> list[T]:
-    """Fetches every page of an MLflow query and returns all items in order.
+    """Fetches every page of an MLflow query and returns its items in order.
 
     Args:
         page_at: Fetches the page with this token; None: the first page.
-        heard: Hears after each page how many items are there.
+        heard: Hears after each page how many items are read.
+        keep: Which items to return, so that no others stay in memory; None: all.
     """
     found: list[T] = []
+    num = 0
     token: str | None = None
     while True:
         with uncollected():
             page = page_at(token)
-            found.extend(page)
-        heard(len(found))
+            items = list(page)
+            found.extend(items if keep is None else filter(keep, items))
+        num += len(items)
+        heard(num)
         token = page.token
         if not token:
             return found

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from orchestrator import vocabulary
@@ -204,6 +204,7 @@ class Reader:
         *,
         where: str = "",
         heard: Callable[[int], None] = lambda num: None,
+        trials: Collection[str] | None = None,
     ) -> list[RecordedCell]:
         """The cells of studies, oldest first.
 
@@ -212,9 +213,11 @@ class Reader:
             tags: Only cells with these tags; None: all cells.
             where: Only cells that this filter of MLflow's takes, too; empty: no filter.
             heard: Hears after each page how many cells are read.
+            trials: Only cells of these trials; MLflow cannot filter by many. None: all.
         """
         wanted = {vocabulary.KIND: vocabulary.CELL, **(tags or {})}
-        runs = self.runs(experiments, wanted, where=where, heard=heard)
+        keep = None if trials is None else partial(_is_of_one, trials)
+        runs = self.runs(experiments, wanted, where=where, heard=heard, keep=keep)
         with uncollected():
             return [
                 recorded_cell(
@@ -250,8 +253,9 @@ class Reader:
         *,
         where: str = "",
         heard: Callable[[int], None] = lambda num: None,
+        keep: "Callable[[Run], bool] | None" = None,
     ) -> "list[Run]":
-        """The runs with these tags, and of this filter, that are not deleted; oldest first."""
+        """The runs with these tags, and of these filters, that are not deleted; oldest first."""
         from orchestrator.mlflow_reader.client import ViewType
 
         filters = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
@@ -266,6 +270,7 @@ class Reader:
                 page_token=token,
             ),
             heard,
+            keep=keep,
         )
 
 
@@ -280,6 +285,11 @@ def instead_of(name: str, recorded: Collection[str]) -> str:
 def names_study(experiment: "Experiment", name: str) -> bool:
     """Whether the tag of an experiment says that it is of this study."""
     return bool(experiment.tags.get(vocabulary.STUDY) == name)
+
+
+def _is_of_one(trials: Collection[str], run: "Run") -> bool:
+    """Whether a run is of one of these trials."""
+    return run.data.tags.get(vocabulary.TRIAL) in trials
 
 
 def _is_active(experiment: "Experiment") -> bool:

@@ -224,8 +224,8 @@ class Store:
             return {}
         finished = {vocabulary.STATE: State.FINISHED.value}
         found: dict[str, RecordedCell] = {}
-        for cell in counted(self.reader.cells(self.reader.studies(), finished)):
-            if cell.trial in trials and not cell.is_stopped_early and counts(cell):
+        for cell in counted(self.reader.cells(self.reader.studies(), finished, trials=trials)):
+            if not cell.is_stopped_early and counts(cell):
                 found.setdefault(cell.trial, cell)
         return found
 

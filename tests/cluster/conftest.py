@@ -53,8 +53,10 @@ def rows_of() -> Callable[[str], Rows]:
 
 
 @pytest.fixture(scope="session")
-def alone(tmp_path_factory: pytest.TempPathFactory, rows_of: Callable[[str], Rows]) -> Rows:
-    """The same study on this machine alone, nothing shared, nothing gone wrong."""
+def trained_alone(
+    tmp_path_factory: pytest.TempPathFactory, rows_of: Callable[[str], Rows]
+) -> Callable[..., Rows]:
+    """Trains a study on this machine alone, nothing shared, nothing gone wrong."""
     if not os.environ.get("BNN_CLUSTER"):
         pytest.skip("trains a study to compare with: only with make cluster-test")
     home = tmp_path_factory.mktemp("alone")
@@ -72,8 +74,17 @@ def alone(tmp_path_factory: pytest.TempPathFactory, rows_of: Callable[[str], Row
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    run("sweep", *STUDY)
-    rows = rows_of(run("results", *STUDY, "--format", "biprop"))
+    def train(*study: str, flags: tuple[str, ...] = ()) -> Rows:
+        run("sweep", *study, *flags)
+        return rows_of(run("results", *study, "--format", "biprop"))
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def alone(trained_alone: Callable[..., Rows]) -> Rows:
+    """The study of most tests, so trained."""
+    rows = trained_alone(*STUDY)
     assert len(rows) == 24
     return rows
 

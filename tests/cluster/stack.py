@@ -1,6 +1,7 @@
 """The stack of docker/compose.yaml as a user starts it, under a name of the tests' own."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -109,6 +110,20 @@ class Stack:
         lines = self.run("ps", "-a", *asked, "--format", "{{.Names}}").split()
         return sorted(line for line in lines if service in line)
 
+    def put(self, folder: Path, name: str) -> None:
+        """Copies a folder into the data that workers and drivers share."""
+        mounts = ("-v", f"{PROJECT}_data:/data", "-v", f"{folder}:/from:ro")
+        line = ("run", "--rm", "--network", "none", "--user", "0:0", "--entrypoint", "cp", *mounts)
+        self.run(*line, "bnn-orchestrate", "-r", "/from", f"/data/{name}")
+
+    def cut(self, name: str) -> None:
+        """Takes the network away from a container, which goes on."""
+        self.run("network", "disconnect", f"{PROJECT}_cluster", name)
+
+    def join(self, name: str) -> None:
+        """Gives a container its network again."""
+        self.run("network", "connect", f"{PROJECT}_cluster", name)
+
     def driver(self, *words: str, flags: tuple[str, ...] = ()) -> tuple[int, str]:
         """The exit code of a driver's command, and all that it said."""
         said = self.starts(*words, flags=flags)
@@ -152,9 +167,15 @@ class Said:
         lines = Path(self.file.name).read_text(errors="replace").splitlines()
         return "\n".join(line for line in lines if "systemd" not in line)
 
-    def ends(self) -> int:
+    @property
+    def num_finished(self) -> int:
+        """Cells that are finished, as the last line of progress says; 0 before the first one."""
+        told = re.findall(r" (\d+)/\d+ cells finished", self.text)
+        return int(told[-1]) if told else 0
+
+    def ends(self, within_s: float = LIMIT_S) -> int:
         """Waits for the end; the exit code."""
-        return self.process.wait(LIMIT_S)
+        return self.process.wait(within_s)
 
 
 def wait_until(is_so: Callable[[], bool], *, what: str, within_s: float = 240) -> None:

@@ -1,5 +1,6 @@
 """Folders laid out as ImageNet, of tiny JPEGs."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,17 @@ WNIDS = ("n01440764", "n01443537", "n02105855")
 def photograph(path: Path, *, seed: int, size: tuple[int, int] = (40, 30)) -> None:
     """Writes a JPEG of random blocks of colour; size is width and height."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(photograph_bytes(seed=seed, size=size))
+
+
+def photograph_bytes(*, seed: int, size: tuple[int, int] = (40, 30)) -> bytes:
+    """The bytes of the same JPEG."""
+    target = io.BytesIO()
     blocks = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    Image.fromarray(blocks).resize(size, Image.Resampling.BILINEAR).save(path, "JPEG", quality=92)
+    Image.fromarray(blocks).resize(size, Image.Resampling.BILINEAR).save(
+        target, "JPEG", quality=92
+    )
+    return target.getvalue()
 
 
 def lay_out(root: Path, *, train: int = 4, val: int = 2) -> None:

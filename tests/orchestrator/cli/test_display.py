@@ -436,6 +436,15 @@ def test_a_store_that_is_silent_from_the_start_is_said_once_and_when_it_answers(
     assert _text(display) == "MLflow takes results again\n"
 
 
+def test_a_lost_cluster_is_said_with_what_to_do(make_display: MakeDisplay) -> None:
+    display = make_display()
+    display.lost("the head of the Ray cluster, head:6379, was restarted")
+    assert _text(display) == (
+        "stopped: the head of the Ray cluster, head:6379, was restarted\n"
+        "what was trained is kept; once the cluster is there again, the same command goes on\n"
+    )
+
+
 def test_who_else_trains_is_said_once_for_each_answer(
     make_display: MakeDisplay, progress: Progress, board: Board
 ) -> None:

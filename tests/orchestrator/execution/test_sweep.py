@@ -1,6 +1,7 @@
 """What a sweep refuses and looks at before it starts Ray; its training is in journeys."""
 
 import json
+import os
 import sys
 import threading
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn, cast
 
 import pytest
@@ -20,7 +22,7 @@ from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
 from orchestrator.execution.options import SweepOptions, resources_of
 from orchestrator.execution.outcome import SweepWatcher, Unwatched
-from orchestrator.execution.sweep import sweep
+from orchestrator.execution.sweep import _Sweep, sweep
 from orchestrator.home import Home
 from orchestrator.launch import ResourceError, Resources, Slots
 from orchestrator.launch.jobs import Jobs
@@ -398,3 +400,57 @@ def test_with_no_failed_cell_to_retry_an_unfinished_study_stays_open(
     _train(journal, study, *cells[1:], code="")
     begin(study, only_failed=True)
     assert _said(_own_run(store, study)) == ("RUNNING", "")
+
+
+class _Ends:
+    """A sweep whose cluster is lost: notes what it does, in order, instead of ending the tests."""
+
+    def __init__(self, study: StudySpec, *, journal_fails: bool = False) -> None:
+        self.done: list[object] = []
+        self.journal_fails = journal_fails
+        self.sweep = object.__new__(_Sweep)
+        self.sweep.record = study_record(study)
+        self.sweep.overview = None
+        self.sweep.home = cast(Home, SimpleNamespace(database=None))
+        for name in ("watcher", "journal", "delivery"):
+            setattr(self.sweep, name, self)
+        self.has_delivered = True
+
+    def interrupt(self) -> None:
+        self.done.append("interrupted")
+
+    def stopped(self) -> None:
+        self.done.append("no display")
+
+    def begin_study(self, record: StudyRecord) -> None:
+        if self.journal_fails:
+            raise OSError("the disk is gone")
+        self.done.append(record.state)
+
+    def close(self, *, within_s: float) -> bool:
+        self.done.append(within_s)
+        return False
+
+    def lost(self, reason: str) -> None:
+        self.done.append(reason)
+
+
+def test_without_its_cluster_a_sweep_records_its_end_says_why_and_ends_the_process(
+    study: StudySpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = _Ends(study)
+    monkeypatch.setattr(os, "_exit", lambda code: ends.done.append(f"exit {code}"))
+    ends.sweep._end_without_ray(cast(SweepListener, ends), "the head was restarted")
+    # Ray ends the process soon after, so delivery has a few seconds.
+    expected = ["interrupted", "no display", State.INTERRUPTED, 8.0, "the head was restarted"]
+    assert ends.done == [*expected, "exit 1"]
+
+
+def test_it_says_why_and_ends_also_if_nothing_can_be_recorded(
+    study: StudySpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = _Ends(study, journal_fails=True)
+    monkeypatch.setattr(os, "_exit", lambda code: ends.done.append(f"exit {code}"))
+    with pytest.raises(OSError, match="the disk is gone"):
+        ends.sweep._end_without_ray(cast(SweepListener, ends), "the head was restarted")
+    assert ends.done[-2:] == ["the head was restarted", "exit 1"]

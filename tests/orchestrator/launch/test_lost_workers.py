@@ -1,10 +1,16 @@
 """Errors that Ray makes of a worker's end, as Tune is to see them."""
 
+import os
+from pathlib import Path
+from typing import Any
+
 import pytest
+from ray import tune
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayActorError, WorkerCrashedError
 
 from orchestrator.launch.lost_workers import as_dead_actor, told_as_dead_actors
+from orchestrator.launch.session import ray_session
 from orchestrator.launch.tuning import failure_reason
 
 
@@ -52,3 +58,78 @@ def test_tune_is_given_the_dead_actor_and_afterwards_its_own_way_again() -> None
     assert [type(error) for error in met] == [RayActorError]
     assert manager._failed_actor_ids == {7}
     assert RayActorManager._actor_task_failed is usual
+
+
+class _Counted(tune.Callback):
+    """Counts retries and final failures."""
+
+    def __init__(self) -> None:
+        self.num_retried = self.num_failed = 0
+
+    def on_trial_recover(self, **info: Any) -> None:
+        self.num_retried += 1
+
+    def on_trial_error(self, **info: Any) -> None:
+        self.num_failed += 1
+
+
+def _trained(folder: Path, *, dies: str, retries: int) -> tuple[list[int], _Counted]:
+    """Three trials on one worker, which once dies; what they ended with, and what went wrong.
+
+    Args:
+        folder: A folder of the test's own.
+        dies: When the worker dies: while it takes the next trial (`reset`), or trains it (`step`).
+        retries: How often a trial may be retried.
+    """
+    mark, counted = folder / "died", _Counted()
+
+    def die_once() -> None:
+        if not mark.exists():
+            mark.touch()
+            os._exit(1)
+
+    class Trial(tune.Trainable):
+        def step(self) -> dict[str, Any]:
+            if dies == "step":
+                die_once()
+            return {"value": self.config["value"], "done": True}
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            if dies == "reset":
+                die_once()
+            self.config = new_config
+            return True
+
+    with ray_session(address=None, folder=folder, verbose=False, num_workers=1):
+        tuner = tune.Tuner(
+            Trial,
+            param_space={"value": tune.grid_search([1, 2, 3])},
+            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=1),
+            run_config=tune.RunConfig(
+                storage_path=str(folder / "tune"),
+                verbose=0,
+                callbacks=[counted],
+                failure_config=tune.FailureConfig(max_failures=retries),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        with told_as_dead_actors():
+            results = tuner.fit()
+    assert mark.exists()
+    return sorted(result.metrics.get("value", 0) for result in results), counted
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_before_it_takes_the_next_trial_costs_it_no_retry(
+    tmp_path: Path,
+) -> None:
+    values, counted = _trained(tmp_path, dies="reset", retries=0)
+    assert values == [1, 2, 3]
+    assert (counted.num_retried, counted.num_failed) == (0, 0)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_in_a_trial_costs_it_one_retry(tmp_path: Path) -> None:
+    values, counted = _trained(tmp_path, dies="step", retries=1)
+    assert values == [1, 2, 3]
+    assert (counted.num_retried, counted.num_failed) == (1, 0)

@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -25,7 +26,13 @@ from orchestrator.launch.slots import Slots
 from orchestrator.planning.sharing import Beginnings
 from orchestrator.study.axes import Axis, read_axis
 from orchestrator.study.cells import Cell
-from orchestrator.study.search import AshaScheduler, MedianScheduler, OptunaSearch, RandomSearch
+from orchestrator.study.search import (
+    AshaScheduler,
+    MedianScheduler,
+    OptunaSearch,
+    RandomSearch,
+    Scheduler,
+)
 from trainers.spec.train_spec import TrainSpec
 
 
@@ -72,7 +79,32 @@ def test_the_median_rule_counts_epochs() -> None:
 
 
 def test_without_a_scheduler_no_trial_is_stopped() -> None:
-    assert type(tune_scheduler(None, max_epochs=9)) is FIFOScheduler
+    made = tune_scheduler(None, max_epochs=9)
+    assert isinstance(made, FIFOScheduler)
+    assert type(made).on_trial_result is FIFOScheduler.on_trial_result
+
+
+@pytest.mark.parametrize("record", [None, AshaScheduler(), MedianScheduler()])
+def test_the_next_trial_is_the_first_that_waits_and_ended_ones_are_not_looked_at(
+    record: Scheduler | None,
+) -> None:
+    class Loop:
+        """Has no list of all trials."""
+
+        def __init__(self, **states: str) -> None:
+            self.states = states
+
+        def get_live_trials(self) -> list[Any]:
+            return [SimpleNamespace(trial_id=name, status=s) for name, s in self.states.items()]
+
+    def chosen(**states: str) -> str | None:
+        trial = tune_scheduler(record, max_epochs=9).choose_trial_to_run(cast(Any, Loop(**states)))
+        return None if trial is None else str(trial.trial_id)
+
+    assert chosen(t3="PENDING", t1="RUNNING", t2="PENDING", t0="ERROR") == "t2"
+    assert chosen(t1="PAUSED", t2="PENDING") == "t2"
+    assert chosen(t2="PAUSED", t1="RUNNING") == "t2"
+    assert chosen(t1="RUNNING") is None
 
 
 def _axis(**entry: Any) -> Axis:

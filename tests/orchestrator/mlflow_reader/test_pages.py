@@ -29,5 +29,12 @@ def test_all_pages_are_asked_for_and_come_in_their_order() -> None:
     assert gc.isenabled()
 
 
+def test_what_is_not_kept_is_dropped_with_its_page_but_heard_of() -> None:
+    pages = {None: Page([3, 1], "b"), "b": Page([4, 5], "")}
+    read: list[int] = []
+    assert whole(pages.__getitem__, read.append, keep=lambda number: number > 3) == [4, 5]
+    assert read == [2, 4]
+
+
 def test_one_page_may_be_all() -> None:
     assert whole(lambda token: Page([], None)) == []
