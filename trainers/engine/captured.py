@@ -9,7 +9,7 @@ step. Draws on the device (dropout) go on as in steps that are not recorded.
 
 import logging
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
@@ -77,6 +77,8 @@ class CudaGraphs:
         """As in `Recorder`."""
         graph = torch.cuda.CUDAGraph()
         torch.cuda.synchronize(self.device)
+        # A recording has memory of its own; what the steps before it used is needed no more.
+        torch.cuda.empty_cache()
         try:
             # Threads that decode images ahead may go on meanwhile.
             graph.capture_begin(capture_error_mode="thread_local")
@@ -85,6 +87,8 @@ class CudaGraphs:
             finally:
                 graph.capture_end()
         except RuntimeError:
+            with suppress(RuntimeError):
+                graph.reset()
             self._forget_recording()
             raise
         return graph.replay, result
@@ -224,8 +228,6 @@ def step_of(task: Task) -> Step:
         return Step(task)
     # Also without recordings: so a rate is rounded alike, and recorded steps change no bit.
     rate = torch.zeros((), device=first.device)
-    return (
-        Captured(task, CudaGraphs(first.device), rate=rate)
-        if task.graphs
-        else Step(task, rate=rate)
-    )
+    if not task.graphs:
+        return Step(task, rate=rate)
+    return Captured(task, CudaGraphs(first.device), rate=rate)

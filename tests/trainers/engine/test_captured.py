@@ -1,8 +1,10 @@
 """Recorded steps, on a tape that stands in for CUDA graphs: it repeats without Python too."""
 
 from collections.abc import Callable, Hashable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ from torch import Tensor
 from trainers.binarize.attach import set_binary
 from trainers.binarize.schedule import LayerSchedule
 from trainers.binarize.weights import WEIGHT_BINARIZERS, SignBinarizer
-from trainers.engine.captured import WARM_UP, Captured, refusal, step_of
+from trainers.engine.captured import WARM_UP, Captured, CudaGraphs, refusal, step_of
 from trainers.engine.fit import train_one_epoch
 from trainers.engine.ranks import Ranks
 from trainers.engine.step import Step
@@ -196,3 +198,92 @@ def test_several_processes_start_their_steps_from_python(make_task: MakeTask) ->
 
     assert refusal(make_task(ranks=Two())) == "several processes train the trial"
     assert refusal(make_task()) is None
+
+
+class _Cuda:
+    """Plays torch's functions for a GPU, which is not here; what they do, `make gpu` tries."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[str] = []
+        log = self.calls
+
+        class Stream:
+            def __init__(self, device: Any = None) -> None:
+                self.name = "own" if device is not None else "default"
+
+            def wait_stream(self, other: Any) -> None:
+                log.append(f"{self.name} waits for {other.name}")
+
+        class Graph:
+            def capture_begin(self, *, capture_error_mode: str) -> None:
+                log.append(f"begin {capture_error_mode}")
+
+            def capture_end(self) -> None:
+                log.append("end")
+
+            def reset(self) -> None:
+                log.append("reset")
+
+            def replay(self) -> None:
+                log.append("replay")
+
+        generator = mock.Mock()
+        generator.clone_state.return_value = "a copy"
+        generator.graphsafe_set_state = lambda state: log.append(f"draws from {state}")
+        default = Stream()
+        for name, played in {
+            "Stream": Stream,
+            "CUDAGraph": Graph,
+            "current_stream": lambda device: default,
+            "stream": lambda stream: nullcontext(),
+            "synchronize": lambda device: None,
+            "empty_cache": lambda: None,
+            "default_generators": (generator,),
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, played)
+
+
+def test_a_cuda_graph_is_recorded_on_its_own_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = _Cuda(monkeypatch)
+    graphs = CudaGraphs(torch.device("cuda", 0))
+    with graphs.during():
+        replay, result = graphs.recorded(lambda: cuda.calls.append("work") or 7)
+        replay()
+    assert result == 7
+    around = ["own waits for default", "default waits for own"]
+    recorded = ["begin thread_local", "work", "end", "replay"]
+    assert cuda.calls == [around[0], *recorded, around[1]]
+
+
+def test_after_a_failure_the_graph_is_dropped_and_dropout_can_draw(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cuda = _Cuda(monkeypatch)
+    graphs = CudaGraphs(torch.device("cuda", 0))
+
+    def work() -> None:
+        raise RuntimeError("not permitted when stream is capturing")
+
+    with pytest.raises(RuntimeError, match="not permitted"):
+        graphs.recorded(work)
+    assert cuda.calls == ["begin thread_local", "end", "reset", "draws from a copy"]
+
+
+def test_on_a_gpu_the_task_and_the_precision_decide(
+    make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainers.engine.captured.CudaGraphs", lambda device: mock.Mock())
+    zeros = torch.zeros
+
+    def made(dtype: torch.dtype, **options: Any) -> Step:
+        task = make_task(dtype=dtype, **options)
+        first = mock.Mock(device=torch.device("cuda", 0), dtype=dtype)
+        monkeypatch.setattr(task.model, "parameters", lambda: iter([first]))
+        with mock.patch("torch.zeros", lambda *shape, device: zeros(*shape)):
+            return step_of(task)
+
+    assert isinstance(made(torch.float32), Captured)
+    eager, precise = made(torch.float32, graphs=False), made(torch.float64)
+    assert (type(eager), type(precise)) == (Step, Step)
+    assert eager.rate is not None
+    assert precise.rate is None
