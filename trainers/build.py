@@ -151,7 +151,7 @@ def build_task(
         freezing=freezing,
         clip_gradient=spec.clip_gradient,
         num_views=loss.num_views,
-        memory_format=torch.channels_last if spec.channels_last else torch.preserve_format,
+        memory_format=_memory_format(spec, model, device),
         added=added_losses(spec, model, data_dir=data_dir),
         ranks=ranks,
     )
@@ -206,6 +206,14 @@ def _load_once(
 ) -> Splits:
     load: Callable[..., Splits] = SOURCES[name].load
     return load(data_dir, test, **dict(options))
+
+
+def _memory_format(spec: TrainSpec, model: nn.Module, device: torch.device) -> torch.memory_format:
+    wanted = spec.channels_last
+    if wanted is None:
+        # Families were measured on CPUs alone.
+        wanted = device.type == "cpu" and bool(getattr(model, "channels_last", False))
+    return torch.channels_last if wanted else torch.preserve_format
 
 
 def _dtype(spec: TrainSpec) -> torch.dtype:

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from trainers.binarize.attach import binarizers, latent_weights
-from trainers.build import build_model, build_task, load_splits
+from trainers.build import _memory_format, build_model, build_task, load_splits
 from trainers.engine.fit import train_one_epoch
 from trainers.engine.freezing import normalisations
 from trainers.engine.task import Task
@@ -151,6 +153,26 @@ def test_the_network_gets_its_images_as_the_spec_says(
     spec = make_spec(model=conv, layers={"order": [1]}, channels_last=channels_last)
     expected = torch.channels_last if channels_last else torch.preserve_format
     assert _task(spec).memory_format == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "is_faster"),
+    [
+        ("resnet20", {}, True),
+        ("resnet_cifar", {"depth": 20}, True),
+        ("wrn", {"depth": 8, "width": 0.25}, True),
+        ("vgg5", {}, False),
+    ],
+)
+def test_a_family_that_was_measured_to_be_faster_so_has_its_channels_innermost(
+    name: str, options: dict[str, Any], is_faster: bool, make_spec: MakeSpec
+) -> None:
+    network, spec = build_model(name, **options), make_spec()
+    usual = torch.channels_last if is_faster else torch.preserve_format
+    assert _memory_format(spec, network, torch.device("cpu")) == usual
+    assert _memory_format(spec, network, torch.device("cuda")) == torch.preserve_format
+    off = replace(spec, channels_last=False)
+    assert _memory_format(off, network, torch.device("cpu")) == torch.preserve_format
 
 
 def test_channels_last_wants_convolutions(make_spec: MakeSpec) -> None:

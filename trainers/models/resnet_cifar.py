@@ -1,6 +1,7 @@
 """Residual networks for 32 × 32 images: two families."""
 
 from itertools import pairwise
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -29,6 +30,9 @@ class ResNetCifar(ResNet):
 
     Source: He et al. 2015, arXiv:1512.03385, sec. 4.2; as trained in arXiv:2111.07046, sec. 4.
     """
+
+    channels_last: ClassVar[bool] = True
+    """Its convolutions were faster with the channels innermost on each CPU that was measured."""
 
     def __init__(self, *, depth: int, num_classes: int) -> None:
         num_blocks, rest = divmod(depth - 2, 6)
@@ -69,6 +73,9 @@ class ResNetTicket(ResNet):
     Source: the code published with arXiv:2103.09377; He et al. 2015, arXiv:1512.03385.
     Where we differ: the published three-stage networks have 40 outputs (`published_pool`).
     """
+
+    channels_last: ClassVar[bool] = True
+    """Its convolutions were faster with the channels innermost on each CPU that was measured."""
 
     def __init__(
         self,

@@ -74,6 +74,9 @@ class Wrn(nn.Module):
     takes: ClassVar[tuple[int | None, ...]] = (3, None, None)
     """Channels, height and width of the images; None: any."""
 
+    channels_last: ClassVar[bool] = True
+    """Its convolutions were faster with the channels innermost on each CPU that was measured."""
+
     def __init__(self, *, depth: int = 20, width: float = 1.0, num_classes: int = 10) -> None:
         super().__init__()
         num_blocks, rest = divmod(depth - 2, 6)

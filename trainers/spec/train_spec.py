@@ -50,7 +50,8 @@ class TrainSpec:
             proportion to the images of a step. None: they are as they are.
         clip_gradient: Clamp each gradient element to ± this value; None: no clamping.
         channels_last: Give the network its images with the channels innermost in memory, which
-            convolutions hand on; most are faster so. Changes only rounding.
+            convolutions hand on; changes only rounding. None: on a CPU, if the network's family
+            was faster so wherever it was measured.
         teacher: A trained network to learn from; None: labels alone.
         distillation: How to learn from it (`DISTILLATIONS`).
         center_loss: Pulls features towards the centre of their class; None: does not.
@@ -78,7 +79,7 @@ class TrainSpec:
     batch_norm: BatchNorm = field(default=BatchNorm())
     lr_batch: int | None = None
     clip_gradient: float | None = None
-    channels_last: bool = False
+    channels_last: bool | None = None
     teacher: Teacher | None = None
     distillation: Component = field(default=Component("none"))
     center_loss: CenterLoss | None = None
