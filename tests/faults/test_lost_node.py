@@ -113,8 +113,9 @@ def test_trials_of_a_lost_node_end_elsewhere_with_the_same_bits(
 def test_a_node_that_comes_late_is_used_and_one_that_leaves_is_not_waited_for(
     user: Any, brief: str, head: str, ledger: Ledger
 ) -> None:
+    # Long enough for the second node's first worker to load its libraries.
     process = user.starts(
-        "sweep", user.writes(brief), "--scale-epochs", "0.1", "--ray-address", head
+        "sweep", user.writes(brief), "--scale-epochs", "0.3", "--ray-address", head
     )
     wait_until(lambda: records.journal_rows(user.home) > 0, what="the first node trains")
     came_at = time.monotonic()
