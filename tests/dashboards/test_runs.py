@@ -112,6 +112,17 @@ def test_a_variant_that_was_asked_for_is_never_replaced_by_another(
         study_runs(scaled, home.tracking_uri)
 
 
+def test_cells_swept_with_checkpoints_kept_are_those_of_the_plain_study(
+    study: StudySpec, record: Record, home: Home
+) -> None:
+    record(
+        replace(study, variant=Variant(overrides=("checkpoint.policy=best",))), {"float 1": 0.1}
+    )
+    for asked in ("tiny", study):
+        found = study_runs(asked, home.tracking_uri)
+        assert (found.title, found.is_asked) == ("tiny", True)
+
+
 def test_what_took_something_over_is_no_plain_study(
     study: StudySpec, make_study: Callable[..., StudySpec], record: Record, home: Home
 ) -> None:
