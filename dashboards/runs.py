@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
@@ -11,6 +12,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.home import Home, database_of, store_address
 from orchestrator.masking import shown_address
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, counted
+from orchestrator.mlflow_reader.followed import Followed
 from orchestrator.mlflow_reader.reader import Reader, instead_of, told
 from orchestrator.vocabulary import State
 
@@ -150,11 +152,40 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
             )
             _refuse_changed_tags(found)
             return found
+    if candidates:
+        with told(uri):
+            _refuse_unfinished(name, candidates[0], reader)
     if cells and not variants:
         what = f"the run of the study '{name}' itself is gone from MLflow, its cells are there"
         raise NoResultsError(f"{what}; restore it there, or sweep the study again")
     known = ", ".join(variant.title for variant in variants) or "none"
     raise NoResultsError(f"no cell of this variant of '{name}' is finished; recorded: {known}")
+
+
+def _refuse_unfinished(name: str, variant: RecordedVariant, reader: Reader) -> None:
+    """Says what became of the cells of a variant none of which is finished, and what to do.
+
+    Raises:
+        NoResultsError: If any cell is recorded or planned.
+    """
+    followed = Followed(reader, variant)
+    followed.look()
+    found = Counter(cell.state for cell in followed.cells)
+    total, title = found.total(), variant.title or name
+    if not total:
+        return
+    same = "" if variant.is_plain else " with the options of that sweep"
+    status = f"bnn-orchestrate status {name}{same}"
+    if found[State.FAILED] == total:
+        what = f"no cell of '{title}' is finished: {total:,} of {total:,} failed"
+        hint = (
+            f"why they failed: {status}; to train them again: the same sweep with --retry-failed"
+        )
+    else:
+        parts = ", ".join(f"{num:,} {state}" for state, num in sorted(found.items()))
+        what = f"no cell of '{title}' is finished yet: {parts}"
+        hint = f"how far it is: {status}"
+    raise NoResultsError(what).with_hint(hint)
 
 
 def finished_cells(reader: Reader, variant: RecordedVariant) -> list[RecordedCell]:

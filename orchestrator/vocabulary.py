@@ -89,6 +89,7 @@ APART = "bnn.apart"  # the name under which a variant is kept apart
 VARIANT_TAGS = (AS_PUBLISHED, OVERRIDES, GIVEN, EPOCH_SCALE, APART)  # how it differs from its file
 NOTED = "bnn.noted"  # on the experiment: SHA-256 of the note that we wrote last
 UNSET = ("", "[]")  # values of these tags if it does not differ
+MANNERS = ("checkpoint", "retries", "together")  # keys of a study that change no trial
 STOPPED_EARLY = "bnn.stopped_early"
 REASON = "bnn.reason"
 INHERITED = "bnn.inherited"  # how many of a cell's epochs other cells trained, and which cells

@@ -14,7 +14,7 @@ from dashboards.comparison import Comparison, compare
 from dashboards.html.analysis_part import AnalysisPart
 from dashboards.html.charts import Chart
 from dashboards.html.matrix_part import matrix_part
-from dashboards.html.provenance import Provenance
+from dashboards.html.provenance import STUDY_FILE, Provenance
 from dashboards.html.render import REPORT_SCRIPTS, rendered
 from dashboards.html.tables import Table, line
 from dashboards.latex import matrix_latex
@@ -74,7 +74,7 @@ def report_files(content: Content) -> dict[str, str]:
         "cells.csv": cells_csv(content.runs),
     }
     if content.provenance.study_file:
-        files["study.yaml"] = content.provenance.study_file
+        files[STUDY_FILE] = content.provenance.study_file
     return files
 
 

@@ -10,6 +10,8 @@ from dashboards.runs import StudyRuns
 from orchestrator import vocabulary
 
 PROGRAM = "bnn-orchestrate"
+STUDY_FILE = "study.yaml"
+"""The study's file, beside its report."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,21 +33,25 @@ class Provenance:
     study_file: str = ""
 
 
-def provenance_of(runs: StudyRuns, environment: str, study_file: str) -> Provenance:
+def provenance_of(
+    runs: StudyRuns, environment: str, study_file: str, *, is_shipped: bool = True
+) -> Provenance:
     """What is known of where the results of a study come from.
 
     Args:
         runs: The recorded study.
         environment: The text of its artifact with the environment; empty: not recorded.
         study_file: The text of the study's file; empty: not recorded.
+        is_shipped: Whether `sweep` finds this file by the study's name.
     """
     tags = runs.tags
     made_with = _mapping(environment)
+    study = runs.study if is_shipped or not study_file else f"./{STUDY_FILE}"
     commits = sorted({cell.commit for cell in runs.cells if cell.commit})
     known = commits or [commit for commit in [tags.get(vocabulary.GIT_COMMIT, "")] if commit]
     return Provenance(
-        commands=[*(f"git checkout {commit}" for commit in _clean(known)), _sweep(runs)],
-        note=_note(tags, known),
+        commands=[*(f"git checkout {commit}" for commit in _clean(known)), _sweep(runs, study)],
+        note=_note(tags, known, study),
         facts={**_versions(made_with), **_hardware(made_with), **_data(tags)},
         commits=known,
         study_file=study_file,
@@ -68,9 +74,9 @@ def provenance_of_stages(stages: Sequence[Provenance], command: str) -> Provenan
     )
 
 
-def _sweep(runs: StudyRuns) -> str:
+def _sweep(runs: StudyRuns, study: str) -> str:
     tags = runs.tags
-    words = [PROGRAM, "sweep", runs.study]
+    words = [PROGRAM, "sweep", study]
     if tags.get(vocabulary.AS_PUBLISHED):
         words.append("--as-published")
     for override in _texts(tags.get(vocabulary.OVERRIDES, "")):
@@ -94,8 +100,10 @@ def _seeds(runs: StudyRuns) -> list[str]:
     return sorted(set(labels), key=int) if is_seed and labels else []
 
 
-def _note(tags: Mapping[str, str], commits: Sequence[str]) -> str:
+def _note(tags: Mapping[str, str], commits: Sequence[str], study: str = "") -> str:
     notes = []
+    if study.endswith(STUDY_FILE):
+        notes.append(f"{STUDY_FILE} lies beside this report.")
     if tags.get(vocabulary.GIVEN):
         notes.append("It is a stage of a protocol, with results of earlier stages in it.")
     if any(commit.endswith("-dirty") for commit in commits):

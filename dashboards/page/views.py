@@ -112,7 +112,7 @@ def matrix(source: Source, study: str, query: Query) -> View:
     path = of_study(study)
     metric = query.get("metric") or summary.variant.tags.get(vocabulary.METRIC_NAME, "")
     part: MatrixPart | None = None
-    nothing = "No cell is finished yet; the matrix appears here by itself."
+    nothing = _nothing(summary) or "No cell is finished yet; the matrix appears here by itself."
     where = pages(path, query, num=0, size=PAGE)
     try:
         frame = matrix_of(summary.runs(), metric=query.get("metric") or None)
@@ -130,6 +130,15 @@ def matrix(source: Source, study: str, query: Query) -> View:
         )
     more = {"part": part, "nothing": nothing, "metric": metric, "metrics": summary.metrics()}
     return _view("matrix.html", summary, values | more | {"pages": where})
+
+
+def _nothing(summary: Summary) -> str:
+    """Why there will be no results unless somebody sweeps again; empty: there may be some."""
+    counts, total = summary.counts(), len(summary.cells)
+    if not total or counts.get(State.FAILED.value) != total:
+        return ""
+    what = "All cells failed" if total > 1 else "The only cell failed"
+    return f"{what}: see why under Cells. The same sweep with --retry-failed trains again."
 
 
 def curves(source: Source, study: str, query: Query) -> View:
@@ -233,8 +242,10 @@ def more(source: Source, study: str, query: Query) -> View:
         return {run_id: source.curve(cells[run_id], key) for run_id in run_ids if run_id in cells}
 
     path, kept = of_study(study, "/more"), {"variant": query.get("variant", "")}
+    is_empty = not any(cell.state == State.FINISHED for cell in summary.cells)
     shown_values = {
         "part": analysis_part(name, runs, read) if name else None,
+        "nothing": _nothing(summary) or ("No cell is finished yet." if is_empty else ""),
         "names": [
             (ANALYSES[one].answers, address(path, {**kept, "show": one}), one == name)
             for one in names

@@ -16,6 +16,7 @@ from orchestrator.cli.options import (
     home_of,
     path_of,
 )
+from orchestrator.cli.outputs import explained, require_writable_file
 from orchestrator.errors import EXIT_FAILED
 from orchestrator.process.waiting import waiting_for
 from orchestrator.results.named import run_id_of
@@ -50,11 +51,13 @@ def run(args: argparse.Namespace) -> int:
         from orchestrator.record.store import Store
         from orchestrator.results.export import export_cell
 
+    require_writable_file(args.output)
     home = home_of(args)
     run_id = run_id_of(args.run_id, home)
     store = Store(home)
     cell = trained_cell_of(args, store, run_id)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
+    with explained(args.output):
+        args.output.parent.mkdir(parents=True, exist_ok=True)
     data_dir = data_folder_of(args)
     done = export_cell(store, cell, args.output, format=args.format, data_dir=data_dir)
     for line in _lines(args.output, cell, done):

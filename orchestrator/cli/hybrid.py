@@ -17,6 +17,7 @@ from orchestrator.cli.options import (
     home_of,
     path_of,
 )
+from orchestrator.cli.outputs import require_writable_file, write_text
 from orchestrator.process.waiting import waiting_for
 from orchestrator.results.named import run_id_of
 from orchestrator.vocabulary import LAYER_ERRORS_ARTIFACT, LAYER_MEASURES
@@ -129,6 +130,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.output.suffix not in SUFFIXES:
         raise UsageError(f"-o {args.output}: a study's file is named .yaml or .yml")
     _refuse_existing(args, args.output)
+    require_writable_file(args.output)
 
 
 def _refuse_existing(args: argparse.Namespace, path: Path) -> None:
@@ -209,8 +211,7 @@ def _written(
     if args.output is not None and _is_name(path.stem) and path.stem != origin.study:
         name = path.stem
     text = hybrid_study(name, measured.cell.spec, hybrid, origin)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
     share = sum(measured.shares.get(layer, 0.0) for layer in hybrid.real)
     seeds = len(origin.seeds)
     lines = [

@@ -13,6 +13,7 @@ from orchestrator.cli.options import (
     named_or_changed,
     path_of,
 )
+from orchestrator.cli.outputs import require_writable_file, write_text
 from orchestrator.masking import masked
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.view is not None and args.latex:
         raise UsageError("--latex writes the matrix, not a view; leave out --view")
+    require_writable_file(args.csv)
+    require_writable_file(args.latex)
     if args.view is not None:
         return _show_view(args)
     home, study = home_of(args), named_or_changed(args)
@@ -110,8 +113,7 @@ def _show_view(args: argparse.Namespace) -> int:
 
 
 def _write(path: "Path", text: str, console: "Console") -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
     console.print(f"written to {path}", soft_wrap=True, markup=False)
 
 

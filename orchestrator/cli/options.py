@@ -146,10 +146,10 @@ def named_or_changed(args: argparse.Namespace) -> "StudySpec | str":
 
 
 def is_changed(args: argparse.Namespace) -> bool:
-    """Whether flags ask for another variant than the one in the study's file."""
+    """Whether flags change anything in the study's file."""
     from orchestrator.study.variant import Variant
 
-    return not Variant.from_args(args).is_plain
+    return Variant.from_args(args) != Variant()
 
 
 def _name(text: str) -> str:

@@ -12,6 +12,7 @@ from orchestrator.cli.options import (
     named_or_changed,
     path_of,
 )
+from orchestrator.cli.outputs import explained, require_writable_folder
 from orchestrator.process.waiting import waiting_for
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Writes the files, and records the page in MLflow."""
+    require_writable_folder(args.out)
     return _network(args) if _is_network(args.study) else _study(args)
 
 
@@ -74,7 +76,8 @@ def _study(args: argparse.Namespace) -> int:
         name = study if isinstance(study, str) else study.name
         refuse_other_folder(args.out, name)
         runs, files = made_report(study, home)
-    write_report(files, args.out)
+    with explained(args.out, "folder"):
+        write_report(files, args.out)
     if not runs.is_asked:
         print(f"note      no cell of {name} as in its file is finished: this is {runs.title}")
     _tell(args, files, runs, "report.html")
@@ -100,7 +103,8 @@ def _network(args: argparse.Namespace) -> int:
         refuse_other_folder(args.out, name_of(network), "network")
         way = command(args, *protocol_words(network, changes))
         report = network_report(network, changes, home, command=way)
-    write_network_report(report, args.out)
+    with explained(args.out, "folder"):
+        write_network_report(report, args.out)
     if report.missing is not None:
         missing = report.missing
         print(f"note      without {missing.named}: {missing.reason}\nnext      {way}")

@@ -11,6 +11,7 @@ from orchestrator.cli.options import (
     named_or_changed,
     path_of,
 )
+from orchestrator.cli.outputs import require_writable_file, write_text
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -39,12 +40,12 @@ def run(args: argparse.Namespace) -> int:
     from dashboards.cells_table import cells_csv
     from dashboards.runs import study_runs
 
+    require_writable_file(args.csv)
     runs = study_runs(named_or_changed(args), home_of(args).tracking_uri)
     text = cells_csv(runs, args.format)
     if args.csv is None:
         sys.stdout.write(text)
         return 0
-    args.csv.parent.mkdir(parents=True, exist_ok=True)
-    args.csv.write_text(text, encoding="utf-8")
+    write_text(args.csv, text)
     print(f"{len(runs.cells)} cells of {runs.title} written to {args.csv}")
     return 0

@@ -237,10 +237,12 @@ def overall_of(followed: "Followed", rows: "Rows", *, is_on: bool) -> "Overall":
     rate = epochs_per_s(followed.cells, followed.written) if is_on else None
     left = max(0, rows.epochs - rows.epochs_done)
     failed = [cell for cell in followed.cells if cell.state == State.FAILED]
+    # Nobody waits for the epochs of failed cells, but they are not done either.
+    trained = rows.epochs_done - sum(cell.epochs for cell in failed)
     return Overall(
         title=followed.variant.title or followed.variant.tags.get(vocabulary.STUDY, ""),
         num_cells=rows.num_cells,
-        share=rows.epochs_done / max(1, rows.epochs),
+        share=trained / max(1, rows.epochs),
         rate=rate,
         left_s=left / rate if rate else None,
         more=(State.INTERRUPTED,) if followed.state == State.INTERRUPTED else (),

@@ -122,8 +122,7 @@ def trained_cell(
             network = _retrained(spec, recorded, threads=threads, data_dir=data_dir)
     if network is None:
         what = f"has no checkpoint of its {spec.epochs} epochs in {checkpoints}"
-        hint = "sweep with --set checkpoint.policy=best, name the --storage if it is elsewhere, "
-        hint += "or add --retrain to train it again here"
+        hint = "add --retrain to train it again here; or name the --storage that keeps it"
         raise NoCheckpointError(Fault(run_id, what, hint))
     if network.which == "last" and recorded not in ("", network.weights_sha256):
         what = "has a last checkpoint that differs from the recorded network"

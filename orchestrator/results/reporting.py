@@ -22,6 +22,8 @@ from orchestrator.mlflow_reader.artifacts import artifact_text
 from orchestrator.mlflow_reader.overview import CellNow, Switch
 from orchestrator.mlflow_reader.reader import Reader, told
 from orchestrator.record.store import Store
+from orchestrator.study.catalog import study_files
+from orchestrator.study.file import read_study_file
 
 MOST_SEEDS = 10
 """Most curves in one panel."""
@@ -98,8 +100,12 @@ def content_of(study: str | StudyLike, home: Home, *, is_whole: bool = True) -> 
             for name in (vocabulary.ENVIRONMENT_ARTIFACT, vocabulary.STUDY_ARTIFACT)
         }
         curves = _curves(reader, summary) if is_whole else []
+    file = texts[vocabulary.STUDY_ARTIFACT]
     provenance = provenance_of(
-        runs, texts[vocabulary.ENVIRONMENT_ARTIFACT], texts[vocabulary.STUDY_ARTIFACT]
+        runs,
+        texts[vocabulary.ENVIRONMENT_ARTIFACT],
+        file,
+        is_shipped=is_shipped(runs.study, file),
     )
     read = curve_reader(home.tracking_uri)
     views = _analyses(runs) if is_whole else []
@@ -111,6 +117,12 @@ def content_of(study: str | StudyLike, home: Home, *, is_whole: bool = True) -> 
         curve=CHARTED[0],
         analyses=[analysis_part(name, runs, read) for name in views],
     )
+
+
+def is_shipped(study: str, text: str) -> bool:
+    """Whether a study of this name, whose file has this text, is among those shipped."""
+    path = study_files().get(study)
+    return path is not None and read_study_file(path).text == text
 
 
 def write_report(files: Mapping[str, str], folder: Path) -> None:

@@ -112,8 +112,8 @@ class _Teachers:
                 continue
         where = " or ".join(map(str, places))
         what = f"run {run_id} has no checkpoint in {where}"
-        hint = "sweep its study with --set checkpoint.policy=best; or write its network to a file "
-        hint += "with export --retrain, and name that one"
+        hint = f"write its network to a file: bnn-orchestrate export {run_id} -o FILE --retrain; "
+        hint += "then write file: and sha256: for run: under the key teacher"
         raise SpecError(Fault("", what, hint))
 
 

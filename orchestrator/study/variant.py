@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any, TypeVar
 
@@ -62,8 +62,9 @@ class Variant:
     overrides: tuple[str, ...] = _member(
         (),
         tag=vocabulary.OVERRIDES,
-        text=lambda overrides: json.dumps(list(overrides)),
-        title=lambda overrides: overrides,
+        text=lambda overrides: json.dumps(changing(overrides)),
+        title=lambda overrides: changing(overrides),
+        told=lambda overrides: overrides,
     )
     given: Given = _member(
         Given(),
@@ -108,8 +109,8 @@ class Variant:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the study is exactly as in its file."""
-        return not self._set()
+        """Whether its cells are those of the study as in its file."""
+        return replace(self, overrides=tuple(changing(self.overrides))) == Variant()
 
     @property
     def tags(self) -> dict[str, str]:
@@ -161,6 +162,16 @@ class Variant:
         """Name, value and metadata of the members that differ from their default."""
         found = [(member, getattr(self, member.name)) for member in fields(self)]
         return [(member.name, value, member.metadata) for member, value in found if value]
+
+
+def changing(overrides: Iterable[str]) -> list[str]:
+    """The overrides that change trials or what is shown of them, as `checkpoint` does not."""
+    return [text for text in overrides if not is_manner(text)]
+
+
+def is_manner(override: str) -> bool:
+    """Whether an override changes only how cells are trained: their trials are the same."""
+    return override.partition("=")[0].strip().partition(".")[0] in vocabulary.MANNERS
 
 
 def checked_scale(scale: str | float | None) -> str:

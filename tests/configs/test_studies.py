@@ -54,6 +54,11 @@ def test_every_study_is_named_as_its_file_and_asks_a_question(name: str) -> None
     assert study.question[0].isupper()
 
 
+@pytest.mark.parametrize("name", ["digits-orders", "mnist300-orders"])
+def test_the_studies_that_people_begin_with_keep_networks_to_export(name: str) -> None:
+    assert load_study(name).checkpoint.policy == "best"
+
+
 @pytest.mark.parametrize("name", sorted(study_files()))
 def test_every_study_can_be_tried_in_fewer_epochs(name: str) -> None:
     study = load_study(name)

@@ -61,6 +61,27 @@ def test_only_finished_cells_count(
     assert [cell.run_id for cell in found.cells] == list(finished.values())
 
 
+def test_a_study_whose_cells_all_failed_is_said_to_have_failed(
+    study: StudySpec, record: Record, home: Home
+) -> None:
+    record(study, {"float 1": 0.1, "forward 1": 0.2}, state=State.FAILED)
+    for asked in ("tiny", study):
+        with pytest.raises(NoResultsError, match=r"'tiny' is finished: 2 of 2 failed") as caught:
+            study_runs(asked, home.tracking_uri)
+        assert "bnn-orchestrate status tiny; " in caught.value.hint
+        assert "the same sweep with --retry-failed" in caught.value.hint
+
+
+def test_a_study_without_a_finished_cell_yet_is_said_to_run(
+    study: StudySpec, record: Record, home: Home
+) -> None:
+    scaled = replace(study, variant=Variant(epoch_scale="0.5"))
+    record(scaled, {"float 1": 0.1}, state=State.RUNNING)
+    with pytest.raises(NoResultsError, match="is finished yet: 1 running") as caught:
+        study_runs(scaled, home.tracking_uri)
+    assert caught.value.hint.endswith("status tiny with the options of that sweep")
+
+
 def test_deleted_runs_do_not_count(
     study: StudySpec, record: Record, home: Home, store: Store
 ) -> None:
@@ -110,6 +131,17 @@ def test_a_variant_that_was_asked_for_is_never_replaced_by_another(
     scaled = replace(study, variant=Variant(epoch_scale="0.5"))
     with pytest.raises(NoResultsError, match="is finished; recorded: tiny"):
         study_runs(scaled, home.tracking_uri)
+
+
+def test_cells_swept_with_checkpoints_kept_are_those_of_the_plain_study(
+    study: StudySpec, record: Record, home: Home
+) -> None:
+    record(
+        replace(study, variant=Variant(overrides=("checkpoint.policy=best",))), {"float 1": 0.1}
+    )
+    for asked in ("tiny", study):
+        found = study_runs(asked, home.tracking_uri)
+        assert (found.title, found.is_asked) == ("tiny", True)
 
 
 def test_what_took_something_over_is_no_plain_study(

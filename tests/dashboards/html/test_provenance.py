@@ -38,6 +38,17 @@ def test_the_command_says_how_the_variant_differs(runs: StudyRuns) -> None:
     )
 
 
+def test_a_study_of_ones_own_is_repeated_from_the_file_beside_its_report(runs: StudyRuns) -> None:
+    found = provenance_of(runs, "", "study: tiny", is_shipped=False)
+    assert found.commands[-1] == "bnn-orchestrate sweep ./study.yaml --seeds 1,10"
+    assert "study.yaml lies beside this report." in found.note
+    shipped = provenance_of(runs, "", "study: tiny", is_shipped=True)
+    assert shipped.commands[-1] == "bnn-orchestrate sweep tiny --seeds 1,10"
+    assert "study.yaml" not in shipped.note
+    # Without its text no file lies beside the report.
+    assert provenance_of(runs, "", "", is_shipped=False).commands[-1] == shipped.commands[-1]
+
+
 def test_code_that_no_commit_has_is_said(runs: StudyRuns) -> None:
     found = provenance_of(runs, "", "")
     assert found.commits == ["aaa", "bbb-dirty"]

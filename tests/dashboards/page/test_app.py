@@ -99,12 +99,16 @@ def test_of_failed_cells_alone_the_reason_is_shown_and_no_matrix(
 ) -> None:
     runs = record(study, {"forward 1": 0.25, "reverse 1": 0.5}, state=State.RUNNING)
     fail(runs)
-    assert "No cell is finished yet" in ask("/study/tiny").text
+    matrix = ask("/study/tiny").text
+    assert "All cells failed: see why under Cells" in matrix
+    assert "appears here by itself" not in matrix
     cells = ask("/study/tiny/cells?state=failed").text
     assert "the loss is not finite" in cells
     assert "2 in all" in cells
     assert "the whole traceback" in ask(f"/study/tiny/cells/{runs['forward 1']}").text
-    assert "Only its matrix can be shown" in ask("/study/tiny/more").text
+    more = ask("/study/tiny/more").text
+    assert "All cells failed" in more
+    assert "Only its matrix can be shown" not in more
 
 
 def test_every_view_of_a_study_that_just_begins_is_there(

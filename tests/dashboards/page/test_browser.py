@@ -225,7 +225,7 @@ def test_the_report_opens_without_a_network(
     visit.wait_for_charts()
     assert visit.page.locator("figure.chart svg").count() == 6
     _values(visit, result_matrix("small", swept_home.tracking_uri))
-    assert "bnn-orchestrate sweep small --seeds 7" in visit.page.inner_text("pre")
+    assert "bnn-orchestrate sweep ./study.yaml --seeds 7" in visit.page.inner_text("pre")
     assert visit.page.locator("dd", has_text=re.compile("^[0-9a-f]{64}$")).count() == 1
     visit.picture("report")
     assert visit.elsewhere == []

@@ -263,7 +263,7 @@ def test_a_failed_cell_is_named_and_the_protocol_goes_on(
     [
         ("layer 1 ", "net-sensitivity: no cell with only layer 1 binary is finished", 1),
         ("ascend · lr", "./net, stage lr: no learning rate was found for ascend", 2),
-        ("seed", "no cell of this variant of 'net-full' is finished", 3),
+        ("seed", "of 'net-full · as its protocol found' is finished: 10 of 10 failed", 3),
     ],
     ids=["a layer", "a rate", "all full runs"],
 )

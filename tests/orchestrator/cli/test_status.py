@@ -58,6 +58,27 @@ def written(store: Store, ids: StudyIds, board: Board) -> Store:
 
 
 @pytest.mark.slow
+def test_the_bar_of_a_sweep_whose_cells_failed_is_not_full(
+    store: Store,
+    ids: StudyIds,
+    study: StudySpec,
+    cells: tuple[Cell, ...],
+    cli: Callable[..., Any],
+    home: Home,
+) -> None:
+    board = board_of(study, [], holder_of=lambda trial: None)
+    for cell in cells:
+        board.begin(cell_key(study, cell), labels=cell.labels, epochs=2)
+        board.end(cell_key(study, cell), State.FAILED, reason="no memory")
+    store.log_text(ids.run, board.text(), vocabulary.OVERVIEW_ARTIFACT)
+    store.set_state(ids.run, State.FAILED, {})
+    out = cli("status", "tiny", "--home", str(home.root)).out
+    assert "0/8 cells finished · 8 failed" in out
+    assert "   0%" in out
+    assert "100%" not in out
+
+
+@pytest.mark.slow
 def test_it_draws_the_rows_from_what_the_sweep_wrote(
     written: Store, cli: Callable[..., Any], home: Home
 ) -> None:

@@ -31,7 +31,9 @@ MakeStudy = Callable[..., StudySpec]
 
 
 def test_the_run_of_a_study_says_how_its_matrix_is_laid_out(study: StudySpec) -> None:
-    changed = replace(study, variant=Variant(epoch_scale="0.5", overrides=("retries=2",)))
+    changed = replace(
+        study, variant=Variant(epoch_scale="0.5", overrides=("base.weight_decay=0", "retries=2"))
+    )
     tags = parent_tags(changed)
     assert tags[vocabulary.ROWS_AXIS] == "order"
     assert json.loads(tags[vocabulary.ROWS]) == ["float", "binary", "forward", "reverse"]
@@ -41,7 +43,7 @@ def test_the_run_of_a_study_says_how_its_matrix_is_laid_out(study: StudySpec) ->
     assert tags[vocabulary.METRIC_NAME] == "selected/test_error"
     assert tags[vocabulary.METRIC_BETTER] == "lower"
     assert tags[vocabulary.EPOCH_SCALE] == "0.5"
-    assert json.loads(tags[vocabulary.OVERRIDES]) == ["retries=2"]
+    assert json.loads(tags[vocabulary.OVERRIDES]) == ["base.weight_decay=0"]
     assert tags[vocabulary.AS_PUBLISHED] == ""
     published = parent_tags(replace(study, variant=Variant(as_published=True)))
     assert published[vocabulary.AS_PUBLISHED] == "true"

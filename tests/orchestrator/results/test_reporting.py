@@ -12,11 +12,13 @@ from orchestrator.home import Home
 from orchestrator.record.store import Store
 from orchestrator.results.reporting import (
     FolderError,
+    is_shipped,
     made_report,
     record_report,
     refuse_other_folder,
     write_report,
 )
+from orchestrator.study.catalog import load_study
 from orchestrator.study.spec import StudySpec
 
 
@@ -45,6 +47,13 @@ def test_what_is_no_report_of_the_study_is_not_overwritten(
         refuse_other_folder(tmp_path, "tiny")
     with pytest.raises(FolderError, match="is a file"):
         refuse_other_folder(tmp_path / name, "tiny")
+
+
+def test_a_study_is_shipped_if_its_name_and_its_text_are() -> None:
+    text = load_study("digits-orders").text
+    assert is_shipped("digits-orders", text)
+    assert not is_shipped("mine", text)
+    assert not is_shipped("digits-orders", f"{text}\nretries: 0\n")
 
 
 def test_the_files_say_what_the_matrix_says_and_mlflow_keeps_the_page(

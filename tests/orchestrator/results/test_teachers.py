@@ -93,7 +93,9 @@ def test_a_teacher_once_written_outlasts_its_checkpoint_and_is_mended(
     folder.rename(home.root / "gone")
     assert _teacher(looked_up(trained)) == teacher
     Path(teacher.file).unlink()
-    with pytest.raises(StudyError, match=r"has no checkpoint in .*export --retrain"):
+    with pytest.raises(
+        StudyError, match=rf"no checkpoint in .*export {trained} -o FILE --retrain"
+    ):
         looked_up(trained)
 
 

@@ -50,6 +50,18 @@ def test_a_plain_variant_sets_nothing() -> None:
     assert all(text in vocabulary.UNSET for text in plain.tags.values())
 
 
+@pytest.mark.parametrize("override", ["checkpoint.policy=best", "retries=2", "together=2"])
+def test_what_changes_no_trial_makes_no_other_variant_but_is_told(override: str) -> None:
+    variant = Variant(overrides=(override,))
+    assert variant.is_plain
+    assert variant.tags == Variant().tags
+    assert variant.title("tiny") == "tiny"
+    assert variant.told() == [override]
+    both = Variant(overrides=(override, "base.optimizer.lr=0.5"))
+    assert both.title("tiny") == "tiny · base.optimizer.lr=0.5"
+    assert not both.is_plain
+
+
 def test_what_shows_in_the_base_is_no_part_of_the_identity() -> None:
     variant = Variant(as_published=True, overrides=("a=1",))
     assert variant.content == Variant().content
