@@ -18,7 +18,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = subparsers.add_parser(
         "results", help="list a study's finished cells with all their metrics, as CSV"
     )
-    add_study(parser)
+    add_study(parser, shows=True)
     parser.add_argument(
         "--format",
         choices=("tidy", "biprop"),

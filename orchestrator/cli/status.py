@@ -36,7 +36,7 @@ class NoSweepError(OrchestratorError):
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its flags."""
     parser = subparsers.add_parser("status", help="show how far a sweep is, from any machine")
-    add_study(parser)
+    add_study(parser, shows=True)
     parser.add_argument(
         "--follow", action="store_true", help="draw it again every 2 s, until the sweep ends"
     )
