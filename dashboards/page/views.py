@@ -211,7 +211,7 @@ def cell(source: Source, study: str, run_id: str, query: Query) -> View:
         "metrics": _pairs(
             "Metrics",
             {
-                f"{name}{unit(name)}": shown(at, name)
+                f"{_of_metric(name)}{unit(name)}": shown(at, name)
                 for name, at in sorted(content.metrics.items())
             },
         ),
@@ -311,6 +311,11 @@ def _facts(one: CellNow) -> list[tuple[str, str]]:
         facts.append(("epochs", f"{one.epoch} of {one.epochs}"))
     facts += [("began", _time(one.started or 0)), ("took", _took(one))]
     return facts
+
+
+def _of_metric(name: str) -> str:
+    """A metric as it is named beside its value; what is drawn counts epochs from 1."""
+    return f"{name}, counted from 0" if name.split("/")[-1] == "epoch" else name
 
 
 def _pairs(caption: str, values: Mapping[str, str]) -> Table:

@@ -64,6 +64,6 @@ def cell_lines(cell: "TrainedCell") -> list[str]:
     network, epoch = cell.network, cell.network.epoch
     return [
         f"cell      {cell.title} (run {cell.run_id})",
-        f"weights   {network.which} kept, epoch {epoch.epoch}: validation error "
-        f"{epoch.validation.error:.2%}",
+        f"weights   {network.which} kept, epoch {epoch.epoch + 1} of {cell.spec.all_epochs}: "
+        f"validation error {epoch.validation.error:.2%}",
     ]

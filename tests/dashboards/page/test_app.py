@@ -17,6 +17,8 @@ from serving import served
 from dashboards.page.app import application
 from dashboards.page.watched import Watched
 from orchestrator.home import Home
+from orchestrator.record.entries import Point
+from orchestrator.record.store import Store
 from orchestrator.study.spec import StudySpec
 from orchestrator.vocabulary import State
 
@@ -105,6 +107,15 @@ def test_of_failed_cells_alone_the_reason_is_shown_and_no_matrix(
     assert "2 in all" in cells
     assert "the whole traceback" in ask(f"/study/tiny/cells/{runs['forward 1']}").text
     assert "Only its matrix can be shown" in ask("/study/tiny/more").text
+
+
+def test_a_number_of_an_epoch_says_that_it_is_counted_from_0(
+    ask: Ask, study: StudySpec, store: Store, record: Callable[..., dict[str, str]]
+) -> None:
+    runs = record(study, {"forward 1": 0.25})
+    store.log_points(runs["forward 1"], [Point("selected/epoch", 1, 41.0, 1000)])
+    text = ask(f"/study/tiny/cells/{runs['forward 1']}").text
+    assert "selected/epoch, counted from 0" in text
 
 
 def test_every_view_of_a_study_that_just_begins_is_there(
