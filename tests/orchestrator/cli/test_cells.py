@@ -15,7 +15,7 @@ from orchestrator.home import Home
 @pytest.fixture
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser()
-    add_cell(parser, best="cell")
+    add_cell(parser)
     for add in (add_data_dir, add_storage, add_home):
         add(parser)
     return parser
@@ -57,3 +57,9 @@ def test_epochs_are_counted_from_1_as_the_lines_of_training_do() -> None:
         network=SimpleNamespace(which="best", epoch=epoch),
     )
     assert cell_lines(cell)[1] == "weights   best kept, epoch 42 of 60: validation error 0.56%"
+
+
+@pytest.mark.parametrize("command", ["export", "compare", "replay"])
+def test_the_help_says_which_cell_is_the_best(command: str, cli: Any) -> None:
+    text = " ".join(cli(command, "--help").out.split())
+    assert "among those with as many layers binary as any cell has" in text
