@@ -139,12 +139,17 @@ def curves(source: Source, study: str, query: Query) -> View:
     there = source.content(begun).metrics if begun else {}
     metrics = [name for name in CHARTED if name in there] or list(CHARTED)
     metric = query.get("metric", "")
+    nothing = "No cell has a curve yet."
+    is_unknown = metric not in ("", *CHARTED, *metrics)
+    if is_unknown:
+        nothing = f"there is no chart of the metric '{metric}'; known: {', '.join(metrics)}"
     metric = metric if metric in metrics else metrics[0]
     rows = summary.rows()
     where = pages(of_study(study, "/curves"), query, num=len(rows), size=PANELS)
     some = dict(list(rows.items())[where.part])
-    charts = _panels(source, summary, some, metric)
+    charts = [] if is_unknown else _panels(source, summary, some, metric)
     more = {"charts": charts, "metric": metric, "metrics": metrics, "pages": where}
+    more["nothing"] = nothing
     return _view("curves.html", summary, values | more)
 
 
@@ -172,7 +177,10 @@ def cells(source: Source, study: str, query: Query) -> View:
         "pages": where,
         "states": [("all", of_study(study, "/cells", **kept)), *links],
         "state": state or "all",
+        "nothing": "There are none.",
     }
+    if state not in ("", *STATES):
+        more["nothing"] = f"there is no state '{state}'; known: {', '.join(STATES)}"
     return _view("cells.html", summary, values | more)
 
 
@@ -226,7 +234,10 @@ def more(source: Source, study: str, query: Query) -> View:
     runs = source.runs(summary)
     names = fitting(runs)
     name = query.get("show", "")
-    name = name if name in names else (names[0] if names else "")
+    unknown = ""
+    if name and names and name not in names:
+        unknown = f"the study has no view '{name}'; known: {', '.join(names)}"
+    name = name if name in names else (names[0] if names and not unknown else "")
 
     def read(run_ids: Sequence[str], key: str) -> Mapping[str, Curve]:
         cells = {cell.run_id: cell for cell in summary.cells}
@@ -235,6 +246,7 @@ def more(source: Source, study: str, query: Query) -> View:
     path, kept = of_study(study, "/more"), {"variant": query.get("variant", "")}
     shown_values = {
         "part": analysis_part(name, runs, read) if name else None,
+        "unknown": unknown,
         "names": [
             (ANALYSES[one].answers, address(path, {**kept, "show": one}), one == name)
             for one in names

@@ -93,6 +93,18 @@ def test_what_is_not_there_is_named(
         assert (answer.code, what in answer.text) == (404, True), path
 
 
+def test_a_word_in_an_address_that_means_nothing_is_named(
+    ask: Ask, study: StudySpec, record: Callable[..., dict[str, str]]
+) -> None:
+    record(study, {"forward 1": 0.25, "reverse 1": 0.5})
+    for path, what in (
+        ("curves?metric=zzz", "there is no chart of the metric 'zzz'; known: "),
+        ("cells?state=foo", "there is no state 'foo'; known: running, failed"),
+        ("more?show=zzz", "the study has no view 'zzz'; known: positions, pairs"),
+    ):
+        assert what in html.unescape(ask(f"/study/tiny/{path}").text), path
+
+
 def test_of_failed_cells_alone_the_reason_is_shown_and_no_matrix(
     ask: Ask,
     study: StudySpec,
