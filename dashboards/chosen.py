@@ -1,6 +1,7 @@
 """Which cells of a study a view shows, and by which metric."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -41,10 +42,12 @@ def chosen(
     name = metric or runs.tags[vocabulary.METRIC_NAME]
     cells = tuple(cell for cell in runs.cells if _matches(cell, where or {}))
     if not cells:
+        _refuse_unknown(runs, where or {})
         raise NoResultsError(f"no finished cell of {runs.title} has {_text(where or {})}")
     if not any(name in cell.metrics for cell in cells):
-        known = ", ".join(sorted({key for cell in cells for key in cell.metrics}))
-        raise NoResultsError(f"no cell of {runs.title} has the metric '{name}'; known: {known}")
+        known = sorted({key for cell in cells for key in cell.metrics})
+        what = f"no cell of {runs.title} has the metric '{name}'{did_you_mean(name, known)}"
+        raise NoResultsError(f"{what}; known: {', '.join(known)}")
     return Chosen(metric=name, better=cast(Better, _better(name, runs)), cells=cells)
 
 
@@ -56,6 +59,36 @@ def _better(metric: str, runs: StudyRuns) -> str:
 
 def _matches(cell: RecordedCell, where: Mapping[str, str]) -> bool:
     return all(cell.labels.get(axis) in (label, label.strip()) for axis, label in where.items())
+
+
+def _refuse_unknown(runs: StudyRuns, where: Mapping[str, str]) -> None:
+    """Refuses an axis or a label that no finished cell has.
+
+    Raises:
+        NoResultsError: With the nearest and the known ones.
+    """
+    for axis, label in where.items():
+        known = list(dict.fromkeys(name for cell in runs.cells for name in cell.labels))
+        kind, asked = "axis", axis
+        if axis in known:
+            found = (cell.labels.get(axis) for cell in runs.cells)
+            known = list(dict.fromkeys(one for one in found if one is not None))
+            kind, asked = axis, label
+        if asked not in known and asked.strip() not in known:
+            near = did_you_mean(asked, known)
+            what = f"no finished cell of {runs.title} has the {kind} '{asked}'{near}"
+            raise NoResultsError(f"{what}; known: {some_of(known)}")
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """A clause with the nearest name; empty if none is near."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f", did you mean '{near[0]}'?" if near else ""
+
+
+def some_of(names: Sequence[str], most: int = 20) -> str:
+    """Names in one line, the first of them if there are many."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" * (len(names) > most))
 
 
 def _text(where: Mapping[str, str]) -> str:

@@ -57,7 +57,7 @@ def read_run(run_id: str, tracking_uri: str | None = None) -> RecordedRun:
     uri = store_address(tracking_uri) if tracking_uri else Home.at().tracking_uri
     database = database_of(uri)
     if database is not None and not database.exists():
-        raise NoResultsError(f"there are no results in {database}")
+        raise NoResultsError(f"there are no results in {database}; run a sweep first")
     with told(uri):
         reader = Reader(uri)
         client = reader.client

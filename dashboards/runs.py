@@ -121,7 +121,7 @@ def study_runs(study: str | StudyLike, tracking_uri: str | None = None) -> Study
     uri = store_address(tracking_uri) if tracking_uri else Home.at().tracking_uri
     name, database = study if isinstance(study, str) else study.name, database_of(uri)
     if database is not None and not database.exists():
-        raise NoResultsError(f"there are no results in {database}")
+        raise NoResultsError(f"there are no results in {database}; run a sweep first")
     with told(uri):
         reader = Reader(uri)
         experiment = reader.find_study(name)
@@ -175,7 +175,7 @@ def _refuse_unfinished(name: str, variant: RecordedVariant, reader: Reader) -> N
     if not total:
         return
     same = "" if variant.is_plain else " with the options of that sweep"
-    status = f"bnn-orchestrate status {name}{same}"
+    status = f"the command `status {name}`{same}"
     if found[State.FAILED] == total:
         what = f"no cell of '{title}' is finished: {total:,} of {total:,} failed"
         hint = (

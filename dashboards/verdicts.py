@@ -13,17 +13,25 @@ from dashboards.images import num_images
 from dashboards.matrix import cell_values
 from dashboards.report import is_share, shown, signed, unit
 
+FEWEST_ROWS = 3
+"""Fewest rows, controls left out, that one test compares; as in `friedman`."""
+
 
 def answer(matrix: pd.DataFrame, found: Comparison | None) -> str:
-    """The answer to the study's question in one line; empty if it names no control.
+    """The answer to the study's question in one line; empty if it compares no row.
+
+    One test of all rows needs three of them. With fewer, the line says where the answer is: in
+    the verdicts on single rows.
 
     Args:
         matrix: The result of `result_matrix`.
         found: What `compare` makes of it.
     """
-    if found is None or found.num_compared < 3:
+    if found is None or found.num_compared < 1:
         return ""
     axis = str(matrix.index.name)
+    if found.num_compared < FEWEST_ROWS:
+        return _of_few(axis, found)
     question = f"Do the {found.num_compared} values of {axis} differ?"
     if math.isnan(found.same):
         return f"{question} {_unanswered(matrix, found.num_compared)}"
@@ -33,6 +41,14 @@ def answer(matrix: pd.DataFrame, found: Comparison | None) -> str:
         else "this study cannot tell"
     )
     return f"{question} {tested(found.same)}; {told}."
+
+
+def _of_few(axis: str, found: Comparison) -> str:
+    """Why no test of all rows answers, and what does."""
+    if found.num_compared == 1:
+        return f"One value of {axis} beside the controls; it is compared with {found.control}."
+    question = f"Do the {found.num_compared} values of {axis} differ?"
+    return f"{question} Too few for one test of all; each is compared with {found.control}."
 
 
 def tested(same: float) -> str:

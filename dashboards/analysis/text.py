@@ -55,9 +55,15 @@ def rates_text(curves: pd.DataFrame) -> Shown:
     best, edge = best_of(by_rate(curves)), []
     for row, group in curves.groupby("row", sort=False):
         at = {line["label"]: _mean(line, metric) for _, line in group.iterrows()}
-        chosen = best.get(str(row), ("–", math.nan))[0]
-        edge += [str(row)] if len(labels) > 2 and chosen in (labels[0], labels[-1]) else []
-        made.add_row(Text(str(row)), *(at.get(label, "–") for label in labels), chosen)
+        top = best.get(str(row), ("", math.nan))[1]
+        # Means of equal values in another order differ in their last digits.
+        equal = {line["label"]: math.isclose(line["mean"], top) for _, line in group.iterrows()}
+        tied = [label for label in labels if equal.get(label)]
+        is_edge = bool(tied) and all(label in (labels[0], labels[-1]) for label in tied)
+        edge += [str(row)] if len(labels) > 2 and is_edge else []
+        made.add_row(
+            Text(str(row)), *(at.get(label, "–") for label in labels), ", ".join(tied) or "–"
+        )
     lines = [f"A choice among {_of_runs(int(curves['n'].max()))}, not a test."]
     if edge:
         what = "Best at the largest or the smallest rate that was tried"

@@ -148,12 +148,17 @@ def curves(source: Source, study: str, query: Query) -> View:
     there = source.content(begun).metrics if begun else {}
     metrics = [name for name in CHARTED if name in there] or list(CHARTED)
     metric = query.get("metric", "")
+    nothing = "No cell has a curve yet."
+    is_unknown = metric not in ("", *CHARTED, *metrics)
+    if is_unknown:
+        nothing = f"there is no chart of the metric '{metric}'; known: {', '.join(metrics)}"
     metric = metric if metric in metrics else metrics[0]
     rows = summary.rows()
     where = pages(of_study(study, "/curves"), query, num=len(rows), size=PANELS)
     some = dict(list(rows.items())[where.part])
-    charts = _panels(source, summary, some, metric)
+    charts = [] if is_unknown else _panels(source, summary, some, metric)
     more = {"charts": charts, "metric": metric, "metrics": metrics, "pages": where}
+    more["nothing"] = nothing
     return _view("curves.html", summary, values | more)
 
 
@@ -181,7 +186,10 @@ def cells(source: Source, study: str, query: Query) -> View:
         "pages": where,
         "states": [("all", of_study(study, "/cells", **kept)), *links],
         "state": state or "all",
+        "nothing": "There are none.",
     }
+    if state not in ("", *STATES):
+        more["nothing"] = f"there is no state '{state}'; known: {', '.join(STATES)}"
     return _view("cells.html", summary, values | more)
 
 
@@ -220,7 +228,7 @@ def cell(source: Source, study: str, run_id: str, query: Query) -> View:
         "metrics": _pairs(
             "Metrics",
             {
-                f"{name}{unit(name)}": shown(at, name)
+                f"{_of_metric(name)}{unit(name)}": shown(at, name)
                 for name, at in sorted(content.metrics.items())
             },
         ),
@@ -235,7 +243,10 @@ def more(source: Source, study: str, query: Query) -> View:
     runs = source.runs(summary)
     names = fitting(runs)
     name = query.get("show", "")
-    name = name if name in names else (names[0] if names else "")
+    unknown = ""
+    if name and names and name not in names:
+        unknown = f"the study has no view '{name}'; known: {', '.join(names)}"
+    name = name if name in names else (names[0] if names and not unknown else "")
 
     def read(run_ids: Sequence[str], key: str) -> Mapping[str, Curve]:
         cells = {cell.run_id: cell for cell in summary.cells}
@@ -246,6 +257,7 @@ def more(source: Source, study: str, query: Query) -> View:
     shown_values = {
         "part": analysis_part(name, runs, read) if name else None,
         "nothing": _nothing(summary) or ("No cell is finished yet." if is_empty else ""),
+        "unknown": unknown,
         "names": [
             (ANALYSES[one].answers, address(path, {**kept, "show": one}), one == name)
             for one in names
@@ -322,6 +334,11 @@ def _facts(one: CellNow) -> list[tuple[str, str]]:
         facts.append(("epochs", f"{one.epoch} of {one.epochs}"))
     facts += [("began", _time(one.started or 0)), ("took", _took(one))]
     return facts
+
+
+def _of_metric(name: str) -> str:
+    """A metric as it is named beside its value; what is drawn counts epochs from 1."""
+    return f"{name}, counted from 0" if name.split("/")[-1] == "epoch" else name
 
 
 def _pairs(caption: str, values: Mapping[str, str]) -> Table:

@@ -10,18 +10,25 @@ if TYPE_CHECKING:
     from orchestrator.results.export import TrainedCell
 
 
-def add_cell(parser: argparse.ArgumentParser, *, best: str) -> None:
+BEST_HELP = (
+    "MLflow's id of a cell's run; best:STUDY for the cell with the lowest validation error among "
+    "those with as many layers binary as any cell has; or best:STUDY/ROW for the lowest in a "
+    "row of its matrix"
+)
+"""Which cells a command takes; the rule is that of `orchestrator.results.best`."""
+
+
+def add_cell(parser: argparse.ArgumentParser, *, named: str = BEST_HELP) -> None:
     """Adds the cell, and the flags for when its checkpoint was not kept.
 
     Args:
         parser: The command's parser.
-        best: Which cell of a study is its best one.
+        named: How a cell is named.
     """
     parser.add_argument(
         "run_id",
         metavar="RUN",
-        help=f"MLflow's id of a cell's run; best:STUDY for its {best} with the lowest validation "
-        "error, or best:STUDY/ROW for that of a row of its matrix",
+        help=named,
     )
     parser.add_argument(
         "--retrain",
@@ -64,6 +71,6 @@ def cell_lines(cell: "TrainedCell") -> list[str]:
     network, epoch = cell.network, cell.network.epoch
     return [
         f"cell      {cell.title} (run {cell.run_id})",
-        f"weights   {network.which} kept, epoch {epoch.epoch}: validation error "
-        f"{epoch.validation.error:.2%}",
+        f"weights   {network.which} kept, epoch {epoch.epoch + 1} of {cell.spec.all_epochs}: "
+        f"validation error {epoch.validation.error:.2%}",
     ]

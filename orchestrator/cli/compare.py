@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.cells import BEST_HELP
 from orchestrator.cli.options import add_home, add_verbose, home_of
 from orchestrator.cli.tables import print_table
 from orchestrator.results.named import run_id_of
@@ -30,8 +31,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "runs",
         nargs=2,
         metavar="RUN",
-        help="MLflow's id of a cell's run; best:STUDY, or best:STUDY/ROW, for the one with the "
-        "lowest validation error",
+        help=BEST_HELP,
     )
     add_home(parser)
     add_verbose(parser)

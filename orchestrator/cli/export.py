@@ -30,7 +30,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = subparsers.add_parser(
         "export", help="write a trained network to a file with one bit for each binary weight"
     )
-    add_cell(parser, best="cell")
+    add_cell(parser)
     parser.add_argument("-o", "--output", type=path_of, required=True, metavar="FILE")
     parser.add_argument(
         "--format",

@@ -43,7 +43,11 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "With one of --keep, --budget, --threshold, --named it also writes the study that trains "
         "the hybrid network next to both controls: all inputs binary, all inputs real.",
     )
-    add_cell(parser, best="fully binary cell")
+    add_cell(
+        parser,
+        named="MLflow's id of a cell's run; best:STUDY for its fully binary cell with the lowest "
+        "validation error, or best:STUDY/ROW for that of a row of its matrix",
+    )
     rules = parser.add_mutually_exclusive_group()
     rules.add_argument(
         "--keep", type=int, metavar="N", help="the inputs of the N worst layers stay real"

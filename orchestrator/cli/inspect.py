@@ -1,6 +1,7 @@
 """`bnn-orchestrate inspect`: shows the content of an exported file, layer by layer."""
 
 import argparse
+import re
 
 from orchestrator.cli.options import add_verbose, path_of
 from orchestrator.process.waiting import waiting_for
@@ -75,5 +76,7 @@ def run(args: argparse.Namespace) -> int:
             default_flow_style=None,
             width=100,
         )
+        # Commands count epochs from 1; a file keeps the number that MLflow has.
+        text = re.sub(r"^(epoch: \d+)$", r"\1  # counted from 0", text, flags=re.MULTILINE)
         console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
     return 0

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its flags."""
     parser = subparsers.add_parser("matrix", help="show a study's result matrix")
-    add_study(parser)
+    add_study(parser, shows=True)
     parser.add_argument("--metric", help="the metric to show (default: the study's metric)")
     parser.add_argument(
         "--where",

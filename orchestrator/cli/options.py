@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.faults import UsageError
 from orchestrator.home import Home, data_folder, home_folder
 from orchestrator.process.waiting import waiting_for
 
@@ -13,14 +14,25 @@ if TYPE_CHECKING:
     from orchestrator.study.spec import StudySpec
 
 
-def add_study(parser: argparse.ArgumentParser) -> None:
-    """Adds the study's name and the flags that change it."""
+def add_study(parser: argparse.ArgumentParser, *, shows: bool = False) -> None:
+    """Adds the study's name and the flags that change it.
+
+    Args:
+        parser: The command's.
+        shows: As for `add_changes`.
+    """
     parser.add_argument("study", metavar="STUDY", help="a study's name, or a path to a YAML file")
-    add_changes(parser)
+    add_changes(parser, shows=shows)
 
 
-def add_changes(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that change a study."""
+def add_changes(parser: argparse.ArgumentParser, *, shows: bool = False) -> None:
+    """Adds the flags that change a study.
+
+    Args:
+        parser: The command's.
+        shows: Whether the command shows what is recorded. Such a command shows all seeds, so its
+            help leaves out `--seeds`, which `named_or_changed` refuses.
+    """
     parser.add_argument(
         "--set",
         action="append",
@@ -43,7 +55,10 @@ def add_changes(parser: argparse.ArgumentParser) -> None:
         "or code changed since its first sweep",
     )
     parser.add_argument(
-        "--seeds", type=_seeds, metavar="N,N,...", help="seeds that replace the study's own"
+        "--seeds",
+        type=_seeds,
+        metavar="N,N,...",
+        help=argparse.SUPPRESS if shows else "seeds that replace the study's own",
     )
     parser.add_argument(
         "--scale-epochs",
@@ -134,11 +149,16 @@ def study_of(args: argparse.Namespace, *, check_trials: bool = True) -> "StudySp
 
 
 def named_or_changed(args: argparse.Namespace) -> "StudySpec | str":
-    """The study's name if no flag changes it; else, or for a file, the study itself.
+    """The study whose results are shown: its name if no flag changes it and it is no file.
 
     Raises:
         StudyError: If the study has faults.
+        UsageError: If seeds are named: they choose what is trained, and no part of what is shown.
     """
+    if args.seeds is not None:
+        what = f"--seeds chooses what is trained; {args.typed[0]} shows all recorded seeds"
+        one = f"for one seed: --where seed={args.seeds[0]}" if hasattr(args, "where") else ""
+        raise UsageError("; ".join(filter(None, [what, one or "leave it out"])))
     is_file = args.study.endswith((".yaml", ".yml")) or "/" in args.study
     if not is_changed(args) and not is_file:
         return str(args.study)

@@ -95,15 +95,13 @@ def run(args: argparse.Namespace) -> int:
 def _loads(args: argparse.Namespace, home: "Home") -> list[Load]:
     """How to load what was named: one study, or each stage of a protocol."""
     from orchestrator.protocol.stages import STAGES, is_network, networks
-    from orchestrator.study.catalog import StudyError, load_variant, study_files
-    from trainers.errors import UnknownNameError
+    from orchestrator.study.catalog import load_variant, study_files, unknown_study
 
     name = args.study
     if is_network(name):
         return [_stage(name, stage, home) for stage in STAGES]
     if "/" not in name and not name.endswith((".yaml", ".yml")) and name not in study_files():
-        unknown = UnknownNameError("study or network", name, (*study_files(), *networks()))
-        raise StudyError(name, *unknown.faults)
+        raise unknown_study(name, networks=networks())
     return [lambda variant, seeds: load_variant(name, variant, seeds=seeds)]
 
 

@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.cells import BEST_HELP
 from orchestrator.cli.options import (
     add_data_dir,
     add_home,
@@ -29,8 +30,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "run_id",
         metavar="RUN",
-        help="MLflow's id of a cell's run; best:STUDY, or best:STUDY/ROW, for the one with the "
-        "lowest validation error",
+        help=BEST_HELP,
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     parser.add_argument(

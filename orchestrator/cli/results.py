@@ -19,13 +19,14 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = subparsers.add_parser(
         "results", help="list a study's finished cells with all their metrics, as CSV"
     )
-    add_study(parser)
+    add_study(parser, shows=True)
     parser.add_argument(
         "--format",
         choices=("tidy", "biprop"),
         default="tidy",
         help="tidy: a column for each axis and metric, under its name in MLflow; biprop: the "
-        "columns of that paper's code, in percent (default: tidy)",
+        "columns of that paper's code, in percent (default: tidy); both count the selected epoch "
+        "from 0",
     )
     parser.add_argument(
         "--csv", type=path_of, metavar="FILE", help="write to this file instead of printing"

@@ -36,7 +36,7 @@ class NoSweepError(OrchestratorError):
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its flags."""
     parser = subparsers.add_parser("status", help="show how far a sweep is, from any machine")
-    add_study(parser)
+    add_study(parser, shows=True)
     parser.add_argument(
         "--follow", action="store_true", help="draw it again every 2 s, until the sweep ends"
     )
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if home.database is not None and not home.database.exists():
         name = study if isinstance(study, str) else study.name
         what = f"no sweep of the study '{name}' is recorded in {home.shown_uri}"
-        raise NoSweepError(f"{what}: there is no such file")
+        raise NoSweepError(f"{what}: there is no such file; run a sweep first")
     with told(home.tracking_uri):
         reader = Reader(home.tracking_uri)
         variant = _variant(reader, home, study)

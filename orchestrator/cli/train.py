@@ -109,7 +109,8 @@ def run(args: argparse.Namespace) -> int:
         )
     chosen, last = result.selected, result.last
     print(
-        f"selected by validation: epoch {chosen.epoch}, {errors(chosen)}\n"
+        f"selected by validation: epoch {chosen.epoch + 1} of {trial.train.all_epochs}, "
+        f"{errors(chosen)}\n"
         f"last epoch: {errors(last)}\n"
         f"weights sha256 {result.weights_sha256}"
     )

@@ -16,7 +16,7 @@ from dashboards.analysis.sensitivity import ascending
 from dashboards.runs import NoResultsError
 from dashboards.stages import best_of, full_matrix, table_of
 from orchestrator.home import Home
-from orchestrator.study.catalog import StudyError, load_variant, study_files
+from orchestrator.study.catalog import STAGE_NAMES, StudyError, load_variant, study_files
 from orchestrator.study.given import Given
 from orchestrator.study.orders import network_of, network_orders
 from orchestrator.study.spec import StudySpec
@@ -24,7 +24,7 @@ from orchestrator.study.variant import Variant
 from trainers.errors import Fault, UnknownNameError
 from trainers.spec.probe import model_layers
 
-SENSITIVITY, LR, FULL = "sensitivity", "lr", "full"
+SENSITIVITY, LR, FULL = STAGE_NAMES
 STAGES = (SENSITIVITY, LR, FULL)
 MATRIX = "matrix"
 """The step after the stages; it trains nothing."""

@@ -112,7 +112,7 @@ class _Teachers:
                 continue
         where = " or ".join(map(str, places))
         what = f"run {run_id} has no checkpoint in {where}"
-        hint = f"write its network to a file: bnn-orchestrate export {run_id} -o FILE --retrain; "
+        hint = f"write its network to a file, by `export {run_id} -o FILE --retrain`; "
         hint += "then write file: and sha256: for run: under the key teacher"
         raise SpecError(Fault("", what, hint))
 

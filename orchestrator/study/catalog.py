@@ -18,6 +18,9 @@ from trainers.paths import expanded
 if TYPE_CHECKING:
     from orchestrator.study.spec import StudySpec
 
+STAGE_NAMES = ("sensitivity", "lr", "full")
+"""The stages of a network's protocol, in order; each is a study named `NETWORK-STAGE`."""
+
 
 class StudyError(SpecError, OrchestratorError):
     """A study has faults and cannot be used.
@@ -162,13 +165,34 @@ def find_study(name_or_path: str | Path) -> Path:
             raise StudyError(text, *unknown.faults) from unknown
         if path.is_file():
             return path
+        if path.is_dir():
+            raise StudyError(text, Fault("", "this is a folder; name a YAML file in it"))
         raise StudyError(text, Fault("", "there is no such file"))
     known = study_files()
     if text not in known:
-        error = UnknownNameError("study", text, known)
-        hint = f"{error.faults[0].hint}; or the path of a YAML file"
-        raise StudyError(text, Fault("", error.faults[0].what, hint))
+        raise unknown_study(text)
     return known[text]
+
+
+def unknown_study(name: str, *, networks: Iterable[str] | None = None) -> StudyError:
+    """What is wrong with a name that no study has, and what to type in its place.
+
+    Args:
+        name: As typed; no path.
+        networks: Names that would do as well; None: only a study will do.
+    """
+    beside = [path for path in (f"./{name}.yaml", f"./{name}.yml") if Path(path).is_file()]
+    if beside:
+        hint = f"a study in a file goes by its path: {beside[0]}"
+        return StudyError(name, Fault("", f"unknown study '{name}'", hint))
+    known = study_files()
+    if all(f"{name}-{stage}" in known for stage in STAGE_NAMES):
+        hint = f"all of its stages: `protocol {name}`; one: `sweep {name}-{STAGE_NAMES[0]}`"
+        return StudyError(name, Fault("", f"'{name}' is a network, not a study", hint))
+    kind = "study" if networks is None else "study or network"
+    error = UnknownNameError(kind, name, (*known, *(networks or ())))
+    hint = f"{error.faults[0].hint}; or the path of a YAML file"
+    return StudyError(name, Fault("", error.faults[0].what, hint))
 
 
 def _published(mapping: object) -> object:

@@ -129,8 +129,11 @@ def test_only_some_cells_can_be_shown(make_runs: MakeRuns) -> None:
     assert len(matrix.attrs["cell_run_ids"]) == 3
     both = matrix_of(runs, where={"seed": "2", "order": "reverse"})
     assert both.attrs["cell_run_ids"] == ["run of reverse 2"]
-    for where in ({"seed": "99"}, {"sede": "2"}):
-        with pytest.raises(NoResultsError, match=r"no finished cell of tiny has (seed=99|sede=2)"):
+    for where, told in (
+        ({"seed": "99"}, "no finished cell of tiny has the seed '99'; known: 1, 2, 10"),
+        ({"sede": "2"}, "'sede', did you mean 'seed'"),
+    ):
+        with pytest.raises(NoResultsError, match=told):
             matrix_of(runs, where=where)
 
 
@@ -148,7 +151,9 @@ def test_of_accuracies_the_highest_is_best(make_runs: MakeRuns) -> None:
 
 
 def test_an_unknown_metric_brings_the_known_ones(make_runs: MakeRuns) -> None:
-    with pytest.raises(NoResultsError, match=r"metric 'test/eror'; known: .*last/test_error"):
+    with pytest.raises(
+        NoResultsError, match=r"'test/eror', did you mean 'last/test_error'.*; known: "
+    ):
         matrix_of(make_runs({"float 1": 0.25}), metric="test/eror")
 
 

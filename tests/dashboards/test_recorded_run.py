@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +34,8 @@ def test_a_cell_has_its_curves_and_the_environment_of_its_study(
 def test_curves_are_told_from_summaries() -> None:
     assert all(is_curve(name) for name in ("test/error", "lr", "signs_flipped/fc1", "binary/fc1"))
     assert not any(is_curve(name) for name in ("selected/test_error", "objective"))
+
+
+def test_without_a_store_there_is_something_to_do_first(tmp_path: Path) -> None:
+    with pytest.raises(NoResultsError, match=r"there are no results in .*; run a sweep first"):
+        read_run("abc", f"sqlite:///{tmp_path}/mlflow.db")

@@ -68,7 +68,7 @@ def test_a_study_whose_cells_all_failed_is_said_to_have_failed(
     for asked in ("tiny", study):
         with pytest.raises(NoResultsError, match=r"'tiny' is finished: 2 of 2 failed") as caught:
             study_runs(asked, home.tracking_uri)
-        assert "bnn-orchestrate status tiny; " in caught.value.hint
+        assert "`status tiny`; " in caught.value.hint
         assert "the same sweep with --retry-failed" in caught.value.hint
 
 
@@ -79,7 +79,7 @@ def test_a_study_without_a_finished_cell_yet_is_said_to_run(
     record(scaled, {"float 1": 0.1}, state=State.RUNNING)
     with pytest.raises(NoResultsError, match="is finished yet: 1 running") as caught:
         study_runs(scaled, home.tracking_uri)
-    assert caught.value.hint.endswith("status tiny with the options of that sweep")
+    assert caught.value.hint.endswith("`status tiny` with the options of that sweep")
 
 
 def test_deleted_runs_do_not_count(

@@ -110,7 +110,21 @@ def test_images_are_counted_where_the_errors_tell(compared: pd.DataFrame) -> Non
     assert line.endswith("would move 2.59 by 0.84.")
 
 
-def test_rows_that_no_study_compares_have_no_answer(compared: pd.DataFrame) -> None:
-    two = compared.drop(index=["reverse", "132"])
-    two.attrs = compared.attrs
-    assert _answer(two) == ""
+def _only(matrix: pd.DataFrame, *rows: str) -> pd.DataFrame:
+    some = matrix.loc[list(rows)]
+    some.attrs = matrix.attrs
+    return some
+
+
+def test_too_few_rows_for_one_test_are_said_to_be(compared: pd.DataFrame) -> None:
+    two = _only(compared, "float", "binary", "forward", "reverse")
+    question = "Do the 2 values of order differ?"
+    assert _answer(two) == (
+        f"{question} Too few for one test of all; each is compared with binary."
+    )
+    one = _only(compared, "float", "binary", "forward")
+    assert _answer(one) == ("One value of order beside the controls; it is compared with binary.")
+
+
+def test_controls_alone_have_no_answer(compared: pd.DataFrame) -> None:
+    assert _answer(_only(compared, "float", "binary")) == ""

@@ -72,6 +72,13 @@ def test_rates_name_rows_whose_best_rate_is_the_last_tried(layers: StudyRuns) ->
     assert "1 50.00 25.00 0.02" in _text("rates", layers)
 
 
+def test_rates_that_are_equally_good_are_all_named(
+    single_layers: StudySpec, make_runs: MakeRuns
+) -> None:
+    runs = make_runs({"1 0.1": 0.25, "1 0.02": 0.25, "3 0.1": 0.125}, single_layers)
+    assert "1 25.00 25.00 0.1, 0.02" in _text("rates", runs)
+
+
 def test_positions_and_pairs_answer_the_question_first(orders: StudyRuns) -> None:
     assert "layer first 2 last" in _text("positions", orders)
     pairs = _text("pairs", orders)

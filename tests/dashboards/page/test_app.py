@@ -17,6 +17,8 @@ from serving import served
 from dashboards.page.app import application
 from dashboards.page.watched import Watched
 from orchestrator.home import Home
+from orchestrator.record.entries import Point
+from orchestrator.record.store import Store
 from orchestrator.study.spec import StudySpec
 from orchestrator.vocabulary import State
 
@@ -91,6 +93,18 @@ def test_what_is_not_there_is_named(
         assert (answer.code, what in answer.text) == (404, True), path
 
 
+def test_a_word_in_an_address_that_means_nothing_is_named(
+    ask: Ask, study: StudySpec, record: Callable[..., dict[str, str]]
+) -> None:
+    record(study, {"forward 1": 0.25, "reverse 1": 0.5})
+    for path, what in (
+        ("curves?metric=zzz", "there is no chart of the metric 'zzz'; known: "),
+        ("cells?state=foo", "there is no state 'foo'; known: running, failed"),
+        ("more?show=zzz", "the study has no view 'zzz'; known: positions, pairs"),
+    ):
+        assert what in html.unescape(ask(f"/study/tiny/{path}").text), path
+
+
 def test_of_failed_cells_alone_the_reason_is_shown_and_no_matrix(
     ask: Ask,
     study: StudySpec,
@@ -109,6 +123,15 @@ def test_of_failed_cells_alone_the_reason_is_shown_and_no_matrix(
     more = ask("/study/tiny/more").text
     assert "All cells failed" in more
     assert "Only its matrix can be shown" not in more
+
+
+def test_a_number_of_an_epoch_says_that_it_is_counted_from_0(
+    ask: Ask, study: StudySpec, store: Store, record: Callable[..., dict[str, str]]
+) -> None:
+    runs = record(study, {"forward 1": 0.25})
+    store.log_points(runs["forward 1"], [Point("selected/epoch", 1, 41.0, 1000)])
+    text = ask(f"/study/tiny/cells/{runs['forward 1']}").text
+    assert "selected/epoch, counted from 0" in text
 
 
 def test_every_view_of_a_study_that_just_begins_is_there(

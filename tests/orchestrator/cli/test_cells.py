@@ -2,11 +2,12 @@
 
 import argparse
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from orchestrator.cli.cells import add_cell, trained_cell_of
+from orchestrator.cli.cells import add_cell, cell_lines, trained_cell_of
 from orchestrator.cli.options import add_data_dir, add_home, add_storage
 from orchestrator.home import Home
 
@@ -14,7 +15,7 @@ from orchestrator.home import Home
 @pytest.fixture
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser()
-    add_cell(parser, best="cell")
+    add_cell(parser)
     for add in (add_data_dir, add_storage, add_home):
         add(parser)
     return parser
@@ -45,3 +46,20 @@ def test_checkpoints_are_looked_for_where_the_flags_say(
         "checkpoints": expected, "run_id": "abc", "retrain": True, "threads": 3,
         "data_dir": tmp_path / "data",
     }  # fmt: skip
+
+
+def test_epochs_are_counted_from_1_as_the_lines_of_training_do() -> None:
+    epoch = SimpleNamespace(epoch=41, validation=SimpleNamespace(error=0.0056))
+    cell: Any = SimpleNamespace(
+        title="mine: seed 1",
+        run_id="abc",
+        spec=SimpleNamespace(all_epochs=60),
+        network=SimpleNamespace(which="best", epoch=epoch),
+    )
+    assert cell_lines(cell)[1] == "weights   best kept, epoch 42 of 60: validation error 0.56%"
+
+
+@pytest.mark.parametrize("command", ["export", "compare", "replay"])
+def test_the_help_says_which_cell_is_the_best(command: str, cli: Any) -> None:
+    text = " ".join(cli(command, "--help").out.split())
+    assert "among those with as many layers binary as any cell has" in text

@@ -47,6 +47,16 @@ def test_what_the_file_says_of_itself_is_yaml_that_a_study_takes(tmp_path: Path,
     assert "widths: [6, 4, 3]" in text
 
 
+def test_inspect_says_that_a_file_counts_epochs_from_0(tmp_path: Path, cli: Any) -> None:
+    model = build_model("mlp", widths=[6, 4, 3])
+    binarize_weights(model, ["fc1"], "sign")
+    set_binary(model, ["fc1"])
+    export_packed(model, tmp_path / "net.bnn", {"epoch": 41, "metrics": {"epoch": 7}})
+    out = cli("inspect", str(tmp_path / "net.bnn")).out
+    assert "\nepoch: 41  # counted from 0\n" in out
+    assert out.count("counted from 0") == 1
+
+
 def test_inspect_shows_layers_that_are_not_packed_by_their_type(tmp_path: Path, cli: Any) -> None:
     model = build_model("mlp", widths=[6, 4, 3])
     binarize_weights(model, ["fc1", "fc2"], "sign")

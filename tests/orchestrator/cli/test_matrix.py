@@ -20,7 +20,8 @@ def test_a_choice_of_cells_is_an_axis_and_a_label(where: str, refused: Refused) 
 
 def test_there_is_no_matrix_without_results(refused: Refused, home_folder: Path) -> None:
     err = refused("matrix", "digits-orders")
-    assert err == f"error: there are no results in {home_folder / 'mlflow.db'}\n"
+    where = home_folder / "mlflow.db"
+    assert err == f"error: there are no results in {where}; run a sweep first\n"
 
 
 def test_views_are_named_in_the_help_and_explained_in_the_docs(cli: Callable[..., Any]) -> None:

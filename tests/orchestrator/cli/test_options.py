@@ -1,6 +1,7 @@
 """Flags that several commands share."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,32 @@ def test_other_seeds_make_no_other_variant(
     flags: list[str], changed: bool, parser: argparse.ArgumentParser
 ) -> None:
     assert is_changed(parser.parse_args(["digits-orders", *flags])) == changed
+
+
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [
+        (["matrix"], "for one seed: --where seed=316"),
+        (["matrix", "--view", "pairs"], "for one seed: --where seed=316"),
+        (["results"], "leave it out"),
+        (["status"], "leave it out"),
+        (["report", "--out", "folder"], "leave it out"),
+    ],
+)
+def test_what_is_shown_has_all_recorded_seeds(
+    words: list[str], instead: str, refused: Callable[..., str]
+) -> None:
+    command, *more = words
+    err = refused(command, "digits-orders", *more, "--seeds", "316,317")
+    what = f"--seeds chooses what is trained; {command} shows all recorded seeds; {instead}"
+    assert err == f"error: {what}\n"
+
+
+@pytest.mark.parametrize("command", ["matrix", "results", "status"])
+def test_a_command_that_refuses_seeds_does_not_offer_them(
+    command: str, cli: Callable[..., Any]
+) -> None:
+    assert "--seeds" not in cli(command, "--help").out
 
 
 @pytest.mark.parametrize("text", ["a,b", "1,", "1;2", "1.5", ""])

@@ -155,7 +155,9 @@ def test_another_variant_is_not_shown_in_its_place(
 
 @pytest.mark.slow
 def test_a_home_without_a_store_has_no_sweep(refused: Callable[..., str]) -> None:
-    assert "there is no such file" in refused("status", "tiny", "--home", "nowhere")
+    assert "there is no such file; run a sweep first" in refused(
+        "status", "tiny", "--home", "nowhere"
+    )
 
 
 @pytest.mark.slow

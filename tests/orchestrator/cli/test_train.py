@@ -44,6 +44,7 @@ def test_one_trial_can_be_trained_here(
     assert answer.code == 0
     assert "2/2" in answer.out
     assert "binary: fc1,fc2" in answer.out
+    assert "selected by validation: epoch 2 of 2, validation error" in answer.out
     assert "weights sha256" in answer.out
     assert not home_folder.exists()
 

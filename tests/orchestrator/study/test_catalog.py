@@ -13,6 +13,7 @@ from orchestrator.study.catalog import (
     find_study,
     load_study,
     study_files,
+    unknown_study,
 )
 from orchestrator.study.expansion import expand
 
@@ -48,6 +49,26 @@ def test_a_file_that_is_not_there_is_said_so(name: str) -> None:
     with pytest.raises(StudyError, match="no such file") as raised:
         find_study(name)
     assert not raised.value.hint
+
+
+def test_a_folder_is_said_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="this is a folder; name a YAML file in it"):
+        load_study(tmp_path)
+
+
+def test_a_network_is_told_from_a_study() -> None:
+    with pytest.raises(StudyError, match="'mnist300' is a network, not a study") as raised:
+        load_study("mnist300")
+    assert "`protocol mnist300`" in raised.value.faults[0].hint
+
+
+def test_a_file_in_this_folder_is_named_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "first.yaml").touch()
+    for error in (unknown_study("first"), unknown_study("first", networks=["net"])):
+        assert error.faults[0].hint == "a study in a file goes by its path: ./first.yaml"
 
 
 def test_a_study_is_read_from_a_file(file: Path) -> None:
