@@ -137,7 +137,9 @@ def same(spec: TrainSpec, setting: Setting) -> None:
     there, _ = run(spec, setting.device, graphs=False)
     drawn = not WEIGHT_BINARIZERS[spec.weights.name].capturable
     refused = [reason for reason in steps.refusals if reason is not None]
-    assert bool(refused) == drawn, f"not recorded: {refused or steps.made}"
+    assert bool(refused) == drawn, f"not recorded: {refused}"
+    recorded = [step._recording is not None for step in steps.made if isinstance(step, Captured)]
+    assert recorded == [not drawn] * len(steps.made), "a run made its steps in another way"
     assert not steps.notes, f"noted: {steps.notes}"
     losses = [[epoch.train.loss for epoch in result.epochs] for result in (here, there)]
     assert losses[0] == losses[1], f"losses are {losses[0]}, without recordings {losses[1]}"

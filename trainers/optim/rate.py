@@ -1,8 +1,7 @@
 """The learning rate as a number on the device, where a recorded step finds it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor
@@ -19,30 +18,28 @@ def on_device(optimizer: torch.optim.Optimizer, rate: Tensor) -> Iterator[None]:
         optimizer: One whose rate is the same in all groups.
         rate: A float32 scalar on the parameters' device: torch's fused updates read no other.
     """
-    groups: list[dict[str, Any]] = optimizer.param_groups
-    numbers = [group["lr"] for group in groups]
-    rate.fill_(numbers[0])
-    for group in groups:
-        group["lr"] = rate
-    try:
+    rate.fill_(optimizer.param_groups[0]["lr"])
+    with _set(optimizer, "lr", rate):
         yield
-    finally:
-        for group, number in zip(groups, numbers, strict=True):
-            group["lr"] = number
 
 
-@contextmanager
-def capturable(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+def capturable(optimizer: torch.optim.Optimizer) -> AbstractContextManager[None]:
     """Within the block, torch lets a CUDA graph record the optimizer's update.
 
     Its fused updates are those of every other step; torch only asks for the word.
     """
-    groups = [group for group in optimizer.param_groups if "capturable" in group]
-    before = [group["capturable"] for group in groups]
+    return _set(optimizer, "capturable", True)
+
+
+@contextmanager
+def _set(optimizer: torch.optim.Optimizer, name: str, value: object) -> Iterator[None]:
+    """Sets an option in all groups that have it, and puts it back afterwards."""
+    groups = [group for group in optimizer.param_groups if name in group]
+    before = [group[name] for group in groups]
     for group in groups:
-        group["capturable"] = True
+        group[name] = value
     try:
         yield
     finally:
-        for group, value in zip(groups, before, strict=True):
-            group["capturable"] = value
+        for group, own in zip(groups, before, strict=True):
+            group[name] = own

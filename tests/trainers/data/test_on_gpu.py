@@ -6,6 +6,7 @@ import torch
 
 from trainers.data.on_gpu import forget, on_gpu
 from trainers.data.splits import Split, Splits
+from trainers.engine.memory import release
 
 META = torch.device("meta")
 
@@ -22,5 +23,9 @@ def test_the_last_data_set_is_there_already_until_it_is_forgotten(
     assert again is not first
     assert on_gpu(other, META, torch.float32) is not again
     forget()
-    assert on_gpu(one, META, torch.float32) is not again
+    last = on_gpu(one, META, torch.float32)
+    assert last is not again
+    # A process that gives its memory back holds no data set either.
+    release()
+    assert on_gpu(one, META, torch.float32) is not last
     forget()
