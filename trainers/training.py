@@ -2,8 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from trainers.engine.result import EpochMetrics, TrainResult, selected
 from trainers.engine.stages import Later, Selecting, Weights, later
 from trainers.engine.task import Task
 from trainers.errors import SpecError
+from trainers.process import device_of, process_settings
 from trainers.restore import identity
 from trainers.spec.stages import BEFORE
 from trainers.spec.train_spec import TrainSpec
@@ -119,10 +119,14 @@ def run(
         SpecError: If the device does not exist here.
     """
     options = options or RunOptions()
-    device = _device(options.device)
+    device = device_of(options.device)
     # A caller's no_grad or inference_mode must not affect training.
     with (
-        _process_settings(spec, options),
+        process_settings(
+            tf32=spec.precision == "tf32",
+            num_threads=options.num_threads,
+            deterministic=options.deterministic,
+        ),
         torch.inference_mode(False),
         torch.enable_grad(),
     ):
@@ -356,49 +360,3 @@ def _checkpoints(spec: TrainSpec, options: RunOptions, note: Note | None) -> Che
 
 def _data_dir(options: RunOptions) -> Path:
     return options.data_dir or Path(os.environ.get("BNN_DATA_DIR") or "data")
-
-
-def _device(name: str) -> torch.device:
-    has_cuda = torch.cuda.is_available()
-    if name == "auto":
-        return torch.device("cuda" if has_cuda else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise SpecError(f"there is no device '{name}'; known: auto, cpu, cuda, cuda:N") from error
-    if device.type not in ("cpu", "cuda"):
-        raise SpecError(f"there is no device '{name}'; known: auto, cpu, cuda, cuda:N")
-    if device.type == "cuda" and not has_cuda:
-        raise SpecError(f"device '{name}' is not available: torch finds no CUDA GPU here")
-    return device
-
-
-@contextmanager
-def _process_settings(spec: TrainSpec, options: RunOptions) -> Iterator[None]:
-    """Sets torch's process-wide settings, and restores them afterwards."""
-    threads = torch.get_num_threads()
-    tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    tries_kernels = torch.backends.cudnn.benchmark
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    wants_tf32 = spec.precision == "tf32"
-    if options.num_threads is not None:
-        torch.set_num_threads(options.num_threads)
-    if options.deterministic:
-        # cuBLAS reads this when it creates its first handle.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # This call makes torch load its compiler, so skip it if nothing changes.
-    changes = (options.deterministic, False) != (deterministic, warn_only)
-    if changes:
-        torch.use_deterministic_algorithms(options.deterministic)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = wants_tf32
-    # The fastest of several kernels is another one now and then, and rounds in another way.
-    torch.backends.cudnn.benchmark = not options.deterministic
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        if changes:
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
-        torch.backends.cudnn.benchmark = tries_kernels

@@ -25,9 +25,9 @@ from trainers.build import build_network, build_task
 from trainers.data import Split
 from trainers.engine.captured import step_of
 from trainers.engine.fit import train_one_epoch
+from trainers.process import process_settings
 from trainers.seeding import generator
 from trainers.spec.train_spec import TrainSpec
-from trainers.training import RunOptions, _process_settings
 
 SHARE_S, QUICK_S = 4.0, 0.1
 """Seconds for one line, in which it is prepared, measured and profiled."""
@@ -243,7 +243,7 @@ def _speed(spec: TrainSpec, way: Way, setting: Setting, steps: int) -> Speed:
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
-    settings = _process_settings(spec, RunOptions(device=str(device)))
+    settings = process_settings(tf32=spec.precision == "tf32")
     images = steps * spec.data.batch_size
     with settings, synthetic_data(train=images, evaluated=2):
         run: Callable[[int, int], int]

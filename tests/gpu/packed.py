@@ -30,9 +30,9 @@ from trainers.binarize.ste import sign_ste
 from trainers.data import Split
 from trainers.engine.fit import train_one_epoch
 from trainers.optim.optimizers import OPTIMIZERS
+from trainers.process import process_settings
 from trainers.seeding import generator
 from trainers.spec.train_spec import TrainSpec
-from trainers.training import RunOptions, _process_settings
 
 SHARE_S, QUICK_S = 4.0, 0.1
 """Seconds in which one line is measured."""
@@ -337,7 +337,7 @@ def _member(
 @contextmanager
 def _as_a_run(spec: TrainSpec, images: int, device: torch.device) -> Iterator[None]:
     """Within it, torch is set as in a run of the trial, and its data set has as many images."""
-    settings = _process_settings(spec, RunOptions(device=str(device)))
+    settings = process_settings(tf32=spec.precision == "tf32")
     with settings, synthetic_data(train=images, evaluated=2):
         yield
 

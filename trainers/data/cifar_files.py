@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from trainers.data.download import download
+from trainers.data.news import reason_of
 from trainers.data.partition import SPLIT_SEED, SplitChoice, cut
 from trainers.data.splits import Normalisation, Source, Split, Splits
 from trainers.errors import Fault, MissingDataError, SpecError
@@ -156,7 +157,7 @@ def _class_of(files: CifarFiles) -> Any:
 def _missing(
     files: CifarFiles, data_dir: Path, error: Exception, needed: tuple[Path, ...], present: bool
 ) -> Fault:
-    reason = " ".join(str(error).split())[:120]
+    reason = reason_of(error)
     state = "cannot be read" if present else "is missing and could not be downloaded"
     expected = ", ".join(file.name for file in needed)
     place = data_dir.resolve() / files.folder

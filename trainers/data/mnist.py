@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from trainers.data.download import download
+from trainers.data.news import reason_of
 from trainers.data.splits import Source, Split, Splits, normalised
 from trainers.errors import Fault, MissingDataError, SpecError
 
@@ -114,7 +115,7 @@ def _remove_empty(data_dir: Path) -> None:
 
 
 def _missing(data_dir: Path, error: Exception, needed: Sequence[Path], *, present: bool) -> Fault:
-    reason = " ".join(str(error).split())[:120]
+    reason = reason_of(error)
     state = "cannot be read" if present else "is missing and could not be downloaded"
     expected = ", ".join(str(file) for file in needed)
     return Fault(

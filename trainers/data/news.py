@@ -8,7 +8,7 @@ import logging
 import os
 
 MOST_SHOWN = 300
-"""Most characters of a path in a message."""
+"""Most characters of a path, or of a library's error, in a message."""
 
 log = logging.getLogger(__name__)
 
@@ -29,5 +29,14 @@ def shown(path: "str | os.PathLike[str]") -> str:
         sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
         for sign in text
     )
+    return _short(text)
+
+
+def reason_of(error: Exception) -> str:
+    """Returns what a library's error says, in one line; a long text loses its middle."""
+    return _short(" ".join(str(error).split()) or type(error).__name__)
+
+
+def _short(text: str) -> str:
     half = MOST_SHOWN // 2
     return text if len(text) <= MOST_SHOWN else f"{text[:half]}...{text[-half:]}"

@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from trainers.data.news import reason_of
 from trainers.data.refused import Kind, UnusableError
 
 if TYPE_CHECKING:
@@ -92,8 +93,7 @@ def picture(content: bytes, form: Form) -> Picture:
         raise UnusableError(Kind.FILE, what) from error
     # Pillow's decoders raise errors of any type for damaged files.
     except Exception as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise UnusableError(Kind.FILE, f"cannot be decoded ({reason})") from error
+        raise UnusableError(Kind.FILE, f"cannot be decoded ({reason_of(error)})") from error
 
 
 def _converted(opened: "ImageFile", form: Form) -> Picture:
