@@ -1,23 +1,22 @@
 """Runs one sweep of a study: finds the recorded results, trains and records the rest."""
 
 import contextlib
-import json
 import logging
 import math
-import os
-import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 from orchestrator import launch, vocabulary
-from orchestrator.environment import environment, git_commit
-from orchestrator.errors import EXIT_FAILED
+from orchestrator.environment import git_commit
 from orchestrator.execution.jobs import jobs_of, packed
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
+from orchestrator.execution.lost_cluster import watched_head
 from orchestrator.execution.options import SweepOptions
 from orchestrator.execution.outcome import Outcome, SweepWatcher
 from orchestrator.execution.rounds import Rounds
+from orchestrator.execution.study_texts import study_texts, trained_by
 from orchestrator.fingerprint.code import this_code
 from orchestrator.free_space import told_if_full
 from orchestrator.home import Home
@@ -34,7 +33,6 @@ from orchestrator.process import signals
 from orchestrator.process.waiting import waiting_for
 from orchestrator.record.board import board_of
 from orchestrator.record.conflicts import (
-    plan_content,
     refuse_changed_labels,
     refuse_other_values,
     study_record,
@@ -43,7 +41,6 @@ from orchestrator.record.delivery import Delivery
 from orchestrator.record.delivery_lock import InUseError
 from orchestrator.record.describe import describe
 from orchestrator.record.entries import CellDescription
-from orchestrator.record.heartbeat import beating
 from orchestrator.record.journal import Journal
 from orchestrator.record.known import Recorded, deliver_what_waits
 from orchestrator.record.measured import basis_for
@@ -65,8 +62,6 @@ DRAIN_S = 60.0
 """Seconds that the end of a sweep waits for MLflow; undelivered results stay in the journal."""
 SILENT_S = 5.0
 """The same, if MLflow never answered during the sweep."""
-LOST_S = 8.0
-"""The same, if the cluster is lost, because Ray ends this process soon."""
 
 
 def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWatcher) -> Outcome:
@@ -233,7 +228,7 @@ class _Sweep:
             track_s=listener.journal_s + self.delivery.busy_s,
         )
 
-    def _close(self, state: State, *, within_s: float = math.inf) -> None:
+    def _close(self, state: State, within_s: float = math.inf) -> None:
         """Records how the sweep ended, and delivers what remains, as far as there is time."""
         self.record = replace(self.record, state=state)
         self.journal.begin_study(self.record)
@@ -345,31 +340,10 @@ class _Sweep:
         return listener
 
     def _watched_head(self, listener: SweepListener) -> contextlib.AbstractContextManager[None]:
-        """Watches the head of a cluster, which Ray needs but does not watch."""
         if self.options.ray_address is None:
             return contextlib.nullcontext()
-        watch = launch.HeadWatch(
-            launch.cluster_address(),
-            is_same=launch.is_same_head,
-            silent=lambda reason: listener.noted(self.study.title, reason),
-            lost=lambda reason: self._end_without_ray(listener, reason),
-        )
-        return beating("the head of the cluster", watch.look, every_s=launch.LOOK_EVERY_S)
-
-    def _end_without_ray(self, listener: SweepListener, reason: str) -> None:
-        """Records that the sweep was interrupted, and ends this process.
-
-        The main thread waits for a head that is gone, and no signal reaches it.
-        """
-        try:
-            listener.interrupt()
-            self.watcher.stopped()
-            self._close(State.INTERRUPTED, within_s=LOST_S)
-        finally:
-            self.watcher.lost(reason)
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(EXIT_FAILED)
+        close = partial(self._close, State.INTERRUPTED)
+        return watched_head(listener, self.watcher, title=self.study.title, close=close)
 
     def _draw_alone(self) -> None:
         """Claims the search, because two processes would draw the same trials for it."""
@@ -404,19 +378,9 @@ class _Sweep:
             self.watcher.cell_noted(self.study.title, note=self.anew)
         if self.delivery.last_error is not None and self.recorded.store is None:
             self.watcher.silent(self.delivery.last_error, journal=self.home.journal)
-        planned = {**plan_content(todo), "slots": slots, "processes": processes}
-        content = json.dumps(planned, indent=1)
-        specs = [cell.train for cell in todo.todo] or [self.study.base]
-        trials = [spec.to_mapping() for spec in specs]
         code = self.recorded.code
-        made_with = {**environment(), "sources": code.units(*trials)}
-        texts = {
-            vocabulary.PLAN_ARTIFACT: content,
-            vocabulary.ENVIRONMENT_ARTIFACT: json.dumps(made_with, indent=1),
-        }
-        if self.study.text:
-            texts[vocabulary.STUDY_ARTIFACT] = self.study.text
-        tags = {**self.record.tags, **self.cell_tags, vocabulary.CODE: code.of(*trials)}
+        texts = study_texts(todo, slots=slots, processes=processes, code=code)
+        tags = {**self.record.tags, **self.cell_tags, vocabulary.CODE: code.of(*trained_by(todo))}
         self.record = replace(self.record, state=State.RUNNING, texts=texts, tags=tags)
         self.journal.begin_study(self.record)
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
@@ -20,6 +21,7 @@ from orchestrator import launch, vocabulary
 from orchestrator.execution import leases
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
+from orchestrator.execution.lost_cluster import end_without_ray
 from orchestrator.execution.options import SweepOptions, resources_of
 from orchestrator.execution.outcome import SweepWatcher, Unwatched
 from orchestrator.execution.sweep import _Sweep, sweep
@@ -416,6 +418,11 @@ class _Ends:
             setattr(self.sweep, name, self)
         self.has_delivered = True
 
+    @property
+    def parts(self) -> tuple[SweepListener, SweepWatcher, Callable[[float], None]]:
+        close = partial(self.sweep._close, State.INTERRUPTED)
+        return cast(SweepListener, self), cast(SweepWatcher, self), close
+
     def interrupt(self) -> None:
         self.done.append("interrupted")
 
@@ -440,7 +447,7 @@ def test_without_its_cluster_a_sweep_records_its_end_says_why_and_ends_the_proce
 ) -> None:
     ends = _Ends(study)
     monkeypatch.setattr(os, "_exit", lambda code: ends.done.append(f"exit {code}"))
-    ends.sweep._end_without_ray(cast(SweepListener, ends), "the head was restarted")
+    end_without_ray(*ends.parts, "the head was restarted")
     # Ray ends the process soon after, so delivery has a few seconds.
     expected = ["interrupted", "no display", State.INTERRUPTED, 8.0, "the head was restarted"]
     assert ends.done == [*expected, "exit 1"]
@@ -452,5 +459,5 @@ def test_it_says_why_and_ends_also_if_nothing_can_be_recorded(
     ends = _Ends(study, journal_fails=True)
     monkeypatch.setattr(os, "_exit", lambda code: ends.done.append(f"exit {code}"))
     with pytest.raises(OSError, match="the disk is gone"):
-        ends.sweep._end_without_ray(cast(SweepListener, ends), "the head was restarted")
+        end_without_ray(*ends.parts, "the head was restarted")
     assert ends.done[-2:] == ["the head was restarted", "exit 1"]
