@@ -1,7 +1,6 @@
 """Which cells of a study a view shows, and by which metric."""
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,6 +8,7 @@ from dashboards.runs import NoResultsError, StudyRuns
 from dashboards.statistics import Better
 from orchestrator import vocabulary
 from orchestrator.mlflow_reader.cells import RecordedCell
+from orchestrator.mlflow_reader.near import did_you_mean, some_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,17 +78,6 @@ def _refuse_unknown(runs: StudyRuns, where: Mapping[str, str]) -> None:
             near = did_you_mean(asked, known)
             what = f"no finished cell of {runs.title} has the {kind} '{asked}'{near}"
             raise NoResultsError(f"{what}; known: {some_of(known)}")
-
-
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """A clause with the nearest name; empty if none is near."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f", did you mean '{near[0]}'?" if near else ""
-
-
-def some_of(names: Sequence[str], most: int = 20) -> str:
-    """Names in one line, the first of them if there are many."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" * (len(names) > most))
 
 
 def _text(where: Mapping[str, str]) -> str:

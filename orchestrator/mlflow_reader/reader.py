@@ -1,6 +1,5 @@
 """Reads studies and cells from one MLflow store."""
 
-import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -12,6 +11,7 @@ from orchestrator.masking import mask_error, shown_address
 from orchestrator.mlflow_reader.address import fault_of, is_database_server
 from orchestrator.mlflow_reader.cells import RecordedCell, RecordedVariant, recorded_cell
 from orchestrator.mlflow_reader.long_tags import joined
+from orchestrator.mlflow_reader.near import nearest, some_of
 from orchestrator.mlflow_reader.outages import is_gone, is_of_a_store, reason
 from orchestrator.mlflow_reader.pages import LARGEST_PAGE, whole
 from orchestrator.process.gc_pause import uncollected
@@ -27,11 +27,6 @@ _PACKAGES: Final = {
     "psycopg2": "psycopg2-binary",
 }
 """The package of a database's driver, by its module, where the names differ."""
-
-MOST_NAMES = 12
-"""Most studies that are listed."""
-NEAR = 0.5
-"""How much of two names must be the same for one to be meant by the other."""
 
 
 class StoreError(OrchestratorError):
@@ -277,9 +272,8 @@ class Reader:
 def instead_of(name: str, recorded: Collection[str]) -> str:
     """What to type in place of a study that is not recorded: the nearest name, and all."""
     known = sorted(recorded)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR)
-    listed = ", ".join(known[:MOST_NAMES]) + (" ..." if len(known) > MOST_NAMES else "")
-    return f"{f'did you mean {near[0]!r}? ' if near else ''}recorded: {listed or 'none yet'}"
+    near = nearest(name, known)
+    return f"{f'did you mean {near!r}? ' if near else ''}recorded: {some_of(known) or 'none yet'}"
 
 
 def names_study(experiment: "Experiment", name: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dashboards.chosen import chosen, some_of
+from dashboards.chosen import chosen
 from dashboards.runs import NoResultsError, StudyRuns
 
 MakeRuns = Callable[..., StudyRuns]
@@ -43,8 +43,3 @@ def test_an_axis_or_a_label_that_is_not_there_brings_those_that_are(
     with pytest.raises(NoResultsError) as raised:
         chosen(runs, where=where)
     assert str(raised.value) == f"no finished cell of tiny has {what}"
-
-
-def test_of_many_labels_the_first_are_named() -> None:
-    assert some_of(["a", "b", "c"], most=2) == "a, b and 1 more"
-    assert some_of(["a", "b"], most=2) == "a, b"
