@@ -59,9 +59,9 @@ def test_workers_killed_at_random_moments_change_nothing(
 
 
 def test_without_what_forks_workers_a_sweep_goes_on_with_rays_own(
-    user: Any, brief: str, brief_cells: list[records.Cell], ledger: Ledger
+    user: Any, troubled: str, calm_cells: list[records.Cell], ledger: Ledger
 ) -> None:
-    process = user.starts("sweep", user.writes(brief))
+    process = user.starts("sweep", user.writes(troubled))
     _wait_for_points(user, process, beyond=0)
     wait_until(lambda: training_below(process.pid), what="a worker trains")
     [forks] = [pid for pid in below(process.pid) if FORKS in command_of(pid)]
@@ -79,7 +79,7 @@ def test_without_what_forks_workers_a_sweep_goes_on_with_rays_own(
     assert process.poll() is None, "the sweep ended before"
     out, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, out
-    verdict = records.compare(records.read_cells(user.home / "mlflow.db"), brief_cells)
+    verdict = records.compare(records.read_cells(user.home / "mlflow.db"), calm_cells)
     ledger.note("what forks workers killed", tried=1, survived=1, **verdict.figures())
     assert verdict.is_clean, verdict
 
