@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.fingerprint.module import Module, Part
+from orchestrator.trial_stages import stages_of
 
 PACKAGE = "trainers"
 ROOT = "trainers.training"
@@ -93,11 +94,10 @@ class Sources:
         return self._used[entries]
 
     def _entries_of(self, trial: Mapping[str, Any]) -> Iterator[Unit]:
-        before = trial.get("before")
-        if before:
-            # It says what differs in the stage before; of `data` each key does so for itself.
-            data = {**trial["data"], **before.get("data", {})}
-            yield from self._entries_of({**trial, "before": None, **before, "data": data})
+        for stage in stages_of(trial):
+            yield from self._entries_of_stage(stage)
+
+    def _entries_of_stage(self, trial: Mapping[str, Any]) -> Iterator[Unit]:
         for table, path in TABLES.items():
             if path == "weights" and not trial.get("layers", {}).get("order"):
                 # Nothing is binary, and the binarizer is never made.

@@ -17,6 +17,7 @@ from orchestrator.mlflow_reader.overview import (
     in_parts,
 )
 from orchestrator.mlflow_reader.reader import Reader
+from orchestrator.trial_stages import stages_of
 from orchestrator.vocabulary import State
 
 Heard = Callable[[int, int], None]
@@ -191,12 +192,10 @@ def planned_cells(plan: str, axes: Sequence[str]) -> dict[tuple[str, ...], CellN
 
 def _all_epochs(train: Any) -> int:
     """The epochs of a trial as plain values, and of the stages before it; 0 if it has none."""
-    total = 0
-    while isinstance(train, dict):
-        epochs = train.get("epochs")
-        total += epochs if type(epochs) is int else 0
-        train = train.get("before")
-    return total
+    if not isinstance(train, dict):
+        return 0
+    epochs = [stage.get("epochs") for stage in stages_of(train)]
+    return sum(num for num in epochs if type(num) is int)
 
 
 def names_in(text: str) -> tuple[str, ...]:

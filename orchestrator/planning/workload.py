@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-CHEAP = ("seed", "epochs", "layers", "lr_schedule", "lr_batch", "init", "before")
+from orchestrator.trial_stages import BEFORE, stages_of
+
+CHEAP = ("seed", "epochs", "layers", "lr_schedule", "lr_batch", "init", BEFORE)
 """Keys of a trial that change its results, and not how long an epoch takes."""
 
 
@@ -40,7 +42,10 @@ def work_of(train: Mapping[str, Any]) -> Work:
     Args:
         train: As `TrainSpec.to_mapping` gives it, and as a cell's run has it.
     """
-    before = train.get("before")
+    return tuple(stretch for stage in stages_of(train) for stretch in _stretches(stage))
+
+
+def _stretches(train: Mapping[str, Any]) -> Work:
     training, layers, epochs = training_of(train), train["layers"], int(train["epochs"])
     num, each = len(layers.get("order", ())), int(layers.get("epochs_per_layer", 0))
     found: list[Stretch] = []
@@ -53,7 +58,7 @@ def work_of(train: Mapping[str, Any]) -> Work:
                 found.append(Stretch(Kind(training, binary), last - first))
     else:
         found.append(Stretch(Kind(training, num), epochs))
-    return (*(work_of(before) if before else ()), *found)
+    return tuple(found)
 
 
 def training_of(train: Mapping[str, Any]) -> str:
