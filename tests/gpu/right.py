@@ -47,5 +47,6 @@ CHECKS = (
     Check("recorded steps, the same bits", recorded.cases, 25),
     Check("three steps as on the CPU", runs.agreement, 25),
     Check("trained here, the same predictions on the CPU", runs.export, 10),
+    Check("evaluation in growing batches", runs.evaluation, 5),
     Check("out of memory names the batch size", runs.memory, 10),
 )

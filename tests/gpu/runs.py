@@ -18,7 +18,8 @@ from torch import Tensor, nn
 import trainers
 from trainers.binarize.attach import baked, latent_weights, weight_layers
 from trainers.engine.checkpoint import CheckpointPolicy
-from trainers.engine.result import EpochMetrics, TrainResult
+from trainers.engine.evaluate import evaluate
+from trainers.engine.result import EpochMetrics, Scores, TrainResult
 from trainers.errors import OutOfMemoryError
 from trainers.models import MODELS
 from trainers.spec.train_spec import TrainSpec
@@ -30,6 +31,9 @@ STEPS = 3
 
 FLOAT32 = 1e-3
 """That tolerance, relative."""
+
+STILL = {"name": "sgd", "lr": 1e-6}
+"""Steps so small that rounding does not grow from epoch to epoch."""
 
 LITTLE = 2**29
 """Bytes that are too few for VGG-5's activations over 4,099 images of 32 × 32 pixels."""
@@ -155,6 +159,28 @@ def _exported(setting: Setting, make: Callable[[nn.Module, Path], nn.Module]) ->
     images = numbers((32, 3, 32, 32), 7).float()
     expected = model(images.to(setting.device)).argmax(1).cpu()
     assert torch.equal(other(images).argmax(1), expected), "it predicts other classes"
+
+
+def evaluation(setting: Setting) -> list[Case]:
+    """Batches of evaluation grow on a GPU, which changes only rounding."""
+    return [("the scores of smaller batches", partial(_evaluation, setting))]
+
+
+def _evaluation(setting: Setting) -> None:
+    spec = trial_of("vgg5", epochs=3, data={"eval_batch_size": 4}, optimizer=STILL)
+    sizes = list[int]()
+
+    def noted(*args: Any, batch_size: int, **options: Any) -> Scores:
+        sizes.append(batch_size)
+        return evaluate(*args, batch_size=batch_size, **options)
+
+    fixed = _run(spec, setting, deterministic=True)
+    with mock.patch("trainers.engine.fit.evaluate", noted):
+        grown = _run(spec, setting)
+    expected = [4, 8, 16, 32, 32, 32] if setting.device.type == "cuda" else [4] * 6
+    assert sizes == expected, f"the batches have {sizes} images, not {expected}"
+    for ours, theirs in zip(grown.epochs, fixed.epochs, strict=True):
+        _near("validation loss", ours.validation.loss, theirs.validation.loss)
 
 
 def memory(setting: Setting) -> list[Case]:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -83,15 +84,18 @@ def _one_epoch(task: Task, epoch: int, step: Step) -> EpochMetrics:
 
 
 def _scores(task: Task, split: Split) -> Scores:
-    return evaluate(
+    measure = partial(
+        evaluate,
         task.model,
         split,
         loss=task.loss,
-        batch_size=task.eval_batch_size,
         autocast=task.autocast,
         memory_format=task.memory_format,
         ranks=task.ranks,
     )
+    # Of pictures that are read while training, the processor holds several batches at once.
+    most = len(split) if split.uncut is None else task.eval_batch_size
+    return task.eval_batches.measured(lambda size: measure(batch_size=size), images=most)
 
 
 def train_one_epoch(

@@ -12,6 +12,7 @@ from trainers.binarize.schedule import LayerSchedule
 from trainers.data.augment import Augment
 from trainers.data.splits import Splits
 from trainers.engine.added import AddedLoss
+from trainers.engine.eval_batches import EvalBatches, eval_batches
 from trainers.engine.freezing import Freezing
 from trainers.engine.ranks import ALONE, Ranks
 from trainers.losses import LossFunction
@@ -33,7 +34,7 @@ class Task:
         batch_size: Images per training batch.
         accumulate: Batches in a step of the optimizer, whose gradients are averaged over their
             images. The last step of an epoch may have fewer.
-        eval_batch_size: Images per batch in evaluation.
+        eval_batch_size: Images per batch in evaluation, to begin with.
         seed: Seed of all draws in training: image order, augmentation, masks, dropout.
         autocast: Context of each forward pass.
         augment: Augmentation of the training images.
@@ -71,6 +72,12 @@ class Task:
     accumulate: int = 1
     graphs: bool = True
     note: Callable[[str], None] | None = None
+    eval_batches: EvalBatches = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Reads from the model on which device the trial runs."""
+        device = next(self.model.parameters()).device
+        object.__setattr__(self, "eval_batches", eval_batches(self.eval_batch_size, device))
 
     @property
     def final_from(self) -> int:
