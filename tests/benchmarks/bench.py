@@ -16,13 +16,14 @@ import tempfile
 import time
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import photographs
 import torch
-from estimate import STUDIES, estimated
+from estimate import LENGTHS, STUDIES, estimated
 from pictures import ARCHIVE, NETWORKS, ours, unpack, usual
 from usual_loop import WIDTHS, UsualLoop
 from verdicts import NUM_MATRICES, false_verdicts
@@ -225,8 +226,8 @@ def tracking(data_dir: Path) -> list[Row]:
 def estimate() -> list[Row]:
     """The time left that a sweep says at a tenth of its epochs, against what was left."""
     rows = []
-    for name in STUDIES:
-        said = estimated(name)
+    for name, times in product(STUDIES, LENGTHS):
+        said = estimated(name, times)
         what = f"time left at a tenth of a sweep of {said.whole_s:.0f} s, {name} cells"
         truth, ours = f"{said.was_left_s:.1f} s were left", f"{said.left_s:.1f} s said"
         rows.append(Row(what, truth, ours, f"{said.error:+.1%}", "within 15 %"))
