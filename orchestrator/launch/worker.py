@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.launch.metrics import began_from, curve_points, objective, summary_points
 from orchestrator.launch.report import EpochReport, GivenBack
 from orchestrator.process.foothold import keep_foothold
+from orchestrator.process.trimming import Trimming
 from trainers.engine.checkpoint import CheckpointPolicy
 from trainers.engine.handover import is_available
 from trainers.engine.memory import release
@@ -23,6 +24,7 @@ from trainers.training import RunOptions, run
 
 # Tune asks for the current folder before a worker has its first cell.
 keep_foothold()
+TRIMMING = Trimming()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +82,8 @@ def train_cell(
         group: The processes that train the cell together, of which this is the first; None: this
             one alone.
     """
+    # By now nothing holds the tensors of the cell before.
+    TRIMMING.trim()
     try:
         _train_to_the_end(job, report, group)
     except OutOfMemoryError as error:
