@@ -73,7 +73,10 @@ def summary_points(
 
 
 def began_from(epochs: Sequence[EpochMetrics], stages: Sequence[TrainSpec]) -> tuple[str, ...]:
-    """Which epoch of each finished stage handed on its weights, in words; of one stage nothing."""
+    """Which epoch of each finished stage handed on its weights, in words; of one stage nothing.
+
+    Epochs are counted from 1.
+    """
     found: list[str] = []
     for number, stage in enumerate(stages[:-1], 1):
         first, last = stage.epochs_before, stage.all_epochs - 1
@@ -81,7 +84,8 @@ def began_from(epochs: Sequence[EpochMetrics], stages: Sequence[TrainSpec]) -> t
             break
         best = selected(epochs[: last + 1], final_from=first + stage.final_from)
         error = f"validation error {best.validation.error:.4f}"
-        found.append(f"stage {number}: epoch {best.epoch} of {first} to {last}, {error}")
+        place = f"epoch {best.epoch + 1} of {first + 1} to {last + 1}"
+        found.append(f"stage {number}: {place}, {error}")
     return tuple(found)
 
 

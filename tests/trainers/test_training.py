@@ -428,7 +428,7 @@ def test_without_a_folder_nothing_is_written(
 
 def test_a_loss_that_is_no_number_is_an_error(make_spec: MakeSpec) -> None:
     spec = make_spec(optimizer={"name": "sgd", "lr": 1e38})
-    with pytest.raises(BadLossError, match="the training loss of epoch 0 is nan"):
+    with pytest.raises(BadLossError, match="the training loss of epoch 1 is nan"):
         run(spec, options=CPU)
 
 

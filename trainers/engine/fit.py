@@ -166,7 +166,9 @@ def _trained(task: Task, epoch: int, used: dict[str, Tensor] | None, step: Step)
     # Apart from the two evaluations, only this line of an epoch waits for the device.
     mean = (torch.stack(losses).to("cpu", torch.float64) @ weights).item() / len(train)
     if not math.isfinite(mean):
-        raise BadLossError(f"the training loss of epoch {epoch} is {mean}{_reason(task.model)}")
+        raise BadLossError(
+            f"the training loss of epoch {epoch + 1} is {mean}{_reason(task.model)}"
+        )
     return hits.scores(loss=mean)
 
 

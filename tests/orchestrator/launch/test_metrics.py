@@ -163,8 +163,8 @@ def test_each_stage_says_from_which_epoch_it_began(
 ) -> None:
     mapping = cells[0].train.to_mapping() | {"layers": {"order": []}, "epochs": 2}
     staged = TrainSpec.from_mapping(mapping | {"before": {"before": {}}}).stages
-    first = "stage 1: epoch 1 of 0 to 1, validation error 0.2000"
-    second = "stage 2: epoch 3 of 2 to 3, validation error 0.3000"
+    first = "stage 1: epoch 2 of 1 to 2, validation error 0.2000"
+    second = "stage 2: epoch 4 of 3 to 4, validation error 0.3000"
     assert began_from(epochs, staged) == (first, second)
     assert began_from(epochs[:3], staged) == (first,)
     assert began_from(epochs, staged[:1]) == began_from(epochs[:1], staged) == ()

@@ -277,7 +277,7 @@ def test_a_loss_that_is_no_finite_number_ends_the_run_in_its_epoch(
         return cross_entropy()(logits, labels) * (value if calls == 11 else 1.0)
 
     recorder = Recorder()
-    message = f"the training loss of epoch 1 is {value}; a lower lr may help"
+    message = f"the training loss of epoch 2 is {value}; a lower lr may help"
     with pytest.raises(BadLossError, match=message):
         fit(make_task(loss=breaking), callbacks=[recorder])
     assert [metrics.epoch for metrics in recorder.heard] == [0]
@@ -292,7 +292,7 @@ def test_a_collapsed_layer_is_named_as_the_reason_of_the_nan(make_task: MakeTask
     everything = LayerSchedule(order=("fc1", "fc2"))
     task = make_task(model=model, optimizer=sgd(model.parameters(), lr=0.1), schedule=everything)
     # The NaN of fc2 makes all scores NaN in the first step; yet only fc2 is named.
-    message = r"of epoch 0 is nan: fc2: no score is above the threshold, .*; train without publ"
+    message = r"of epoch 1 is nan: fc2: no score is above the threshold, .*; train without publ"
     with pytest.raises(BadLossError, match=message) as raised:
         fit(task)
     assert "fc1" not in str(raised.value)
