@@ -123,7 +123,7 @@ def hybrid_study(name: str, spec: TrainSpec, hybrid: Hybrid, origin: Origin) -> 
             {"name": "seed", "seeds": list(origin.seeds)},
         ],
         "metric": dict(origin.metric),
-        "matrix": {"rows": AXIS, "over": "seed"},
+        "matrix": {"rows": AXIS, "over": "seed", "control": BINARY},
         "checkpoint": {"policy": "best"},
     }
     scaled = f", whose epochs were scaled by {origin.epoch_scale}" if origin.epoch_scale else ""

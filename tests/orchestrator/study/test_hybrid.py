@@ -140,6 +140,7 @@ def test_the_study_has_the_seeds_and_the_metric_of_the_binary_networks_own() -> 
     assert list(study.axes[1].points) == ["1", "2"]
     assert (study.metric.name, study.metric.better) == ("selected/test_accuracy", "higher")
     assert (study.matrix.rows, study.matrix.over) == ("inputs", "seed")
+    assert study.matrix.control == "binary"
     scaled = replace(ORIGIN, epoch_scale="0.5")
     text = hybrid_study("mine-hybrid", spec, own_hybrid(spec, ["conv7"]), scaled)
     assert "of mine, whose epochs were scaled by 0.5.\n" in text
