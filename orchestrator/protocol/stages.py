@@ -7,6 +7,7 @@ store. So a protocol can stop anywhere and resume.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ STAGES = (SENSITIVITY, LR, FULL)
 MATRIX = "matrix"
 """The step after the stages; it trains nothing."""
 RATE = "optimizer.lr"
+ORDER = "layers.order"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -263,7 +265,29 @@ def rates_of(study: StudySpec) -> dict[str, str]:
 
 
 def unmeasured(network: str, changes: Changes) -> Given:
-    """Placeholder orders for checks and estimates before stage sensitivity; all cost the same."""
-    study = load_stage(network, SENSITIVITY, changes)
-    forward = tuple(range(1, len(model_layers(study.base.model)) + 1))
-    return Given(orders={"ascend": forward, "descend": forward[::-1]})
+    """Placeholder orders for checks and estimates before stage sensitivity.
+
+    All orders cost the same, but rows that begin alike share what they train. So these begin as no
+    other row does, if the network has enough layers, or are at least no other row's order.
+    """
+    layers = model_layers(load_stage(network, SENSITIVITY, changes).base.model)
+    forward = tuple(range(1, len(layers) + 1))
+    given = _both(forward)
+    full = load_stage(network, FULL, changes, given)
+    rows = next(axis for axis in full.axes if axis.name == full.matrix.rows).points
+    orders = [point.get(ORDER) for row, point in rows.items() if row not in given.orders]
+    taken = {
+        tuple(layers.index(layer) + 1 for layer in order)
+        for order in orders
+        if isinstance(order, list) and order
+    }
+    ends = [layer for layer in forward if layer not in {order[0] for order in taken}]
+    if len(ends) > 1:
+        first, last, *_ = ends
+        return _both((first, *(num for num in forward if num not in (first, last)), last))
+    free = (order for order in permutations(forward) if not {order, order[::-1]} & taken)
+    return _both(next(free, forward))
+
+
+def _both(ascend: tuple[int, ...]) -> Given:
+    return Given(orders={"ascend": ascend, "descend": ascend[::-1]})

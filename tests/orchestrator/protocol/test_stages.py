@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from orchestrator.home import Home
+from orchestrator.planning.planning import plan
 from orchestrator.protocol import stages
 from orchestrator.protocol.stages import (
     FULL,
@@ -202,9 +203,36 @@ def test_a_stage_takes_over_only_the_orders_that_it_names(protocol_files: Files)
     assert first.variant_id == second.variant_id
 
 
-def test_what_is_not_measured_yet_stands_as_the_forward_order(protocol_files: Files) -> None:
+def test_what_is_not_measured_yet_begins_as_no_other_row(protocol_files: Files) -> None:
     given = unmeasured(protocol_files(), PLAIN)
+    assert given == Given(orders={"ascend": (2, 1, 3), "descend": (3, 1, 2)})
+
+
+def test_where_rows_have_all_orders_the_placeholders_are_two_of_them() -> None:
+    given = unmeasured("digits", PLAIN)
     assert given == Given(orders={"ascend": (1, 2, 3), "descend": (3, 2, 1)})
+
+
+@pytest.mark.parametrize(
+    ("network", "stage", "epochs"), [("vgg5", LR, 15750), ("vgg5", FULL, 26250)]
+)
+def test_placeholders_share_nothing_with_other_rows(network: str, stage: str, epochs: int) -> None:
+    study = load_stage(network, stage, PLAIN, unmeasured(network, PLAIN))
+    assert len({cell.id for cell in study.trials}) == len(study.trials)
+    assert plan(study).epochs == epochs
+
+
+def test_placeholders_are_other_orders_even_if_every_layer_comes_first_somewhere(
+    protocol_files: Files,
+) -> None:
+    axis = {
+        "name": "order",
+        "sets": "layers.order",
+        "permutations": ["forward", "reverse", [2, 1, 3], "ascend", "descend"],
+    }
+    network = protocol_files(full={"axes": [axis, {"name": "seed", "seeds": [1]}]})
+    given = unmeasured(network, PLAIN)
+    assert given == Given(orders={"ascend": (1, 3, 2), "descend": (2, 3, 1)})
 
 
 def test_the_first_stage_takes_nothing_over(protocol_files: Files, home: Home) -> None:
