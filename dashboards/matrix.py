@@ -40,8 +40,9 @@ def result_matrix(
     frame's `attrs` hold `study`, `title`, `metric`, `better`, `is_asked` (False: no cell of the
     study as in its file is finished, so this is its newest variant), `variant` (its id), `commits`
     (of the code that trained the cells), MLflow's `experiment_id`,
-    `run_id` and `cell_run_ids`, and `also`: the means of more metrics, by metric and row. If the
-    study names a control, they also hold `control`, `controls`, `margin`, `planned`,
+    `run_id` and `cell_run_ids`, `also`: the means of more metrics, by metric and row, and
+    `missing`: the planned rows of which no cell is finished, unless `where` leaves cells out. If
+    the study names a control, they also hold `control`, `controls`, `margin`, `planned`,
     `rows` (all that are planned) and `looks` (earlier numbers of seeds with verdicts), for
     `dashboards.comparison.compare`.
 
@@ -91,9 +92,16 @@ def matrix_of(
         "run_id": runs.run_id,
         "cell_run_ids": [cell.run_id for cell in cells],
         "also": {other: _means(runs, cells, rows, other) for other in also},
+        "missing": [] if where else _missing(runs, rows),
         **_compared(runs, name),
     }
     return frame
+
+
+def _missing(runs: StudyRuns, rows: Sequence[Row]) -> list[str]:
+    """The planned rows of which no cell is finished."""
+    there = {row[0] for row in rows}
+    return [label for label in runs.labels() if label not in there]
 
 
 def cell_values(matrix: pd.DataFrame) -> npt.NDArray[np.float64]:

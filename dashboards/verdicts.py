@@ -1,6 +1,7 @@
 """What a matrix carries, in words: the study's question, each row against the control, limits."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ from dashboards.report import is_share, shown, signed, unit
 
 FEWEST_ROWS = 3
 """Fewest rows, controls left out, that one test compares; as in `friedman`."""
+MOST_NAMED = 10
+"""Most rows that one sentence names."""
 
 
 def answer(matrix: pd.DataFrame, found: Comparison | None) -> str:
@@ -150,15 +153,21 @@ def told(
 
 
 def limits(matrix: pd.DataFrame, found: Comparison | None) -> list[str]:
-    """What so many seeds can show, and what chance alone does; a sentence each.
+    """Which rows are missing, what so many seeds can show, and what chance alone does.
 
     Args:
         matrix: The result of `result_matrix`.
-        found: What `compare` makes of it; no sentence if its study names no control.
+        found: What `compare` makes of it; its study names no control: None.
+
+    Returns:
+        A sentence each.
     """
+    lines: list[str] = []
+    if missing := matrix.attrs.get("missing"):
+        lines.append(f"No cell is finished of {_listed(missing)}; `status` says why.")
     if found is None:
-        return []
-    metric, lines = str(matrix.attrs["metric"]), []
+        return lines
+    metric = str(matrix.attrs["metric"])
     points, planned = _points(metric), matrix.attrs["planned"]
     if found.looks:
         told = " and ".join(str(n) for n in found.looks)
@@ -191,6 +200,12 @@ def _of_images(matrix: pd.DataFrame) -> list[str]:
     spread = math.sqrt(mean * (1 - mean) / images)
     one = f"All rows see the same {images:,} images: one is {shown(1 / images, metric)} points"
     return [f"{one}; as many others would move {shown(mean, metric)} by {shown(spread, metric)}."]
+
+
+def _listed(rows: Sequence[str]) -> str:
+    shown_rows = ", ".join(rows[:MOST_NAMED])
+    more = len(rows) - MOST_NAMED
+    return f"{shown_rows} and {more:,} more rows" if more > 0 else shown_rows
 
 
 def _points(metric: str) -> str:

@@ -292,8 +292,10 @@ def _convert_union(value: object, arguments: tuple[Any, ...]) -> Value:
     if inside is not None:
         raise SpecError(*inside)
     first = found[0][0]
-    more = " (or nothing)" if type(None) in arguments else ""
-    raise SpecError(Fault("", first.what + more, first.hint))
+    what = first.what
+    if type(None) in arguments:
+        what = what.replace(", got ", " or nothing, got ", 1)
+    raise SpecError(Fault("", what, first.hint))
 
 
 def _convert_sequence(value: object, arguments: tuple[Any, ...]) -> Value:

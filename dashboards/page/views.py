@@ -177,7 +177,7 @@ def cells(source: Source, study: str, query: Query) -> View:
     links = [(name, of_study(study, "/cells", state=name, **kept)) for name in STATES]
     table = Table(
         caption=f"{row or 'Cells'}, {len(found):,} in all",
-        head=["cell", "state", f"validation error{unit(OBJECTIVE)}", "epochs", "took", "reason"],
+        head=["cell", "state", f"validation error{unit(OBJECTIVE)}", "epochs", "ended", "reason"],
         lines=[_cell_line(study, cell, kept["variant"]) for cell in found[where.part]],
         words=frozenset({1, 5}),
     )
@@ -323,7 +323,7 @@ def _cell_line(study: str, one: CellNow, variant: str) -> Any:
         one.state,
         shown(error, OBJECTIVE),
         f"{one.epoch}/{one.epochs}" if one.epochs else "–",
-        _took(one),
+        _time(one.ended or 0),
         one.reason or "",
     )
 
@@ -332,7 +332,8 @@ def _facts(one: CellNow) -> list[tuple[str, str]]:
     facts = [(axis, label) for axis, label in one.labels.items()]
     if one.epochs:
         facts.append(("epochs", f"{one.epoch} of {one.epochs}"))
-    facts += [("began", _time(one.started or 0)), ("took", _took(one))]
+    # No time between the two: shared beginnings, copies and later attempts are no part of one.
+    facts += [("began", _time(one.started or 0)), ("ended", _time(one.ended or 0))]
     return facts
 
 
@@ -358,13 +359,3 @@ def _shown(source: Source) -> str:
 
 def _time(ms: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(ms / 1000)) if ms else "–"
-
-
-def _took(one: CellNow) -> str:
-    if not one.started or not one.ended:
-        return "–"
-    seconds = max(0, one.ended - one.started) / 1000
-    minutes, hours = seconds / 60, seconds / 3600
-    if hours >= 1:
-        return f"{hours:.1f} h"
-    return f"{minutes:.1f} min" if minutes >= 1 else f"{seconds:.1f} s"

@@ -18,6 +18,17 @@ BEST_HELP = (
 """Which cells a command takes; the rule is that of `orchestrator.results.best`."""
 
 
+def beside_floats(num_bytes: int, float_bytes: int) -> str:
+    """What an exported file saves, in words.
+
+    Args:
+        num_bytes: The size of the file.
+        float_bytes: What the same tensors take in floating point.
+    """
+    floats, ratio = f"{float_bytes:,} in floating point", float_bytes / num_bytes
+    return f"{floats}: {ratio:.1f} times smaller" if ratio >= 1 else f"{floats}, which is less"
+
+
 def add_cell(parser: argparse.ArgumentParser, *, named: str = BEST_HELP) -> None:
     """Adds the cell, and the flags for when its checkpoint was not kept.
 

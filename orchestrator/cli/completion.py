@@ -59,7 +59,9 @@ def _kinds() -> Mapping[str, Callable[[], Completion]]:
     """What completes an argument, by the word that stands for it in the help."""
     import shtab
 
+    from orchestrator.cli.matrix import VIEW_NAMES
     from orchestrator.study.catalog import study_files
+    from orchestrator.vocabulary import SUMMARIES
 
     studies = sorted(study_files())
     heads = [name.removesuffix("-full") for name in studies if name.endswith("-full")]
@@ -67,9 +69,11 @@ def _kinds() -> Mapping[str, Callable[[], Completion]]:
     return {
         "DIR": lambda: shtab.DIRECTORY,
         "FILE": lambda: shtab.FILE,
+        "METRIC": lambda: named("metrics", SUMMARIES, files=False),
         "NETWORK": lambda: named("networks", networks, files=False),
         "STUDY": lambda: named("studies", studies),
         "STUDY|NETWORK": lambda: named("both", [*studies, *networks]),
+        "VIEW": lambda: named("views", VIEW_NAMES, files=False),
     }
 
 
@@ -78,7 +82,7 @@ def named(what: str, names: Iterable[str], *, files: bool = True) -> Completion:
 
     Args:
         what: Part of the name of the shell's function.
-        names: Letters, digits, - and _ alone.
+        names: Letters, digits, -, _ and / alone.
         files: Also complete YAML files.
     """
     function, listed = f"_bnn_orchestrate_{what}", " ".join(names)

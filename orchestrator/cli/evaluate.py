@@ -2,14 +2,20 @@
 
 import argparse
 
-from orchestrator.cli.options import add_data_dir, add_home, add_verbose, data_folder_of, path_of
+from orchestrator.cli.options import (
+    add_data_dir,
+    add_home,
+    add_verbose,
+    data_folder_of,
+    exported_file,
+)
 from orchestrator.process.waiting import waiting_for
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its flags."""
     parser = subparsers.add_parser("evaluate", help="measure the network in an exported file")
-    parser.add_argument("file", type=path_of, metavar="FILE")
+    parser.add_argument("file", type=exported_file, metavar="FILE")
     add_data_dir(parser)
     add_home(parser)
     add_verbose(parser)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.cells import add_cell, cell_lines, trained_cell_of
+from orchestrator.cli.cells import add_cell, beside_floats, cell_lines, trained_cell_of
 from orchestrator.cli.options import (
     add_data_dir,
     add_home,
@@ -72,10 +72,9 @@ def _lines(path: Path, cell: "TrainedCell", done: "Exported") -> list[str]:
     lines = cell_lines(cell)
     if done.file is None:
         return [*lines, f"written   {path}, {path.stat().st_size:,} bytes; an artifact of the run"]
-    ratio = done.file.float_bytes / done.file.num_bytes
+    saved = beside_floats(done.file.num_bytes, done.file.float_bytes)
     lines += [
-        f"written   {path}, {done.file.num_bytes:,} bytes; {done.file.float_bytes:,} in floating "
-        f"point: {ratio:.1f} times smaller",
+        f"written   {path}, {done.file.num_bytes:,} bytes; {saved}",
         f"sha256    {hashlib.sha256(path.read_bytes()).hexdigest()}, for a study's key teacher",
     ]
     if done.verified:

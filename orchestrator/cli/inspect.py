@@ -3,14 +3,15 @@
 import argparse
 import re
 
-from orchestrator.cli.options import add_verbose, path_of
+from orchestrator.cli.cells import beside_floats
+from orchestrator.cli.options import add_verbose, exported_file
 from orchestrator.process.waiting import waiting_for
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its flags."""
     parser = subparsers.add_parser("inspect", help="show the content of an exported file")
-    parser.add_argument("file", type=path_of, metavar="FILE")
+    parser.add_argument("file", type=exported_file, metavar="FILE")
     add_verbose(parser)
     parser.set_defaults(run=run)
 
@@ -60,10 +61,9 @@ def run(args: argparse.Namespace) -> int:
         console.print(
             f"binary inputs: {named}; of {layers}", markup=False, highlight=False, soft_wrap=True
         )
-    ratio = file.float_bytes / file.num_bytes
     console.print(
         f"{file.payload:,} bytes of tensors, {file.num_bytes:,} with the header; "
-        f"{file.float_bytes:,} in floating point: {ratio:.1f} times smaller",
+        f"{beside_floats(file.num_bytes, file.float_bytes)}",
         highlight=False,
         soft_wrap=True,
     )

@@ -42,7 +42,7 @@ def add_listening(parser: argparse.ArgumentParser, *, port: int) -> None:
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A socket on an address.
+    """A socket that listens on an address.
 
     Raises:
         UsageError: If something else listens there, or this machine has no such address.
@@ -55,6 +55,8 @@ def bound(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        # Two sockets may be bound to one address, and only one of them may listen.
+        listening.listen()
     except OSError as error:
         listening.close()
         raise _refusal(host, port, error) from error

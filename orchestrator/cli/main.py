@@ -89,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     """Runs the command that was typed, into whose arguments `args` is made."""
     try:
+        _refuse_unknown(args.typed)
         _parser().parse_args(args.typed, args)
         return _answered(args)
     except SystemExit as ended:
@@ -102,6 +103,20 @@ def _run(args: argparse.Namespace) -> int:
         if _is_of_interrupt(error):
             return _interrupted(args)
         return explain(error, trains=args.trains)
+
+
+def _refuse_unknown(typed: Sequence[str]) -> None:
+    """Names the nearest command; argparse only lists them all.
+
+    Raises:
+        UnknownNameError: If the first word is no command.
+    """
+    known = [command.__name__.rpartition(".")[2] for command in COMMANDS]
+    if typed and not typed[0].startswith("-") and typed[0] not in known:
+        # Only here, so that commands do not wait for it.
+        from trainers.errors import UnknownNameError
+
+        raise UnknownNameError("command", typed[0], known)
 
 
 def _answered(args: argparse.Namespace) -> int:

@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+VIEW_NAMES = ("sensitivity", "rates", "positions", "pairs", "budget", "shares", "effects")
+"""The names of `dashboards.analysis.views.VIEWS`, for which help and completion need not wait."""
+
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its flags."""
     parser = subparsers.add_parser("matrix", help="show a study's result matrix")
     add_study(parser, shows=True)
-    parser.add_argument("--metric", help="the metric to show (default: the study's metric)")
+    parser.add_argument(
+        "--metric", metavar="METRIC", help="the metric to show (default: the study's metric)"
+    )
     parser.add_argument(
         "--where",
         action="append",
@@ -36,9 +41,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     parser.add_argument(
         "--view",
-        metavar="NAME",
-        help="another view of the same cells: sensitivity, rates, positions, pairs, budget, "
-        "shares or effects; see docs/matrix.md",
+        metavar="VIEW",
+        help=f"another view of the same cells: {', '.join(VIEW_NAMES)}; see docs/matrix.md",
     )
     parser.add_argument(
         "--csv", type=path_of, metavar="FILE", help="also write it to this file, with all digits"

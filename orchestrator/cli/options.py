@@ -187,6 +187,18 @@ def _seeds(text: str) -> list[int]:
         raise argparse.ArgumentTypeError(what) from None
 
 
+def exported_file(text: str) -> Path:
+    """The exported file that a command reads.
+
+    Raises:
+        ArgumentTypeError: If it is none but a cell's name, or as `path_of`.
+    """
+    if text.startswith("best:"):
+        what = f"{text} names a recorded cell, and this reads a file"
+        raise argparse.ArgumentTypeError(f"{what}: `export {text} -o FILE` writes one")
+    return path_of(text)
+
+
 def path_of(text: str) -> Path:
     """The path that a flag names; `~` is a home folder, also where no shell expands it.
 

@@ -168,7 +168,11 @@ def _changed(
     scale = float(variant.epoch_scale or 1)
     texts = [f"{factor * scale:.6g}" for factor in SCALES]
     other_seeds = [seeds[:-1], (*seeds, max(seeds) + 1)] if seeds else []
-    asked = [(f"{len(some)} seeds", variant, some) for some in other_seeds if some]
+    asked = [
+        (f"{len(some)} seed{'s' if len(some) > 1 else ''}", variant, some)
+        for some in other_seeds
+        if some
+    ]
     asked += [
         (f"--scale-epochs {text}", replace(variant, epoch_scale=text), args.seeds)
         for text in texts

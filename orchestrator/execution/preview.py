@@ -191,9 +191,14 @@ def _not_known(study: StudySpec, data_dir: Path) -> list[str]:
     """What is missing of a study's data, and of its teachers."""
     notes = []
     sources = {stage.data.source for cell in study.trials for stage in cell.train.stages}
-    missing = {one.name for one in sources if not _is_there(one.name, one.options, data_dir)}
-    if missing:
-        text = f"{' and '.join(sorted(missing))}, looked for in {data_dir}"
+    missing = [one for one in sources if not _is_there(one.name, one.options, data_dir)]
+    folders = {_folder(one.options, data_dir) for one in missing} - {None}
+    names = {one.name for one in missing if _folder(one.options, data_dir) is None}
+    if folders:
+        text = ", ".join(sorted(map(str, folders)))
+        notes.append(f"data that is missing, without which a sweep does not begin: {text}")
+    if names:
+        text = f"{' and '.join(sorted(names))}, looked for in {data_dir}"
         notes.append(f"data that is not there yet: {text}; a sweep fetches what it can")
     if runs_named(study.trials):
         when = "which ones, and so which cells are finished, a sweep finds out when it begins"
@@ -202,10 +207,16 @@ def _not_known(study: StudySpec, data_dir: Path) -> list[str]:
 
 
 def _is_there(name: str, options: Mapping[str, object], data_dir: Path) -> bool:
-    folder = options.get("folder")
-    if isinstance(folder, str):
-        return (data_dir / Path(folder).expanduser()).exists()
+    folder = _folder(options, data_dir)
+    if folder is not None:
+        return folder.exists()
     return all((data_dir / file).exists() for file in SOURCES[name].files)
+
+
+def _folder(options: Mapping[str, object], data_dir: Path) -> Path | None:
+    """The folder of a user's own pictures; None: the data set has its files by name."""
+    folder = options.get("folder")
+    return data_dir / Path(folder).expanduser() if isinstance(folder, str) else None
 
 
 def _cell_of(entry: Entry) -> RecordedCell:

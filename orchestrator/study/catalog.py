@@ -186,7 +186,11 @@ def unknown_study(name: str, *, networks: Iterable[str] | None = None) -> StudyE
         hint = f"a study in a file goes by its path: {beside[0]}"
         return StudyError(name, Fault("", f"unknown study '{name}'", hint))
     known = study_files()
-    if all(f"{name}-{stage}" in known for stage in STAGE_NAMES):
+    there = [f"{name}-{stage}" for stage in STAGE_NAMES if f"{name}-{stage}" in known]
+    if there and len(there) < len(STAGE_NAMES):
+        what = f"'{name}' is a network without a complete protocol, not a study"
+        return StudyError(name, Fault("", what, f"its studies: {', '.join(there)}"))
+    if there:
         hint = f"all of its stages: `protocol {name}`; one: `sweep {name}-{STAGE_NAMES[0]}`"
         return StudyError(name, Fault("", f"'{name}' is a network, not a study", hint))
     kind = "study" if networks is None else "study or network"

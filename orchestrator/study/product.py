@@ -49,9 +49,27 @@ def multiplied(
         specs = specs or _near_ends(axes, base)
         faulty = _hopeless(axes, [labels for labels, _ in specs], faulty)
     if faulty:
-        faults = dict.fromkeys(fault for _, found in faulty for fault in found)
-        raise SpecError(*_without_repeats(faults))
+        faults = [fault for _, found in faulty for fault in found]
+        told = {fault.what for fault in faults}
+        # What an axis does alone is told as a fault of that axis.
+        alone = [] if is_search else axis_faults(axes, base)
+        raise SpecError(*_without_repeats([*(f for f in alone if f.what in told), *faults]))
     return scaled(specs, epoch_scale=epoch_scale)
+
+
+def axis_faults(axes: Iterable[Axis], base: Mapping[str, Any]) -> list[Fault]:
+    """The faults of trials in which one axis alone sets its values.
+
+    Args:
+        axes: The axes.
+        base: The base trial as plain values, without a fault.
+    """
+    return [
+        fault
+        for axis in axes
+        for _, found in _checked([axis], base, [axis.extremes()])[1]
+        for fault in found
+    ]
 
 
 def _checked(
@@ -68,7 +86,7 @@ def _checked(
         except SpecError as error:
             places = [f"axes.{axis}" for axis in labels if len(axes) == 1] or ["base"]
             name = ", ".join(f"{axis}={label}" for axis, label in labels.items())
-            faulty.append((labels, error.under(f"{places[0]} at {name}")))
+            faulty.append((labels, error.under(f"{places[0]} ({name})")))
     return specs, faulty
 
 

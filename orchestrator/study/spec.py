@@ -12,7 +12,7 @@ from orchestrator.study.cells import Cell, content_hash, study_key
 from orchestrator.study.checkpointing import Checkpointing
 from orchestrator.study.given import Given, read_given, with_rows
 from orchestrator.study.orders import network_of
-from orchestrator.study.product import multiplied, scaled_epochs
+from orchestrator.study.product import axis_faults, multiplied, scaled_epochs
 from orchestrator.study.search import SCHEDULERS, SEARCHERS
 from orchestrator.study.shown import (
     MatrixShape,
@@ -183,7 +183,7 @@ class StudySpec:
         reader = _Reader(mapping, changed)
         parts = reader.read()
         if reader.faults:
-            raise SpecError(*reader.faults)
+            raise SpecError(*reader.faults, *_unknown_names(parts))
         return cls(**parts, source=source)
 
     def with_seeds(self, seeds: tuple[int, ...]) -> "StudySpec":
@@ -206,6 +206,14 @@ def cell_key(study: StudySpec, cell: Cell) -> str:
     if len(labels) > vocabulary.LONGEST_LABELS:
         labels = content_hash(dict(cell.labels))
     return f"{study.key}/{labels}/{cell.id}"
+
+
+def _unknown_names(parts: Mapping[str, Any]) -> list[Fault]:
+    """Names in what axes set that nothing knows, whatever the study's other faults are."""
+    if parts["base"] is None:
+        return []
+    found = axis_faults(parts["axes"], parts["base_mapping"])
+    return list(dict.fromkeys(fault for fault in found if fault.what.startswith("unknown ")))
 
 
 class _Reader:

@@ -51,6 +51,15 @@ def test_rows_come_in_the_order_of_the_study(make_runs: MakeRuns) -> None:
     assert list(matrix_of(runs).index) == ["float", "forward", "reverse"]
 
 
+def test_rows_without_a_finished_cell_are_named(make_runs: MakeRuns) -> None:
+    runs = make_runs({"forward 1": 0.2})
+    missing = matrix_of(runs).attrs["missing"]
+    assert {"float", "reverse"} <= set(missing)
+    assert "forward" not in missing
+    # What `where` leaves out is not missing.
+    assert matrix_of(runs, where={"order": "forward"}).attrs["missing"] == []
+
+
 EFFECTS = {
     # The best mean, but of an easy seed: worse than the control there.
     "float 1": 0.15,

@@ -55,6 +55,17 @@ def test_each_row_has_a_difference_and_a_verdict(compared: pd.DataFrame) -> None
     assert "binary" not in lines
 
 
+def test_rows_that_are_missing_are_said_first(compared: pd.DataFrame) -> None:
+    assert not any("No cell is finished" in line for line in _limits(compared))
+    compared.attrs["missing"] = ["231", "312"]
+    said = "No cell is finished of 231, 312; `status` says why."
+    assert _limits(compared)[0] == said
+    compared.attrs["control"] = None
+    assert _limits(compared)[0] == said
+    compared.attrs["missing"] = [str(number) for number in range(12)]
+    assert "7, 8, 9 and 2 more rows;" in _limits(compared)[0]
+
+
 def test_only_what_is_told_apart_is_bold(compared: pd.DataFrame) -> None:
     table = verdict_table(compared, compare(compared))
     assert table is not None

@@ -74,7 +74,7 @@ def test_bound_options_are_what_the_constructor_takes() -> None:
         ({"name": "scaled", "rate": 1, "betas": [1, "a"]}, "betas.1", "expected a number"),
         ({"name": "scaled", "rate": 1, "steps": [1.5]}, "steps.0", "expected a whole number"),
         ({"name": "scaled", "rate": 1, "steps": 4}, "steps", "expected a list, got 4"),
-        ({"name": "scaled", "rate": 1, "clip": "a"}, "clip", r"a number, got .*\(or nothing\)"),
+        ({"name": "scaled", "rate": 1, "clip": "a"}, "clip", "a number or nothing, got"),
         ({"name": "bare", "rate": 1}, "rate", "unknown option of part 'bare'"),
     ],
 )

@@ -146,6 +146,8 @@ def test_a_shell_completes_commands_flags_choices_and_studies(
     assert "net.bnn" in complete("inspect", "n")
     assert complete("results", "--format", "b") == {"biprop"}
     assert complete("data", "pre") == {"prepare"}
+    assert complete("matrix", "digits", "--view", "eff") == {"effects"}
+    assert "selected/test_error" in complete("matrix", "digits", "--metric", "sel")
     assert "mnist300" in complete("protocol", "mn")
     assert "folder" in {name.rstrip("/") for name in complete("sweep", "--home", "f")}
 

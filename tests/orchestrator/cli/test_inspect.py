@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from orchestrator.cli.cells import beside_floats
 from trainers import (
     binarize_activations,
     binarize_weights,
@@ -26,6 +27,13 @@ def test_inspect_lists_layers_bits_and_bytes(packed: str, cli: Any) -> None:
     assert ["fc2", "10", "×", "8", "bits", "80", "1", "10"] in lines
     for said in ("bnn-packed, version 1", "times smaller", "study: mine"):
         assert said in answer.out
+
+
+def test_a_recorded_cell_is_no_file(refused: Refused) -> None:
+    for command in ("inspect", "evaluate"):
+        err = refused(command, "best:digits-full")
+        assert "best:digits-full names a recorded cell, and this reads a file" in err
+        assert "`export best:digits-full -o FILE` writes one" in err
 
 
 def test_what_the_file_says_of_itself_is_yaml_that_a_study_takes(tmp_path: Path, cli: Any) -> None:
@@ -82,6 +90,11 @@ def test_bytes_of_layers_and_of_everything_else_make_up_the_file(packed: str, cl
     sizes = f"{file.payload:,} bytes of tensors, {file.num_bytes:,} with the header; "
     assert sizes + f"{file.float_bytes:,} in floating point: " in out
     assert f" {file.float_bytes / file.num_bytes:.1f} times smaller\n" in out
+
+
+def test_a_file_larger_than_its_floats_is_not_called_smaller() -> None:
+    assert beside_floats(100, 1000) == "1,000 in floating point: 10.0 times smaller"
+    assert beside_floats(1050, 1000) == "1,000 in floating point, which is less"
 
 
 def test_a_file_that_is_no_network_is_refused(tmp_path: Path, refused: Refused) -> None:

@@ -16,8 +16,7 @@ Refused = Callable[..., str]
 
 def test_an_unknown_command_brings_the_known_ones(refused: Refused) -> None:
     err = refused("swep", "digits-orders")
-    assert "'swep'" in err
-    assert "sweep" in err.replace("'swep'", "")
+    assert "unknown command 'swep', did you mean 'sweep'?" in err
     assert "validate" in err
 
 

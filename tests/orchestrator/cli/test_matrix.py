@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 
 from dashboards.analysis.views import VIEWS
+from orchestrator.cli.matrix import VIEW_NAMES
 
 Refused = Callable[..., str]
+
+
+def test_the_views_that_help_names_are_those_there_are() -> None:
+    assert tuple(VIEWS) == VIEW_NAMES
 
 
 @pytest.mark.parametrize("where", ["order", "reverse", ""])

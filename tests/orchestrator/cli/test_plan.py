@@ -49,7 +49,7 @@ def test_a_plan_says_what_a_study_costs_and_leaves_no_trace(
     rows = _rows(answer.out)
     assert rows["as asked"][:3] == ["8", "8", "16"]
     assert rows["--concurrency 1"][:3] == rows["--concurrency 4"][:3] == ["8", "8", "16"]
-    assert rows["1 seeds"][:3] == ["4", "4", "8"]
+    assert rows["1 seed"][:3] == ["4", "4", "8"]
     assert rows["3 seeds"][:3] == ["12", "12", "24"]
     # Of two layers that turn binary one after another, no epoch can be left out.
     assert rows["--scale-epochs 0.5"][:2] == ["8", "8"]
@@ -62,7 +62,7 @@ def test_it_takes_the_options_that_change_a_study(cli: Cli, file: File) -> None:
     assert answer.code == 0, answer.err
     assert "cells     4, 0 of them finished" in answer.out
     assert "changed   base.epochs=6; kept apart as mine" in answer.out
-    assert "1 seeds" not in answer.out
+    assert "1 seed" not in answer.out
 
 
 def test_finished_cells_and_measured_epochs_are_read(
@@ -100,6 +100,14 @@ def test_data_that_is_missing_is_said_and_not_needed(cli: Cli, tmp_path: Path) -
     assert answer.code == 0
     assert f"data that is not there yet: mnist, looked for in {tmp_path / 'none'}" in answer.out
     assert "time      at most about" in answer.out
+
+
+def test_a_folder_of_pictures_that_is_missing_is_named(cli: Cli, tmp_path: Path) -> None:
+    answer = cli("plan", "tricks-ablation", "--data-dir", str(tmp_path))
+    assert answer.code == 0
+    said = f"data that is missing, without which a sweep does not begin: {tmp_path / 'cifar10'}"
+    assert said in answer.out
+    assert "fetches" not in answer.out
 
 
 def test_a_network_shows_each_stage_of_its_protocol(

@@ -62,6 +62,13 @@ def test_a_network_is_told_from_a_study() -> None:
     assert "`protocol mnist300`" in raised.value.faults[0].hint
 
 
+def test_a_network_without_a_complete_protocol_names_its_studies() -> None:
+    for error in (unknown_study("resnet21"), unknown_study("resnet21", networks=["vgg5"])):
+        (fault,) = error.faults
+        assert fault.what == "'resnet21' is a network without a complete protocol, not a study"
+        assert fault.hint == "its studies: resnet21-sensitivity, resnet21-full"
+
+
 def test_a_file_in_this_folder_is_named_by_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from orchestrator.study.spec import StudySpec
 from orchestrator.study.variant import Variant
 from trainers.binding import Component
 from trainers.errors import SpecError
+from trainers.spec.train_spec import TrainSpec
 
 MakeStudy = Callable[..., StudySpec]
 MakeMapping = Callable[..., dict[str, Any]]
@@ -111,7 +112,34 @@ def test_a_fault_that_all_cells_share_is_told_once(make_study: MakeStudy) -> Non
     with pytest.raises(SpecError, match="never turn binary in 1 epochs") as raised:
         expand(make_study(axes=axes, matrix={"rows": "epochs"}))
     assert len(raised.value.faults) == 1
-    assert "epochs=1, seed=1" in raised.value.faults[0].path
+    assert raised.value.faults[0].path.startswith("axes.epochs (epochs=1)")
+
+
+def test_a_fault_of_two_axes_together_names_both(make_study: MakeStudy) -> None:
+    axes = [
+        {"name": "epochs", "sets": "epochs", "values": [2, 10]},
+        {"name": "each", "sets": "layers.epochs_per_layer", "values": [1, 3]},
+        {"name": "seed", "seeds": [1, 2]},
+    ]
+    base = {"layers": {"order": ["fc1", "fc2"], "epochs_per_layer": 1}, "epochs": 4}
+    study = make_study(axes=axes, matrix={"rows": "epochs"})
+    mapping = {**study.base_mapping, **base}
+    with pytest.raises(SpecError, match="never turn binary") as raised:
+        expand(replace(study, base=TrainSpec.from_mapping(mapping), base_mapping=mapping))
+    assert {fault.path.split(".")[0] for fault in raised.value.faults} == {
+        "base (epochs=2, each=3, seed=1)"
+    }
+
+
+def test_unknown_names_in_axes_are_told_with_all_other_faults(make_study: MakeStudy) -> None:
+    axes = [
+        {"name": "lr", "sets": "optimizer.rl", "values": [0.1]},
+        {"name": "seed", "seeds": [1]},
+    ]
+    with pytest.raises(SpecError) as raised:
+        make_study(axes=axes, matrix={"rows": "lr", "over": "seed", "control": "0.2"})
+    paths = [fault.path for fault in raised.value.faults]
+    assert paths == ["matrix.control", "axes.lr (lr=0.1).optimizer.rl"]
 
 
 def test_faults_of_different_cells_all_come(make_study: MakeStudy) -> None:
@@ -119,8 +147,8 @@ def test_faults_of_different_cells_all_come(make_study: MakeStudy) -> None:
     with pytest.raises(SpecError, match="lr=-1") as raised:
         expand(make_study(axes=axes, matrix={"rows": "lr"}))
     first, second = raised.value.faults
-    assert first.path.startswith("axes.lr at lr=-1")
-    assert second.path == "axes.lr at lr=x.optimizer.lr"
+    assert first.path.startswith("axes.lr (lr=-1)")
+    assert second.path == "axes.lr (lr=x).optimizer.lr"
 
 
 def test_an_axis_that_sets_an_unknown_key_is_refused(make_study: MakeStudy) -> None:
