@@ -161,6 +161,11 @@ def test_the_network_gets_its_images_as_the_spec_says(
         ("resnet20", {}, True),
         ("resnet_cifar", {"depth": 20}, True),
         ("wrn", {"depth": 8, "width": 0.25}, True),
+        ("bireal_resnet", {"depth": 18, "width_factor": 0.25}, True),
+        ("nin", {}, True),
+        ("densenet", {}, True),
+        ("mobilenet", {}, True),
+        ("squeezenet", {}, False),
         ("vgg5", {}, False),
     ],
 )

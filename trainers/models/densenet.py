@@ -1,5 +1,7 @@
 """DenseNet for 32 × 32 images, as published beside distribution-aware weights."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -84,6 +86,9 @@ class DenseNet(FormedNet):
     Source: Huang et al. 2017, arXiv:1608.06993 (DenseNet-BC); code of Prabhu et al. 2018, WACV:
         `densenet`, of depth 32, which makes 28 layers.
     """
+
+    channels_last: ClassVar[bool] = True
+    """Its convolutions were faster with the channels innermost on each CPU that was measured."""
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """MobileNet, as published beside distribution-aware weights."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from trainers.models.forms import Form, FormedNet, check_counts
@@ -39,6 +41,9 @@ class MobileNet(FormedNet):
     Source: Howard et al. 2017, arXiv:1704.04861; code of Prabhu et al. 2018, WACV: `mobilenet`.
     Where we differ: the mean of the whole map, which is that of 7 × 7 at the published size.
     """
+
+    channels_last: ClassVar[bool] = True
+    """Its convolutions were faster with the channels innermost on each CPU that was measured."""
 
     def __init__(self, *, num_classes: int = 250, in_channels: int = 1) -> None:
         check_counts({"num_classes": num_classes, "in_channels": in_channels})

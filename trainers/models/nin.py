@@ -1,5 +1,7 @@
 """Network in network for 32 × 32 images, as published beside distribution-aware weights."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -59,6 +61,9 @@ class Nin(FormedNet):
         Rastegari et al. 2016, arXiv:1603.05279.
     Where we differ: the mean of the whole map, which is that of 8 × 8 at the published size.
     """
+
+    channels_last: ClassVar[bool] = True
+    """Its convolutions were faster with the channels innermost on each CPU that was measured."""
 
     def __init__(
         self, *, dropout: float | None = None, num_classes: int = 10, in_channels: int = 3

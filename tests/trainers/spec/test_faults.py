@@ -57,7 +57,10 @@ def test_a_replaced_part_is_checked_again(make_spec: MakeSpec) -> None:
         ({"precision": "float16"}, "precision.*float16"),
         ({"epochs": 5.0}, "^epochs: expected a whole number, got 5.0$"),
         ({"seed": True}, "^seed: expected a whole number, got True$"),
-        ({"clip_gradient": "1"}, r"^clip_gradient: expected a number or nothing, got the text '1'$"),
+        (
+            {"clip_gradient": "1"},
+            r"^clip_gradient: expected a number or nothing, got the text '1'$",
+        ),
     ],
 )
 def test_a_replaced_name_is_checked_like_one_in_a_file(
