@@ -73,7 +73,9 @@ def measured_cell(cell: TrainedCell, *, data_dir: Path) -> Measured:
     """
     spec = cell.spec
     with waiting_for("the inputs of layers to be measured"):
-        split = splits_of(replace(spec, measure_test=False), data_dir=data_dir).validation
+        # The stages before have the same data, and would have to leave out the test part too.
+        alone = replace(spec, before=None, measure_test=False)
+        split = splits_of(alone, data_dir=data_dir).validation
         batches = ordered_batches(split, size=spec.data.eval_batch_size)
         errors = layer_errors(cell.network.model, batches)
     shares = shares_of(spec.model, spec.data.source, errors)

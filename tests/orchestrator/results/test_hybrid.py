@@ -51,6 +51,15 @@ def test_errors_are_those_of_the_kept_network_on_the_validation_images(
     assert torch.is_grad_enabled()
 
 
+def test_a_trial_with_a_stage_before_is_measured_like_one_without(
+    binary_study: Any, trained: Trained, measured: Callable[[str], Any], tmp_path: Path
+) -> None:
+    found = measured(trained(binary_study)["binary 1"])
+    spec = found.cell.spec
+    staged = replace(found.cell, spec=replace(spec, before=replace(spec, epochs=1)))
+    assert measured_cell(staged, data_dir=tmp_path).errors == found.errors
+
+
 def test_mlflow_gets_a_table_a_csv_and_a_bar_chart_once(
     binary_study: Any, trained: Trained, measured: Callable[[str], Any], store: Store, home: Home
 ) -> None:
