@@ -1,7 +1,6 @@
 """What a matrix carries, in words: the study's question, each row against the control, limits."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,11 +12,10 @@ from dashboards.comparison import FEWEST, LEVEL, Comparison, Difference
 from dashboards.images import num_images
 from dashboards.matrix import cell_values
 from dashboards.report import is_share, shown, signed, unit
+from orchestrator.mlflow_reader.near import some_of
 
 FEWEST_ROWS = 3
 """Fewest rows, controls left out, that one test compares; as in `friedman`."""
-MOST_NAMED = 10
-"""Most rows that one sentence names."""
 
 
 def answer(matrix: pd.DataFrame, found: Comparison | None) -> str:
@@ -164,7 +162,7 @@ def limits(matrix: pd.DataFrame, found: Comparison | None) -> list[str]:
     """
     lines: list[str] = []
     if missing := matrix.attrs.get("missing"):
-        lines.append(f"No cell is finished of {_listed(missing)}; `status` says why.")
+        lines.append(f"No cell is finished of {some_of(missing)}; `status` says why.")
     if found is None:
         return lines
     metric = str(matrix.attrs["metric"])
@@ -200,12 +198,6 @@ def _of_images(matrix: pd.DataFrame) -> list[str]:
     spread = math.sqrt(mean * (1 - mean) / images)
     one = f"All rows see the same {images:,} images: one is {shown(1 / images, metric)} points"
     return [f"{one}; as many others would move {shown(mean, metric)} by {shown(spread, metric)}."]
-
-
-def _listed(rows: Sequence[str]) -> str:
-    shown_rows = ", ".join(rows[:MOST_NAMED])
-    more = len(rows) - MOST_NAMED
-    return f"{shown_rows} and {more:,} more rows" if more > 0 else shown_rows
 
 
 def _points(metric: str) -> str:

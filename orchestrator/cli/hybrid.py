@@ -239,7 +239,7 @@ def _sweep(args: argparse.Namespace, path: Path) -> list[str]:
 
 def _is_name(text: str) -> bool:
     """Whether a study may have this name."""
-    from orchestrator.study.spec import LONGEST_NAME
+    from orchestrator.study.reading import LONGEST_NAME
 
     plain = text.replace("-", "").replace("_", "")
     return plain.isalnum() and len(text) <= LONGEST_NAME

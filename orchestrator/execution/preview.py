@@ -23,6 +23,7 @@ from orchestrator.record.measured import basis_for
 from orchestrator.study.spec import StudySpec
 from orchestrator.study.teachers import runs_named
 from orchestrator.vocabulary import State
+from trainers.binding import options_of
 from trainers.data import SOURCES
 from trainers.storage import Place, place_at
 
@@ -192,8 +193,8 @@ def _not_known(study: StudySpec, data_dir: Path) -> list[str]:
     notes = []
     sources = {stage.data.source for cell in study.trials for stage in cell.train.stages}
     missing = [one for one in sources if not _is_there(one.name, one.options, data_dir)]
-    folders = {_folder(one.options, data_dir) for one in missing} - {None}
-    names = {one.name for one in missing if _folder(one.options, data_dir) is None}
+    folders = {_folder(one.name, one.options, data_dir) for one in missing} - {None}
+    names = {one.name for one in missing if _folder(one.name, one.options, data_dir) is None}
     if folders:
         text = ", ".join(sorted(map(str, folders)))
         notes.append(f"data that is missing, without which a sweep does not begin: {text}")
@@ -207,16 +208,18 @@ def _not_known(study: StudySpec, data_dir: Path) -> list[str]:
 
 
 def _is_there(name: str, options: Mapping[str, object], data_dir: Path) -> bool:
-    folder = _folder(options, data_dir)
+    folder = _folder(name, options, data_dir)
     if folder is not None:
         return folder.exists()
     return all((data_dir / file).exists() for file in SOURCES[name].files)
 
 
-def _folder(options: Mapping[str, object], data_dir: Path) -> Path | None:
-    """The folder of a user's own pictures; None: the data set has its files by name."""
-    folder = options.get("folder")
-    return data_dir / Path(folder).expanduser() if isinstance(folder, str) else None
+def _folder(name: str, options: Mapping[str, object], data_dir: Path) -> Path | None:
+    """The folder that a user must bring; None: a sweep fetches the data set, or it needs none."""
+    source = SOURCES[name]
+    option = options_of(source.load).get("folder")
+    folder = options.get("folder", option.default if option else source.folder)
+    return data_dir / Path(folder).expanduser() if isinstance(folder, str) and folder else None
 
 
 def _cell_of(entry: Entry) -> RecordedCell:

@@ -19,6 +19,7 @@ from dashboards.stages import best_of, full_matrix, table_of
 from orchestrator.home import Home
 from orchestrator.study.catalog import STAGE_NAMES, StudyError, load_variant, study_files
 from orchestrator.study.given import Given
+from orchestrator.study.order_axes import ORDER
 from orchestrator.study.orders import network_of, network_orders
 from orchestrator.study.spec import StudySpec
 from orchestrator.study.variant import Variant
@@ -30,7 +31,6 @@ STAGES = (SENSITIVITY, LR, FULL)
 MATRIX = "matrix"
 """The step after the stages; it trains nothing."""
 RATE = "optimizer.lr"
-ORDER = "layers.order"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

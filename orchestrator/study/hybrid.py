@@ -7,7 +7,8 @@ from typing import Any
 from orchestrator.study.cells import content_hash
 from orchestrator.study.expansion import expand
 from orchestrator.study.points import Value
-from orchestrator.study.spec import LONGEST_NAME, StudySpec
+from orchestrator.study.reading import LONGEST_NAME
+from orchestrator.study.spec import StudySpec
 from orchestrator.study.yaml import read_yaml, write_yaml
 from trainers.errors import Fault, SpecError, choose
 from trainers.models import MODELS

@@ -19,6 +19,7 @@ from orchestrator.study.file import EXTENDS
 from orchestrator.study.given import Given
 from orchestrator.study.order_axes import CONTROLS, ORDER
 from orchestrator.study.overrides import AS_PUBLISHED
+from orchestrator.study.reading import KEYS, LONGEST_NAME, LONGEST_QUESTION, RESERVED
 from orchestrator.study.schema_parts import (
     Schema,
     any_of,
@@ -35,7 +36,7 @@ from orchestrator.study.schema_trial import definitions
 from orchestrator.study.search import SCHEDULERS, SEARCHERS
 from orchestrator.study.shipped import SHARED_SCHEMA, STUDY_SCHEMA, config_folder
 from orchestrator.study.shown import MatrixShape, Metric
-from orchestrator.study.spec import KEYS, LONGEST_NAME, LONGEST_QUESTION, RESERVED, StudySpec
+from orchestrator.study.spec import StudySpec
 from orchestrator.study.together import Together
 
 DRAFT = "http://json-schema.org/draft-07/schema#"

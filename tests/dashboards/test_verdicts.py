@@ -62,8 +62,8 @@ def test_rows_that_are_missing_are_said_first(compared: pd.DataFrame) -> None:
     assert _limits(compared)[0] == said
     compared.attrs["control"] = None
     assert _limits(compared)[0] == said
-    compared.attrs["missing"] = [str(number) for number in range(12)]
-    assert "7, 8, 9 and 2 more rows;" in _limits(compared)[0]
+    compared.attrs["missing"] = [str(number) for number in range(22)]
+    assert "18, 19 and 2 more;" in _limits(compared)[0]
 
 
 def test_only_what_is_told_apart_is_bold(compared: pd.DataFrame) -> None:

@@ -116,6 +116,7 @@ def sketch_source(sketches: Sketches) -> Source:
         num_classes=sketches.classes,
         num_train=sketches.train_images,
         num_validation=sketches.validation,
+        folder=sketches.folder,
         facts_of=facts_of,
     )
 

@@ -213,6 +213,8 @@ class Source:
         num_train: Images outside the test part: training and validation together.
         num_validation: Default number of validation images, if no option `validation` is given.
         files: The required files, below the data folder; empty if none are needed.
+        folder: The folder, below the data folder, that a user must bring; empty: none, or the one
+            that an option `folder` names.
         facts_of: If options change the facts: takes all options with defaults and returns the
             facts. Raises SpecError for impossible values.
     """
@@ -223,6 +225,7 @@ class Source:
     num_train: int
     num_validation: int
     files: tuple[Path, ...] = ()
+    folder: str = ""
     facts_of: Callable[[Mapping[str, Any]], Facts] | None = None
 
     def facts(self, options: Mapping[str, object]) -> Facts:

@@ -102,10 +102,21 @@ def test_data_that_is_missing_is_said_and_not_needed(cli: Cli, tmp_path: Path) -
     assert "time      at most about" in answer.out
 
 
-def test_a_folder_of_pictures_that_is_missing_is_named(cli: Cli, tmp_path: Path) -> None:
-    answer = cli("plan", "tricks-ablation", "--data-dir", str(tmp_path))
+@pytest.mark.parametrize(
+    ("study", "folder"),
+    [
+        ("tricks-ablation", "cifar10"),
+        ("resnet21-full", "imagenet"),
+        ("dab-tuberlin", "tuberlin"),
+        ("dab-sketchy", "sketchy_recognition"),
+    ],
+)
+def test_a_folder_of_pictures_that_is_missing_is_named(
+    study: str, folder: str, cli: Cli, tmp_path: Path
+) -> None:
+    answer = cli("plan", study, "--data-dir", str(tmp_path))
     assert answer.code == 0
-    said = f"data that is missing, without which a sweep does not begin: {tmp_path / 'cifar10'}"
+    said = f"data that is missing, without which a sweep does not begin: {tmp_path / folder}"
     assert said in answer.out
     assert "fetches" not in answer.out
 

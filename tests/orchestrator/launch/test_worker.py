@@ -60,6 +60,20 @@ def test_every_epoch_is_reported_once_and_the_end_with_the_weights(job: Job) -> 
         assert set(report.points[0].values) == {*vocabulary.CURVES, *layers}
 
 
+def test_a_worker_may_give_memory_back_before_each_cell(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trims = list[str]()
+
+    class Noted:
+        def trim(self) -> None:
+            trims.append("trim")
+
+    monkeypatch.setattr(worker, "TRIMMING", Noted())
+    train_cell(job, lambda report: trims.append("report"))
+    assert trims == ["trim", "report", "report"]
+
+
 def test_every_report_has_a_summary_and_an_objective(job: Job) -> None:
     reports: list[EpochReport] = []
     train_cell(job, reports.append)

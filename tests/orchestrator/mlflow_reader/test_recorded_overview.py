@@ -27,6 +27,9 @@ from orchestrator.vocabulary import State
 def test_the_epochs_of_all_stages_are_planned() -> None:
     train = {"epochs": 3, "before": {"epochs": 4, "before": {"epochs": 5}}}
     assert epochs_of({vocabulary.TRAIN: json.dumps(train)}) == 12
+    # What a stage before does not say, it has from the stage after it.
+    train = {"epochs": 3, "before": {"layers": {}, "before": {"epochs": 5}}}
+    assert epochs_of({vocabulary.TRAIN: json.dumps(train)}) == 11
     assert epochs_of({}) == epochs_of({vocabulary.TRAIN: "{cut"}) == 0
 
 

@@ -131,17 +131,6 @@ def test_a_fault_of_two_axes_together_names_both(make_study: MakeStudy) -> None:
     }
 
 
-def test_unknown_names_in_axes_are_told_with_all_other_faults(make_study: MakeStudy) -> None:
-    axes = [
-        {"name": "lr", "sets": "optimizer.rl", "values": [0.1]},
-        {"name": "seed", "seeds": [1]},
-    ]
-    with pytest.raises(SpecError) as raised:
-        make_study(axes=axes, matrix={"rows": "lr", "over": "seed", "control": "0.2"})
-    paths = [fault.path for fault in raised.value.faults]
-    assert paths == ["matrix.control", "axes.lr (lr=0.1).optimizer.rl"]
-
-
 def test_faults_of_different_cells_all_come(make_study: MakeStudy) -> None:
     axes = [{"name": "lr", "sets": "optimizer.lr", "values": [-1, 0.1, "x"]}]
     with pytest.raises(SpecError, match="lr=-1") as raised:

@@ -11,10 +11,10 @@ from jsonschema import Draft7Validator
 
 from orchestrator.study.catalog import study_files
 from orchestrator.study.file import shared_files
+from orchestrator.study.reading import KEYS
 from orchestrator.study.schema import study_schema, texts
 from orchestrator.study.schema_trial import paths
 from orchestrator.study.shipped import config_folder
-from orchestrator.study.spec import KEYS
 from orchestrator.study.yaml import read_yaml, read_yaml_file
 from trainers import MODELS
 from trainers.binding import options_of

@@ -19,8 +19,9 @@ from orchestrator.study.cells import Cell, content_hash, minimal
 from orchestrator.study.checkpointing import Checkpointing
 from orchestrator.study.expansion import expand
 from orchestrator.study.product import multiplied
+from orchestrator.study.reading import KEYS
 from orchestrator.study.shown import MatrixShape, Metric
-from orchestrator.study.spec import KEYS, StudySpec, cell_key
+from orchestrator.study.spec import StudySpec, cell_key
 from orchestrator.study.variant import Variant
 from trainers.binding import Component
 from trainers.errors import SpecError

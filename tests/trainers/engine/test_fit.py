@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -23,10 +23,11 @@ from trainers.data.augment import Augment
 from trainers.data.batches import shuffled_batches
 from trainers.data.gaussian import Gaussian
 from trainers.data.splits import Normalisation, Split, Splits
+from trainers.engine.eval_batches import EvalBatches
 from trainers.engine.evaluate import evaluate
-from trainers.engine.fit import _share_of_step, fit, train_one_epoch
+from trainers.engine.fit import _scores, _share_of_step, fit, train_one_epoch
 from trainers.engine.latent import weights_sha256
-from trainers.engine.result import EpochMetrics
+from trainers.engine.result import EpochMetrics, Scores
 from trainers.engine.task import Task
 from trainers.errors import BadLossError
 from trainers.losses import cross_entropy
@@ -35,6 +36,10 @@ from trainers.optim.optimizers import multistep, sgd
 from trainers.seeding import generator
 
 MakeTask = Callable[..., Task]
+
+
+def _roomy(first: int, device: torch.device) -> EvalBatches:
+    return EvalBatches(first, lambda: 0)
 
 
 class Recorder:
@@ -169,6 +174,56 @@ def test_after_a_run_the_model_is_as_the_last_epoch_was_measured(make_task: Make
     ):
         again = evaluate(task.model, split, loss=task.loss, batch_size=4, autocast=task.autocast)
         assert again == scores
+
+
+def test_evaluation_takes_as_many_images_at_a_time_as_the_task_finds_room_for(
+    make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def noted(*args: Any, batch_size: int, **options: Any) -> Scores:
+        sizes.append(batch_size)
+        return evaluate(*args, batch_size=batch_size, **options)
+
+    monkeypatch.setattr("trainers.engine.fit.evaluate", noted)
+    # There is no GPU in the suite: one with room for everything is played.
+    monkeypatch.setattr(
+        "trainers.engine.task.eval_batches", lambda n, _: EvalBatches(n, lambda: 0)
+    )
+    grown = fit(make_task())
+    # Nine images validate, six test.
+    assert sizes == [4, 8, 8, 16, 16, 16]
+    monkeypatch.undo()
+    for one, other in zip(grown, fit(make_task()), strict=True):
+        assert one.validation.accuracy == other.validation.accuracy
+        assert one.validation.loss == pytest.approx(other.validation.loss, rel=1e-6)
+
+
+def test_pictures_that_are_read_while_training_are_evaluated_as_many_at_a_time_as_asked(
+    make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Pictures:
+        """A split of pictures that lie in files."""
+
+        uncut = "in files"
+
+        def __len__(self) -> int:
+            return 1000
+
+    sizes: list[int] = []
+
+    def noted(*args: Any, batch_size: int, **options: Any) -> Scores:
+        sizes.append(batch_size)
+        return Scores(loss=1.0, accuracy=0.5)
+
+    monkeypatch.setattr("trainers.engine.fit.evaluate", noted)
+    monkeypatch.setattr(
+        "trainers.engine.task.eval_batches", lambda n, _: EvalBatches(n, lambda: 0)
+    )
+    task = make_task()
+    for _ in range(3):
+        _scores(task, cast(Split, Pictures()))
+    assert sizes == [4, 4, 4]
 
 
 def test_the_rate_follows_the_schedule_and_is_used(make_task: MakeTask) -> None:
