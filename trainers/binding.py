@@ -215,7 +215,8 @@ def bind_to(
     for key, value in mapping.items():
         if key not in accepted:
             what = f"unknown option of {owner}{did_you_mean(key, accepted)}"
-            faults.append(Fault(str(key), what, f"known: {_names(accepted) or 'none'}{extra}"))
+            known = f"{_names(accepted)}{extra}".removeprefix(", ")
+            faults.append(Fault(str(key), what, f"known: {known or 'none'}"))
             continue
         try:
             bound = convert(value, accepted[key].annotation)

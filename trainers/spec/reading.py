@@ -118,9 +118,12 @@ def _read_layers(value: object, parts: Mapping[str, Any]) -> LayerSchedule[str]:
             given["order"] = _in_published_range(value, parts.get("model"))
         except SpecError as error:
             faults.extend(error.under("published_range"))
-    if value.get("order") == ALL:
+    if isinstance(chosen := value.get("order"), str):
         value = {key: item for key, item in value.items() if key != "order"}
         given["order"] = forward
+        if chosen != ALL:
+            what = f"expected a list of layers, or {ALL}, got {show(chosen)}"
+            faults.append(Fault("order", what))
     for key, wanted in (("order", tuple[int | str, ...]), ("epochs_per_layer", int)):
         if key not in value:
             continue

@@ -1,18 +1,20 @@
 """The stage before a trial: the same trial with some keys changed, whose best weights it takes."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import Any, Protocol, cast
 
 from trainers.binding import show
 from trainers.errors import Fault, SpecError, unknown_keys
 from trainers.spec.data_spec import DataSpec
 from trainers.spec.tables import binarizer_of
-from trainers.written import default_of, plain
+from trainers.written import plain
 
 BEFORE = "before"
 SHARED = ("model", "seed", "precision", "measure_test")
 """Keys that all stages of a trial share; of `data`, the data set with its options too."""
+
+OTHER_DATA = "is another data set than the trial's"
 
 
 class Stage(Protocol):
@@ -49,13 +51,17 @@ def read_before(kind: type[Stage], value: object, parts: Mapping[str, Any]) -> o
     ]
     if faults:
         raise SpecError(*faults)
-    if any(_is_needed(field) and field.name not in parts for field in fields(cast(Any, kind))):
-        # The trial itself has faults, which are reported.
-        return None
     inherited = {name: plain(part) for name, part in parts.items() if name != BEFORE}
+    try:
+        kind.from_mapping(inherited)
+    except SpecError:
+        # The trial itself has faults. They are reported, and the stage has them only from it.
+        return None
     changed: dict[Any, Any] = {**inherited, **value}
-    if isinstance(value.get("data"), Mapping):
-        changed["data"] = {**inherited["data"], **value["data"]}
+    if isinstance(data := value.get("data"), Mapping):
+        if data.get("name", inherited["data"]["name"]) != inherited["data"]["name"]:
+            raise SpecError(Fault("data.name", OTHER_DATA, "name it once"))
+        changed["data"] = {**inherited["data"], **data}
     return kind.from_mapping(changed)
 
 
@@ -100,15 +106,11 @@ def stage_faults(parts: Mapping[str, Any]) -> list[Fault]:
         if name in parts and getattr(before, name) != parts[name]
     ]
     if "data" in parts and before.data.source != parts["data"].source:
-        faults.append(Fault("data", "is another data set than the trial's", "name it once"))
+        faults.append(Fault("data", OTHER_DATA, "name it once"))
     if before.layers.order and not binarizer_of(before.weights).trains_latent:
         what = f"'{before.weights.name}' leaves weights as they are, so there is none to take over"
         faults.append(Fault("weights", what, "set layers: {order: []} there, or other weights"))
     return [fault.under(BEFORE) for fault in faults]
-
-
-def _is_needed(field: Any) -> bool:
-    return default_of(field) is MISSING
 
 
 def _data_changes(ours: DataSpec, theirs: DataSpec, *, full: bool, places: bool) -> dict[str, Any]:

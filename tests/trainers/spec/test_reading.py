@@ -45,6 +45,8 @@ def test_layers_are_named_or_counted_from_1(order: object, names: tuple[str, ...
 
 
 def test_a_layer_beyond_the_model_is_named_with_what_there_is() -> None:
+    _, faults = _read(model=MODEL, layers={"order": "al"})
+    assert "layers.order: expected a list of layers, or all, got the text 'al'" in faults
     _, faults = _read(model=MODEL, layers={"order": [1, 4]})
     assert "layers.order.1: there is no layer 4" in faults
 

@@ -100,11 +100,7 @@ def test_a_changed_trial_needs_a_changed_stage(make_spec: MakeSpec) -> None:
         ({"seed": 3}, "before.seed: is the same in all stages of a trial; remove it"),
         (
             {"data": {"name": "mnist"}},
-            "before.model: does not take the 1x28x28 images of data set 'mnist'",
-        ),
-        (
-            {"data": {"name": "gaussian"}},
-            "before.data.name: unknown data set 'gaussian'",
+            "before.data.name: is another data set than the trial's; name it once",
         ),
         ({"epoch": 3}, "before.epoch: unknown key, did you mean 'epochs'?"),
         ({"epochs": 0}, "before.epochs: must be 1 or more, got 0"),
@@ -131,3 +127,33 @@ def test_faults_of_the_trial_are_not_repeated_for_the_stage_before(
 ) -> None:
     with pytest.raises(SpecError, match=r"^optimizer: is missing$"):
         TrainSpec.from_mapping(make_mapping(before=TWO, optimizer=None))
+
+
+@pytest.mark.parametrize(
+    ("changes", "paths"),
+    [
+        ({"distillation": {"name": "kl"}}, ["teacher"]),
+        ({"center_loss": {"weight": 0.1, "layer": "fc9"}}, ["center_loss.layer"]),
+        ({"epochs": 0}, ["epochs"]),
+        ({"data": {"name": "digits", "augment": {"lighting": {"std": -1}}}}, None),
+    ],
+)
+def test_what_is_wrong_once_is_told_once_and_where_it_is_written(
+    changes: dict[str, Any], paths: list[str] | None, make_mapping: Callable[..., dict[str, Any]]
+) -> None:
+    mapping = make_mapping(**changes)
+    with pytest.raises(SpecError) as alone:
+        TrainSpec.from_mapping(mapping)
+    with pytest.raises(SpecError) as staged:
+        TrainSpec.from_mapping(mapping | {"before": {"layers": {"order": []}}})
+    assert staged.value.faults == alone.value.faults
+    if paths is not None:
+        assert [fault.path for fault in alone.value.faults] == paths
+
+
+def test_a_misspelled_key_of_a_stage_is_told_beside_faults_of_the_trial(
+    make_mapping: Callable[..., dict[str, Any]],
+) -> None:
+    with pytest.raises(SpecError) as raised:
+        TrainSpec.from_mapping(make_mapping(epochs=0, before={"epoch": 3}))
+    assert {fault.path for fault in raised.value.faults} == {"epochs", "before.epoch"}

@@ -204,7 +204,7 @@ def test_what_changes_training_stays_in_the_canonical_form(make_spec: MakeSpec) 
             "must be 1 or more, got -1",
         ),
         ({"data": {"name": "digits", "batch_size": 1.5}}, "data.batch_size", "a whole number"),
-        ({"data": {"name": "digits", "size": 3}}, "data.size", "known: none, batch_size"),
+        ({"data": {"name": "digits", "size": 3}}, "data.size", "known: batch_size"),
         ({"data": {"name": "digits", 3: 3}}, "data.3", "unknown option of data set"),
         (
             {"data": {"name": "digits", "test_batch_size": 3}},

@@ -50,6 +50,8 @@ class DabBinarizer(WeightBinarizer):
 
     def layer_fault(self, shape: Sequence[int]) -> Fault | None:
         """Refuses a single input channel per group: centring would leave nothing but zeros."""
+        if len(shape) < 2:
+            return Fault("", f"has {len(shape)} dimension; a layer's weight has (out, in, ...)")
         if shape[1] > 1:
             return None
         what = "has one input channel per group; centred over it, all its weights become 0"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.binarize.attach import binarize_weights, binarizers, latent_weights
+from trainers.binarize.weights import make_weight_binarizer
 from trainers.binarize.weights.dab import DabBinarizer, thresholds
 from trainers.errors import SpecError
 from trainers.export.load import load_packed
@@ -116,6 +117,11 @@ def test_a_filter_of_zeros_or_of_one_value_stays_finite(row: list[float]) -> Non
         binarizer = DabBinarizer(latent, published=published)
         assert binarizer(latent).isfinite().all()
         assert _gradient(latent, binarizer).isfinite().all()
+
+
+def test_what_is_no_weight_of_a_layer_is_refused() -> None:
+    with pytest.raises(SpecError, match="has 1 dimension; a layer's weight has"):
+        make_weight_binarizer("dab", torch.randn(3))
 
 
 def test_a_layer_of_one_channel_per_group_is_refused_by_its_name() -> None:
