@@ -88,6 +88,17 @@ def check_counts(counts: Mapping[str, int]) -> None:
         raise SpecError(*faults)
 
 
+def images_of(takes: Sequence[int | None]) -> str:
+    """The images that a network takes, in words.
+
+    Args:
+        takes: Channels, height and width; None for height and width: any.
+    """
+    channels, *sides = takes
+    size = "any size" if None in sides else f"{'x'.join(map(str, sides))} pixels"
+    return f"images of {channels} channel{'' if channels == 1 else 's'} and {size}"
+
+
 class FormedNet(nn.Module):
     """A network with a form and the initial weights that all forms share.
 
@@ -116,9 +127,9 @@ class FormedNet(nn.Module):
         if len(given) != 3 or any(
             size not in (None, side) for size, side in zip(self.takes, given, strict=True)
         ):
-            wanted = "x".join("any" if size is None else str(size) for size in self.takes)
             found = "x".join(str(side) for side in given)
-            raise SpecError(Fault("images", f"this network takes {wanted}, got {found}"))
+            what = f"this network takes {images_of(self.takes)}, got {found}"
+            raise SpecError(Fault("images", what))
 
     def activated(self) -> tuple[str, ...]:
         """Returns the layers made for binary inputs; if there are none, all inner layers."""

@@ -11,6 +11,7 @@ from trainers.binding import Component
 from trainers.data import SOURCES
 from trainers.errors import Fault, SpecError
 from trainers.models import MODELS
+from trainers.models.forms import images_of
 
 MOST_PARAMETERS = 300_000_000
 """Limit, so that a typo in a width does not exhaust memory while a study is checked."""
@@ -154,8 +155,7 @@ def _num_outputs(model: Component, shape: tuple[int, int, int]) -> int | None:
     if takes is not None:
         # No forward pass: large networks would take seconds for two images.
         if any(size not in (None, given) for size, given in zip(takes, shape, strict=True)):
-            wanted = "x".join("any" if size is None else str(size) for size in takes)
-            raise RuntimeError(f"it takes {wanted}")
+            raise RuntimeError(f"it takes {images_of(takes)}")
         last = shared.get_submodule(model_layers(model)[-1])
         assert isinstance(last, nn.Linear | nn.Conv2d)
         num = last.out_features if isinstance(last, nn.Linear) else last.out_channels

@@ -9,7 +9,7 @@ from torch import nn
 
 from trainers import SpecError, build_model
 from trainers.binarize.attach import activated_modules, weight_layers
-from trainers.models.forms import Form, changed
+from trainers.models.forms import Form, changed, images_of
 from trainers.models.init import initialise
 
 
@@ -114,7 +114,10 @@ def test_images_of_another_shape_are_refused(name: str) -> None:
         model = build_model(name, in_channels=1)
         size = model.takes[1]  # type: ignore[index,union-attr]
         for shape in [(2, 3, size or 64, size or 64), *([(2, 1, 99, 99)] if size else [])]:
-            with pytest.raises(SpecError, match=r"images: this network takes 1x.*, got [13]x"):
+            with pytest.raises(
+                SpecError,
+                match=r"takes images of 1 channel and .*, got [13]x",
+            ):
                 model(torch.zeros(shape))
 
 
@@ -171,3 +174,14 @@ def test_a_hybrid_of_ones_own_is_a_list_of_layers() -> None:
         norms = [own.get_submodule(f"bn{number}") for number in range(1, 8)]
     assert activated_modules(own) == ("conv2", "conv3")
     assert [norm.num_features for norm in norms] == [96, 96, 256, 384, 256, 4096, 4096]
+
+
+@pytest.mark.parametrize(
+    ("takes", "text"),
+    [
+        ((1, None, None), "images of 1 channel and any size"),
+        ((3, 32, 32), "images of 3 channels and 32x32 pixels"),
+    ],
+)
+def test_what_a_network_takes_is_said_in_words(takes: tuple[int | None, ...], text: str) -> None:
+    assert images_of(takes) == text
