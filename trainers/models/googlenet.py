@@ -1,7 +1,7 @@
 """GoogLeNet with batch normalisation, as published with distribution-aware weights."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -97,6 +97,9 @@ class GoogLeNet(FormedNet):
         `googlenetwbin`, `googlenetfbin`.
     Where we differ: the mean of the whole map, which is that of 7 × 7 at the published size.
     """
+
+    channels_last: ClassVar[bool] = True
+    """Its convolutions were faster with the channels innermost on each CPU that was measured."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """ResNet-18 for sketches, as published with distribution-aware weights."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -108,6 +108,9 @@ class ResNet18Sketch(FormedNet):
         `resnetwbin18`, `resnetfbin18`, `resnethybrid18`, `resnethybridv218`, `resnethybridv318`.
     Where we differ: without `compat` the hybrids are wired as ResNet-18 is.
     """
+
+    channels_last: ClassVar[bool] = True
+    """Its convolutions were faster with the channels innermost on each CPU that was measured."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Sketch-A-Net, as published with distribution-aware weights."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from trainers.models.chain import Chain, Step, inner_layers
 from trainers.models.forms import Form, changed, check_counts
@@ -52,6 +52,9 @@ class SketchANet(Chain):
         al. 2018, WACV: `sketchanet`, `sketchanetwbin`, `sketchanetfbin`, `sketchanethybrid`,
         `sketchanethybridv2`.
     """
+
+    channels_last: ClassVar[bool] = True
+    """Its convolutions were faster with the channels innermost on each CPU that was measured."""
 
     def __init__(
         self,

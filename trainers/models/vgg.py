@@ -37,6 +37,9 @@ class Vgg(nn.Module):
         `pool_order`: HolmesShuan/Training-Tricks-for-Binarized-Neural-Networks, trick 11.
     """
 
+    channels_last: ClassVar[bool] = True
+    """Its convolutions were faster with the channels innermost on each CPU that was measured."""
+
     takes: ClassVar[tuple[int | None, ...]] = (3, IMAGE_SIZE, IMAGE_SIZE)
     """Channels, height and width of the images."""
 

@@ -36,6 +36,9 @@ class VggSmall(nn.Module):
         `Wide_VGG_Small`.
     """
 
+    channels_last: ClassVar[bool] = True
+    """Its convolutions were faster with the channels innermost on each CPU that was measured."""
+
     takes: ClassVar[tuple[int, ...]] = (3, 32, 32)
     """Channels, height and width of the images."""
 
