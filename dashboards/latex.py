@@ -88,6 +88,9 @@ def matrix_latex(matrix: pd.DataFrame, found: Comparison | None, *, command: str
         position="htb",
         position_float="centering",
     )
+    # So that a table with intervals and verdicts is no wider than a plain article.
+    smaller = "\\centering\\footnotesize\\setlength{\\tabcolsep}{4pt}\n"
+    text = text.replace("\\centering\n", smaller, 1)
     return f"{_comment(matrix, command)}\n{text}"
 
 

@@ -71,7 +71,8 @@ def _one(matrix: pd.DataFrame, rates: Mapping[str, str]) -> Table:
     metric = str(matrix.attrs["metric"])
     shape = _table("method")
     gaps = [name for name in GAPS.values() if name in matrix.columns]
-    heads = ["lr", "mean ± std", "n", "best", *(name.replace("_", " ") for name in gaps)]
+    best = "lowest" if matrix.attrs["better"] == "lower" else "highest"
+    heads = ["lr", "mean ± std", "n", best, *(name.replace("_", " ") for name in gaps)]
     for head in heads:
         shape.add_column(head, justify="right", no_wrap=True)
     for row in matrix.index:

@@ -65,7 +65,7 @@ def studies(source: Source, query: Query) -> View:
         try:
             summary = source.summary(variant)
         except StillReadingError as error:
-            texts = ["", "being read", str(error), "–", _time(variant.started_ms)]
+            texts = ["being read", str(error), "–", "", _time(variant.started_ms)]
             lines.append(line(Cell(variant.title, href), *texts))
             continue
         counts = summary.counts()
@@ -73,16 +73,17 @@ def studies(source: Source, query: Query) -> View:
         lines.append(
             line(
                 Cell(variant.title, href),
-                summary.question,
                 state_of(variant.tags).value,
                 f"{done:,} of {len(summary.cells):,}",
                 f"{counts.get(State.FAILED.value, 0):,}",
+                summary.question,
                 _time(variant.started_ms),
             )
         )
-    head = ["study", "question", "state", "finished cells", "failed", "first sweep"]
+    # The question comes late: a phone shows the first columns.
+    head = ["study", "state", "finished cells", "failed", "question", "first sweep"]
     table = Table(
-        caption="Studies, the newest first", head=head, lines=lines, words=frozenset({1, 2})
+        caption="Studies, the newest first", head=head, lines=lines, words=frozenset({1, 4})
     )
     return View(
         template="studies.html",

@@ -113,6 +113,7 @@ class Overall:
         left_s: Seconds until the end; None: unknown.
         more: Further facts, such as what waits for delivery.
         failures: Of cells, oldest first.
+        is_on: Whether anybody trains the cells that are recorded as running.
     """
 
     title: str
@@ -122,14 +123,16 @@ class Overall:
     left_s: float | None = None
     more: Sequence[str] = ()
     failures: Sequence[Failed] = ()
+    is_on: bool = True
 
 
 def head_parts(rows: Rows, overall: Overall) -> list[str]:
     """How many cells are in which state, and how fast it goes; the most important first."""
     parts = [f"{rows.counts[State.FINISHED]:,}/{overall.num_cells:,} cells finished"]
-    for state in (State.RUNNING, State.FAILED):
+    running = State.RUNNING if overall.is_on else "stopped half-way"
+    for state, word in ((State.RUNNING, running), (State.FAILED, State.FAILED)):
         if num := rows.counts[state]:
-            parts.append(f"{num:,} {state}")
+            parts.append(f"{num:,} {word}")
     return parts
 
 

@@ -198,9 +198,11 @@ class _View:
 
         said, said_at = "", -LINE_EVERY_S
         while True:
-            overall = overall_of(self.followed, self.rows, is_on=not self._why_dead())
-            line = ", ".join([*head_parts(self.rows, overall), *pace_parts(overall)])
             is_over = self.followed.state != State.RUNNING
+            why_dead = "" if is_over else self._why_dead()
+            overall = overall_of(self.followed, self.rows, is_on=not is_over and not why_dead)
+            parts = [*head_parts(self.rows, overall), *pace_parts(overall)]
+            line = ", ".join([*parts, *([f"looks dead: {why_dead}"] if why_dead else [])])
             if is_over or (line != said and time.monotonic() - said_at >= LINE_EVERY_S):
                 said, said_at = line, time.monotonic()
                 text = f"{datetime.now():%H:%M:%S} {overall.title} {line}"
@@ -229,7 +231,7 @@ def overall_of(followed: "Followed", rows: "Rows", *, is_on: bool) -> "Overall":
     Args:
         followed: The cells.
         rows: The same as rows of the matrix.
-        is_on: Whether the sweep goes on.
+        is_on: Whether the sweep goes on; else what runs was left behind.
     """
     from orchestrator.cli.picture import Failed, Overall
     from orchestrator.labels import name_of
@@ -245,6 +247,7 @@ def overall_of(followed: "Followed", rows: "Rows", *, is_on: bool) -> "Overall":
         share=trained / max(1, rows.epochs),
         rate=rate,
         left_s=left / rate if rate else None,
+        is_on=is_on,
         more=(State.INTERRUPTED,) if followed.state == State.INTERRUPTED else (),
         failures=[
             Failed(

@@ -140,9 +140,12 @@ class Previews:
             return []
 
     def _slots(self, options: SweepOptions) -> tuple[int, list[str]]:
-        if options.ray_address is None:
-            return launch.num_slots(options.resources, launch.this_machine()), []
         asked = options.resources.concurrency
+        if options.ray_address is None:
+            slots = launch.num_slots(options.resources, launch.this_machine())
+            is_less = asked is not None and slots < asked
+            what = f"this machine has room for {slots} at a time, not for --concurrency {asked}"
+            return slots, [what] if is_less else []
         slots = asked or launch.num_slots(options.resources, launch.this_machine())
         as_if = "as many slots as --concurrency" if asked else "the slots of this machine"
         return slots, [f"the cluster is not asked what it has; {as_if} are counted"]

@@ -15,6 +15,10 @@ from orchestrator.study.spec import StudySpec
 
 MakeRuns = Callable[..., StudyRuns]
 
+needs_latex = pytest.mark.skipif(
+    shutil.which("pdflatex") is None, reason="pdflatex is not installed"
+)
+
 VALUES = {
     "float 1": 0.05, "float 2": 0.052, "float 10": 0.051,
     "forward 1": 0.30, "forward 2": 0.301, "forward 10": 0.303,
@@ -66,7 +70,32 @@ def test_what_latex_would_read_as_a_command_is_escaped() -> None:
     assert escaped("two\nlines ± 3×3") == r"two lines $\pm$ 3$\times$3"
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def _compiled(text: str, folder: Path) -> str:
+    """Makes a plain article of a table; returns what LaTeX says."""
+    document = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{text}"
+    document = document.replace("{document}", "{document}\n") + r"\end{document}"
+    (folder / "paper.tex").write_text(document, encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
+        cwd=folder,
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+    said = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, said[-2000:]
+    assert (folder / "paper.pdf").stat().st_size > 1000
+    return said
+
+
+@needs_latex
+def test_a_table_with_verdicts_is_no_wider_than_a_plain_article(
+    tmp_path: Path, table: str
+) -> None:
+    assert "Overfull" not in _compiled(table, tmp_path)
+
+
+@needs_latex
 def test_the_table_compiles(
     tmp_path: Path, make_study: Callable[..., StudySpec], make_runs: MakeRuns
 ) -> None:
@@ -79,15 +108,4 @@ def test_the_table_compiles(
     values = {f"{row} {seed}": 0.1 * seed for row in (odd, "b") for seed in (1, 2, 3)}
     matrix = matrix_of(make_runs(values, study))
     text = matrix_latex(matrix, compare(matrix), command="bnn-orchestrate matrix")
-    document = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{text}"
-    document = document.replace("{document}", "{document}\n") + r"\end{document}"
-    (tmp_path / "paper.tex").write_text(document, encoding="utf-8")
-    done = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
-        cwd=tmp_path,
-        capture_output=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
-    assert (tmp_path / "paper.pdf").stat().st_size > 1000
+    _compiled(text, tmp_path)

@@ -94,7 +94,7 @@ def test_the_title_says_study_metric_and_unit(rates: pd.DataFrame) -> None:
 def test_of_one_network_all_is_shown(one: pd.DataFrame) -> None:
     shown = networks_table({"net": one}, {"net": {"float": "0.1", "ascend": "0.01"}})
     assert _lines(shown) == [
-        "method lr mean ± std n best gap to float gap to binary",
+        "method lr mean ± std n lowest gap to float gap to binary",
         "float 0.1 5.00 ± 1.00 3 4.00 0.00 -3.00",
         "binary 8.00 1 8.00 +3.00 0.00",
         "ascend 0.01 6.25 ± 0.50 3 5.50 +1.25 -1.75",
@@ -111,7 +111,7 @@ def test_only_what_is_told_apart_from_the_control_is_bold(one: pd.DataFrame) -> 
 
 def test_without_controls_there_are_no_gaps_in_the_table(two: pd.DataFrame) -> None:
     assert _lines(networks_table({"net": two}, {"net": {}})) == [
-        "method lr mean ± std n best gap to binary",
+        "method lr mean ± std n lowest gap to binary",
         "binary 20.00 ± 1.00 2 19.00 0.00",
         "213 10.00 1 10.00 -10.00",
     ]

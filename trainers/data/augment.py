@@ -247,7 +247,8 @@ class Changes:
         """Applies the changes to all images; crops in one gather.
 
         Args:
-            images: (n, channels, height, width), of any dtype.
+            images: (n, channels, height, width), of any dtype; a processor mirrors large ones
+                where they are.
             blank: Value of blank padding.
         """
         if not self.crop:
@@ -271,10 +272,9 @@ class Changes:
     def _mirrored(self, images: Tensor) -> Tensor:
         if images.device.type != "cpu" or images[0].numel() < LARGE:
             return torch.where(self.is_flipped[:, None, None, None], images.flip(3), images)
-        found = images.clone()
         for place in self.is_flipped.nonzero()[:, 0].tolist():
-            found[place] = images[place].flip(2)
-        return found
+            images[place] = images[place].flip(2)
+        return images
 
     def _inside(self, places: Tensor, size: int) -> Tensor:
         """Maps places in a padded row or column to the pixels that they mirror."""

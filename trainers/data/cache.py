@@ -2,7 +2,8 @@
 
 For each part of a data set, a cache folder holds
 
-    <checksum>/images.bin   the bytes of all images, each (channels, height, width)
+    <checksum>/images.bin   the bytes of all images, each (channels, height, width); of uncut ones
+                            (height, width, channels)
     <checksum>/header.json  their shape, their sizes if these differ, and a digest of the header
                             itself
     <fingerprint>.json      maps the names, sizes and times of the files to a checksum, and keeps
@@ -41,8 +42,8 @@ from trainers.storage import write_atomically
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
-"""Version of the cache format; increased when the meaning of a header changes."""
+FORMAT, UNCUT_FORMAT = 1, 2
+"""Version of the cache format; increased when the meaning of a header or of bytes changes."""
 FOLDER = ".bnn-cache"
 NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
 """Linux's MAP_NORESERVE, which Python names from 3.13 on: else a private mapping is refused that
@@ -150,7 +151,7 @@ def _opened(folder: Path, fingerprint: str, shape: tuple[int, ...]) -> Cached | 
         return None
     header = _whole_header(entry, shape)
     if header is None:
-        log.warning("%s is damaged; its images are decoded again", entry)
+        log.warning("%s is damaged or of another version; its images are decoded again", entry)
         return None
     sizes = header.get("sizes")
     pixels = _mapped(entry / "images.bin", _num_bytes(shape, sizes))
@@ -248,6 +249,7 @@ def _header(
 ) -> dict[str, object]:
     content: dict[str, object] = {"format": FORMAT, "checksum": checksum, "shape": list(shape)}
     if len(shape) == 2:
+        content["format"] = UNCUT_FORMAT
         content["sizes"] = None if sizes is None else [list(size) for size in sizes]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return {**content, "sha256": digest}

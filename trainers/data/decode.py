@@ -38,7 +38,8 @@ def decode(listing: Listing, form: Form, target: BinaryIO) -> Decoded:
     Args:
         listing: The files.
         form: The required form of the images.
-        target: Receives the bytes of all images, each (channels, height, width).
+        target: Receives the bytes of all images, each (channels, height, width); of uncut ones
+            (height, width, channels).
 
     Raises:
         MissingDataError: If Pillow is not installed.
@@ -64,7 +65,9 @@ def decode(listing: Listing, form: Form, target: BinaryIO) -> Decoded:
         digest.update(content)
         if form.resize == "uncut":
             sizes.append((decoded.image.height, decoded.image.width))
-        target.write(b"".join(band.tobytes() for band in decoded.image.split()))
+            target.write(decoded.image.tobytes())
+        else:
+            target.write(b"".join(band.tobytes() for band in decoded.image.split()))
     refused.check()
     folder, total = shown(listing.folder), len(listing.files)
     notes = (

@@ -17,7 +17,7 @@ JPEG = b"\xff\xd8\xff"
 ORIENTED = b"Exif\0"
 """torchcodec turns photographs as their EXIF orientation says; the published pipelines do not."""
 WHOLE = Form(size=1, channels=3, resize="whole")
-Decoder = Callable[[bytes], Tensor]
+Decoder = Callable[[Tensor], Tensor]
 
 
 def decoded(content: bytes) -> Tensor:
@@ -29,7 +29,8 @@ def decoded(content: bytes) -> Tensor:
     fast = _fast()
     if fast is not None and content.startswith(JPEG) and ORIENTED not in content:
         try:
-            return fast(content)
+            # Given bytes, torchcodec would switch off the warnings of all threads meanwhile.
+            return fast(torch.frombuffer(bytearray(content), dtype=torch.uint8))
         # What is damaged for torchcodec is shown to Pillow, which has the last word.
         except RuntimeError:
             pass

@@ -11,7 +11,7 @@ from torch import Tensor
 from trainers.data.listing import Listing
 from trainers.data.photograph import decoded
 from trainers.data.refused import Kind, Refused, UnusableError
-from trainers.data.uncut import ALL, scaled
+from trainers.data.uncut import ALL, empty_windows, scaled
 
 AT_ONCE = 1024
 """Names joined for a checksum."""
@@ -57,7 +57,13 @@ class Streamed:
         )
 
     def seen(
-        self, pixels: Tensor, rows: Tensor, boxes: Boxes | None = None, part: slice = ALL
+        self,
+        pixels: Tensor,
+        rows: Tensor,
+        boxes: Boxes | None = None,
+        part: slice = ALL,
+        *,
+        interleaved: bool = False,
     ) -> Tensor:
         """Decodes pictures and cuts a window out of each, (batch, 3, size, size), uint8.
 
@@ -66,12 +72,13 @@ class Streamed:
             rows: Which pictures, (batch,), int64.
             boxes: Which box of each becomes its window; None: its centre.
             part: Which of the rows are decoded.
+            interleaved: As for `trainers.data.uncut.empty_windows`.
 
         Raises:
             PicturesError: If a file cannot be read or decoded.
         """
         rows = rows[part]
-        found = torch.empty(len(rows), 3, self.size, self.size, dtype=torch.uint8)
+        found = empty_windows(len(rows), 3, self.size, interleaved=interleaved)
         # Few at a time, for whole photographs need much memory.
         for windows, some in zip(torch.split(found, FEW), torch.split(rows, FEW), strict=True):
             pictures = [self.picture(row) for row in some.tolist()]

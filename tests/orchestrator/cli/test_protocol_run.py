@@ -121,7 +121,7 @@ def test_each_stage_says_what_it_found(
     assert _has(out, f"compare bnn-orchestrate ui net-full --home {home.root}")
     assert _has(out, "binary 31.00 30.00")
     assert _has(out, "net-full · as its protocol found: selected/test_error, %")
-    assert _has(out, "method lr mean ± std n best gap to float gap to binary")
+    assert _has(out, "method lr mean ± std n lowest gap to float gap to binary")
     assert _has(out, "ascend 0.1 10.15 ± 0.07 2 10.10 +5.00 -20.00")
     assert _has(out, f"results {home.root}")
     assert _has(out, f"MLflow {home.tracking_uri}")

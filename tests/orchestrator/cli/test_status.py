@@ -128,6 +128,7 @@ def test_a_killed_sweep_of_this_home_looks_dead(
     home.journal.touch()
     out = cli("status", "tiny", "--home", str(home.root)).out
     assert "the sweep looks dead: no process uses" in out
+    assert "1 stopped half-way" in out
     written.set_state(ids.run, State.INTERRUPTED, {})
     out = cli("status", "tiny", "--home", str(home.root)).out
     assert "dead" not in out
@@ -176,7 +177,25 @@ def test_following_ends_with_the_sweep(
     assert answer.code == 0
     first, last = answer.out.splitlines()
     assert "tiny 1/8 cells finished, 1 running, 1 failed" in first
-    assert "tiny 1/8 cells finished, 1 running, 1 failed" in last
+    assert "tiny 1/8 cells finished, 1 stopped half-way, 1 failed" in last
+
+
+@pytest.mark.slow
+def test_following_says_that_a_sweep_looks_dead(
+    written: Store,
+    ids: StudyIds,
+    cli: Callable[..., Any],
+    home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(status, "EVERY_S", 0.05)
+    home.journal.touch()
+    end = threading.Timer(0.5, lambda: Store(home).set_state(ids.run, State.FINISHED, {}))
+    end.start()
+    first, _ = cli("status", "tiny", "--follow", "--home", str(home.root)).out.splitlines()
+    end.join()
+    dead = f"looks dead: no process uses {home.journal}"
+    assert first.endswith(f"1/8 cells finished, 1 stopped half-way, 1 failed, {dead}")
 
 
 @pytest.mark.slow

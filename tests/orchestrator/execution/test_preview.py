@@ -75,6 +75,15 @@ def test_what_is_wrong_is_noted_or_refused(
     assert Previews(home, replace(options, force=True)).of(study).notes == ()
 
 
+def test_slots_that_this_machine_has_not_are_noted(
+    home: Home, study: StudySpec, options: SweepOptions
+) -> None:
+    many = Previews(home, replace(options, resources=Resources(concurrency=4096))).of(study)
+    assert many.slots < 4096
+    what = f"this machine has room for {many.slots} at a time, not for --concurrency 4096"
+    assert many.notes == (what,)
+
+
 def test_nothing_is_made_where_nothing_is(
     tmp_path: Path, study: StudySpec, options: SweepOptions
 ) -> None:

@@ -19,7 +19,7 @@ def _pictures(channels: int = 1) -> list[Tensor]:
 
 
 def _uncut(views: Views = "centre", channels: int = 1) -> tuple[Uncut, Tensor]:
-    flat = torch.cat([picture.flatten() for picture in _pictures(channels)])
+    flat = torch.cat([picture.movedim(0, 2).flatten() for picture in _pictures(channels)])
     return Uncut.of(torch.tensor(SIZES), channels=channels, size=16, views=views), flat
 
 
