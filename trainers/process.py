@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
+from trainers.allocation import reusing_memory
 from trainers.errors import SpecError
 
 
@@ -33,7 +34,7 @@ def device_of(name: str) -> torch.device:
 def process_settings(
     *, tf32: bool = False, num_threads: int | None = None, deterministic: bool = False
 ) -> Iterator[None]:
-    """Sets torch's process-wide settings, and restores them afterwards.
+    """Sets what holds for the whole process, and restores it afterwards; freed memory is kept.
 
     Args:
         tf32: On a GPU, multiply float32 numbers with the precision of TF32.
@@ -58,7 +59,8 @@ def process_settings(
     # The fastest of several kernels is another one now and then, and rounds in another way.
     torch.backends.cudnn.benchmark = not deterministic
     try:
-        yield
+        with reusing_memory():
+            yield
     finally:
         torch.set_num_threads(threads)
         if changes:

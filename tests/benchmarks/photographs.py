@@ -22,6 +22,7 @@ from trainers.data.cache import cached_images
 from trainers.data.imagenet import MEAN, STD, load_imagenet, packed_form
 from trainers.data.listing import list_images
 from trainers.data.random_resized_crop import RandomResizedCrop
+from trainers.process import process_settings
 from trainers.seeding import generator
 
 ARCHIVE = "imagenet-sample-256.tar"
@@ -56,7 +57,13 @@ def usual(folder: Path, *, cores: int = 1) -> float:
     photographs = datasets.ImageFolder(str(folder / "imagenet" / "train"), chain)
     workers = cores if cores > 1 else 0
     loader = DataLoader(
-        photographs, BATCH_SIZE, shuffle=True, num_workers=workers, persistent_workers=workers > 0
+        photographs,
+        BATCH_SIZE,
+        shuffle=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        # Forks are usual; the workers of a spawned process would import torch anew.
+        multiprocessing_context="fork" if workers else None,
     )
 
     def epoch() -> int:
@@ -74,7 +81,11 @@ def ours(folder: Path, *, packed: bool, normalised: bool, cores: int = 1) -> flo
         normalised: As for a network on the CPU; else bytes, which a GPU normalises itself.
         cores: Threads; 1: by the time of the processor, else by the clock.
     """
-    torch.set_num_threads(cores)
+    with process_settings(num_threads=cores):
+        return _ours(folder, packed=packed, normalised=normalised, cores=cores)
+
+
+def _ours(folder: Path, *, packed: bool, normalised: bool, cores: int) -> float:
     if packed:
         listing = list_images(folder / "imagenet" / "train")
         cached_images(listing, packed_form(256), data_dir=folder)

@@ -96,8 +96,10 @@ class UsualPictures:
         training = datasets.ImageFolder(str(folder / "train"), transforms.Compose(changed))
         test = datasets.ImageFolder(str(folder / "test"), transforms.Compose(as_is))
         size = parts["batch_size"]
-        self.train = DataLoader(training, batch_size=size, shuffle=True, num_workers=2)
-        self.test = DataLoader(test, batch_size=EVAL_BATCH_SIZE, num_workers=2)
+        # Forks are usual; the workers of a spawned process would import torch anew.
+        workers: dict[str, Any] = {"num_workers": 2, "multiprocessing_context": "fork"}
+        self.train = DataLoader(training, batch_size=size, shuffle=True, **workers)
+        self.test = DataLoader(test, batch_size=EVAL_BATCH_SIZE, **workers)
         self.model = trainers.build_model(**parts["model"])
         self.layers = [
             self.model.get_submodule(name) for name in trainers.weight_layers(self.model)

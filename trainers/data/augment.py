@@ -146,10 +146,11 @@ class Augment(Record):
 
     def windows(
         self, generator: Generator, *, size: int, by_row: bool = False
-    ) -> Callable[..., Tensor] | None:
+    ) -> Callable[[Tensor], Any] | None:
         """Returns the function that draws the part of each picture of a batch; None: no parts.
 
-        It takes the pictures' heights and widths, (n, 2), and with `by_row` their rows, (n,).
+        It takes the pictures' heights and widths, (n, 2), and returns their boxes, (n, 4); with
+        `by_row` it takes their rows, (n,), and returns a function of height and width for each.
 
         Args:
             generator: A CPU generator; each batch draws from it, or its seed is that of all rows.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import repeat
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -18,7 +19,7 @@ def shuffled_batches(
     *,
     size: int,
     generator: Generator,
-    windows: Callable[..., Tensor] | None = None,
+    windows: Callable[[Tensor], Any] | None = None,
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
     mix: Callable[[Split], Split] | None = None,
@@ -30,8 +31,8 @@ def shuffled_batches(
         split: The images.
         size: Images per batch.
         generator: A CPU generator, so that the order is the same on every device.
-        windows: Draws which part of each picture of a batch is seen, from their sizes, and the
-            rows of those that are made ahead; None: all of it, or the centre if it is uncut.
+        windows: Draws which part of each picture of a batch is seen, from their sizes, or from
+            the rows of those that are made ahead; None: all of it, or the centre if it is uncut.
         changes: Crop and flip of the first, second, ... image of the epoch.
         vary: Varies the bytes of a batch after that; may return several views of each image.
         mix: Mixes the normalised images of a batch after that.
@@ -63,7 +64,7 @@ def gathered(
     split: Split,
     indices: Tensor,
     *,
-    windows: Callable[..., Tensor] | None = None,
+    windows: Callable[[Tensor], Any] | None = None,
     changes: Changes | None = None,
     vary: Callable[[Tensor], Tensor] | None = None,
     own: slice | None = None,
@@ -111,7 +112,7 @@ def _finished(
 def _each_seen(
     split: Split,
     batches: Sequence[Tensor],
-    windows: Callable[..., Tensor] | None,
+    windows: Callable[[Tensor], Any] | None,
     owns: Sequence[slice | None],
 ) -> Iterator[Tensor]:
     """Yields what is seen of the pictures of each batch; made by threads if they are `ahead`.
@@ -147,7 +148,7 @@ def _each_seen(
 def _seen(
     split: Split,
     rows: Tensor,
-    windows: Callable[..., Tensor] | None,
+    windows: Callable[[Tensor], Any] | None,
     own: slice | None,
     *,
     interleaved: bool = False,

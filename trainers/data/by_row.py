@@ -1,4 +1,6 @@
-"""Random numbers of a picture that depend on a seed and its row alone."""
+"""Random numbers and boxes of a picture that depend on a seed and its row alone."""
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -6,6 +8,10 @@ from torch import Tensor
 
 STEP = np.uint64(0x9E3779B97F4A7C15)
 FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+Box = Callable[[int, int], list[int]]
+"""Takes height and width of a picture; returns top, left, height and width of the box in it. So it
+can be drawn before the picture is opened."""
 
 
 def uniform(seed: int, rows: Tensor, *, num: int) -> Tensor:

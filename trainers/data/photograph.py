@@ -14,8 +14,10 @@ from torch import Tensor
 from trainers.data.pictures import Form, picture
 
 JPEG = b"\xff\xd8\xff"
-ORIENTED = b"Exif\0"
-"""torchcodec turns photographs as their EXIF orientation says; the published pipelines do not."""
+EXIF, EXIF_KIND, SCAN_KIND = b"Exif\0", 0xE1, 0xDA
+"""How EXIF begins, and the kinds of its segment of a JPEG and of that of the pixels behind it."""
+WITH_LENGTH = frozenset(range(0xC0, 0xFF)) - frozenset(range(0xD0, 0xDA))
+"""The kinds of segments that say how long they are."""
 WHOLE = Form(size=1, channels=3, resize="whole")
 Decoder = Callable[[Tensor], Tensor]
 
@@ -27,7 +29,7 @@ def decoded(content: bytes) -> Tensor:
         UnusableError: If the file is damaged, or no picture of a kind that is read.
     """
     fast = _fast()
-    if fast is not None and content.startswith(JPEG) and ORIENTED not in content:
+    if fast is not None and content.startswith(JPEG) and not _has_exif(content):
         try:
             # Given bytes, torchcodec would switch off the warnings of all threads meanwhile.
             return fast(torch.frombuffer(bytearray(content), dtype=torch.uint8))
@@ -43,6 +45,25 @@ def by_pillow(content: bytes) -> Tensor:
 
     pixels = np.array(picture(content, WHOLE).image)
     return torch.from_numpy(pixels).movedim(2, 0)
+
+
+def _has_exif(content: bytes) -> bool:
+    """Whether a JPEG may have an orientation.
+
+    torchcodec turns photographs as it says; the published pipelines do not.
+    """
+    at = 2
+    while content[at : at + 1] == b"\xff" and len(content) >= at + 4:
+        kind = content[at + 1]
+        if kind == SCAN_KIND:
+            return False
+        if kind == EXIF_KIND and content.startswith(EXIF, at + 4):
+            return True
+        if kind not in WITH_LENGTH:
+            break
+        at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    # What is no row of segments is searched.
+    return EXIF in content
 
 
 @cache

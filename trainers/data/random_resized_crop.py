@@ -1,15 +1,16 @@
 """Random-resized crop: trains on a part of each picture, scaled to the size of the images."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
 
 from trainers.binding import Record
-from trainers.data.by_row import uniform
+from trainers.data.by_row import Box, uniform
 from trainers.errors import Fault, SpecError
 
 ATTEMPTS = 10
@@ -64,55 +65,49 @@ class RandomResizedCrop(Record):
 
         def drawn(sizes: Tensor) -> Tensor:
             shape = (4, len(sizes), ATTEMPTS)
-            return self.boxes(sizes, torch.rand(shape, generator=generator, dtype=torch.float64))
+            boxes = self.boxes(torch.rand(shape, generator=generator, dtype=torch.float64))
+            each = zip(boxes, sizes.tolist(), strict=True)
+            return torch.tensor([box(height, width) for box, (height, width) in each])
 
         return drawn
 
-    def by_row(self, seed: int) -> Callable[[Tensor, Tensor], Tensor]:
-        """Returns the function that draws a box for each picture from its row alone.
-
-        It takes heights and widths, (n, 2), and rows, (n,), and returns boxes as above.
+    def by_row(self, seed: int) -> Callable[[Tensor], list[Box]]:
+        """Returns the function that draws a box for each row, (n,), from the row alone.
 
         Args:
             seed: Seed of the epoch; 0 or more.
         """
 
-        def drawn(sizes: Tensor, rows: Tensor) -> Tensor:
+        def drawn(rows: Tensor) -> list[Box]:
             draws = uniform(seed, rows, num=4 * ATTEMPTS)
-            return self.boxes(sizes, draws.reshape(4, ATTEMPTS, len(rows)).transpose(1, 2))
+            return self.boxes(draws.reshape(4, ATTEMPTS, len(rows)).transpose(1, 2))
 
         return drawn
 
-    def boxes(self, sizes: Tensor, draws: Tensor) -> Tensor:
-        """Returns the box of each picture, (n, 4), int64.
+    def boxes(self, draws: Tensor) -> list[Box]:
+        """Returns the box of each of n pictures.
 
         Args:
-            sizes: Heights and widths, (n, 2), int64.
             draws: For each attempt at area, ratio, top and left, numbers from 0 to 1,
                 (4, n, attempts).
         """
-        full = sizes.double()[:, :, None]
-        area = full.prod(1) * (self.scale[0] + (self.scale[1] - self.scale[0]) * draws[0])
         low, high = (math.log(number) for number in self.ratio)
-        ratio = (low + (high - low) * draws[1]).exp()
-        sides = torch.stack(((area / ratio).sqrt().round(), (area * ratio).sqrt().round()), dim=1)
-        corners = (draws[2:].movedim(0, 1) * (full - sides + 1)).floor()
-        fits = ((sides >= 1) & (sides <= full)).all(1)
-        # The first of equal values is the first box that fits.
-        first = fits.to(torch.uint8).argmax(1)[:, None, None].expand(-1, 4, 1)
-        found = torch.cat((corners, sides), dim=1).gather(2, first)[:, :, 0].long()
-        return torch.where(fits.any(1)[:, None], found, self._central(sizes))
+        shares = self.scale[0] + (self.scale[1] - self.scale[0]) * draws[0]
+        ratios = (low + (high - low) * draws[1]).exp()
+        each = torch.stack((shares, ratios, draws[2], draws[3]), dim=2)
+        return [partial(self._box, attempts) for attempts in each.tolist()]
 
-    def _central(self, sizes: Tensor) -> Tensor:
-        """The largest boxes in the centre whose shape is allowed, (n, 4), int64."""
-        height, width = sizes.double().unbind(1)
+    def _box(self, attempts: Sequence[Sequence[float]], height: int, width: int) -> list[int]:
+        for share, ratio, top, left in attempts:
+            area = height * width * share
+            tall, wide = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
+            if 1 <= tall <= height and 1 <= wide <= width:
+                return [int(top * (height - tall + 1)), int(left * (width - wide + 1)), tall, wide]
+        return self._central(height, width)
+
+    def _central(self, height: int, width: int) -> list[int]:
+        """The largest box in the centre whose shape is allowed."""
         low, high = self.ratio
-        ratio = (width / height).clamp(low, high)
-        sides = torch.stack(
-            (
-                torch.minimum(height, (width / ratio).round()),
-                torch.minimum(width, (height * ratio).round()),
-            ),
-            dim=1,
-        ).long()
-        return torch.cat(((sizes - sides) // 2, sides), dim=1)
+        ratio = min(max(width / height, low), high)
+        tall, wide = min(height, round(width / ratio)), min(width, round(height * ratio))
+        return [(height - tall) // 2, (width - wide) // 2, tall, wide]

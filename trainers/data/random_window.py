@@ -1,11 +1,12 @@
 """Random windows: trains on a part of each uncut picture that is not scaled any more."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
 
-from trainers.data.by_row import uniform
+from trainers.data.by_row import Box, uniform
 
 
 def window_drawer(generator: Generator, *, size: int) -> Callable[[Tensor], Tensor]:
@@ -20,29 +21,28 @@ def window_drawer(generator: Generator, *, size: int) -> Callable[[Tensor], Tens
     """
 
     def drawn(sizes: Tensor) -> Tensor:
-        draws = torch.rand(sizes.shape, generator=generator, dtype=torch.float64)
-        return _windows(sizes, draws, size)
+        draws = torch.rand(sizes.shape, generator=generator, dtype=torch.float64).tolist()
+        each = zip(draws, sizes.tolist(), strict=True)
+        return torch.tensor([_window(shares, size, *sides) for shares, sides in each])
 
     return drawn
 
 
-def windows_by_row(seed: int, *, size: int) -> Callable[[Tensor, Tensor], Tensor]:
-    """Returns the function that draws a window of each picture from its row alone.
-
-    It takes heights and widths, (n, 2), and rows, (n,), and returns windows as above.
+def windows_by_row(seed: int, *, size: int) -> Callable[[Tensor], list[Box]]:
+    """Returns the function that draws a window for each row, (n,), from the row alone.
 
     Args:
         seed: Seed of the epoch; 0 or more.
         size: Height and width of the windows.
     """
 
-    def drawn(sizes: Tensor, rows: Tensor) -> Tensor:
-        return _windows(sizes, uniform(seed, rows, num=2).T, size)
+    def drawn(rows: Tensor) -> list[Box]:
+        return [partial(_window, shares, size) for shares in uniform(seed, rows, num=2).T.tolist()]
 
     return drawn
 
 
-def _windows(sizes: Tensor, draws: Tensor, size: int) -> Tensor:
-    """The windows whose top and left are those shares of all places, (n, 4), int64."""
-    corners = (draws * (sizes - size + 1)).floor().long()
-    return torch.cat((corners, torch.full_like(corners, size)), dim=1)
+def _window(shares: Sequence[float], size: int, height: int, width: int) -> list[int]:
+    """The window whose top and left are those shares of all places."""
+    top, left = shares
+    return [int(top * (height - size + 1)), int(left * (width - size + 1)), size, size]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -109,7 +109,7 @@ class Uncut:
         self,
         pixels: Tensor,
         rows: Tensor,
-        boxes: Callable[..., Tensor] | None,
+        boxes: Callable[[Tensor], Any] | None,
         part: slice = ALL,
         *,
         interleaved: bool = False,
@@ -119,8 +119,8 @@ class Uncut:
         Args:
             pixels: The bytes of all pictures, (bytes,), uint8.
             rows: Which pictures, (batch,), int64.
-            boxes: Draws a box of each from their sizes, and with `ahead` from their rows; None:
-                the centre.
+            boxes: Draws a box of each from their sizes, (n, 2), or with `ahead` from their rows,
+                (n,); None: the centre.
             part: Which of the rows are cut; boxes are drawn of all.
             interleaved: As for `empty_windows`.
         """
@@ -128,7 +128,8 @@ class Uncut:
         if boxes is None:
             drawn = self.centred(own)
         elif self.ahead:
-            drawn = boxes(self.sizes[own], own)
+            each = zip(boxes(own), self.sizes[own].tolist(), strict=True)
+            drawn = torch.tensor([box(height, width) for box, (height, width) in each])
         else:
             drawn = boxes(self.sizes[rows])[part]
         return self.cut(pixels, own, drawn, interleaved=interleaved)

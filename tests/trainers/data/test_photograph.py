@@ -59,6 +59,18 @@ def test_a_quick_decoder_is_asked_for_plain_jpegs_alone(
     assert decoded(_saved(content, "RGB", "JPEG", exif=exif.tobytes())) is not mark
 
 
+def test_exif_is_found_before_the_pixels_and_nowhere_else(content: bytes) -> None:
+    turned = _saved(content, "RGB", "JPEG", exif=b"Exif\0\0 and so on")
+    assert module._has_exif(turned)
+    # Bytes that may stand between segments, and a segment of another kind before EXIF.
+    for odd in (b"\xff", b"\xff\x01", b"\xff\xfe\x00\x05abc", b"\xff\xfe\x00\x00"):
+        assert module._has_exif(turned[:2] + odd + turned[2:])
+    assert not module._has_exif(content + b"Exif\0")
+    assert not module._has_exif(_saved(content, "RGB", "JPEG", comment=b"Exif\0 is elsewhere"))
+    for end in range(len(content)):
+        assert not module._has_exif(content[:end])
+
+
 def test_pillow_has_the_last_word_on_what_is_damaged(
     content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

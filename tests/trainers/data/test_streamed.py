@@ -1,6 +1,7 @@
 """Pictures that stay in their files."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,29 @@ def test_a_window_is_the_box_of_the_picture(split: Split) -> None:
     boxes = CROP.by_row(7)
     for window, row in zip(streamed.seen(split.images, rows, boxes), rows, strict=True):
         picture = streamed.picture(int(row))
-        [box] = boxes(torch.tensor([picture.shape[1:]]), row[None]).tolist()
-        assert torch.equal(window, scaled(picture, box, (24, 24)))
+        [box] = boxes(row[None])
+        assert torch.equal(window, scaled(picture, box(*picture.shape[1:]), (24, 24)))
+
+
+def test_windows_may_be_interleaved(split: Split) -> None:
+    streamed, rows, boxes = _streamed(split), torch.tensor([5, 0]), CROP.by_row(7)
+    plain = streamed.seen(split.images, rows, boxes)
+    interleaved = streamed.seen(split.images, rows, boxes, interleaved=True)
+    assert torch.equal(plain, interleaved)
+    assert plain.is_contiguous()
+    assert interleaved.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_what_this_processor_trains_on_is_not_interleaved(split: Split) -> None:
+    def first(split: Split) -> Tensor:
+        batch = next(shuffled_batches(split, size=4, generator=generator(0, "order")))
+        return batch.images
+
+    assert first(split).is_contiguous()
+    bytes_ = first(replace(split, normalisation=None))
+    assert bytes_.is_contiguous(memory_format=torch.channels_last)
+    assert split.normalisation is not None
+    assert torch.equal(split.normalisation(bytes_), first(split))
 
 
 def test_processes_decode_their_own_photographs_of_the_same_batches(
@@ -100,10 +122,10 @@ def test_processes_decode_their_own_photographs_of_the_same_batches(
 
 
 def test_rows_draw_other_boxes_in_other_epochs() -> None:
-    sizes, rows = torch.tensor([[300, 400]] * 50), torch.arange(50)
-    first, second = (CROP.by_row(seed)(sizes, rows) for seed in (1, 2))
-    assert not torch.equal(first, second)
-    assert len({tuple(box) for box in first.tolist()}) == 50
+    rows = torch.arange(50)
+    first, second = ([box(300, 400) for box in CROP.by_row(seed)(rows)] for seed in (1, 2))
+    assert first != second
+    assert len(set(map(tuple, first))) == 50
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 and no more", None])
