@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 # Measured on one core of a server from 2024; only the order of magnitude matters.
 FLOPS_A_SECOND = 8e10
 SECONDS_A_STEP = 4e-4
+SECONDS_A_BINARY_LAYER = 4e-5
+SECONDS_A_BINARY_WEIGHT = 4.5e-10
+"""What a step takes longer for each layer that is binary, and for each of its weights."""
 
 
 def rough_seconds(trials: "Iterable[Cell]", *, num_cores: int) -> float:
@@ -46,3 +49,15 @@ def epoch_seconds(train: "TrainSpec") -> float:
     work = 3 * forward_flops(train.model, data.source) * images
     steps = images / data.batch_size
     return work / FLOPS_A_SECOND + steps * SECONDS_A_STEP
+
+
+def seconds_a_binary_layer(train: "TrainSpec") -> float:
+    """Estimated seconds on one core that an epoch of a stage takes longer for a binary layer."""
+    from orchestrator.planning.flops import layer_weights
+    from trainers.data import SOURCES
+
+    data = train.data
+    steps = SOURCES[data.source.name].facts(data.source.options).num_train / data.batch_size
+    numbers = layer_weights(train.model)
+    weights = sum(numbers) / max(1, len(numbers))
+    return steps * (SECONDS_A_BINARY_LAYER + SECONDS_A_BINARY_WEIGHT * weights)

@@ -24,11 +24,7 @@ def layer_flops(model: Component, data: Component) -> Mapping[str, float]:
     """The same layer by layer, in registration order; two for each multiply-accumulate."""
     # The meta device has shapes but no data, so even a large network costs nothing to count.
     network = shared_model(model)
-    layers = {
-        name: layer
-        for name, layer in network.named_modules()
-        if isinstance(layer, nn.Linear | nn.Conv2d)
-    }
+    layers = _layers(network)
     counted = dict.fromkeys(layers, 0)
 
     def counter(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
@@ -47,6 +43,20 @@ def layer_flops(model: Component, data: Component) -> Mapping[str, float]:
         for hook in hooks:
             hook.remove()
     return {name: num / 2 for name, num in counted.items()}
+
+
+@lru_cache(maxsize=256)
+def layer_weights(model: Component) -> tuple[int, ...]:
+    """Number of weights of each Linear and Conv2d layer, in registration order."""
+    return tuple(layer.weight.numel() for layer in _layers(shared_model(model)).values())
+
+
+def _layers(network: nn.Module) -> dict[str, nn.Linear | nn.Conv2d]:
+    return {
+        name: layer
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.Linear | nn.Conv2d)
+    }
 
 
 def _as_given(given: Tensor, *args: object, **kwargs: object) -> Tensor:

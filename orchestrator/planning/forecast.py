@@ -16,10 +16,13 @@ from orchestrator.planning.workload import Kind, Work, kind_at, part
 
 RENEWED_S = 1.0
 """Least seconds between two computations; in between, the time that passes is taken off."""
-NUM_RECENT = 40
-"""Epochs that say how fast the machine is now: it starts slowly, and others use it too."""
+NUM_RECENT, MOST_RECENT, RECENT_S = 40, 4000, 60.0
+"""The epochs of the last seconds, at least and at most so many, say how fast the machine is now:
+it starts slowly, and others use it too, by turns."""
 LONGEST_CHANGE_S = 1.0
 """From the end of a cell to the next start in its slot; a longer one waited for a beginning."""
+USUAL_CHANGE_S = 0.1
+"""Of a cell, beside its epochs, until some were measured."""
 LEAST_SHARE = 50
 """Between two computations at least so many times the time that one takes passes."""
 
@@ -85,7 +88,7 @@ class Forecast:
         self.num_undrawn = max(0, num_cells - len(todo))
         # The first epoch of a process also warms up, and counts as part of the cell's start.
         self.first, self.paces = Paces(guess), Paces(guess)
-        self._recent: deque[tuple[Kind, float]] = deque(maxlen=NUM_RECENT)
+        self._recent: deque[tuple[float, Kind, float]] = deque(maxlen=MOST_RECENT)
         self._running: dict[str, _Running] = {}
         self._num_started = 0
         self._starts: list[float] = []
@@ -125,6 +128,7 @@ class Forecast:
         cell = self._running.get(key)
         if cell is None or not cell.todo.work:
             return
+        now = self.clock()
         for epoch in epochs:
             kind = kind_at(cell.todo.work, epoch.step)
             if cell.stamp_ms is None:
@@ -134,9 +138,10 @@ class Forecast:
                 passed = (epoch.time_ms - cell.stamp_ms) / 1000
                 seconds = passed if passed > 0 else epoch.seconds
                 self.paces.add(kind, seconds)
-                self._recent.append((kind, seconds))
+                self._recent.append((now, kind, seconds))
             cell.stamp_ms = epoch.time_ms
-        now = self.clock()
+        while len(self._recent) > NUM_RECENT and self._recent[0][0] < now - RECENT_S:
+            self._recent.popleft()
         if cell.is_warm and cell.told_at is None:
             trained = part(cell.todo.work, cell.todo.begins, done)
             self._begun.append(max(0.0, now - cell.began_at - seconds_of(trained, self._pace())))
@@ -191,7 +196,7 @@ class Forecast:
         pace = _remembered(lambda kind: speed * mean(kind))
         # Of whole cells, once some have ended; before, of what went by until the first report.
         starts = self._starts or self._begun
-        start = sum(starts) / len(starts) if starts else 0.0
+        start = sum(starts) / len(starts) if starts else USUAL_CHANGE_S
         running = [self._left_of(cell, now, start, pace) for cell in self._running.values()]
         tasks, passes, ready = [], {}, {}
         for key, todo in self.waiting.items():
@@ -227,8 +232,8 @@ class Forecast:
 
     def _speed(self) -> float:
         """How long the last epochs took, as multiples of the means of their kinds."""
-        means = sum(self.paces(kind) for kind, _ in self._recent)
-        return sum(seconds for _, seconds in self._recent) / means if means > 0 else 1.0
+        means = sum(self.paces(kind) for _, kind, _ in self._recent)
+        return sum(seconds for *_, seconds in self._recent) / means if means > 0 else 1.0
 
     def _pace(self) -> Paces:
         """What was measured; of a network that has trained one epoch only, that one."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 
-from orchestrator.planning.cost import epoch_seconds
+from orchestrator.planning.cost import epoch_seconds, seconds_a_binary_layer
 from orchestrator.planning.forecast import Forecast, Todo
 from orchestrator.planning.paces import Guess, Measured, Paces, kinds_of, seconds_of
 from orchestrator.planning.planning import Plan
@@ -65,13 +66,30 @@ class Expected:
 def probing(plan: Plan) -> tuple[Cell, ...]:
     """The remaining cells, one of each network and data in front, else in the study's order.
 
-    So a sweep of several networks soon knows how long an epoch of each of them takes.
+    So a sweep of several networks soon knows how long an epoch of each of them takes, and with how
+    many binary layers: of each network it is the first cell that has had most of these numbers.
+    Those that will take most of the time, by a rough guess, come first.
     """
-    found: dict[frozenset[str], Cell] = {}
+    found: dict[frozenset[str], list[Cell]] = {}
     for cell in plan.todo:
         trainings = frozenset(stretch.kind.training for stretch in plan.works[cell.id])
-        found.setdefault(trainings, cell)
-    first = tuple(found.values())
+        found.setdefault(trainings, []).append(cell)
+    if len(found) == 1:
+        return plan.todo
+
+    def num_kinds(cell: Cell) -> int:
+        # One that goes on from another one's epochs would wait for these.
+        start = plan.starts.get(cell.id)
+        waits = start is not None and start.begins > 0
+        return 0 if waits else len({stretch.kind for stretch in plan.works[cell.id]})
+
+    pace = rough_pace(plan)
+
+    def seconds(cells: list[Cell]) -> float:
+        return sum(seconds_of(plan.works[cell.id], pace) for cell in cells)
+
+    in_front = sorted(found.values(), key=seconds, reverse=True)
+    first = tuple(max(cells, key=num_kinds) for cells in in_front)
     ids = {cell.id for cell in first}
     return (*first, *(cell for cell in plan.todo if cell.id not in ids))
 
@@ -94,7 +112,7 @@ def todos(plan: Plan, key: Callable[[Cell], str]) -> dict[str, Todo]:
 
 
 def rough_pace(plan: Plan, *, cpus: float = 1.0) -> Guess:
-    """Seconds of an epoch by its operations alone, for the networks and data of a plan.
+    """Seconds of an epoch by operations and binary layers, for networks and data of a plan.
 
     Args:
         plan: The plan.
@@ -106,17 +124,19 @@ def rough_pace(plan: Plan, *, cpus: float = 1.0) -> Guess:
             stages[plan.works[cell.id][-1].kind.training] = cell.train
         else:
             stages |= {training_of(stage.to_mapping()): stage for stage in cell.train.stages}
-    once: dict[tuple[Component, DataSpec], float] = {}
+    once: dict[tuple[Component, DataSpec], tuple[float, float]] = {}
     for stage in stages.values():
         if (stage.model, stage.data) not in once:
-            once[stage.model, stage.data] = epoch_seconds(stage) / cpus
+            found = epoch_seconds(stage) / cpus, seconds_a_binary_layer(stage) / cpus
+            once[stage.model, stage.data] = found
     seconds = {text: once[stage.model, stage.data] for text, stage in stages.items()}
 
-    usual = sum(seconds.values()) / len(seconds)
+    usual = fmean(real for real, _ in seconds.values()), 0.0
 
     def pace(kind: Kind) -> float:
         # A search may draw others than its extremes.
-        return seconds.get(kind.training, usual)
+        real, of_layer = seconds.get(kind.training, usual)
+        return real + kind.binary * of_layer
 
     return pace
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from orchestrator.planning.workload import Kind, Work
 
@@ -27,7 +28,8 @@ class Paces:
     """Seconds of an epoch of each kind: what was measured, else a guess made to fit that.
 
     A kind that was not measured takes the guess times the factor by which the guess was wrong:
-    about the same training with the nearest number of binary layers; else about all that was
+    about the same training with the nearest number of binary layers, and about the step from that
+    number in other trainings, since binary weights are computed, too; else about all that was
     measured, which is why a guess from FLOPs alone serves once one network was measured.
 
     Args:
@@ -50,7 +52,7 @@ class Paces:
             return self.measured[kind].mean
         near = self._nearest(kind)
         if near is not None:
-            return self.guess(kind) * _ratio(self.measured[near].mean, self.guess(near))
+            return self.guess(kind) * self._factor(near) * self._step(near.binary, kind.binary)
         epochs = sum(found.seconds for found in self.measured.values())
         guessed = sum(found.num * self.guess(one) for one, found in self.measured.items())
         return self.guess(kind) * (_ratio(epochs, guessed) if self.measured else 1.0)
@@ -63,6 +65,19 @@ class Paces:
     def num_epochs(self) -> int:
         """Epochs that were measured."""
         return sum(found.num for found in self.measured.values())
+
+    def _factor(self, kind: Kind) -> float:
+        """How many times as long as guessed a kind takes that was measured."""
+        return _ratio(self.measured[kind].mean, self.guess(kind))
+
+    def _step(self, binary: int, other: int) -> float:
+        """The factor between two numbers of binary layers, in trainings that have had both."""
+        steps = [
+            _ratio(self._factor(Kind(one.training, other)), self._factor(one))
+            for one in self.measured
+            if one.binary == binary and Kind(one.training, other) in self.measured
+        ]
+        return fmean(steps) if steps else 1.0
 
     def _nearest(self, kind: Kind) -> Kind | None:
         same = [one for one in self.measured if one.training == kind.training]

@@ -1,6 +1,7 @@
 """How long a plan will take, and what that rests on."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,15 +15,17 @@ from orchestrator.planning.outlook import (
     rough_pace,
     todos,
 )
-from orchestrator.planning.paces import Measured
+from orchestrator.planning.paces import Measured, kinds_of
 from orchestrator.planning.planning import Plan, plan
 from orchestrator.planning.workload import Kind
 from orchestrator.study.spec import StudySpec
 
 
-def _basis(todo: Plan, seconds: float, *, binary: int = 1) -> Basis:
+def _basis(todo: Plan, seconds: float) -> Basis:
+    """Ten epochs of each kind that the first network has."""
     training = next(iter(todo.works.values()))[0].kind.training
-    measured = {Kind(training, binary): Measured(10, 10 * seconds)}
+    kinds = [kind for kind in kinds_of(todo.works.values()) if kind.training == training]
+    measured = {kind: Measured(10, 10 * seconds) for kind in kinds}
     return Basis(measured=measured, num_cells=2)
 
 
@@ -43,7 +46,7 @@ def test_measured_epochs_are_what_it_rests_on(study: StudySpec) -> None:
     assert found.seconds == pytest.approx(START_S + 8 * 2 * 3 / 2)
     assert found.trial_seconds == pytest.approx(8 * 2 * 3)
     assert found.gpu_hours == pytest.approx(8 * 2 * 3 / 2 / 3600)
-    assert found.basis == "from 10 epochs of 2 cells measured here"
+    assert found.basis == "from 30 epochs of 2 cells measured here"
     assert not found.is_rough
 
 
@@ -60,7 +63,7 @@ def test_a_network_that_was_not_measured_makes_it_rough_in_part(
     found = expected(todo, slots=1, basis=_basis(todo, 3.0))
     assert found.basis.endswith(", in part a rough idea")
     first = probing(todo)
-    assert [cell.labels["width"] for cell in first] == ["narrow", "wide", "narrow", "wide"]
+    assert [cell.labels["width"] for cell in first] == ["wide", "narrow", "narrow", "wide"]
     assert sorted(cell.id for cell in first) == sorted(cell.id for cell in todo.todo)
 
 
@@ -103,3 +106,29 @@ def test_cores_of_a_trial_share_its_work(study: StudySpec) -> None:
     assert rough_pace(todo, cpus=2)(kind) == pytest.approx(rough_pace(todo)(kind) / 2)
     # Of a network that only a search draws.
     assert rough_pace(todo)(Kind("another", 0)) > 0
+
+
+def test_a_binary_layer_makes_an_epoch_a_little_longer(study: StudySpec) -> None:
+    todo = plan(study)
+    kind = next(iter(todo.works.values()))[0].kind
+    none, one, two = (rough_pace(todo)(replace(kind, binary=num)) for num in (0, 1, 2))
+    assert none < one < two < 2 * none
+    assert two - one == pytest.approx(one - none)
+
+
+def test_the_first_cell_of_a_network_has_had_most_numbers_of_binary_layers(
+    make_study: Callable[..., StudySpec],
+) -> None:
+    axes = [
+        {
+            "name": "width",
+            "sets": "model.widths",
+            "values": {"narrow": [64, 8, 10], "wide": [64, 99, 10]},
+        },
+        {"name": "order", "sets": "layers.order", "permutations": "all", "controls": ["float"]},
+        {"name": "seed", "seeds": [1]},
+    ]
+    todo = plan(make_study(axes=axes, matrix={"rows": "order", "over": "seed"}))
+    first = [(cell.labels["width"], cell.labels["order"]) for cell in probing(todo)]
+    assert first[:3] == [("wide", "forward"), ("narrow", "forward"), ("narrow", "float")]
+    assert len(set(first)) == len(todo.todo) == 6

@@ -6,7 +6,7 @@ from orchestrator.planning.paces import Paces, kinds_of, seconds_of
 from orchestrator.planning.workload import Kind, Stretch
 
 A, B = Kind("a", 0), Kind("b", 0)
-GUESSES = {"a": 1.0, "b": 3.0}
+GUESSES = {"a": 1.0, "b": 3.0, "c": 7.0}
 
 
 @pytest.fixture
@@ -40,6 +40,16 @@ def test_more_binary_layers_take_as_long_as_the_nearest_number_measured(paces: P
     assert paces(Kind("b", 3)) == 5
     assert paces(Kind("b", 0)) == 4
     assert paces.knows(Kind("b", 9))
+
+
+def test_other_networks_tell_how_much_longer_binary_layers_take(paces: Paces) -> None:
+    paces.add(B, 4.0)
+    assert paces(Kind("b", 2)) == 4
+    for name, seconds in (("a", (1.0, 1.5)), ("c", (2.0, 2.2))):
+        paces.add(Kind(name, 0), seconds[0])
+        paces.add(Kind(name, 2), seconds[1])
+    assert paces(Kind("b", 2)) == pytest.approx(4 * (1.5 + 1.1) / 2)
+    assert paces(Kind("b", 1)) == 4
 
 
 def test_a_guess_of_nothing_stays(paces: Paces) -> None:
