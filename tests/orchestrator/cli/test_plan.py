@@ -82,8 +82,8 @@ def test_finished_cells_and_measured_epochs_are_read(
     answer = cli("plan", file(), "--home", str(home.root), "--concurrency", "1")
     assert answer.code == 0, answer.err
     assert "cells     8, 2 of them finished" in answer.out
-    # Six cells of an epoch of an hour, and of one with both layers binary: a quarter longer.
-    assert "time      about 13.5 h, from 1 epochs of 1 cells measured here" in answer.out
+    # Six cells of two epochs: an hour in full precision, a tenth longer for each binary layer.
+    assert "time      about 14.0 h, from 1 epochs of 1 cells measured here" in answer.out
 
 
 def test_a_finished_study_has_nothing_left(
