@@ -23,7 +23,7 @@ from trainers.data.on_gpu import on_gpu
 from trainers.engine.freezing import Freezing, freeze_normalisations, normalisations
 from trainers.engine.ranks import ALONE, Ranks
 from trainers.engine.task import Task
-from trainers.errors import Fault, SpecError
+from trainers.errors import SpecError
 from trainers.losses import LOSSES
 from trainers.models import MODELS
 from trainers.models.init import initialise
@@ -31,6 +31,7 @@ from trainers.models.recipe import remember
 from trainers.models.weight_inits import WEIGHT_INITS, draw_weights
 from trainers.optim.optimizers import OPTIMIZERS, lr_of_step, lr_schedule
 from trainers.seeding import generator
+from trainers.spec.data_spec import without_bytes
 from trainers.spec.parts import ALL
 from trainers.spec.train_spec import TrainSpec
 
@@ -116,9 +117,7 @@ def build_task(
     source = spec.data.source
     splits = load_splits(source, data_dir=data_dir, test=spec.measure_test)
     if spec.data.augment.needs_bytes and splits.train.normalisation is None:
-        what = f"data set '{source.name}' has no image bytes to vary"
-        hint = "use only crop and flip, or another data set such as image_folder"
-        raise SpecError(Fault("data.augment", what, hint))
+        raise SpecError(without_bytes(source.name).under("data"))
     is_gpu = device.type == "cuda"
     splits = on_gpu(splits, device, dtype) if is_gpu else splits.to(device, dtype)
     if spec.data.one_batch:

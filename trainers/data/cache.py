@@ -89,7 +89,8 @@ def cached_images(listing: Listing, form: Form, *, data_dir: Path, decodes: bool
         if found is not None:
             return found
     if not decodes:
-        what = f"the pictures of {shown(listing.folder)} are not decoded, or have changed since"
+        what = f"the pictures of {shown(listing.folder)} are not decoded"
+        what += ", or have changed since, or were decoded by another version"
         raise MissingDataError(Fault("", what))
     reasons: list[str] = []
     for folder in folders:

@@ -58,4 +58,5 @@ DIGITS_SOURCE = Source(
     num_classes=10,
     num_train=NUM_IMAGES - len(range(0, NUM_IMAGES, EVERY)),
     num_validation=len(range(1, NUM_IMAGES, EVERY)),
+    has_bytes=False,
 )

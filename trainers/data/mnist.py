@@ -133,4 +133,5 @@ MNIST_SOURCE = Source(
     num_train=NUM_TRAIN,
     num_validation=5000,
     files=FILES,
+    has_bytes=False,
 )

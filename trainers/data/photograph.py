@@ -16,6 +16,8 @@ from trainers.data.pictures import Form, picture
 JPEG = b"\xff\xd8\xff"
 EXIF, EXIF_KIND, SCAN_KIND = b"Exif\0", 0xE1, 0xDA
 """How EXIF begins, and the kinds of its segment of a JPEG and of that of the pixels behind it."""
+ONE_SCAN_KINDS = (0xC0, 0xC1)
+"""The kinds of a frame whose pixels may all be in one scan; it tells the number of channels."""
 WITH_LENGTH = frozenset(range(0xC0, 0xFF)) - frozenset(range(0xD0, 0xDA))
 """The kinds of segments that say how long they are."""
 WHOLE = Form(size=1, channels=3, resize="whole")
@@ -52,17 +54,19 @@ def _has_exif(content: bytes) -> bool:
 
     torchcodec turns photographs as it says; the published pipelines do not.
     """
-    at = 2
-    while content[at : at + 1] == b"\xff" and len(content) >= at + 4:
+    at, num_channels = 2, -1
+    while content[at : at + 1] == b"\xff" and len(content) >= at + 10:
         kind = content[at + 1]
-        if kind == SCAN_KIND:
+        if kind == SCAN_KIND and content[at + 4] == num_channels:
             return False
         if kind == EXIF_KIND and content.startswith(EXIF, at + 4):
             return True
-        if kind not in WITH_LENGTH:
+        if kind == SCAN_KIND or kind not in WITH_LENGTH:
             break
+        if kind in ONE_SCAN_KINDS:
+            num_channels = content[at + 9]
         at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-    # What is no row of segments is searched.
+    # What is no row of segments, or has several scans and perhaps EXIF between them, is searched.
     return EXIF in content
 
 

@@ -110,4 +110,5 @@ class RandomResizedCrop(Record):
         low, high = self.ratio
         ratio = min(max(width / height, low), high)
         tall, wide = min(height, round(width / ratio)), min(width, round(height * ratio))
+        tall, wide = max(1, tall), max(1, wide)
         return [(height - tall) // 2, (width - wide) // 2, tall, wide]

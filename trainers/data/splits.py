@@ -215,6 +215,8 @@ class Source:
         files: The required files, below the data folder; empty if none are needed.
         folder: The folder, below the data folder, that a user must bring; empty: none, or the one
             that an option `folder` names.
+        has_bytes: Whether images are loaded as bytes, which augmentations can vary; else they are
+            normalised when they are loaded.
         facts_of: If options change the facts: takes all options with defaults and returns the
             facts. Raises SpecError for impossible values.
     """
@@ -226,6 +228,7 @@ class Source:
     num_validation: int
     files: tuple[Path, ...] = ()
     folder: str = ""
+    has_bytes: bool = True
     facts_of: Callable[[Mapping[str, Any]], Facts] | None = None
 
     def facts(self, options: Mapping[str, object]) -> Facts:

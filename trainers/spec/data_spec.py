@@ -68,6 +68,13 @@ def read_data(value: object) -> DataSpec:
     return DataSpec(source=source, **given)
 
 
+def without_bytes(name: str) -> Fault:
+    """The fault of an augmentation that varies bytes, of which a data set has none."""
+    what = f"data set '{name}' has no image bytes to vary"
+    hint = "use only crop and flip, or another data set such as image_folder"
+    return Fault("augment", what, hint)
+
+
 def data_faults(data: DataSpec, *, needs_two: Callable[[], bool] = lambda: True) -> list[Fault]:
     """Returns the faults of a readable data set: sizes that its facts rule out.
 
@@ -86,8 +93,11 @@ def data_faults(data: DataSpec, *, needs_two: Callable[[], bool] = lambda: True)
             faults.append(Fault(name, what, "all images are in one batch long before"))
     if data.accumulate < 1:
         faults.append(Fault("accumulate", f"must be 1 or more, got {data.accumulate}"))
+    source = SOURCES[data.source.name]
+    if data.augment.needs_bytes and not source.has_bytes:
+        faults.append(without_bytes(data.source.name))
     try:
-        facts = SOURCES[data.source.name].facts(data.source.options)
+        facts = source.facts(data.source.options)
     except SpecError as error:
         return [*faults, *error.faults]
     validation, most = data.source.options.get("validation"), facts.num_train - 1

@@ -24,6 +24,10 @@ from trainers.spec.tables import COMPONENTS
 from trainers.teachers import TEACHERS
 
 Change = Callable[..., Sources]
+PICTURES: Mapping[str, Any] = {
+    "name": "image_folder", "folder": "pictures", "size": 8, "channels": 1, "batch_size": 64,
+    "mean": [0.5], "std": [0.5],
+}  # fmt: skip
 TRIAL: Mapping[str, Any] = {
     "model": {"name": "mlp"},
     "data": {"name": "digits", "augment": {"flip": True}},
@@ -40,7 +44,7 @@ def _whole(**changes: Any) -> TrainSpec:
     return TrainSpec.from_mapping(
         {
             "model": {"name": "mlp", "widths": [64, 8, 10]},
-            "data": {"name": "digits", "batch_size": 64, "augment": {"gaussian": {}}},
+            "data": {**PICTURES, "augment": {"gaussian": {}}},
             "optimizer": {"name": "adam", "lr": 0.01},
             "layers": {"order": ["fc1", "fc2"]},
             "init": {"name": "ones"},

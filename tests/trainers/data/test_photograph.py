@@ -66,6 +66,13 @@ def test_exif_is_found_before_the_pixels_and_nowhere_else(content: bytes) -> Non
     for odd in (b"\xff", b"\xff\x01", b"\xff\xfe\x00\x05abc", b"\xff\xfe\x00\x00"):
         assert module._has_exif(turned[:2] + odd + turned[2:])
     assert not module._has_exif(content + b"Exif\0")
+    # A progressive one may have it between its scans, where torchcodec looks for it, too.
+    progressive = _saved(content, "RGB", "JPEG", progressive=True)
+    assert not module._has_exif(progressive)
+    last = progressive.rindex(b"\xff\xda")
+    exif = b"Exif\0\0 and so on"
+    segment = b"\xff\xe1" + (2 + len(exif)).to_bytes(2, "big") + exif
+    assert module._has_exif(progressive[:last] + segment + progressive[last:])
     assert not module._has_exif(_saved(content, "RGB", "JPEG", comment=b"Exif\0 is elsewhere"))
     for end in range(len(content)):
         assert not module._has_exif(content[:end])

@@ -60,6 +60,11 @@ def test_where_no_box_fits_it_is_the_centre(size: tuple[int, int], box: list[int
     assert found(*size) == box
 
 
+def test_a_box_has_a_pixel_at_least() -> None:
+    [flat] = RandomResizedCrop(scale=(1, 1), ratio=(5, 9)).by_row(3)(torch.arange(1))
+    assert flat(1000, 1) == [499, 0, 1, 1]
+
+
 def test_the_same_generator_draws_the_same_boxes_and_each_batch_draws_anew() -> None:
     crop = RandomResizedCrop()
     assert torch.equal(_boxes(crop, SIZES, 4), _boxes(crop, SIZES, 4))

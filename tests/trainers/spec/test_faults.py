@@ -18,6 +18,11 @@ from trainers.spec.parts import ActivationSpec, BatchNorm
 from trainers.spec.reading import keys_of
 from trainers.spec.train_spec import DataSpec, TrainSpec
 
+PICTURES = Component(
+    "image_folder",
+    {"folder": "pictures", "size": 8, "channels": 1, "mean": (0.5,), "std": (0.5,)},
+)
+"""As large as those of `digits`, and bytes."""
 MakeSpec = Callable[..., TrainSpec]
 Told = Callable[..., list[str]]
 
@@ -119,7 +124,7 @@ def test_options_that_do_not_go_together_are_told(
 
 def test_mixtures_of_two_images_have_no_views_of_one(told: Told) -> None:
     augment = Augment(variation=Gaussian(), mixup=Mixup())
-    mixed = DataSpec(source=Component("digits"), batch_size=64, augment=augment)
+    mixed = DataSpec(source=PICTURES, batch_size=64, augment=augment)
     assert told(data=mixed) == []
     assert told(loss=Component("cross_entropy", {"jensen_shannon": 12.0}), data=mixed) == [
         "loss.jensen_shannon: compares views of one image, but mix-up makes one of two; "
@@ -128,9 +133,7 @@ def test_mixtures_of_two_images_have_no_views_of_one(told: Told) -> None:
 
 
 def test_the_same_options_are_well_where_nothing_stands_against_them(told: Told) -> None:
-    noisy = DataSpec(
-        source=Component("digits"), batch_size=64, augment=Augment(variation=Gaussian())
-    )
+    noisy = DataSpec(source=PICTURES, batch_size=64, augment=Augment(variation=Gaussian()))
     views = Component("cross_entropy", {"jensen_shannon": 12.0})
     assert told(loss=views, data=noisy) == []
     # The share of a ticket is reached in the last epoch; nothing is pruned without layers.

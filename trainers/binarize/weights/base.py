@@ -8,6 +8,11 @@ from torch import Generator, Tensor, nn
 from trainers.errors import Fault
 
 
+def vector_fault(num_dimensions: int) -> Fault:
+    """The fault of a latent weight that has no input channels."""
+    return Fault("", f"has {num_dimensions} dimension; a layer's weight has (out, in, ...)")
+
+
 class WeightBinarizer(nn.Module):
     """Maps a latent weight to the weight the layer computes with; identity while not `enabled`.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from trainers.binarize.ste import Gradient, checked_gradient, replaced
-from trainers.binarize.weights.base import WeightBinarizer
+from trainers.binarize.weights.base import WeightBinarizer, vector_fault
 from trainers.errors import Fault, SpecError
 
 
@@ -51,7 +51,7 @@ class DabBinarizer(WeightBinarizer):
     def layer_fault(self, shape: Sequence[int]) -> Fault | None:
         """Refuses a single input channel per group: centring would leave nothing but zeros."""
         if len(shape) < 2:
-            return Fault("", f"has {len(shape)} dimension; a layer's weight has (out, in, ...)")
+            return vector_fault(len(shape))
         if shape[1] > 1:
             return None
         what = "has one input channel per group; centred over it, all its weights become 0"
@@ -83,7 +83,9 @@ class DabBinarizer(WeightBinarizer):
         if self.gradient == "straight_through":
             return replaced(latent, binary, factor=latent.new_ones(()))
         share = 1 - 1 / latent.shape[1]
-        outside = share / num_high, share / num_low
+        # Of whole numbers torch makes float32, which is not enough for float64.
+        precise = torch.promote_types(latent.dtype, torch.float32)
+        outside = share / num_high.to(precise), share / num_low.to(precise)
         inside = share * high + outside[0], share * low + outside[1]
         factor = torch.where(magnitude < 1, chosen(*inside), chosen(*outside))
         return replaced(latent, binary, factor=factor.view_as(latent))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from trainers.binarize.ste import Gradient, checked_gradient, replaced
-from trainers.binarize.weights.base import WeightBinarizer
-from trainers.errors import Fault
+from trainers.binarize.weights.base import WeightBinarizer, vector_fault
+from trainers.errors import Fault, SpecError
 
 
 class XnorBinarizer(WeightBinarizer):
@@ -18,11 +18,11 @@ class XnorBinarizer(WeightBinarizer):
     n is the number of weights of a filter, c that of its input channels per group.
 
     Args:
-        latent: Latent weight, (out, in) or (out, in, kh, kw); not used.
+        latent: Latent weight, (out, in) or (out, in, kh, kw); only its shape is used.
         gradient: published: as above; straight_through: 1 everywhere.
 
     Raises:
-        SpecError: If the gradient is unknown.
+        SpecError: If it is a vector, or the gradient is unknown.
 
     Source: Rastegari et al. 2016, XNOR-Net, arXiv:1603.05279, sec. 3.1; the gradient is that of
         the code published with arXiv:1804.02941.
@@ -31,6 +31,8 @@ class XnorBinarizer(WeightBinarizer):
 
     def __init__(self, latent: Tensor, *, gradient: Gradient = "published") -> None:
         super().__init__()
+        if latent.ndim < 2:
+            raise SpecError(vector_fault(latent.ndim))
         self.gradient = checked_gradient(gradient)
 
     def layer_fault(self, shape: Sequence[int]) -> Fault | None:
