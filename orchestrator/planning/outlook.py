@@ -74,7 +74,7 @@ def probing(plan: Plan) -> tuple[Cell, ...]:
     for cell in plan.todo:
         trainings = frozenset(stretch.kind.training for stretch in plan.works[cell.id])
         found.setdefault(trainings, []).append(cell)
-    if len(found) == 1:
+    if len(found) < 2:
         return plan.todo
 
     def num_kinds(cell: Cell) -> int:

@@ -82,7 +82,7 @@ class Uncut:
     def _at(self, pixels: Tensor, place: int, size: list[int]) -> Tensor:
         height, width = size
         shape, steps = (self.channels, height, width), (1, width * self.channels, self.channels)
-        return pixels.as_strided(shape, steps, place)
+        return pixels.as_strided(shape, steps, pixels.storage_offset() + place)
 
     def cut(
         self, pixels: Tensor, rows: Tensor, boxes: Tensor, *, interleaved: bool = False

@@ -28,6 +28,8 @@ def test_pictures_lie_one_behind_the_other(channels: int) -> None:
     uncut, flat = _uncut(channels=channels)
     for row, picture in enumerate(_pictures(channels)):
         assert torch.equal(uncut.picture(flat, row), picture)
+        behind_others = torch.cat((torch.zeros(7, dtype=torch.uint8), flat))[7:]
+        assert torch.equal(uncut.picture(behind_others, row), picture)
 
 
 def test_the_centre_is_that_of_torchvision() -> None:
