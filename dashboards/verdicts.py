@@ -63,7 +63,9 @@ def _unanswered(matrix: pd.DataFrame, num_rows: int) -> str:
     there = matrix["n"].drop(list(matrix.attrs["controls"]), errors="ignore")
     if len(there) < num_rows or there.min() < planned:
         return f"No answer before all {planned} seeds of each are finished."
-    return f"{planned} seeds cannot tell." if planned < FEWEST else "Their values cannot tell."
+    if planned >= FEWEST:
+        return "Their values cannot tell."
+    return "One seed cannot tell." if planned == 1 else f"{planned} seeds cannot tell."
 
 
 def verdict_table(matrix: pd.DataFrame, found: Comparison | None) -> Table | None:

@@ -19,8 +19,9 @@ def reusing_memory() -> Iterator[None]:
 
     glibc gives blocks of 32 MiB or more back to the system at once, and each page of the next one
     is then made anew: a fifth of the time of a network whose activations are so large. Afterwards
-    what is freed goes back as usual; what was freed within may stay for the next trial. Where
-    there is no glibc nothing changes.
+    what is freed goes back as usual; what was freed within may stay for the next trial. Outside of
+    the main thread, blocks of 64 MiB or more are given back all the same. Where there is no glibc
+    nothing changes.
     """
     mallopt = _mallopt()
     if mallopt is None:

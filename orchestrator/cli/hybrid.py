@@ -221,8 +221,8 @@ def _written(
     lines = [
         f"written   {path}: rows {BINARY}, {hybrid.label}, {REAL}; {seeds} "
         f"{'seed' if seeds == 1 else 'seeds'}",
-        f"hybrid    real inputs: {', '.join(hybrid.real)}; {share:.1%} of the "
-        "multiply-accumulates",
+        f"hybrid    real inputs: {', '.join(hybrid.real)}; "
+        f"{f'{share:.1%}' if share >= 0.001 else 'less than 0.1%'} of the multiply-accumulates",
         f"next      {command(args, *_sweep(args, path))}",
     ]
     hint = secret_hint(args)

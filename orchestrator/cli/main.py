@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 from orchestrator.cli import (
     compare,
@@ -176,6 +176,9 @@ def _with_loss(code: int, lost: Lost, *, shows: bool) -> int:
 
 
 def _say(text: str) -> None:
+    # In a file or a pipe that takes both, what was printed before stands before.
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
     print(text, file=sys.stderr, flush=True)
 
 

@@ -10,58 +10,45 @@ import torch
 
 from trainers import allocation
 from trainers.allocation import reusing_memory
-from trainers.process import process_settings
 
-SIZE = 64 * 2**20
-PAGES = SIZE // resource.getpagesize()
+FAULTS = """
+import resource
+import torch
+from trainers.allocation import reusing_memory
+from trainers.process import process_settings
+def faults(size):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(16):
+        torch.ones(size, dtype=torch.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+"""
+"""Counts the pages that the system makes while a tensor is filled and freed, time and again."""
 
 needs_glibc = pytest.mark.skipif(
     allocation._mallopt() is None, reason="there is no mallopt here, so no glibc"
 )
 
 
-def _num_faults(times: int) -> int:
-    """Pages that the system makes while a tensor is filled and freed so many times."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(times):
-        torch.ones(SIZE, dtype=torch.uint8)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+def _num_faults(code: str) -> int:
+    """What the code prints, in the main thread of a process of its own."""
+    command = [sys.executable, "-c", FAULTS + code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
+    return int(done.stdout)
 
 
 @needs_glibc
-def test_a_freed_block_is_taken_again() -> None:
-    with reusing_memory():
-        # A few times others take a part of what was freed.
-        assert _num_faults(32) < 8 * PAGES
+@pytest.mark.parametrize("within", ["reusing_memory", "process_settings"])
+def test_a_freed_block_is_taken_again(within: str) -> None:
+    # A few times others take a part of what was freed.
+    pages = 2**26 // resource.getpagesize()
+    assert _num_faults(f"with {within}(): print(faults(2**26))") < 12 * pages
+    assert _num_faults("print(faults(2**26))") > 15 * pages
 
 
 @needs_glibc
 def test_afterwards_blocks_of_another_size_are_given_back() -> None:
-    code = """
-import resource
-import torch
-from trainers.allocation import reusing_memory
-def faults():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(8):
-        torch.ones(2**29, dtype=torch.uint8)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-with reusing_memory():
-    torch.ones(2**26)
-print(faults(), resource.getpagesize())
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True
-    )
-    num, page = map(int, done.stdout.split())
-    assert num > 7 * 2**29 // page
-
-
-@needs_glibc
-def test_a_trial_trains_in_memory_that_it_keeps() -> None:
-    with process_settings():
-        # A few times others take a part of what was freed.
-        assert _num_faults(32) < 8 * PAGES
+    code = "with reusing_memory(): torch.ones(2**26)\nprint(faults(2**29))"
+    assert _num_faults(code) > 15 * 2**29 // resource.getpagesize()
 
 
 def test_without_glibc_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:

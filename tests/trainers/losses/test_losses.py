@@ -47,7 +47,9 @@ def test_a_new_loss_takes_a_function_and_a_line_in_the_table(
     wanted += " or ".join(f"data.augment.{name}" for name in sorted(AUGMENTATIONS)) + " too"
     with pytest.raises(SpecError, match=f"^{wanted}$"):
         TrainSpec.from_mapping(mapping)
-    mapping["data"]["augment"] = {"gaussian": {}}
+    pictures = {"name": "image_folder", "folder": "p", "size": 8, "channels": 1}
+    pictures |= {"mean": [0.5], "std": [0.5]}
+    mapping["data"] = {**pictures, "augment": {"gaussian": {}}}
     assert TrainSpec.from_mapping(mapping).loss.name == "consistency"
     del mapping["data"]["augment"]
     mapping["loss"]["pairs"] = False
