@@ -222,11 +222,15 @@ def _written(
         f"written   {path}: rows {BINARY}, {hybrid.label}, {REAL}; {seeds} "
         f"{'seed' if seeds == 1 else 'seeds'}",
         f"hybrid    real inputs: {', '.join(hybrid.real)}; "
-        f"{f'{share:.1%}' if share >= 0.001 else 'less than 0.1%'} of the multiply-accumulates",
+        f"{_share(share)} of the multiply-accumulates",
         f"next      {command(args, *_sweep(args, path))}",
     ]
     hint = secret_hint(args)
     return [*lines, hint] if hint else lines
+
+
+def _share(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
 
 
 def _sweep(args: argparse.Namespace, path: Path) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from dashboards.comparison import compare
-from dashboards.verdicts import answer, limits, verdict_table
+from dashboards.verdicts import _unanswered, answer, limits, verdict_table
 
 
 @pytest.fixture
@@ -84,6 +84,14 @@ def test_the_answer_waits_for_all_rows(compared: pd.DataFrame) -> None:
         whole.loc[row, [f"seed {seed}" for seed in range(5)]] = number + np.arange(5) / 10
     told = "p < 0.001; the rows other than controls differ by order."
     assert _answer(whole).endswith(told)
+
+
+@pytest.mark.parametrize(("num", "said"), [(1, "One seed"), (2, "2 seeds"), (5, "Their values")])
+def test_too_few_or_equal_seeds_cannot_tell(num: int, said: str, compared: pd.DataFrame) -> None:
+    whole = compared.fillna(0.03)
+    whole.attrs = compared.attrs | {"planned": num}
+    whole["n"] = num
+    assert _unanswered(whole, 3) == f"{said} cannot tell."
 
 
 def test_limits_are_said_in_points(compared: pd.DataFrame) -> None:

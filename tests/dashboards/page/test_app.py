@@ -2,6 +2,7 @@
 
 import html
 import logging
+import re
 import threading
 import time
 import urllib.error
@@ -69,6 +70,16 @@ def test_a_store_without_studies_says_how_to_begin(ask: Ask) -> None:
     answer = ask("/")
     assert answer.code == 200
     assert "There are no studies yet" in answer.text
+
+
+def test_the_first_columns_of_the_studies_say_how_far_they_are(
+    ask: Ask, study: StudySpec, record: Callable[..., dict[str, str]]
+) -> None:
+    record(study, {"forward 1": 0.25})
+    [head] = re.findall(r"<thead>.*?</thead>", ask("/").text)
+    heads = re.findall(r"<th [^>]*>(.*?)</th>", head)
+    assert heads[:3] == ["study", "state", "finished cells"]
+    assert heads.index("question") > heads.index("failed")
 
 
 def test_a_database_that_is_not_there_is_not_made(home: Home) -> None:

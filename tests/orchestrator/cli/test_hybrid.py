@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cli.hybrid import _share
 from orchestrator.home import Home
 from orchestrator.mlflow_reader.reader import StoreError
 from orchestrator.study.catalog import load_study
@@ -145,3 +146,7 @@ def test_an_unknown_run_is_told(typed: Typed) -> None:
     answer = typed(cell="abc")
     assert answer.code == 2
     assert "has no run 'abc'" in answer.err
+
+
+def test_a_small_share_is_not_shown_as_none() -> None:
+    assert [_share(part) for part in (0.0004, 0.001, 0.25)] == ["less than 0.1%", "0.1%", "25.0%"]

@@ -99,3 +99,10 @@ def test_an_interruption_is_told_and_has_a_code_of_its_own(
         assert answer.code == 130
         assert "interrupted" in answer.err
         assert ("the same command resumes" in answer.err) == goes_on
+
+
+def test_what_was_printed_stands_before_the_error_in_one_file(tmp_path: Path) -> None:
+    code = "from orchestrator.cli import main; print('first'); main._say('then')"
+    with (tmp_path / "both").open("wb") as both:
+        subprocess.run([sys.executable, "-c", code], stdout=both, stderr=both, check=True)
+    assert (tmp_path / "both").read_text() == "first\nthen\n"

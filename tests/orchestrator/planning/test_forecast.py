@@ -183,6 +183,19 @@ def test_a_machine_that_became_faster_is_taken_as_it_is_now(clock: Any) -> None:
     assert forecast.left_s == pytest.approx(17 * 20 * 2, rel=0.1)
 
 
+def test_short_epochs_of_a_moment_are_not_the_speed_of_the_machine(clock: Any) -> None:
+    # The last 50 of 1,000 epochs took twice as long: a second of twenty.
+    todo = {"0": Todo(work=_work(("small", 0, 2000)))}
+    forecast = Forecast(todo, slots=lambda: 1, guess=_guess, clock=clock)
+    forecast.start("0", tuple)
+    for step in range(1000):
+        took = 0.02 if step < 950 else 0.04
+        clock.now += took
+        stamp = round(clock.now * 1000)
+        forecast.report("0", done=step + 1, epochs=[Epoch(step, took, stamp)])
+    assert forecast.left_s == pytest.approx(1000 * 0.021, rel=0.02)
+
+
 def test_nothing_is_said_before_the_first_epoch(clock: Any) -> None:
     forecast = Forecast(_equal(4), slots=lambda: 2, guess=_guess, clock=clock)
     assert forecast.left_s is None
