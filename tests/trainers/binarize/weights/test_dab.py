@@ -89,6 +89,21 @@ def test_weights_at_the_bound_keep_only_the_smaller_part_of_the_gradient() -> No
     assert grad[0].tolist() == pytest.approx(expected)
 
 
+def test_the_gradient_is_as_precise_as_the_latent_weight() -> None:
+    source = torch.Generator().manual_seed(3)
+    latent = torch.randn(5, 3, 7, dtype=torch.float64, generator=source)
+    rows = latent.flatten(1)
+    is_high = rows > thresholds(rows, published=False)
+    expected = torch.empty_like(rows)
+    for group in (is_high, ~is_high):
+        num = group.sum(1, keepdim=True).double()
+        level = (rows.abs() * group).sum(1, keepdim=True) / num
+        factor = (1 - 1 / 3) * (level * (rows.abs() < 1) + 1 / num)
+        expected = torch.where(group, factor, expected)
+    grad = _gradient(latent, DabBinarizer(latent))
+    assert torch.allclose(grad.flatten(1), expected, rtol=1e-14, atol=0)
+
+
 def test_the_plain_gradient_passes_whole() -> None:
     latent = torch.randn(3, 4)
     plain = DabBinarizer(latent, gradient="straight_through")

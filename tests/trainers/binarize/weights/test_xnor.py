@@ -1,8 +1,10 @@
 """The sign times the mean magnitude of the filter."""
 
+import pytest
 import torch
 
 from trainers.binarize.weights.xnor import XnorBinarizer
+from trainers.errors import SpecError
 
 
 def test_each_filter_has_its_own_scale_and_zeros_become_minus() -> None:
@@ -27,3 +29,8 @@ def test_only_the_published_gradient_needs_two_input_channels() -> None:
     assert "factor 1 - 1/1 = 0" in str(fault)
     assert XnorBinarizer(one, gradient="straight_through").layer_fault(one.shape) is None
     assert XnorBinarizer(one).layer_fault((3, 2, 3, 3)) is None
+
+
+def test_a_vector_is_no_weight_of_a_layer() -> None:
+    with pytest.raises(SpecError, match="has 1 dimension; a layer's weight has"):
+        XnorBinarizer(torch.ones(3))
