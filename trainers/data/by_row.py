@@ -1,6 +1,6 @@
 """Random numbers and boxes of a picture that depend on a seed and its row alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +12,13 @@ FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 Box = Callable[[int, int], list[int]]
 """Takes height and width of a picture; returns top, left, height and width of the box in it. So it
 can be drawn before the picture is opened."""
+
+
+def placed(boxes: Sequence[Box], sizes: Tensor) -> Tensor:
+    """The boxes in pictures of these heights and widths, (n, 2): (n, 4), int64."""
+    each = zip(boxes, sizes.tolist(), strict=True)
+    found = [box(height, width) for box, (height, width) in each]
+    return torch.tensor(found, dtype=torch.int64).reshape(-1, 4)
 
 
 def uniform(seed: int, rows: Tensor, *, num: int) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from trainers.binding import Record
-from trainers.data.by_row import Box, uniform
+from trainers.data.by_row import Box, placed, uniform
 from trainers.errors import Fault, SpecError
 
 ATTEMPTS = 10
@@ -65,9 +65,8 @@ class RandomResizedCrop(Record):
 
         def drawn(sizes: Tensor) -> Tensor:
             shape = (4, len(sizes), ATTEMPTS)
-            boxes = self.boxes(torch.rand(shape, generator=generator, dtype=torch.float64))
-            each = zip(boxes, sizes.tolist(), strict=True)
-            return torch.tensor([box(height, width) for box, (height, width) in each])
+            draws = torch.rand(shape, generator=generator, dtype=torch.float64)
+            return placed(self.boxes(draws), sizes)
 
         return drawn
 

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Generator, Tensor
 
-from trainers.data.by_row import Box, uniform
+from trainers.data.by_row import Box, placed, uniform
 
 
 def window_drawer(generator: Generator, *, size: int) -> Callable[[Tensor], Tensor]:
@@ -21,9 +21,8 @@ def window_drawer(generator: Generator, *, size: int) -> Callable[[Tensor], Tens
     """
 
     def drawn(sizes: Tensor) -> Tensor:
-        draws = torch.rand(sizes.shape, generator=generator, dtype=torch.float64).tolist()
-        each = zip(draws, sizes.tolist(), strict=True)
-        return torch.tensor([_window(shares, size, *sides) for shares, sides in each])
+        draws = torch.rand(sizes.shape, generator=generator, dtype=torch.float64)
+        return placed(_windows(draws, size), sizes)
 
     return drawn
 
@@ -37,9 +36,13 @@ def windows_by_row(seed: int, *, size: int) -> Callable[[Tensor], list[Box]]:
     """
 
     def drawn(rows: Tensor) -> list[Box]:
-        return [partial(_window, shares, size) for shares in uniform(seed, rows, num=2).T.tolist()]
+        return _windows(uniform(seed, rows, num=2).T, size)
 
     return drawn
+
+
+def _windows(draws: Tensor, size: int) -> list[Box]:
+    return [partial(_window, shares, size) for shares in draws.tolist()]
 
 
 def _window(shares: Sequence[float], size: int, height: int, width: int) -> list[int]:

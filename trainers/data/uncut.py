@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from trainers.data.by_row import placed
+
 Views = Literal["centre", "ten"]
 NUM_VIEWS = {"centre": 1, "ten": 10}
 """Windows of each picture in evaluation."""
@@ -128,8 +130,7 @@ class Uncut:
         if boxes is None:
             drawn = self.centred(own)
         elif self.ahead:
-            each = zip(boxes(own), self.sizes[own].tolist(), strict=True)
-            drawn = torch.tensor([box(height, width) for box, (height, width) in each])
+            drawn = placed(boxes(own), self.sizes[own])
         else:
             drawn = boxes(self.sizes[rows])[part]
         return self.cut(pixels, own, drawn, interleaved=interleaved)
