@@ -45,13 +45,11 @@ def shuffled_batches(
     # What varies or mixes images draws as many numbers as it gets images.
     is_whole = vary is not None or mix is not None
     firsts = [None if is_whole or cut is None or cut.start == cut.stop else cut for cut in cuts]
-    seen = _each_seen(split, batches, windows, firsts)
     parts: Iterable[Changes | None] = repeat(None)
     if changes is not None:
         parts = changes.to(split.labels.device).split(size)
-    each = zip(seen, batches, parts, cuts, firsts, strict=False)
-    for images, indices, part, cut, first in each:
-        batch = _finished(split, images, indices, changes=part, vary=vary, own=first)
+    made = _each_made(split, batches, firsts, windows=windows, changes=parts, vary=vary)
+    for batch, indices, cut, first in zip(made, batches, cuts, firsts, strict=True):
         if mix is not None:
             batch = mix(batch)
         if cut is not None and first is None:
@@ -80,69 +78,70 @@ def gathered(
         own: Which of these images are made; None: all. Windows are drawn, and labels returned, of
             all.
     """
-    images = next(_each_seen(split, [indices], windows, [own]))
-    return _finished(split, images, indices, changes=changes, vary=vary, own=own)
+    made = _each_made(split, [indices], [own], windows=windows, changes=[changes], vary=vary)
+    return next(made)
 
 
-def _finished(
-    split: Split,
-    images: Tensor,
-    indices: Tensor,
-    *,
-    changes: Changes | None = None,
-    vary: Callable[[Tensor], Tensor] | None = None,
-    own: slice | None = None,
-) -> Split:
-    """Returns images that are seen, on the labels' device, changed, varied and normalised."""
-    images = images.to(split.labels.device, non_blocking=True)
-    if images.device.type != "cpu":
-        # Interleaved windows are put apart here, where it takes least time.
-        images = images.contiguous()
-    if changes is not None:
-        changes = changes if own is None else changes.cut(own)
-        images = changes.applied(images, blank=split.blank)
-    if vary is not None:
-        images = vary(images)
-    if split.normalisation is not None:
-        images = split.normalisation(images)
-    labels = split.labels.index_select(0, indices.to(split.labels.device))
-    return Split(images=images, labels=labels)
-
-
-def _each_seen(
+def _each_made(
     split: Split,
     batches: Sequence[Tensor],
-    windows: Callable[[Tensor], Any] | None,
     owns: Sequence[slice | None],
-) -> Iterator[Tensor]:
-    """Yields what is seen of the pictures of each batch; made by threads if they are `ahead`.
+    *,
+    windows: Callable[[Tensor], Any] | None = None,
+    changes: Iterable[Changes | None] = repeat(None),
+    vary: Callable[[Tensor], Tensor] | None = None,
+) -> Iterator[Split]:
+    """Yields batches as `gathered` returns them; made by threads if their pictures are `ahead`.
 
     Args:
-        split: The pictures.
+        split: The images.
         batches: Places within the split, (batch,), int64, of each batch.
-        windows: As for `gathered`.
         owns: As for `gathered`, of each batch.
+        windows: As for `gathered`.
+        changes: As for `gathered`, of each batch.
+        vary: As for `gathered`.
     """
+    each = list(zip(batches, owns, changes, strict=False))
+    device = split.labels.device
+    is_ahead = split.uncut is not None and split.uncut.ahead
+    # Variations draw from one generator, batch by batch.
+    in_threads = is_ahead and device.type == "cpu" and vary is None
 
     def rows(indices: Tensor) -> Tensor:
         return indices if split.rows is None else split.rows.index_select(0, indices)
 
-    each = zip(batches, owns, strict=True)
-    if split.uncut is None or not split.uncut.ahead:
-        for indices, own in each:
-            yield _seen(split, rows(indices), windows, own)
-        return
-    is_cuda = split.labels.device.type == "cuda"
-    # What this processor normalises must not be interleaved, or its networks would compute in
-    # another layout, and round in another way.
-    interleaved = is_cuda or split.normalisation is None
+    def changed(images: Tensor, own: slice | None, part: Changes | None) -> Tensor:
+        if part is not None:
+            part = part if own is None else part.cut(own)
+            images = part.applied(images, blank=split.blank)
+        if vary is not None:
+            images = vary(images)
+        return images if split.normalisation is None else split.normalisation(images)
 
-    def made(batch: tuple[Tensor, slice | None]) -> Tensor:
-        images = _seen(split, rows(batch[0]), windows, batch[1], interleaved=interleaved)
+    def seen(batch: tuple[Tensor, slice | None, Changes | None]) -> Tensor:
+        indices, own, part = batch
+        if not is_ahead:
+            return _seen(split, rows(indices), windows, own)
+        # What this processor normalises must not be interleaved, or its networks would compute in
+        # another layout, and round in another way.
+        interleaved = device.type == "cuda" or split.normalisation is None
+        images = _seen(split, rows(indices), windows, own, interleaved=interleaved)
+        if in_threads:
+            # torch's own threads would wait for each other busily, and take time from these.
+            return changed(images, own, part)
         # From pinned memory the copy to the device need not be waited for.
-        return images.pin_memory() if is_cuda else images
+        return images.pin_memory() if device.type == "cuda" else images
 
-    yield from ahead(made, each)
+    for images, (indices, own, part) in zip(
+        ahead(seen, each) if is_ahead else map(seen, each), each, strict=True
+    ):
+        images = images.to(device, non_blocking=True)
+        if device.type != "cpu":
+            # Interleaved windows are put apart here, where it takes least time.
+            images = images.contiguous()
+        if not in_threads:
+            images = changed(images, own, part)
+        yield Split(images=images, labels=split.labels.index_select(0, indices.to(device)))
 
 
 def _seen(
@@ -170,9 +169,7 @@ def ordered_batches(split: Split, *, size: int) -> Iterator[Split]:
     """
     if split.uncut is not None and split.uncut.ahead and split.uncut.num_views == 1:
         batches = torch.split(torch.arange(len(split)), size)
-        seen = _each_seen(split, batches, None, [None] * len(batches))
-        for images, indices in zip(seen, batches, strict=True):
-            yield _finished(split, images, indices)
+        yield from _each_made(split, batches, [None] * len(batches))
         return
     if isinstance(split.uncut, Uncut):
         yield from _viewed(split, split.uncut, max(1, size // split.uncut.num_views))
