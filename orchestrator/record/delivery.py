@@ -20,6 +20,12 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 INTERVAL_S = 2.0
+"""Seconds between deliveries, at least."""
+REST = 50
+"""A delivery is followed by a rest of so many times its seconds, so that it takes at most 2 % of
+the time of a thread,"""
+LONGEST_REST_S = 6.0
+"""but at most of so many seconds."""
 LONGEST_PAUSE_S = 30.0
 BUSY_PAUSE_S = 0.2
 FIRST_COUNTED = 16
@@ -110,8 +116,10 @@ class Delivery:
             self._wake.wait(pause)
             closing = self._closing
             try:
+                before = self.busy_s
                 self.deliver()
-                pause, self.last_error = INTERVAL_S, None
+                rest = min(REST * (self.busy_s - before), LONGEST_REST_S)
+                pause, self.last_error = max(INTERVAL_S, rest), None
             except InUseError:
                 # The other process may have read the journal before our last results came.
                 if closing and self.journal.undelivered():

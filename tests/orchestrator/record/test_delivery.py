@@ -230,6 +230,33 @@ def test_more_points_than_a_request_holds_go_in_several(
     assert len(_rows(home, _run_of(journal, descriptions[0]))) == 2 * num_steps
 
 
+def test_after_a_delivery_that_took_long_it_rests_long(
+    journal: Journal,
+    descriptions: list[CellDescription],
+    watched: Watched,
+    make_delivery: MakeDelivery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log_points = watched.store.log_points
+
+    def slowly(*arguments: Any) -> None:
+        time.sleep(0.05)
+        log_points(*arguments)
+
+    monkeypatch.setattr(watched.store, "log_points", slowly)
+    deliverer = make_delivery(watched)
+    journal.begin(descriptions[0])
+    journal.append(descriptions[0].cell, _points(1))
+    deliverer.start()
+    _wait_until(lambda: deliverer.busy_s > 0.05)
+    # Of 50 times its 0.05 s; without a rest the next point would go after 0.02 s.
+    journal.append(descriptions[0].cell, _points(1, start=1))
+    time.sleep(1)
+    assert watched.names().count("log_points") == 1
+    assert deliverer.close(within_s=30)
+    assert watched.names().count("log_points") == 2
+
+
 def test_a_failure_leaves_its_story_as_an_artifact_and_no_tag(
     journal: Journal,
     home: Home,
