@@ -86,7 +86,6 @@ class Delivery:
             GoneError: If the journal is no longer in its place.
             Exception: Any error of the store's client, for example if the store does not answer.
         """
-        # Else the place where the home was before would be made anew.
         self.journal.refuse_gone()
         with held(self.journal.path):
             started = time.perf_counter()
@@ -101,6 +100,8 @@ class Delivery:
         errors: list[Exception] = []
         for item in items:
             try:
+                # Artifacts would make the place where the home was before anew.
+                self.journal.refuse_gone()
                 deliver(item)
             # Continue with the next item, unless the store is away and all would fail.
             except Exception as error:

@@ -101,7 +101,6 @@ class OverviewWriter:
 
     def _write(self, *, most: int | None = MOST_LOOKED_UP) -> None:
         if self.journal.is_gone:
-            # The home was moved; writing here would make its former place anew.
             return
         reader, run = self._place()
         if run is None:
@@ -109,8 +108,12 @@ class OverviewWriter:
             return
         self.board.look(self.journal, self.record.key, most=most)
         revision = self.board.revision
-        if revision != self._written:
-            reader.client.log_text(run, self.board.text(), vocabulary.OVERVIEW_ARTIFACT)
+        if revision == self._written:
+            return
+        text = self.board.text()
+        # Of a home that was moved meanwhile, this would make the former place anew.
+        if not self.journal.is_gone:
+            reader.client.log_text(run, text, vocabulary.OVERVIEW_ARTIFACT)
             self._written = revision
 
     def _place(self) -> tuple[Reader, str | None]:

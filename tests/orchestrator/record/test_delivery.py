@@ -635,6 +635,29 @@ def test_nothing_is_delivered_once_the_home_was_moved(
     assert not home.root.exists()
 
 
+def test_a_home_that_is_moved_between_two_cells_is_noticed(
+    journal: Journal,
+    home: Home,
+    watched: Watched,
+    descriptions: list[CellDescription],
+    make_delivery: MakeDelivery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for description in descriptions[:2]:
+        _train(journal, description)
+    set_state = watched.store.set_state
+
+    def moving(*arguments: Any) -> None:
+        set_state(*arguments)
+        home.root.rename(home.root.with_name("moved"))
+
+    monkeypatch.setattr(watched.store, "set_state", moving)
+    with pytest.raises(GoneError, match="was moved, deleted or replaced"):
+        make_delivery(watched).deliver()
+    assert watched.names().count("create_cell") == 1
+    assert not home.root.exists()
+
+
 def test_an_experiment_that_is_deleted_meanwhile_and_restored_has_all_once(
     journal: Journal,
     home: Home,

@@ -115,6 +115,24 @@ def test_the_former_place_of_a_home_that_was_moved_is_not_made_anew(
     assert not home.root.exists()
 
 
+def test_nor_if_it_is_moved_while_the_overview_is_composed(
+    writer: OverviewWriter,
+    board: Board,
+    ids: StudyIds,
+    home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = board.text
+
+    def moving() -> str:
+        home.root.rename(home.root.with_name("moved"))
+        return text()
+
+    monkeypatch.setattr(board, "text", moving)
+    writer.renew()
+    assert not home.root.exists()
+
+
 def test_after_a_late_delivery_it_is_made_from_the_journal(
     journal: Journal, home: Home, store: Store, study: StudySpec, cells: tuple[Cell, ...]
 ) -> None:
