@@ -23,6 +23,7 @@ from orchestrator.results.named import run_id_of
 from orchestrator.vocabulary import LAYER_ERRORS_ARTIFACT, LAYER_MEASURES
 
 if TYPE_CHECKING:
+    from orchestrator.planning.hybrid import Rule
     from orchestrator.record.store import Store
     from orchestrator.results.hybrid import Measured
     from orchestrator.study.hybrid import Hybrid
@@ -100,16 +101,18 @@ def run(args: argparse.Namespace) -> int:
             record_errors,
         )
 
+    # Wrong numbers and names are refused before anything is measured.
+    rule = _rule(args)
     home = home_of(args)
     run_id = run_id_of(args.run_id, home, prefers=is_fully_binary)
     store = Store(home)
-    # A wrong name is refused before anything is measured.
     hybrid = _named(args, binary_trial(store, run_id))
     cell = trained_cell_of(args, store, run_id)
     measured = measured_cell(cell, data_dir=data_folder_of(args))
     for line in cell_lines(cell):
         print(line)
-    hybrid = hybrid or _proposed(args, measured)
+    if rule is not None:
+        hybrid = _proposed(rule, measured)
     real = hybrid.real if hybrid else ()
     _show(measured, real)
     # Before MLflow is asked: it may be away.
@@ -156,16 +159,21 @@ def _named(args: argparse.Namespace, spec: "TrainSpec") -> "Hybrid | None":
         raise SpecError(*error.under("--named")) from error
 
 
-def _proposed(args: argparse.Namespace, measured: "Measured") -> "Hybrid | None":
-    """The hybrid that a rule chooses; None: no rule was given."""
+def _rule(args: argparse.Namespace) -> "Rule | None":
+    """The rule that is given by a number, or None."""
     from orchestrator.planning.hybrid import Rule
-    from orchestrator.study.hybrid import own_hybrid
-    from trainers.errors import SpecError
 
     given = {rule: getattr(args, rule) for rule in RULES}
     if all(value is None for value in given.values()):
         return None
-    rule = Rule(**given, measure=args.measure or LAYER_MEASURES[0])
+    return Rule(**given, measure=args.measure or LAYER_MEASURES[0])
+
+
+def _proposed(rule: "Rule", measured: "Measured") -> "Hybrid":
+    """The hybrid that a rule chooses."""
+    from orchestrator.study.hybrid import own_hybrid
+    from trainers.errors import SpecError
+
     try:
         real = rule.chosen(measured.errors, measured.shares)
     except SpecError:

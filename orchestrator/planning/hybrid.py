@@ -20,12 +20,22 @@ class Rule:
             most this, in [0, 1]. The first layer that does not fit ends it.
         threshold: All whose measure is above this.
         measure: The measure, a field of `LayerErrors`.
+
+    Raises:
+        SpecError: If a number is wrong for every network.
     """
 
     keep: int | None = None
     budget: float | None = None
     threshold: float | None = None
     measure: str = "rmse"
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that are wrong for every network."""
+        if self.budget is not None and not 0 <= self.budget <= 1:
+            raise SpecError(Fault("--budget", f"must be between 0 and 1, got {self.budget}"))
+        if self.threshold is not None and math.isnan(self.threshold):
+            raise SpecError(Fault("--threshold", "must be a number, got nan"))
 
     def chosen(
         self, errors: Mapping[str, LayerErrors], shares: Mapping[str, float]
@@ -67,8 +77,6 @@ class Rule:
     def _within(
         self, budget: float, worst: tuple[str, ...], shares: Mapping[str, float]
     ) -> tuple[str, ...]:
-        if not 0 <= budget <= 1:
-            raise SpecError(Fault("--budget", f"must be between 0 and 1, got {budget}"))
         spent, num = 0.0, 0
         for layer in worst:
             spent += shares[layer]

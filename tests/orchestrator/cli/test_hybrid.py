@@ -137,6 +137,15 @@ def test_flags_that_do_nothing_together_are_refused(
     assert told in refused("hybrid", "best:mine", *flags)
 
 
+def test_a_number_that_fits_no_network_is_refused_before_results_are_read(
+    refused: Refused,
+) -> None:
+    told = refused("hybrid", "best:a", "--budget", "2")
+    assert "--budget  must be between 0 and 1, got 2.0" in told
+    told = refused("hybrid", "best:a", "--threshold", "nan")
+    assert "--threshold  must be a number, got nan" in told
+
+
 def test_a_folder_is_no_file_for_a_study(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").mkdir()
     assert "a.yaml is a folder" in refused("hybrid", "abc", "--keep", "1", "-o", "a.yaml")

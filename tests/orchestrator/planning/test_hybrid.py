@@ -1,6 +1,7 @@
 """Which layers keep real inputs."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -45,26 +46,26 @@ def test_the_worst_layers_keep_real_inputs(rule: Rule, expected: tuple[str, ...]
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("numbers", "told"),
     [
-        (Rule(keep=0), "--keep: 0: proposes nothing; use a number from 1 to 3"),
-        (Rule(keep=4), "--keep: 4: keeps every input real, which is the control; use"),
-        (Rule(keep=5), "--keep: 5: the network has 4 layers with binary inputs; use"),
-        (Rule(keep=-1), "--keep: -1: the network has 4 layers"),
-        (Rule(budget=0.1), "b, the worst layer by rmse, has 20.0% .*; use 0.2 or more"),
-        (Rule(budget=-0.5), "--budget: must be between 0 and 1, got -0.5"),
-        (Rule(budget=math.nan), "--budget: must be between 0 and 1, got nan"),
-        (Rule(budget=1), "--budget: would keep every input real, which is the control"),
-        (Rule(threshold=0.9), "no layer's rmse is above 0.9; the largest is 0.9, of b"),
-        (Rule(threshold=math.nan), "no layer's rmse is above nan"),
-        (Rule(threshold=0), "--threshold: would keep every input real"),
+        ({"keep": 0}, "--keep: 0: proposes nothing; use a number from 1 to 3"),
+        ({"keep": 4}, "--keep: 4: keeps every input real, which is the control; use"),
+        ({"keep": 5}, "--keep: 5: the network has 4 layers with binary inputs; use"),
+        ({"keep": -1}, "--keep: -1: the network has 4 layers"),
+        ({"budget": 0.1}, "b, the worst layer by rmse, has 20.0% .*; use 0.2 or more"),
+        ({"budget": -0.5}, "--budget: must be between 0 and 1, got -0.5"),
+        ({"budget": math.nan}, "--budget: must be between 0 and 1, got nan"),
+        ({"budget": 1}, "--budget: would keep every input real, which is the control"),
+        ({"threshold": 0.9}, "no layer's rmse is above 0.9; the largest is 0.9, of b"),
+        ({"threshold": math.nan}, "--threshold: must be a number, got nan"),
+        ({"threshold": 0}, "--threshold: would keep every input real"),
     ],
 )
 def test_a_rule_that_chooses_no_layer_or_all_is_refused_with_what_would_do(
-    rule: Rule, told: str
+    numbers: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(SpecError, match=told):
-        rule.chosen(ERRORS, SHARES)
+        Rule(**numbers).chosen(ERRORS, SHARES)
 
 
 def test_a_layer_without_a_value_is_not_chosen() -> None:
