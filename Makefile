@@ -26,7 +26,7 @@ lint: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python -m sphinx -W --keep-going -n -q -c docs . build/docs
 
-# Ratios against a usual training loop; takes some ten minutes, and wants an idle machine.
+# Ratios against a usual training loop; takes some half an hour, and wants an idle machine.
 bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/bench.py
 
