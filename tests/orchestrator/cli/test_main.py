@@ -104,5 +104,8 @@ def test_an_interruption_is_told_and_has_a_code_of_its_own(
 def test_what_was_printed_stands_before_the_error_in_one_file(tmp_path: Path) -> None:
     code = "from orchestrator.cli import main; print('first'); main._say('then')"
     with (tmp_path / "both").open("wb") as both:
-        subprocess.run([sys.executable, "-c", code], stdout=both, stderr=both, check=True)
+        # A user's variable would take the buffer away, and with it what is tested.
+        environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+        command = [sys.executable, "-c", code]
+        subprocess.run(command, stdout=both, stderr=both, check=True, env=environment)
     assert (tmp_path / "both").read_text() == "first\nthen\n"

@@ -1,5 +1,6 @@
 """Pictures that stay in their files."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -119,6 +120,18 @@ def test_processes_decode_their_own_photographs_of_the_same_batches(
     for batch, first, second in zip(whole, *halves, strict=True):
         assert torch.equal(torch.cat((first.images, second.images)), batch.images)
         assert torch.equal(first.labels, batch.labels)
+
+
+def test_variations_draw_batch_by_batch_whatever_threads_decode(split: Split) -> None:
+    varied_by: list[threading.Thread] = []
+
+    def vary(images: Tensor) -> Tensor:
+        varied_by.append(threading.current_thread())
+        return images
+
+    order = generator(0, "order")
+    batches = list(shuffled_batches(split, size=4, generator=order, vary=vary))
+    assert varied_by == [threading.current_thread()] * len(batches)
 
 
 def test_rows_draw_other_boxes_in_other_epochs() -> None:
