@@ -13,6 +13,11 @@ SPARE = 1
 """Results that wait finished while every thread makes another one."""
 
 
+def most_at_once() -> int:
+    """How many results `ahead` holds at most: those that are made or wait, and the one in use."""
+    return torch.get_num_threads() + SPARE + 1
+
+
 def ahead(
     make: Callable[[Item], Made], items: Iterable[Item], *, num_threads: int | None = None
 ) -> Iterator[Made]:

@@ -8,10 +8,14 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from trainers.data.ahead import ahead
+from trainers.data.ahead import ahead, most_at_once
 from trainers.data.augment import Changes
 from trainers.data.splits import Split
 from trainers.data.uncut import Uncut, each_scaled
+
+MOST_WAITING = 2**30
+"""Bytes that batches may take which threads normalise ahead of a network. Where it would be more,
+each waits as it was decoded, in a quarter of that, and is normalised when it is used."""
 
 
 def shuffled_batches(
@@ -104,8 +108,10 @@ def _each_made(
     each = list(zip(batches, owns, changes, strict=False))
     device = split.labels.device
     is_ahead = split.uncut is not None and split.uncut.ahead
-    # Variations draw from one generator, batch by batch.
-    in_threads = is_ahead and device.type == "cpu" and vary is None
+    # torch's own threads would wait for each other busily, and take time from these; but
+    # variations draw from one generator, batch by batch.
+    changes_ahead = is_ahead and device.type == "cpu" and vary is None
+    normalises_ahead = changes_ahead and _waiting_bytes(split, batches) <= MOST_WAITING
 
     def rows(indices: Tensor) -> Tensor:
         return indices if split.rows is None else split.rows.index_select(0, indices)
@@ -114,34 +120,44 @@ def _each_made(
         if part is not None:
             part = part if own is None else part.cut(own)
             images = part.applied(images, blank=split.blank)
-        if vary is not None:
-            images = vary(images)
+        return images if vary is None else vary(images)
+
+    def normal(images: Tensor) -> Tensor:
         return images if split.normalisation is None else split.normalisation(images)
 
     def seen(batch: tuple[Tensor, slice | None, Changes | None]) -> Tensor:
         indices, own, part = batch
-        if not is_ahead:
-            return _seen(split, rows(indices), windows, own)
         # What this processor normalises must not be interleaved, or its networks would compute in
         # another layout, and round in another way.
-        interleaved = device.type == "cuda" or split.normalisation is None
+        interleaved = is_ahead and (device.type == "cuda" or split.normalisation is None)
         images = _seen(split, rows(indices), windows, own, interleaved=interleaved)
-        if in_threads:
-            # torch's own threads would wait for each other busily, and take time from these.
-            return changed(images, own, part)
+        if changes_ahead:
+            images = changed(images, own, part)
+        if normalises_ahead:
+            images = normal(images)
         # From pinned memory the copy to the device need not be waited for.
-        return images.pin_memory() if device.type == "cuda" else images
+        return images.pin_memory() if is_ahead and device.type == "cuda" else images
 
-    for images, (indices, own, part) in zip(
-        ahead(seen, each) if is_ahead else map(seen, each), each, strict=True
-    ):
+    made = ahead(seen, each) if is_ahead else map(seen, each)
+    for images, (indices, own, part) in zip(made, each, strict=True):
         images = images.to(device, non_blocking=True)
         if device.type != "cpu":
             # Interleaved windows are put apart here, where it takes least time.
             images = images.contiguous()
-        if not in_threads:
+        if not changes_ahead:
             images = changed(images, own, part)
+        if not normalises_ahead:
+            images = normal(images)
         yield Split(images=images, labels=split.labels.index_select(0, indices.to(device)))
+
+
+def _waiting_bytes(split: Split, batches: Sequence[Tensor]) -> int:
+    """Bytes of all normalised batches that are ahead at once; 0: they are not normalised."""
+    if split.normalisation is None:
+        return 0
+    mean = split.normalisation.mean
+    largest = max((len(indices) for indices in batches), default=0)
+    return most_at_once() * largest * len(mean) * split.side**2 * mean.itemsize
 
 
 def _seen(

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from tests.support.photographs import WNIDS, lay_out
+from trainers.data import batches
 from trainers.data.augment import Augment
 from trainers.data.batches import shuffled_batches
 from trainers.data.imagenet import load_imagenet
 from trainers.data.random_resized_crop import RandomResizedCrop
 from trainers.data.refused import PicturesError
-from trainers.data.splits import Split
+from trainers.data.splits import Normalisation, Split
 from trainers.data.streamed import Streamed
 from trainers.data.uncut import scaled
 from trainers.seeding import generator
@@ -122,6 +123,31 @@ def test_processes_decode_their_own_photographs_of_the_same_batches(
         assert torch.equal(first.labels, batch.labels)
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_threads_normalise_what_has_room_in_memory(
+    fits: bool, split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert split.normalisation is not None
+    threads: set[threading.Thread] = set()
+    normalise = Normalisation.__call__
+
+    def counted(self: Normalisation, pixels: Tensor) -> Tensor:
+        threads.add(threading.current_thread())
+        return normalise(self, pixels)
+
+    monkeypatch.setattr(Normalisation, "__call__", counted)
+    # Four bytes for each value, of the batches that are made, wait and are in use.
+    room = (torch.get_num_threads() + 2) * 5 * 3 * 24 * 24 * 4
+    monkeypatch.setattr(batches, "MOST_WAITING", room if fits else room - 1)
+    found = list(shuffled_batches(split, size=5, generator=generator(0, "order")))
+    assert (threading.current_thread() in threads) != fits
+    plain = shuffled_batches(
+        replace(split, normalisation=None), size=5, generator=generator(0, "order")
+    )
+    for batch, pixels in zip(found, plain, strict=True):
+        assert torch.equal(batch.images, normalise(split.normalisation, pixels.images))
+
+
 def test_variations_draw_batch_by_batch_whatever_threads_decode(split: Split) -> None:
     varied_by: list[threading.Thread] = []
 
@@ -130,8 +156,8 @@ def test_variations_draw_batch_by_batch_whatever_threads_decode(split: Split) ->
         return images
 
     order = generator(0, "order")
-    batches = list(shuffled_batches(split, size=4, generator=order, vary=vary))
-    assert varied_by == [threading.current_thread()] * len(batches)
+    found = list(shuffled_batches(split, size=4, generator=order, vary=vary))
+    assert varied_by == [threading.current_thread()] * len(found)
 
 
 def test_rows_draw_other_boxes_in_other_epochs() -> None:
