@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +112,7 @@ def _from_archives(request: Request) -> Prepared:
                 check_published(source / name, to, told=request.told)
     request.told(f"reading what {source / TRAIN_TAR} holds")
     training = training_members(source / TRAIN_TAR, seen=lambda _: None)
+    _refuse_empty(training.archive, training.members)
     validating = validation_members(source / VAL_TAR)
     for index in (training, validating):
         if index.extra:
@@ -196,10 +197,14 @@ def _by_class(
             found[wnid].append(member)
         elif not is_part:
             raise PrepareError(f"no training photographs are of class {wnid} of {member.name}")
-    empty = [wnid for wnid, members in found.items() if not members]
-    if empty:
-        raise PrepareError(f"{index.archive} has no photographs of {named(empty)}")
+    _refuse_empty(index.archive, found)
     return found
+
+
+def _refuse_empty(archive: Path, classes: Mapping[str, Sequence[Member]]) -> None:
+    empty = [wnid for wnid, members in classes.items() if not members]
+    if empty:
+        raise PrepareError(f"{archive} has no photographs of {named(empty)}")
 
 
 def _whole(prepared: Prepared, request: Request) -> Prepared:

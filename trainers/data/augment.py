@@ -271,7 +271,7 @@ class Changes:
         return padded.flatten(2).gather(2, places).reshape(images.shape)
 
     def _mirrored(self, images: Tensor) -> Tensor:
-        if images.device.type != "cpu" or images[0].numel() < LARGE:
+        if images.device.type != "cpu" or images.shape[1:].numel() < LARGE:
             return torch.where(self.is_flipped[:, None, None, None], images.flip(3), images)
         for place in self.is_flipped.nonzero()[:, 0].tolist():
             images[place] = images[place].flip(2)

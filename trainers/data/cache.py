@@ -64,7 +64,14 @@ class Cached(NamedTuple):
     sizes: Tensor | None
 
 
-def cached_images(listing: Listing, form: Form, *, data_dir: Path, decodes: bool = True) -> Cached:
+def cached_images(
+    listing: Listing,
+    form: Form,
+    *,
+    data_dir: Path,
+    decodes: bool = True,
+    into: Path | None = None,
+) -> Cached:
     """Returns the decoded images of a folder; the first process decodes them for all.
 
     Args:
@@ -74,20 +81,24 @@ def cached_images(listing: Listing, form: Form, *, data_dir: Path, decodes: bool
             else `~/.cache/bnn-orchestrate`, else a folder of this user in the system's temporary
             folder.
         decodes: Decode what is not there yet.
+        into: The only folder into which images are decoded; None: the first that is writable.
 
     Raises:
         MissingDataError: If no cache folder is writable, or nothing is there and nothing shall be
             decoded.
         PicturesError: If files cannot be read or decoded, or an image has another size.
+        OSError: If `into` cannot be written.
     """
     fingerprint = listing.fingerprint(form)
     shape = form.shape(len(listing.files))
     named = os.environ.get("BNN_CACHE_DIR")
-    folders = [data_dir / FOLDER, *([Path(named)] if named else _in_home())]
+    folders = [*chosen_folders(data_dir), *([] if named else _in_home())]
     for folder in folders:
         found = _opened(folder, fingerprint, shape)
         if found is not None:
             return found
+    if into is not None and decodes:
+        return _built(into, fingerprint, shape, listing, form)
     if not decodes:
         what = f"the pictures of {shown(listing.folder)} are not decoded"
         what += ", or have changed since, or were decoded by another version"
@@ -113,6 +124,12 @@ def cached_images(listing: Listing, form: Form, *, data_dir: Path, decodes: bool
             return found
     what = f"no folder for decoded images is writable ({'; '.join(reasons)})"
     raise MissingDataError(Fault("", what, "set BNN_CACHE_DIR to a writable folder"))
+
+
+def chosen_folders(data_dir: Path) -> list[Path]:
+    """The cache folders that a user chose, the first one first: by `data_dir`, BNN_CACHE_DIR."""
+    named = os.environ.get("BNN_CACHE_DIR")
+    return [data_dir / FOLDER, *([Path(named)] if named else [])]
 
 
 def _in_home() -> list[Path]:

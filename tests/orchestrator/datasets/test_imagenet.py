@@ -221,6 +221,12 @@ def test_two_do_not_prepare_one_folder(ask: Ask, tmp_path: Path) -> None:
             ),
             "has no photographs of",
         ),
+        (
+            lambda source: (source / "ILSVRC2012_img_train.tar").write_bytes(
+                packed([(f"{wnid}.tar", packed([])) for wnid in WNIDS])
+            ),
+            "img_train.tar has no photographs of",
+        ),
     ],
 )
 def test_what_is_missing_is_said_before_anything_is_written(

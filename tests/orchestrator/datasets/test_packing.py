@@ -1,5 +1,6 @@
 """ImageNet decoded once: how much room it is said to need, and what is done twice."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from orchestrator.datasets import packing
 from orchestrator.datasets.errors import PrepareError
 from orchestrator.datasets.packing import pack
+from orchestrator.free_space import DiskFullError
 from tests.support.photographs import lay_out
 
 
@@ -41,3 +43,38 @@ def test_only_the_part_that_is_missing_is_decoded(tmp_path: Path) -> None:
     )
     pack(tmp_path, folder="imagenet", shorter_side=28, told=told.append)
     assert [line.split(" photographs")[0] for line in told] == ["decoding 6"]
+
+
+def test_what_cannot_be_written_where_the_user_chose_goes_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(tmp_path / "imagenet")
+    # Not even a user who may write everything can write here.
+    (tmp_path / ".bnn-cache").write_text("")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("BNN_CACHE_DIR", raising=False)
+    told: list[str] = []
+    with pytest.raises(PrepareError, match=r"\.bnn-cache: .* set BNN_CACHE_DIR to another one"):
+        pack(tmp_path, folder="imagenet", shorter_side=28, told=told.append)
+    assert not told
+    assert not (tmp_path / "home").exists()
+    monkeypatch.setenv("BNN_CACHE_DIR", str(tmp_path / "chosen"))
+    assert pack(tmp_path, folder="imagenet", shorter_side=28, told=told.append) == 18
+    assert f"into {tmp_path / 'chosen'}" in told[0]
+    assert len(list((tmp_path / "chosen").rglob("images.bin"))) == 2
+
+
+def test_a_disk_that_fills_up_is_told_and_no_other_one_is_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(tmp_path / "imagenet")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("trainers.data.cache.decode", full)
+    with pytest.raises(DiskFullError, match="make room and repeat the command"):
+        pack(tmp_path, folder="imagenet", shorter_side=28, told=lambda text: None)
+    assert not (tmp_path / "home").exists()
+    assert not list(tmp_path.rglob("images.bin"))

@@ -293,3 +293,11 @@ def test_faults_of_a_variation_for_these_images_name_its_key() -> None:
 
 def test_without_a_variation_pixels_stay() -> None:
     assert Augment(crop=4).vary(Generator(), num_views=3) is None
+
+
+@pytest.mark.parametrize("side", [8, 128])
+def test_of_no_images_none_is_mirrored(side: int) -> None:
+    changes = Augment(flip=True).drawn(0, generator(1, "augment"))
+    assert changes is not None
+    images = torch.zeros(0, 3, side, side, dtype=torch.uint8)
+    assert changes.applied(images, blank=0.0).shape == images.shape
