@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import math
 import time
 from dataclasses import replace
 from functools import partial
@@ -60,6 +59,8 @@ log = logging.getLogger(__name__)
 
 DRAIN_S = 60.0
 """Seconds that the end of a sweep waits for MLflow; undelivered results stay in the journal."""
+LONGEST_DRAIN_S = 600.0
+"""The same, if the study is over and MLflow takes one result after the other."""
 SILENT_S = 5.0
 """The same, if MLflow never answered during the sweep."""
 
@@ -228,15 +229,20 @@ class _Sweep:
             track_s=listener.journal_s + self.delivery.busy_s,
         )
 
-    def _close(self, state: State, within_s: float = math.inf) -> None:
-        """Records how the sweep ended, and delivers what remains, as far as there is time."""
+    def _close(self, state: State, within_s: float = DRAIN_S) -> None:
+        """Records how the sweep ended, and delivers what remains, as far as there is time.
+
+        At the end of a study it waits as long as MLflow takes one result after the other.
+        """
         self.record = replace(self.record, state=state)
         self.journal.begin_study(self.record)
         # A database in the home is never away, only slow on a busy machine.
         may_answer = self.delivery.has_delivered or self.home.database is not None
         with waiting_for("MLflow to take the last results"):
-            patience_s = min(within_s, DRAIN_S if may_answer else SILENT_S)
-            is_delivered = self.delivery.close(within_s=patience_s)
+            is_delivered = self.delivery.close(
+                within_s=min(within_s, DRAIN_S if may_answer else SILENT_S),
+                at_most_s=LONGEST_DRAIN_S if state == State.FINISHED else None,
+            )
         if is_delivered and self.overview is not None:
             self.overview.finish()
 

@@ -50,6 +50,8 @@ class Delivery:
         self.last_error: str | None = None
         self.has_delivered = False
         """Whether the store accepted anything, or there was nothing to deliver."""
+        self._took_at = 0.0
+        """When the store took something for the last time, by the monotonic clock."""
         self._seen: set[str] = set()
         self._ids: dict[str, StudyIds] = {}
         self._num_finished, self._count_at = 0, FIRST_COUNTED
@@ -61,19 +63,26 @@ class Delivery:
         """Starts the thread."""
         self._thread.start()
 
-    def close(self, *, within_s: float) -> bool:
+    def close(self, *, within_s: float, at_most_s: float | None = None) -> bool:
         """Delivers the remaining results and stops the thread, if it runs.
 
         Args:
             within_s: Seconds to wait; results not delivered by then stay in the journal.
+            at_most_s: Wait `within_s` for each further result that the store takes, and so many
+                seconds in all; None: `within_s` in all.
 
         Returns:
             Whether everything was delivered.
         """
         self._closing = True
         self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(within_s)
+        began = time.monotonic()
+        ends = began + (within_s if at_most_s is None else at_most_s)
+        while self._thread.is_alive():
+            patient_until = min(max(began, self._took_at) + within_s, ends)
+            if (remaining_s := patient_until - time.monotonic()) <= 0:
+                break
+            self._thread.join(remaining_s)
         # If the thread still waits for an answer, it must not start anything new.
         self._abandoned = True
         return not self._thread.is_alive() and not self.journal.undelivered()
@@ -99,10 +108,13 @@ class Delivery:
     def _each(self, items: Iterable[T], deliver: Callable[[T], None]) -> list[Exception]:
         errors: list[Exception] = []
         for item in items:
+            if self._abandoned:
+                break
             try:
                 # Artifacts would make the place where the home was before anew.
                 self.journal.refuse_gone()
                 deliver(item)
+                self._took_at = time.monotonic()
             # Continue with the next item, unless the store is away and all would fail.
             except Exception as error:
                 errors.append(error)
@@ -166,6 +178,7 @@ class Delivery:
         while points := self.journal.unsent(cell, most=MOST_POINTS):
             self.store.log_points(run_id, points)
             self.journal.mark_sent(cell, points)
+            self._took_at = time.monotonic()
         if state_sent == entry.state:
             return
         tags = dict(entry.tags)

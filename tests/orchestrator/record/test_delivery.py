@@ -393,6 +393,33 @@ def test_the_end_does_not_wait_for_a_store_that_never_answers(
     assert deliverer.close(within_s=10)
 
 
+def test_the_end_waits_for_a_store_that_takes_one_result_after_the_other(
+    journal: Journal,
+    descriptions: list[CellDescription],
+    watched: Watched,
+    make_delivery: MakeDelivery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_state = watched.store.set_state
+
+    def slowly(*arguments: Any) -> None:
+        time.sleep(0.6)
+        set_state(*arguments)
+
+    monkeypatch.setattr(watched.store, "set_state", slowly)
+    for description in descriptions[:6]:
+        _train(journal, description)
+    deliverer = make_delivery(watched)
+    deliverer.start()
+    # In all it takes longer than that.
+    assert not deliverer.close(within_s=2, at_most_s=1.2)
+    deliverer = make_delivery(watched)
+    for description in descriptions[6:8]:
+        _train(journal, description)
+    deliverer.start()
+    assert deliverer.close(within_s=2, at_most_s=60)
+
+
 def test_what_was_left_in_the_journal_goes_out_later(
     journal: Journal,
     home: Home,
