@@ -3,8 +3,9 @@
     python tests/gpu/check.py [--device cuda] [--only right fast packed] [--quick] [--page FILE]
 
 Needs torch and torchvision alone, downloads nothing, and takes at most eight minutes on a GPU.
-Prints first what failed, and exits with 1 if anything did. Writes what it measured on a GPU to
-docs/results/gpu.md. `--device cpu --quick` goes all ways of this program in a minute.
+Prints first what failed, and exits with 1 if anything did, with 2 if the request is wrong. Writes
+what it measured on a GPU to docs/results/gpu.md. `--device cpu --quick` goes all ways of this
+program in a minute.
 """
 
 import os
@@ -89,16 +90,14 @@ def main() -> int:
     started = time.perf_counter()
     outcome = Outcome()
     tables: list[page.Table] = []
+    interrupted = False
     with tempfile.TemporaryDirectory() as folder:
         setting = Setting(device=args.device, quick=args.quick, folder=Path(folder))
-        if "right" in args.only:
-            for check in right.CHECKS:
-                outcome.add(check, setting)
-        ends = started + LIMIT_S if setting.is_timed else math.inf
-        for name, measure in (("fast", fast.measured), ("packed", packed.measured)):
-            if name not in args.only:
-                continue
-            tables += _tables(measure(setting, ends), outcome, name)
+        try:
+            for table in _measured(args, setting, outcome, started):
+                tables.append(table)
+        except KeyboardInterrupt:
+            interrupted = True
     loaded = {"ray", "mlflow", "yaml", "pandas"} & set(sys.modules)
     if loaded:
         outcome.fail("torch alone", f"    loaded: {', '.join(sorted(loaded))}")
@@ -111,12 +110,28 @@ def main() -> int:
         quick=setting.quick,
         taken=taken,
     )
-    if args.page is not None:
-        page.write(args.page, text)
     for what, how in outcome.failures:
         print(f"FAILED {what}\n{how}\n")
-    print(text)
+    print(text, flush=True)
+    if interrupted:
+        _tell("interrupted: above is what was found until then; no page is written")
+        return 130
+    if args.page is not None:
+        page.write(args.page, text)
     return 1 if outcome.failures else 0
+
+
+def _measured(
+    args: argparse.Namespace, setting: Setting, outcome: Outcome, started: float
+) -> Iterator[page.Table]:
+    """Runs the parts that were asked for; yields their tables."""
+    if "right" in args.only:
+        for check in right.CHECKS:
+            outcome.add(check, setting)
+    ends = started + LIMIT_S if setting.is_timed else math.inf
+    for name, measure in (("fast", fast.measured), ("packed", packed.measured)):
+        if name in args.only:
+            yield from _tables(measure(setting, ends), outcome, name)
 
 
 def _tables(found: Iterator[page.Table], outcome: Outcome, part: str) -> Iterator[page.Table]:
@@ -140,19 +155,33 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="little of everything")
     parser.add_argument("--page", type=Path, help="the page to write (default on a GPU: the docs)")
     args = parser.parse_args()
-    args.device = torch.device(args.device)
+    args.device = _device(parser, args.device)
     is_gpu = args.device.type == "cuda"
-    if is_gpu and not torch.cuda.is_available():
-        raise SystemExit("torch finds no CUDA GPU here; --device cpu --quick needs none")
-    if is_gpu:
-        # Some of torch's calls want the number of the card.
-        args.device = torch.device("cuda", args.device.index or 0)
-        torch.cuda.set_device(args.device)
-    if not is_gpu and args.page is not None and args.page.resolve() == page.PAGE:
-        raise SystemExit(f"{page.PAGE} is for figures of a GPU; name another file with --page")
+    # Of any checkout: a page of that name is the one for figures of a GPU.
+    if not is_gpu and args.page is not None and args.page.resolve().name == page.PAGE.name:
+        parser.error(f"{args.page} is for figures of a GPU; name another file with --page")
     if is_gpu and args.page is None and not args.quick and set(args.only) == set(PARTS):
         args.page = page.PAGE
+    # Before minutes of measuring.
+    if args.page is not None and (fault := page.fault(args.page)):
+        parser.error(f"--page: {fault}")
     return args
+
+
+def _device(parser: argparse.ArgumentParser, name: str) -> torch.device:
+    kind, _, number = name.partition(":")
+    if kind not in ("cuda", "cpu") or (number and not number.isdecimal()):
+        parser.error(f"there is no device '{name}'; known: cuda, cuda:1, ..., cpu")
+    if kind == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        parser.error("torch finds no CUDA GPU here; --device cpu --quick needs none")
+    if number and int(number) >= torch.cuda.device_count():
+        parser.error(f"there are {torch.cuda.device_count()} GPUs here, the first is cuda:0")
+    # Some of torch's calls want the number of the card.
+    device = torch.device("cuda", int(number or 0))
+    torch.cuda.set_device(device)
+    return device
 
 
 def _short_traceback() -> str:

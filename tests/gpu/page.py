@@ -1,5 +1,6 @@
 """The page of results: tables between two marks, with the card, the versions and the date."""
 
+import os
 import platform
 import subprocess
 import time
@@ -88,17 +89,29 @@ def _driver() -> str:
     return done.stdout.split("\n")[0].strip() or "unknown"
 
 
-def write(path: Path, content: str) -> None:
-    """Puts the content between the marks of a page; a page that does not exist has only that.
+def fault(path: Path) -> str:
+    """Why results cannot be written to a page; empty if they can."""
+    try:
+        page = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return "" if os.access(path.parent, os.W_OK) else f"{path.parent} cannot be written"
+    except (OSError, UnicodeDecodeError) as error:
+        return f"{path} cannot be read: {error}"
+    if not os.access(path, os.W_OK):
+        return f"{path} cannot be written"
+    if END not in page.partition(BEGIN)[2]:
+        return f"{path} has no place for results: {BEGIN} ... {END}"
+    return ""
 
-    Raises:
-        SystemExit: If the page has no marks.
+
+def write(path: Path, content: str) -> None:
+    """Puts the content between the marks of a page that has no `fault`.
+
+    A page that does not exist has only that.
     """
     page = path.read_text(encoding="utf-8") if path.exists() else f"{BEGIN}\n{END}\n"
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{path} has no place for results: {BEGIN} ... {END}")
     path.write_text(f"{before}{begin}\n\n{content}\n{end}{after}", encoding="utf-8")
 
 

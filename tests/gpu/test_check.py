@@ -89,11 +89,50 @@ def test_all_of_it_passes_on_a_gpu(tmp_path: Path) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
 def test_without_a_gpu_the_command_says_what_needs_none() -> None:
     done = _run(device="cuda")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "torch finds no CUDA GPU here; --device cpu --quick needs none" in done.stderr
 
 
-def test_figures_of_a_cpu_are_kept_out_of_the_docs() -> None:
-    done = _run("--page", str(DOCS))
-    assert done.returncode == 1
-    assert "is for figures of a GPU" in done.stderr
+def test_figures_of_a_cpu_are_kept_out_of_the_docs(tmp_path: Path) -> None:
+    # Also those of another checkout.
+    for path in (DOCS, tmp_path / DOCS.name):
+        done = _run("--page", str(path))
+        assert done.returncode == 2
+        assert "is for figures of a GPU" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("device", "page", "told"),
+    [
+        ("meta", "page.md", "there is no device 'meta'; known: cuda, cuda:1, ..., cpu"),
+        ("cuda:-1", "page.md", "there is no device 'cuda:-1'"),
+        ("cpu", "nowhere/page.md", "nowhere cannot be written"),
+    ],
+)
+def test_a_wrong_request_measures_nothing(
+    device: str, page: str, told: str, tmp_path: Path
+) -> None:
+    done = _run("--page", str(tmp_path / page), device=device)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "right:" not in done.stderr
+
+
+def test_what_was_found_before_an_interruption_is_printed(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    code = FAILING.replace('ValueError("two is not three")', "KeyboardInterrupt")
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        str(CHECK.parent),
+        "--device",
+        "cpu",
+        "--page",
+        str(path),
+    ]
+    done = subprocess.run([*command, "--only", "right"], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert "No GPU: a CPU" in done.stdout
+    assert "interrupted: above is what was found until then" in done.stderr
+    assert not path.exists()

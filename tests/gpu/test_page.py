@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import page
-import pytest
 import torch
 
 CPU = torch.device("cpu")
@@ -35,12 +34,15 @@ def test_only_what_is_between_the_marks_is_written_anew(tmp_path: Path) -> None:
     assert (tmp_path / "other.md").read_text() == f"{page.BEGIN}\n\nnew\n\n{page.END}\n"
 
 
-def test_a_page_without_marks_is_left_alone(tmp_path: Path) -> None:
+def test_a_page_that_cannot_take_results_is_known_before(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
+    assert page.fault(path) == ""
+    path.write_text(f"{page.BEGIN}\nold\n{page.END}\n")
+    assert page.fault(path) == ""
     path.write_text("# Something else\n")
-    with pytest.raises(SystemExit, match="has no place for results"):
-        page.write(path, "new")
-    assert path.read_text() == "# Something else\n"
+    assert "has no place for results" in page.fault(path)
+    assert "cannot be read" in page.fault(tmp_path)
+    assert "cannot be written" in page.fault(tmp_path / "nowhere" / "page.md")
 
 
 def test_the_page_of_the_docs_has_its_place() -> None:
