@@ -1,6 +1,7 @@
 """The free space of a disk, and the error if a disk is full."""
 
 import errno
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ class DiskFullError(OrchestratorError):
     def at(cls, path: Path, error: Exception) -> "DiskFullError":
         """Makes the error: which path cannot be written, the free space, and what to do."""
         return cls(
-            f"{path} cannot be written ({error}); {size_text(free_bytes(path))} free there; "
+            f"{path} cannot be written ({error}); {_room(path)}; "
             "make room and repeat the command: it resumes"
         )
 
@@ -66,3 +67,11 @@ def size_text(size: float) -> str:
         if size >= factor:
             return f"{size / factor:.{0 if size >= 10 * factor else 1}f} {unit}"
     return f"{size:.0f} bytes"
+
+
+def _room(path: Path) -> str:
+    """What room a disk has, for bytes or for files, whichever there is less of."""
+    status = os.statvfs(existing(path))
+    if status.f_files and not status.f_favail:
+        return "the disk takes no further file, whatever its size (it has no free inodes)"
+    return f"{size_text(free_bytes(path))} free there"

@@ -32,6 +32,8 @@ class Rule:
 
     def __post_init__(self) -> None:
         """Refuses numbers that are wrong for every network."""
+        if self.keep is not None and self.keep < 1:
+            raise SpecError(Fault("--keep", f"must be 1 or more, got {self.keep}"))
         if self.budget is not None and not 0 <= self.budget <= 1:
             raise SpecError(Fault("--budget", f"must be between 0 and 1, got {self.budget}"))
         if self.threshold is not None and math.isnan(self.threshold):
@@ -67,10 +69,14 @@ class Rule:
 
     def _checked_count(self, num: int) -> int:
         assert self.keep is not None
-        if 1 <= self.keep < num:
+        if self.keep < num:
             return self.keep
-        reasons = {0: "proposes nothing", num: "keeps every input real, which is the control"}
-        why = reasons.get(self.keep, f"the network has {num} layers with binary inputs")
+        is_all = self.keep == num
+        why = (
+            "keeps every input real, which is the control"
+            if is_all
+            else (f"the network has {num} layers with binary inputs")
+        )
         what, hint = f"{self.keep}: {why}", f"use a number from 1 to {num - 1}"
         raise SpecError(Fault("--keep", what, hint))
 

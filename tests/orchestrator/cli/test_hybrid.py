@@ -97,7 +97,7 @@ def test_the_study_of_a_hybrid_is_another_one_than_that_of_its_network(
 
 def test_what_proposes_nothing_is_refused_below_the_table(typed: Typed, tmp_path: Path) -> None:
     for flags, told in (
-        (("--keep", "0"), "use a number from 1 to 1"),
+        (("--keep", "2"), "keeps every input real, which is the control"),
         (("--keep", "7"), "the network has 2 layers with binary inputs"),
         (("--budget", "0"), "the worst layer by rmse, has"),
         (("--threshold", "9"), "no layer's rmse is above 9"),
@@ -144,6 +144,7 @@ def test_a_number_that_fits_no_network_is_refused_before_results_are_read(
     assert "--budget  must be between 0 and 1, got 2.0" in told
     told = refused("hybrid", "best:a", "--threshold", "nan")
     assert "--threshold  must be a number, got nan" in told
+    assert "--keep  must be 1 or more, got 0" in refused("hybrid", "best:a", "--keep", "0")
 
 
 def test_a_folder_is_no_file_for_a_study(refused: Refused, tmp_path: Path) -> None:

@@ -48,10 +48,10 @@ def test_the_worst_layers_keep_real_inputs(rule: Rule, expected: tuple[str, ...]
 @pytest.mark.parametrize(
     ("numbers", "told"),
     [
-        ({"keep": 0}, "--keep: 0: proposes nothing; use a number from 1 to 3"),
+        ({"keep": 0}, "--keep: must be 1 or more, got 0"),
         ({"keep": 4}, "--keep: 4: keeps every input real, which is the control; use"),
         ({"keep": 5}, "--keep: 5: the network has 4 layers with binary inputs; use"),
-        ({"keep": -1}, "--keep: -1: the network has 4 layers"),
+        ({"keep": -1}, "--keep: must be 1 or more, got -1"),
         ({"budget": 0.1}, "b, the worst layer by rmse, has 20.0% .*; use 0.2 or more"),
         ({"budget": -0.5}, "--budget: must be between 0 and 1, got -0.5"),
         ({"budget": math.nan}, "--budget: must be between 0 and 1, got nan"),
