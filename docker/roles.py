@@ -28,6 +28,11 @@ SECRETS = (
     "RAY_AUTH_TOKEN",
 )
 """Variables that a file may hold instead: NAME_FILE is its path."""
+MLFLOW_SECRETS = (
+    "BNN_POSTGRES_PASSWORD",
+    "MLFLOW_AUTH_ADMIN_PASSWORD",
+    "MLFLOW_FLASK_SERVER_SECRET_KEY",
+)
 ROLE_FILE = Path("/tmp/bnn-role")
 """Says to the health check which role this container has."""
 AUTH_FILE = Path("/tmp/mlflow-auth.ini")
@@ -40,6 +45,18 @@ MLFLOW = "http://127.0.0.1:5000/health"
 PAGE_PORT = 5050
 JOINING = ("sweep", "protocol")
 """Commands that train, and so join the cluster that BNN_RAY_ADDRESS names."""
+READING = (
+    "compare",
+    "export",
+    "hybrid",
+    "matrix",
+    "replay",
+    "report",
+    "results",
+    "status",
+    "sync",
+)
+"""Commands that need what MLflow has."""
 STORE_BYTES = 200 * 2**20
 
 
@@ -111,7 +128,7 @@ def wait_for(
         if waited_s >= limit_s:
             raise RoleError(f"{what} is not there after {limit_s:.0f} s")
         if waited_s >= SAID_AFTER_S and not is_said:
-            sys.stderr.write(f"waiting for {what}\n")
+            sys.stderr.write(f"waiting for {what}, for {limit_s:.0f} s at most\n")
             is_said = True
         sleep(ASK_EVERY_S)
 
@@ -147,16 +164,25 @@ def answers(url: str) -> bool:
 
 
 def keys(paths: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Makes each secret that is not there yet: 64 random letters and digits."""
+    """Makes each secret that is not there yet: 64 random letters and digits.
+
+    Raises:
+        RoleError: If no path is given, or one cannot be written.
+    """
+    if not paths:
+        raise RoleError("name the files to make, as in: keys /secrets/password")
     for path in map(Path, paths):
         if path.exists():
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")
-        part.write_text(secrets.token_hex(32))
-        # Its volume is only in containers that need it, and their users differ.
-        part.chmod(0o444)
-        part.rename(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(secrets.token_hex(32))
+            # Its volume is only in containers that need it, and their users differ.
+            part.chmod(0o444)
+            part.rename(path)
+        except OSError as error:
+            raise RoleError(f"the secret {path} cannot be written ({error.strerror})") from error
         sys.stderr.write(f"made {path}\n")
     return 0
 
@@ -177,11 +203,11 @@ def worker(arguments: Sequence[str], environment: MutableMapping[str, str]) -> i
 
 def driver(arguments: Sequence[str], environment: MutableMapping[str, str]) -> int:
     """A command of bnn-orchestrate; one that trains joins the cluster first, without CPUs."""
-    is_help = {"-h", "--help"} & {*arguments}
-    if arguments and arguments[0] in JOINING and not is_help:
+    command = "" if {"-h", "--help"} & {*arguments} else next(iter(arguments), "")
+    if command in JOINING + READING:
         _wait_for_mlflow(environment)
-        if environment.get("BNN_RAY_ADDRESS"):
-            _join(environment)
+    if command in JOINING and environment.get("BNN_RAY_ADDRESS"):
+        _join(environment)
     _become(["bnn-orchestrate", *arguments], environment)
 
 
@@ -215,7 +241,14 @@ def _join(environment: MutableMapping[str, str]) -> None:
 
 
 def mlflow(arguments: Sequence[str], environment: MutableMapping[str, str]) -> int:
-    """MLflow's server, with passwords; experiments in PostgreSQL, artifacts in S3."""
+    """MLflow's server, with passwords; experiments in PostgreSQL, artifacts in S3.
+
+    Raises:
+        RoleError: If a secret is missing, or what it needs does not answer.
+    """
+    for name in MLFLOW_SECRETS:
+        if not environment.get(name):
+            raise RoleError(f"MLflow's server needs a secret: {name}_FILE names its file")
     database = environment.pop("BNN_POSTGRES_ADDRESS", "postgres:5432")
     password = urllib.parse.quote(environment.pop("BNN_POSTGRES_PASSWORD", ""), safe="")
     wait_for(f"PostgreSQL at {database}", lambda: is_listening(database))

@@ -360,7 +360,8 @@ def wait_for_nodes(resources: Resources, least: int) -> None:
         ResourceError: If they are not there in time.
     """
     ends = time.monotonic() + JOIN_S
-    with waiting_for(f"{least} nodes of the cluster"):
+    what = f"{least} nodes of the cluster with room for a trial, for {JOIN_S:.0f} s at most"
+    with waiting_for(what):
         while (there := num_nodes(resources, cluster_nodes())) < least:
             if time.monotonic() > ends:
                 what = f"after {JOIN_S:.0f} s {there} of {least} nodes have room for a trial"

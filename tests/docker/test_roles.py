@@ -49,7 +49,7 @@ def test_a_wait_ends_with_what_it_waits_for(capsys: pytest.CaptureFixture[str]) 
     clock = _Clock()
     roles.wait_for("tea", lambda: clock.time_s >= 5, within_s=9, now=clock.now, sleep=clock.sleep)
     assert clock.time_s == 5
-    assert capsys.readouterr().err == "waiting for tea\n"
+    assert capsys.readouterr().err == "waiting for tea, for 9 s at most\n"
 
 
 def test_a_short_wait_is_not_worth_a_word(capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,7 +156,18 @@ def test_a_driver_that_trains_joins_first(
     assert joined == [environment]
 
 
-@pytest.mark.parametrize("line", ["matrix one", "sweep --help", "validate one", ""])
+@pytest.mark.parametrize("line", ["matrix one", "status one --follow"])
+def test_a_driver_that_reads_results_waits_for_mlflow_alone(
+    line: str, became: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[str] = []
+    monkeypatch.setattr(roles, "wait_for", lambda what, is_there: waited.append(what))
+    environment = {"BNN_RAY_ADDRESS": "head:6379", "MLFLOW_TRACKING_URI": "http://mlflow:5000"}
+    assert _becomes(became, ["driver", *line.split()], environment) == f"bnn-orchestrate {line}"
+    assert waited == ["MLflow's server"]
+
+
+@pytest.mark.parametrize("line", ["matrix --help", "sweep --help", "validate one", ""])
 def test_a_driver_that_trains_nothing_waits_for_nobody(
     line: str, became: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +179,7 @@ def test_a_driver_that_trains_nothing_waits_for_nobody(
 
 def test_mlflow_gets_its_passwords_unseen(became: list[Any]) -> None:
     environment = {"BNN_POSTGRES_PASSWORD": "a%b/c", "MLFLOW_AUTH_ADMIN_PASSWORD": "x%y"}
+    environment["MLFLOW_FLASK_SERVER_SECRET_KEY"] = "z"
     line = _becomes(became, ["mlflow", "--workers=2"], environment)
     assert line.endswith("--app-name=basic-auth --workers=2")
     (_, seen) = became[-1]
@@ -178,6 +190,26 @@ def test_mlflow_gets_its_passwords_unseen(became: list[Any]) -> None:
     assert f"database_uri = {uri.replace('%', '%%')}\n" in written
     assert "admin_password = x%%y\n" in written
     assert stat.S_IMODE(roles.AUTH_FILE.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("missing", roles.MLFLOW_SECRETS)
+def test_mlflow_says_which_secret_is_missing(
+    missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = {name: "x" for name in roles.MLFLOW_SECRETS if name != missing}
+    assert roles.main(["mlflow"], environment) == 2
+    told = f"MLflow's server needs a secret: {missing}_FILE names its file"
+    assert capsys.readouterr().err == f"error: {told}\n"
+
+
+def test_secrets_that_cannot_be_made_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert roles.main(["keys"], {}) == 2
+    assert "name the files to make" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert roles.main(["keys", str(tmp_path / "file" / "key")], {}) == 2
+    assert "cannot be written (" in capsys.readouterr().err
 
 
 def test_the_page_listens_for_others_and_wants_a_token(

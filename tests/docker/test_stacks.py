@@ -81,4 +81,4 @@ def test_the_batch_script_is_one_and_wants_a_study(tmp_path: Path) -> None:
     script = DOCKER / "slurm" / "sweep.sbatch"
     done = subprocess.run(["bash", str(script)], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2
-    assert "name a study: sbatch sweep.sbatch STUDY" in done.stderr
+    assert "name a study: sbatch docker/slurm/sweep.sbatch STUDY" in done.stderr
