@@ -20,7 +20,7 @@ LOOKED_AT = 1000
 def pack(data_dir: Path, *, folder: str, shorter_side: int, told: Callable[[str], None]) -> int:
     """Packs `train` and `val`, or what of it is not packed yet; returns how many photographs.
 
-    They go into a folder that the user chose, and never elsewhere: they may be 140 GB.
+    They go into a folder that the user chose, and never elsewhere: they may be 340 GB.
 
     Raises:
         MissingDataError: If a folder is missing, or files in it cannot be used.
