@@ -71,12 +71,9 @@ class Rule:
         assert self.keep is not None
         if self.keep < num:
             return self.keep
-        is_all = self.keep == num
-        why = (
-            "keeps every input real, which is the control"
-            if is_all
-            else (f"the network has {num} layers with binary inputs")
-        )
+        why = f"the network has {num} layers with binary inputs"
+        if self.keep == num:
+            why = "keeps every input real, which is the control"
         what, hint = f"{self.keep}: {why}", f"use a number from 1 to {num - 1}"
         raise SpecError(Fault("--keep", what, hint))
 
