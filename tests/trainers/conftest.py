@@ -31,6 +31,12 @@ MAPPING: dict[str, Any] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Layers that a test makes by itself have the same first weights, whatever ran before it."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def make_mapping() -> Callable[..., dict[str, Any]]:
     """A complete trial as a study file has it, with some keys replaced; None leaves a key out."""

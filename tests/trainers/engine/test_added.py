@@ -36,6 +36,8 @@ def test_features_are_those_of_a_module_or_what_the_last_layer_takes_in() -> Non
 
 def test_what_overwrites_features_later_leaves_them_alone() -> None:
     first = nn.Linear(2, 2)
+    nn.init.eye_(first.weight)
+    nn.init.zeros_(first.bias)
     features = Features(model := nn.Sequential(first, nn.ReLU(inplace=True)), "0")
     images = torch.randn(9, 2, generator=torch.Generator().manual_seed(0))
     with features.watching():
