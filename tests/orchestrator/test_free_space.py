@@ -1,8 +1,10 @@
 """How the lack of room is known and told."""
 
 import errno
+import os
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -82,3 +84,12 @@ def test_what_a_full_disk_raises_is_told_and_other_errors_are_let_through(tmp_pa
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(PermissionError, match="denied"), told_if_full(tmp_path):
         raise PermissionError(errno.EACCES, "denied")
+
+
+def test_a_disk_that_has_bytes_but_no_room_for_a_file_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device")
+    assert " free there; make room" in str(DiskFullError.at(tmp_path, error))
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_files=9, f_favail=0))
+    assert "it has no free inodes" in str(DiskFullError.at(tmp_path, error))
