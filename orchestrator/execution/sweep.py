@@ -8,6 +8,7 @@ from functools import partial
 
 from orchestrator import launch, vocabulary
 from orchestrator.environment import git_commit
+from orchestrator.execution.drain import DRAIN_S, drained
 from orchestrator.execution.jobs import jobs_of, packed
 from orchestrator.execution.leases import Leases
 from orchestrator.execution.listener import SweepListener
@@ -56,13 +57,6 @@ from orchestrator.vocabulary import State
 from trainers.storage import Place
 
 log = logging.getLogger(__name__)
-
-DRAIN_S = 60.0
-"""Seconds that the end of a sweep waits for MLflow; undelivered results stay in the journal."""
-LONGEST_DRAIN_S = 600.0
-"""The same, if the study is over and MLflow takes one result after the other."""
-SILENT_S = 5.0
-"""The same, if MLflow never answered during the sweep."""
 
 
 def sweep(study: StudySpec, home: Home, options: SweepOptions, watcher: SweepWatcher) -> Outcome:
@@ -230,19 +224,15 @@ class _Sweep:
         )
 
     def _close(self, state: State, within_s: float = DRAIN_S) -> None:
-        """Records how the sweep ended, and delivers what remains, as far as there is time.
-
-        At the end of a study it waits as long as MLflow takes one result after the other.
-        """
+        """Records how the sweep ended, and delivers what remains, as far as there is time."""
         self.record = replace(self.record, state=state)
         self.journal.begin_study(self.record)
-        # A database in the home is never away, only slow on a busy machine.
-        may_answer = self.delivery.has_delivered or self.home.database is not None
-        with waiting_for("MLflow to take the last results"):
-            is_delivered = self.delivery.close(
-                within_s=min(within_s, DRAIN_S if may_answer else SILENT_S),
-                at_most_s=LONGEST_DRAIN_S if state == State.FINISHED else None,
-            )
+        is_delivered = drained(
+            self.delivery,
+            is_embedded=self.home.database is not None,
+            is_over=state == State.FINISHED,
+            within_s=within_s,
+        )
         if is_delivered and self.overview is not None:
             self.overview.finish()
 

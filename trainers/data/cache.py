@@ -97,12 +97,12 @@ def cached_images(
         found = _opened(folder, fingerprint, shape)
         if found is not None:
             return found
-    if into is not None and decodes:
-        return _built(into, fingerprint, shape, listing, form)
     if not decodes:
         what = f"the pictures of {shown(listing.folder)} are not decoded"
         what += ", or have changed since, or were decoded by another version"
         raise MissingDataError(Fault("", what))
+    if into is not None:
+        return _built(into, fingerprint, shape, listing, form)
     reasons: list[str] = []
     for folder in folders:
         try:

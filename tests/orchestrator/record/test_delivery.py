@@ -142,6 +142,17 @@ def _wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def _slow(watched: Watched, name: str, seconds: float, patch: pytest.MonkeyPatch) -> None:
+    """Lets a call of the store take so much longer."""
+    call = getattr(watched.store, name)
+
+    def slowly(*arguments: Any) -> Any:
+        time.sleep(seconds)
+        return call(*arguments)
+
+    patch.setattr(watched.store, name, slowly)
+
+
 def test_everything_is_delivered_once_and_in_order(
     journal: Journal,
     home: Home,
@@ -237,13 +248,7 @@ def test_after_a_delivery_that_took_long_it_rests_long(
     make_delivery: MakeDelivery,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    log_points = watched.store.log_points
-
-    def slowly(*arguments: Any) -> None:
-        time.sleep(0.05)
-        log_points(*arguments)
-
-    monkeypatch.setattr(watched.store, "log_points", slowly)
+    _slow(watched, "log_points", 0.05, monkeypatch)
     deliverer = make_delivery(watched)
     journal.begin(descriptions[0])
     journal.append(descriptions[0].cell, _points(1))
@@ -400,13 +405,7 @@ def test_the_end_waits_for_a_store_that_takes_one_result_after_the_other(
     make_delivery: MakeDelivery,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    set_state = watched.store.set_state
-
-    def slowly(*arguments: Any) -> None:
-        time.sleep(0.6)
-        set_state(*arguments)
-
-    monkeypatch.setattr(watched.store, "set_state", slowly)
+    _slow(watched, "set_state", 0.6, monkeypatch)
     for description in descriptions[:6]:
         _train(journal, description)
     deliverer = make_delivery(watched)
